@@ -1,0 +1,290 @@
+"""What every generator that can be rewritten offers, whatever its architecture."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rewriting.generators.config import GeneratorConfig
+from rewriting.generators.latents import latents
+
+Weights = Mapping[int, Tensor]
+
+
+class LayerEdit(Protocol):
+    """A change of one layer's weight, as `Generator.images` and `Generator.merge` accept it."""
+
+    layer: int
+
+    def delta(self) -> Tensor:
+        """(O, I, kh, kw), to be added to the stored weight, its strength included."""
+
+
+@dataclass(frozen=True)
+class LayerInput:
+    """What arrives at a layer: with the layer's value, all that the rest of the picture depends on.
+
+    key: (B, I, h, w), the features that enter the convolution; in StyleGAN2, after modulation.
+    style: (B, I), the modulation, which the demodulation needs; None in a Progressive GAN.
+    latent: (B, w_dim), for the layers after; None in a Progressive GAN.
+    rgb: (B, 3, r, r), the picture summed up so far; None if there is none yet.
+    """
+
+    key: Tensor
+    style: Tensor | None = None
+    latent: Tensor | None = None
+    rgb: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def __getitem__(self, index: slice) -> LayerInput:
+        return LayerInput(*[None if t is None else t[index] for t in self._tensors()])
+
+    def split(self) -> Iterator[LayerInput]:
+        """One by one, each a copy that keeps no batch alive."""
+        for i in range(len(self)):
+            yield LayerInput(*[None if t is None else t[i : i + 1].clone() for t in self._tensors()])
+
+    @staticmethod
+    def cat(inputs: Sequence[LayerInput]) -> LayerInput:
+        columns = zip(*[one._tensors() for one in inputs], strict=True)
+        return LayerInput(*[None if column[0] is None else torch.cat(column) for column in columns])
+
+    def nbytes(self) -> int:
+        return sum(t.numel() * t.element_size() for t in self._tensors() if t is not None)
+
+    def _tensors(self) -> tuple[Tensor | None, ...]:
+        return self.key, self.style, self.latent, self.rgb
+
+
+class RewritableConv(Protocol):
+    """The convolution of an editable layer: v = finish(linear(k, W), gain(s, W)).
+
+    weight: (O, I, kh, kw) as stored; scale: what run time multiplies it by; upsample: whether v has twice k's size.
+    """
+
+    weight: Tensor
+    scale: float
+    upsample: bool
+    demodulate: bool
+
+    def kernel(self, weight: Tensor) -> Tensor:
+        """(O, I, kh, kw) -> the kernel that `linear` convolves with, scale included.  Linear in the weight."""
+
+    def linear(self, key: Tensor, kernel: Tensor) -> Tensor:
+        """(B, I, h, w) -> (B, O, h', w')"""
+
+
+class Generator(nn.Module, ABC):
+    """A generator whose layers can be rewritten.
+
+    Its weights are never changed by an edit: every method that draws takes the weights that differ.  A picture is a
+    function of (weights, seed, truncation) alone: noise is fixed or off, and no picture depends on its batch.
+    """
+
+    config: GeneratorConfig
+    batch_size = 16  # pictures run together; bounds memory, changes no picture
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.compute_dtype = torch.float32
+        self._digest: str | None = None
+
+    # --- what an architecture implements --------------------------------------------------------------------------
+
+    @abstractmethod
+    def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
+        """(B, z_dim) -> (B, w_dim): what the synthesis starts from."""
+
+    @abstractmethod
+    def begin(self, latent: Tensor) -> LayerInput:
+        """The input of the first editable layer.  latent: (B, w_dim), from `map`."""
+
+    @abstractmethod
+    def value(self, layer: int, at: LayerInput, weight: Tensor | None = None) -> Tensor:
+        """Run one layer: (B, I, h, w) -> (B, O, h', w'), with another weight (O, I, kh, kw) if one is given."""
+
+    @abstractmethod
+    def advance(self, layer: int, value: Tensor, at: LayerInput) -> LayerInput:
+        """From a layer's value to the next layer's input."""
+
+    @abstractmethod
+    def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
+        """From the value of the last layer of a picture size to the picture, (B, 3, r, r), about [-1, 1]."""
+
+    @abstractmethod
+    def last_layer_for(self, size: int) -> int:
+        """The last layer that a picture of that size needs."""
+
+    @abstractmethod
+    def conv(self, layer: int) -> nn.Module:
+        """The `RewritableConv` of a layer."""
+
+    # --- what all of them share -----------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> range:
+        """Numbers of the editable layers."""
+        return range(self.config.first_layer, self.config.last_layer + 1)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def check_layer(self, layer: int) -> int:
+        """The layer's number back; ValueError if it cannot be edited."""
+        if not isinstance(layer, int) or isinstance(layer, bool) or layer not in self.layers:
+            raise ValueError(
+                f"layer {layer!r} of {self.config.name or 'this generator'} cannot be edited; "
+                f"choose one from {self.layers.start} to {self.layers.stop - 1}."
+            )
+        return layer
+
+    def check_size(self, size: int | None) -> int:
+        """`size`, or the full resolution for None; ValueError if pictures do not come in that size."""
+        if size is None:
+            return self.config.resolution
+        if size not in self.config.resolutions:
+            raise ValueError(f"size {size!r} is not one that it draws; choose from {self.config.resolutions}.")
+        return size
+
+    def value_size(self, layer: int) -> int:
+        """Side of a layer's value, in pixels."""
+        return 2 ** ((layer + 3) // 2)
+
+    def enter(self, latent: Tensor, layer: int, weights: Weights | None = None) -> LayerInput:
+        """Run up to the input of a layer.  latent: (B, w_dim), from `map`."""
+        at = self.begin(latent)
+        for earlier in range(self.layers.start, self.check_layer(layer)):
+            at = self.advance(earlier, self.value(earlier, at, _pick(weights, earlier)), at)
+        return at
+
+    def leave(
+        self, layer: int, value: Tensor, at: LayerInput, weights: Weights | None = None, size: int | None = None
+    ) -> Tensor:
+        """Run from a layer's value to the picture, (B, 3, size, size), about [-1, 1].
+
+        at: that layer's input.  size: as for `images`; a picture smaller than the value is averaged down.
+        """
+        size = self.check_size(size)
+        last = self.last_layer_for(max(size, self.value_size(layer)))
+        for later in range(layer + 1, last + 1):
+            at = self.advance(later - 1, value, at)
+            value = self.value(later, at, _pick(weights, later))
+        rgb = self.picture(last, value, at)
+        return rgb if rgb.shape[-1] == size else F.avg_pool2d(rgb, rgb.shape[-1] // size)
+
+    def forward(
+        self, z: Tensor, weights: Weights | None = None, truncation: float | None = None, size: int | None = None
+    ) -> Tensor:
+        """(B, z_dim) -> (B, 3, size, size), about [-1, 1].  weights: {layer: (O, I, kh, kw)} instead of its own."""
+        at, first = self.begin(self.map(z, truncation)), self.layers.start
+        return self.leave(first, self.value(first, at, _pick(weights, first)), at, weights, size)
+
+    def overrides(self, edits: Iterable[LayerEdit] | None) -> dict[int, Tensor]:
+        """{layer: W0 + sum of the edits' deltas}, float32.
+
+        Computed from W0 every time and summed in float64, so that no history of strengths or switches is left in the
+        result, and the order within a layer leaves none that float32 can hold.
+        """
+        deltas: dict[int, Tensor] = {}
+        for edit in edits or ():
+            shape = self.conv(self.check_layer(edit.layer)).weight.shape[-4:]
+            delta = edit.delta().to(self.device, torch.float64)
+            if delta.shape != shape:
+                raise ValueError(
+                    f"an edit of layer {edit.layer} changes a weight of shape {tuple(delta.shape)}, but that of "
+                    f"{self.config.name or 'this generator'} is {tuple(shape)}; it belongs to another generator."
+                )
+            deltas[edit.layer] = deltas[edit.layer] + delta if edit.layer in deltas else delta
+        return {layer: (self.conv(layer).weight.double().view_as(delta) + delta).float() for layer, delta in deltas.items()}
+
+    def latents(self, seeds: Sequence[int], seeding: str = "seed") -> Tensor:
+        """(N, z_dim) on the generator's device; see `rewriting.generators.latents`."""
+        return torch.from_numpy(latents(seeds, self.config.z_dim, seeding)).to(self.device)
+
+    @torch.inference_mode()
+    def images(
+        self,
+        seeds: Sequence[int],
+        edits: Iterable[LayerEdit] | None = None,
+        size: int | None = None,
+        *,
+        truncation: float | None = None,
+        seeding: str = "seed",
+    ) -> np.ndarray:
+        """Draw pictures: seeds -> uint8 (N, size, size, 3).
+
+        edits: an `EditStack` or any iterable of edits.  size: 4, 8, ... up to the resolution, the default.
+        """
+        size = self.check_size(size)
+        z, weights = self.latents(seeds, seeding), self.overrides(edits)
+        drawn = [to_uint8(self(chunk, weights, truncation, size)) for chunk in z.split(self.batch_size)]
+        return np.concatenate(drawn) if drawn else np.empty((0, size, size, 3), np.uint8)
+
+    def digest(self) -> str:
+        """sha256 over names, shapes and float32 values of all tensors: equal for equal weights, in whatever file and
+        on whatever device they lie."""
+        if self._digest is None:
+            sha = hashlib.sha256()
+            for name, tensor in sorted(self.state_dict().items()):
+                sha.update(f"{name} {tuple(tensor.shape)}\n".encode())
+                sha.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+            self._digest = sha.hexdigest()
+        return self._digest
+
+    def merge(self, edits: Iterable[LayerEdit]) -> Generator:
+        """A new generator with the edits written into its weights; this one stays as it is."""
+        merged = copy.deepcopy(self)
+        with torch.no_grad():
+            for layer, weight in self.overrides(edits).items():
+                stored = merged.conv(layer).weight
+                stored.copy_(weight.view_as(stored))
+        merged.forget()
+        return merged
+
+    def save(self, folder: str | Path) -> Path:
+        """Write config.json and model.safetensors, float32; returns the folder."""
+        from rewriting.generators.files import write_generator
+
+        return write_generator(self, folder)
+
+    def forget(self) -> None:
+        """Drop everything derived from the weights, after they have changed."""
+        self._digest = None
+        for module in self.modules():
+            if module is not self and hasattr(module, "forget"):
+                module.forget()
+
+    def load_state_dict(self, *args, **kwargs):  # noqa: ANN002, ANN003, ANN201 - nn.Module's own signature
+        result = super().load_state_dict(*args, **kwargs)
+        self.forget()
+        return result
+
+    def _apply(self, fn, recurse=True):  # noqa: ANN001, ANN202 - nn.Module's own signature
+        result = super()._apply(fn, recurse)
+        for module in self.modules():
+            if module is not self and hasattr(module, "forget"):
+                module.forget()
+        return result
+
+
+def _pick(weights: Weights | None, layer: int) -> Tensor | None:
+    return weights.get(layer) if weights else None
+
+
+def to_uint8(rgb: Tensor) -> np.ndarray:
+    """(B, 3, h, w) in [-1, 1] -> uint8 (B, h, w, 3)."""
+    return rgb.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

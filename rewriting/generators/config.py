@@ -1,0 +1,128 @@
+"""What a generator is made of: the contents of a generator repo's `config.json`, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+FORMAT = "rewriting-generator"
+FORMAT_VERSION = 1
+ARCHITECTURES = ("stylegan2", "proggan")
+MAX_RESOLUTION = 2048
+MAX_WIDTH = 4096
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Architecture and defaults of a generator.
+
+    architecture: "stylegan2" (Karras et al., CVPR 2020) or "proggan" (Karras et al., ICLR 2018).
+    resolution: side of its pictures in pixels, a power of two from 8 to 2048.
+    z_dim: width of the latent z.
+    channels: feature channels at each resolution 4, 8, ..., `resolution`.
+    w_dim, mapping_layers: width and depth of StyleGAN2's mapping network; 0 for a Progressive GAN.
+    truncation: psi of the truncation trick, w' = mean + psi (w - mean); 1 leaves w alone.
+    default_layer: the layer edited when nobody names one; by default 8, which suits most objects (paper, section 5).
+    noise: StyleGAN2 only: the file holds fixed noise maps, which every picture adds.
+    name, license, description: shown to people.
+
+    Raises ValueError, in one sentence, where a value is impossible.
+    """
+
+    architecture: str
+    resolution: int
+    z_dim: int
+    channels: Mapping[int, int]
+    w_dim: int = 0
+    mapping_layers: int = 0
+    truncation: float = 1.0
+    default_layer: int | None = None
+    noise: bool = False
+    name: str = ""
+    license: str = "other"
+    description: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            raise ValueError(
+                f"architecture {self.architecture!r} is not known; this version reads {' and '.join(ARCHITECTURES)}."
+            )
+        _whole(self, "resolution", 8, MAX_RESOLUTION)
+        if self.resolution & (self.resolution - 1):
+            raise ValueError(f"resolution {self.resolution} is not a power of two; use 64, 128, 256, 512 or 1024.")
+        _whole(self, "z_dim", 1, MAX_WIDTH)
+        self._check_channels()
+        if self.architecture == "stylegan2":
+            _whole(self, "w_dim", 1, MAX_WIDTH)
+            _whole(self, "mapping_layers", 1, 32)
+        if not isinstance(self.truncation, (int, float)) or not 0 <= self.truncation <= 2:
+            raise ValueError(f"truncation {self.truncation!r} is not a number from 0 to 2; write 1.0 for none.")
+        if self.default_layer is None:
+            object.__setattr__(self, "default_layer", min(8, self.last_layer))
+        _whole(self, "default_layer", self.first_layer, self.last_layer)
+        if not isinstance(self.noise, bool):
+            raise ValueError(f"noise is {self.noise!r}; expected true or false.")
+        for name in ("name", "license", "description"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} {getattr(self, name)!r} is not a text; put it in quotes.")
+
+    def _check_channels(self) -> None:
+        if not isinstance(self.channels, Mapping):
+            raise ValueError(f"channels {self.channels!r} is not a table; write the width at each resolution.")
+        try:
+            channels = {int(size): width for size, width in self.channels.items()}
+        except (TypeError, ValueError):
+            raise ValueError(f"channels has a key that is no resolution among {list(self.channels)[:8]}.") from None
+        if sorted(channels) != self.resolutions:
+            raise ValueError(f"channels names resolutions {sorted(channels)}; expected {self.resolutions}.")
+        for size, width in channels.items():
+            if not isinstance(width, int) or isinstance(width, bool) or not 1 <= width <= MAX_WIDTH:
+                raise ValueError(f"channels at {size} px is {width!r}; expected a whole number from 1 to {MAX_WIDTH}.")
+        object.__setattr__(self, "channels", dict(sorted(channels.items())))
+
+    @property
+    def resolutions(self) -> list[int]:
+        """[4, 8, ..., resolution]"""
+        return [2**i for i in range(2, self.resolution.bit_length())]
+
+    @property
+    def first_layer(self) -> int:
+        """The lowest editable layer.  Numbers follow the paper's code: StyleGAN2's layer 2 is `conv1`, layer N >= 3
+        is `convs[N - 3]`; a Progressive GAN's layer N is its N-th convolution."""
+        return 2
+
+    @property
+    def last_layer(self) -> int:
+        return 2 * len(self.resolutions)
+
+    @classmethod
+    def from_json(cls, data: Any) -> GeneratorConfig:
+        """From the parsed `config.json`.  Keys it does not know are kept in `extra`, so that a file written by a
+        later version, or with a note of its own, survives a round trip."""
+        if not isinstance(data, Mapping):
+            raise ValueError("config.json does not hold a JSON object; is this a generator repo?")
+        if data.get("format") != FORMAT:
+            raise ValueError(f"config.json says format {data.get('format')!r}; a generator repo says {FORMAT!r}.")
+        if data.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"config.json has format_version {data.get('format_version')!r}; this version reads {FORMAT_VERSION}."
+            )
+        known = {f.name for f in fields(cls)} - {"extra"}
+        missing = {"architecture", "resolution", "z_dim", "channels"} - data.keys()
+        if missing:
+            raise ValueError(f"config.json lacks {', '.join(sorted(missing))}.")
+        extra = {k: v for k, v in data.items() if k not in known | {"format", "format_version"}}
+        return cls(**{k: v for k, v in data.items() if k in known}, extra=extra)
+
+    def to_json(self) -> dict[str, Any]:
+        data = {k: v for k, v in asdict(self).items() if k != "extra"}
+        data["channels"] = {str(size): width for size, width in self.channels.items()}
+        return {"format": FORMAT, "format_version": FORMAT_VERSION, **data, **self.extra}
+
+
+def _whole(config: GeneratorConfig, name: str, low: int, high: int) -> None:
+    value = getattr(config, name)
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"{name} is {value!r}; expected a whole number from {low} to {high}.")

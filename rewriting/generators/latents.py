@@ -1,0 +1,33 @@
+"""Which latent a picture number stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+SEEDINGS = ("seed", "row")
+MAX_SEED = 2**32 - 1
+MAX_ROW = 2**16 - 1  # a row needs all rows before it
+
+
+def latents(seeds: Sequence[int], z_dim: int, seeding: str = "seed") -> np.ndarray:
+    """float32 (N, z_dim), standard normal.
+
+    seeding "seed": picture n is RandomState(n).randn(1, z_dim), the convention of the StyleGAN tools.
+    seeding "row": picture n is row n of RandomState(1).standard_normal((N, z_dim)), that of the paper's code, whose
+    saved sessions and statistics use it.
+    Raises ValueError for a seed that is no whole number from 0 to 2^32 - 1, and for another seeding.
+    """
+    if seeding not in SEEDINGS:
+        raise ValueError(f"seeding {seeding!r} is not known; choose {' or '.join(SEEDINGS)}.")
+    limit = MAX_SEED if seeding == "seed" else MAX_ROW
+    for seed in seeds:
+        if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or not 0 <= seed <= limit:
+            raise ValueError(f"picture number {seed!r} is not a whole number from 0 to {limit}.")
+    if not len(seeds):
+        return np.empty((0, z_dim), np.float32)
+    if seeding == "row":
+        rows = np.random.RandomState(1).standard_normal((max(seeds) + 1) * z_dim).reshape(-1, z_dim)
+        return rows[list(seeds)].astype(np.float32)
+    return np.concatenate([np.random.RandomState(seed).randn(1, z_dim) for seed in seeds]).astype(np.float32)

@@ -1,0 +1,124 @@
+"""Progressive GAN in pure PyTorch, opened at every layer.
+
+Source: Karras et al., "Progressive Growing of GANs", ICLR 2018.  Parameter names and shapes are those of the PyTorch
+files used with GAN dissection and by the paper (layerN.conv.weight, layerN.wscale.b, output_RxR.*).
+Every layer: pixel norm, nearest upsampling by 2 (odd layers from the third), convolution, scale and bias, leaky ReLU.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rewriting.generators.base import Generator, LayerInput
+from rewriting.generators.config import GeneratorConfig
+
+SLOPE = 0.2
+EPSILON = 1e-8
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Features of unit mean square at every position."""
+    return x * torch.rsqrt(x.float().square().mean(1, keepdim=True) + EPSILON).to(x.dtype)
+
+
+class PlainConv(nn.Module):
+    """The convolution alone: a layer's value is its raw output, so f(k; W) is linear in both (paper, section 3)."""
+
+    demodulate = False
+    upsample = False
+    scale = 1.0
+
+    def __init__(self, inp: int, out: int, size: int, padding: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out, inp, size, size))
+        self.padding = padding
+
+    def kernel(self, weight: Tensor) -> Tensor:
+        return weight
+
+    def linear(self, key: Tensor, kernel: Tensor) -> Tensor:
+        """(B, I, h, w) -> (B, O, h', w')"""
+        kernel = kernel.to(key.dtype).contiguous(memory_format=torch.channels_last)
+        return F.conv2d(key.contiguous(memory_format=torch.channels_last), kernel, padding=self.padding)
+
+
+class ScaleBias(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.b = nn.Parameter(torch.zeros(channels))
+
+
+class ConvBlock(nn.Module):
+    """x -> pixel norm -> [x2] -> conv (key to value) -> scale, bias."""
+
+    def __init__(self, inp: int, out: int, size: int, padding: int, *, upsample: bool = False, gain: float = 2**0.5):
+        super().__init__()
+        self.conv, self.wscale = PlainConv(inp, out, size, padding), ScaleBias(out)
+        self.upsample, self.gain = upsample, gain / (size * math.sqrt(inp))
+
+    def key(self, x: Tensor) -> Tensor:
+        x = pixel_norm(x)
+        return F.interpolate(x, scale_factor=2.0, mode="nearest") if self.upsample else x
+
+    def value(self, key: Tensor, weight: Tensor | None = None) -> Tensor:
+        return self.conv.linear(key, self.conv.weight if weight is None else weight)
+
+    def scaled(self, value: Tensor) -> Tensor:
+        return value * self.gain + self.wscale.b.view(1, -1, 1, 1).to(value.dtype)
+
+    def activated(self, value: Tensor) -> Tensor:
+        return F.leaky_relu(self.scaled(value), SLOPE)
+
+
+class ProgressiveGAN(Generator):
+    """Layer N is the N-th convolution; the first, 4x4 on the latent itself, is not editable here."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__(config)
+        channels = config.channels
+        self.layer1 = ConvBlock(config.z_dim, channels[4], 4, 3)
+        self.layer2 = ConvBlock(channels[4], channels[4], 3, 1)
+        for i, size in enumerate(config.resolutions[1:]):
+            self.add_module(f"layer{2 * i + 3}", ConvBlock(channels[size // 2], channels[size], 3, 1, upsample=True))
+            self.add_module(f"layer{2 * i + 4}", ConvBlock(channels[size], channels[size], 3, 1))
+        self.add_module(self._output_name, ConvBlock(channels[config.resolution], 3, 1, 0, gain=1.0))
+
+    @property
+    def _output_name(self) -> str:
+        return f"output_{self.config.resolution}x{self.config.resolution}"
+
+    def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
+        """(B, z_dim) -> (B, z_dim): there is no mapping network, and truncation shrinks z itself.
+
+        The first pixel norm undoes that, so truncation changes nothing; it is accepted for a common interface.
+        """
+        return z
+
+    def conv(self, layer: int) -> PlainConv:
+        return self._block(self.check_layer(layer)).conv
+
+    def begin(self, latent: Tensor) -> LayerInput:
+        block = self._block(1)
+        x = block.activated(block.value(block.key(latent[:, :, None, None].to(self.compute_dtype))))
+        return LayerInput(self._block(2).key(x))
+
+    def value(self, layer: int, at: LayerInput, weight: Tensor | None = None) -> Tensor:
+        return self._block(layer).value(at.key, weight)
+
+    def advance(self, layer: int, value: Tensor, at: LayerInput) -> LayerInput:
+        return LayerInput(self._block(layer + 1).key(self._block(layer).activated(value)))
+
+    def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
+        output = getattr(self, self._output_name)
+        return output.scaled(output.value(output.key(self._block(layer).activated(value)))).float().clamp(-1, 1)
+
+    def last_layer_for(self, size: int) -> int:
+        """There is one output, at full size: smaller pictures are averaged down from it."""
+        return self.config.last_layer
+
+    def _block(self, layer: int) -> ConvBlock:
+        return getattr(self, f"layer{layer}")

@@ -1,0 +1,250 @@
+"""StyleGAN2 in pure PyTorch, opened at every layer.
+
+Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020.  Parameter names and shapes
+are those of the widespread PyTorch checkpoints (style.N, input.input, conv1.*, convs.N.*, to_rgb1.*, to_rgbs.N.*).
+
+Two identities make it fast without changing a picture.  Modulating the features and scaling the result per channel
+equals modulating the weights, so one plain convolution serves a whole batch.  And the upsampling convolution with the
+low-pass after it is one linear map with four phases: a 3x3 convolution to 4 O channels and a pixel shuffle.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rewriting.generators.base import Generator, LayerInput
+from rewriting.generators.config import GeneratorConfig
+
+SQRT2 = math.sqrt(2)
+SLOPE = 0.2
+EPSILON = 1e-8
+MAPPING_RATE = 0.01  # the mapping network's learning-rate multiplier, part of the file format
+LOW_PASS = (0.25, 0.75, 0.75, 0.25)  # [1, 3, 3, 1] / 8, times 2 for the zeros that upsampling inserts
+
+
+def lrelu(x: Tensor) -> Tensor:
+    """Leaky ReLU, slope 0.2, gain sqrt 2."""
+    return F.leaky_relu(x, SLOPE) * SQRT2
+
+
+def fold_upsampling(weight: Tensor) -> Tensor:
+    """A stride-2 transposed convolution and its low-pass, as one 3x3 convolution: (O, I, 3, 3) -> (4 O, I, 3, 3).
+
+    Exact.  Transposed convolution with w, then convolution with the 4x4 low-pass g, is transposed convolution with the
+    6x6 kernel w * g; each of its four output phases sees 3x3 of those taps.  Ordered for `pixel_shuffle`.
+    """
+    out, inp = weight.shape[:2]
+    tap = torch.tensor(LOW_PASS, device=weight.device, dtype=weight.dtype)
+    full = F.conv2d(weight.reshape(-1, 1, 3, 3), (tap[:, None] * tap)[None, None], padding=3)
+    full = full.view(out, inp, 6, 6).flip(2, 3)
+    odd, even = slice(1, 6, 2), slice(0, 6, 2)
+    phases = [full[:, :, rows, columns] for rows in (odd, even) for columns in (odd, even)]
+    return torch.stack(phases, 1).reshape(4 * out, inp, 3, 3)
+
+
+def upsample(rgb: Tensor) -> Tensor:
+    """x2 with the same low-pass: (B, C, h, w) -> (B, C, 2h, 2w)."""
+    channels = rgb.shape[1]
+    tap = torch.tensor(LOW_PASS, device=rgb.device, dtype=rgb.dtype)
+    kernel = (tap[:, None] * tap).expand(channels, 1, 4, 4)
+    return F.conv_transpose2d(rgb, kernel, stride=2, padding=1, groups=channels)
+
+
+class PixelNorm(nn.Module):
+    """z scaled to unit mean square."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z * torch.rsqrt(z.square().mean(1, keepdim=True) + EPSILON)
+
+
+class EqualLinear(nn.Module):
+    """Linear layer whose stored weight is scaled at run time: (B, I) -> (B, O)."""
+
+    def __init__(self, inp: int, out: int, *, bias: float = 0.0, rate: float = 1.0, activate: bool = False):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out, inp) / rate)
+        self.bias = nn.Parameter(torch.full((out,), float(bias)))
+        self.scale, self.rate, self.activate = rate / math.sqrt(inp), rate, activate
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.linear(x, self.weight * self.scale, self.bias * self.rate)
+        return lrelu(y) if self.activate else y
+
+
+class ModulatedConv(nn.Module):
+    """Convolution whose input channels are scaled by a style, in the parts that rewriting needs.
+
+    y = demodulation(s) * linear(s * x), demodulation_o = (sum_i,taps (scale W_oi s_i)^2 + 1e-8)^-1/2.
+    """
+
+    def __init__(
+        self, inp: int, out: int, size: int, w_dim: int, *, upsample: bool = False, demodulate: bool = True
+    ):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1, out, inp, size, size))
+        self.modulation = EqualLinear(w_dim, inp, bias=1.0)
+        self.scale = 1 / math.sqrt(inp * size * size)
+        self.upsample, self.demodulate, self.padding = upsample, demodulate, size // 2
+        self._prepared: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
+
+    def kernel(self, weight: Tensor) -> Tensor:
+        """(O, I, kh, kw), or (1, O, I, kh, kw) -> the kernel of `linear`: scaled, folded if it upsamples."""
+        weight = weight.reshape(weight.shape[-4:]) * self.scale
+        return fold_upsampling(weight) if self.upsample else weight
+
+    def energy(self, weight: Tensor) -> Tensor:
+        """(O, I): sum over taps of the scaled weight's square, of which the demodulation is made."""
+        return (weight.reshape(weight.shape[-4:]) * self.scale).square().sum((2, 3))
+
+    def linear(self, key: Tensor, kernel: Tensor) -> Tensor:
+        """(B, I, h, w) -> (B, O, h', w')"""
+        y = F.conv2d(key, kernel, padding=self.padding)
+        return F.pixel_shuffle(y, 2) if self.upsample else y
+
+    def prepare(self, weight: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """(kernel, energy) of a weight, or of its own, which is kept unless it is being trained."""
+        own = weight is None
+        if own and not torch.is_grad_enabled() and dtype in self._prepared:
+            return self._prepared[dtype]
+        weight = self.weight if own else weight
+        kernel = self.kernel(weight).to(dtype).contiguous(memory_format=torch.channels_last)
+        prepared = kernel, self.energy(weight)
+        if own and not torch.is_grad_enabled():
+            self._prepared[dtype] = prepared
+        return prepared
+
+    def forget(self) -> None:
+        self._prepared.clear()
+
+    def key(self, x: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """The modulated features (B, I, h, w) and the style (B, I)."""
+        style = self.modulation(latent)
+        return x * style[:, :, None, None].to(x.dtype), style
+
+    def apply_to_key(self, key: Tensor, style: Tensor, weight: Tensor | None = None) -> Tensor:
+        """(B, I, h, w) -> (B, O, h', w'), demodulated."""
+        kernel, energy = self.prepare(weight, key.dtype)
+        y = self.linear(key.contiguous(memory_format=torch.channels_last), kernel)
+        if self.demodulate:
+            y = y * torch.rsqrt(style.square() @ energy.t() + EPSILON)[:, :, None, None].to(y.dtype)
+        return y
+
+
+class Bias(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+
+class NoiseStrength(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+
+class StyledConv(nn.Module):
+    """One layer: modulated convolution, fixed noise, bias, leaky ReLU."""
+
+    def __init__(self, inp: int, out: int, w_dim: int, *, upsample: bool = False):
+        super().__init__()
+        self.conv = ModulatedConv(inp, out, 3, w_dim, upsample=upsample)
+        self.noise, self.activate = NoiseStrength(), Bias(out)
+
+    def value(self, key: Tensor, style: Tensor, noise: Tensor | None = None, weight: Tensor | None = None) -> Tensor:
+        """(B, I, h, w) -> (B, O, h', w').  noise: (1, 1, h', w')."""
+        y = self.conv.apply_to_key(key, style, weight) + self.offset(noise).to(key.dtype)
+        return lrelu(y)
+
+    def offset(self, noise: Tensor | None) -> Tensor:
+        """Bias and noise, (1, O, 1, 1) or (1, O, h', w'): what is added before the activation."""
+        bias = self.activate.bias.view(1, -1, 1, 1)
+        return bias if noise is None else bias + self.noise.weight * noise
+
+
+class ToRGB(nn.Module):
+    def __init__(self, inp: int, w_dim: int):
+        super().__init__()
+        self.conv = ModulatedConv(inp, 3, 1, w_dim, demodulate=False)
+        self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
+
+    def forward(self, x: Tensor, latent: Tensor, rgb: Tensor | None) -> Tensor:
+        y = self.conv.apply_to_key(*self.conv.key(x, latent)).float() + self.bias
+        return y if rgb is None else y + upsample(rgb)
+
+
+class Constant(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.input = nn.Parameter(torch.randn(1, channels, 4, 4))
+
+
+class StyleGAN2(Generator):
+    """Skip-architecture StyleGAN2 (config E/F).  Layer 2 is `conv1`, layer N >= 3 is `convs[N - 3]`; odd ones upsample."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__(config)
+        channels, w_dim = config.channels, config.w_dim
+        mapping = [
+            EqualLinear(w_dim if i else config.z_dim, w_dim, rate=MAPPING_RATE, activate=True)
+            for i in range(config.mapping_layers)
+        ]
+        self.style = nn.Sequential(PixelNorm(), *mapping)
+        self.input = Constant(channels[4])
+        self.conv1 = StyledConv(channels[4], channels[4], w_dim)
+        self.to_rgb1 = ToRGB(channels[4], w_dim)
+        self.convs, self.to_rgbs = nn.ModuleList(), nn.ModuleList()
+        for size in config.resolutions[1:]:
+            self.convs += [
+                StyledConv(channels[size // 2], channels[size], w_dim, upsample=True),
+                StyledConv(channels[size], channels[size], w_dim),
+            ]
+            self.to_rgbs.append(ToRGB(channels[size], w_dim))
+        self.register_buffer("latent_avg", torch.zeros(w_dim))
+        self.noises = nn.Module()
+        if config.noise:
+            for layer in self.layers:
+                self.noises.register_buffer(f"noise_{layer - 2}", torch.zeros(1, 1, *[self.value_size(layer)] * 2))
+
+    def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
+        """(B, z_dim) -> (B, w_dim), truncated towards the mean latent by psi = `truncation` or the config's."""
+        latent = self.style(z)
+        psi = self.config.truncation if truncation is None else truncation
+        return latent if psi == 1 else self.latent_avg + psi * (latent - self.latent_avg)
+
+    def conv(self, layer: int) -> ModulatedConv:
+        return self.styled(layer).conv
+
+    def styled(self, layer: int) -> StyledConv:
+        return self.conv1 if self.check_layer(layer) == 2 else self.convs[layer - 3]
+
+    def noise(self, layer: int) -> Tensor | None:
+        """(1, 1, h', w'), the layer's fixed noise, or None."""
+        return getattr(self.noises, f"noise_{layer - 2}") if self.config.noise else None
+
+    def begin(self, latent: Tensor) -> LayerInput:
+        x = self.input.input.to(self.compute_dtype).expand(len(latent), -1, -1, -1)
+        return LayerInput(*self.conv1.conv.key(x, latent), latent, None)
+
+    def value(self, layer: int, at: LayerInput, weight: Tensor | None = None) -> Tensor:
+        return self.styled(layer).value(at.key, at.style, self.noise(layer), weight)
+
+    def advance(self, layer: int, value: Tensor, at: LayerInput) -> LayerInput:
+        rgb = self._add_rgb(layer, value, at.latent, at.rgb)
+        return LayerInput(*self.conv(layer + 1).key(value, at.latent), at.latent, rgb)
+
+    def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
+        return self._add_rgb(layer, value, at.latent, at.rgb)
+
+    def last_layer_for(self, size: int) -> int:
+        return 2 * size.bit_length() - 4
+
+    def _add_rgb(self, layer: int, value: Tensor, latent: Tensor, rgb: Tensor | None) -> Tensor | None:
+        """The second layer of each resolution adds to the picture."""
+        if layer % 2:
+            return rgb
+        to_rgb = self.to_rgb1 if layer == 2 else self.to_rgbs[layer // 2 - 2]
+        return to_rgb(value, latent, rgb)

@@ -1,0 +1,159 @@
+"""The layer as an associative memory: statistics of its keys, and the directions along which a rule is written.
+
+C = E[k k^T] over keys at all positions of many pictures (paper, eq. 6); a rule's directions come from whitening with
+C^-1/2 (Appendix D).  Also the alternatives the paper compares with: Appendix E's units, and a plain SVD.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from rewriting.generators import Generator
+from rewriting.generators.files import write_tensors
+
+SAMPLES = 1000
+EIGENVALUE_FLOOR = 1e-6  # of the largest: below it an eigenvalue is rounding, and whitening would amplify that
+METHODS = ("whitened", "svd", "units", "single")
+Progress = Callable[[float, str], None]
+
+
+@torch.no_grad()
+def second_moments(
+    generator: Generator,
+    layers: Sequence[int],
+    *,
+    samples: int = SAMPLES,
+    truncation: float | None = None,
+    progress: Progress | None = None,
+) -> dict[int, Tensor]:
+    """{layer: C}, each float64 (I, I), uncentred, over all positions of pictures 0 .. samples - 1 (seeding "row").
+
+    All layers come from one run through the generator; sums are in float64.
+    """
+    sums: dict[int, Tensor] = {}
+    counts: dict[int, int] = {}
+    for start, keys in walk_keys(generator, layers, samples, truncation):
+        for layer, key in keys:
+            rows = key.permute(0, 2, 3, 1).flatten(0, 2).double()
+            sums[layer] = sums.get(layer, 0) + rows.t() @ rows
+            counts[layer] = counts.get(layer, 0) + len(rows)
+        if progress:
+            progress(min(1.0, (start + generator.batch_size) / samples), "Measuring what its features mean")
+    return {layer: (sums[layer] / counts[layer]).cpu() for layer in layers}
+
+
+def walk_keys(
+    generator: Generator, layers: Sequence[int], samples: int, truncation: float | None
+) -> Iterator[tuple[int, Iterator[tuple[int, Tensor]]]]:
+    """For each batch of pictures: its first number, and (layer, key (B, I, h, w)) on the way up."""
+    wanted = sorted({generator.check_layer(layer) for layer in layers})
+    for start in range(0, samples, generator.batch_size):
+        z = generator.latents(range(start, min(start + generator.batch_size, samples)), "row")
+        yield start, _keys_on_the_way(generator, generator.map(z, truncation), wanted)
+
+
+def _keys_on_the_way(generator: Generator, latent: Tensor, wanted: list[int]) -> Iterator[tuple[int, Tensor]]:
+    at = generator.begin(latent)
+    for layer in range(generator.layers.start, wanted[-1] + 1):
+        if layer in wanted:
+            yield layer, at.key
+        if layer < wanted[-1]:
+            at = generator.advance(layer, generator.value(layer, at), at)
+
+
+# --- kept on disk -------------------------------------------------------------------------------------------------
+
+
+def content_key(generator: Generator, truncation: float | None, samples: int) -> str:
+    """A name for the statistics that changes with everything they depend on."""
+    psi = generator.config.truncation if truncation is None else truncation
+    return hashlib.sha256(f"{generator.digest()} psi={psi:.6f} samples={samples} rows v1".encode()).hexdigest()
+
+
+def cache_folder() -> Path:
+    root = os.environ.get("REWRITING_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rewriting"
+    return Path(root).expanduser() / "second_moments"
+
+
+def write_moments(path: Path, moments: dict[int, Tensor], key: str) -> None:
+    """Statistics of several layers in one file, float32: their rounding lies far below EIGENVALUE_FLOOR."""
+    tensors = {f"layer{layer}": moment.float() for layer, moment in moments.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, tensors, {"format": "pt", "library": "rewriting", "content": key})
+
+
+def read_moment(path: Path, layer: int, width: int, key: str) -> Tensor | None:
+    """float64 (I, I) from a file of `write_moments`, or None if it has none of that content, or cannot be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            name = f"layer{layer}"
+            if (file.metadata() or {}).get("content") != key or name not in file.keys():  # noqa: SIM118
+                return None
+            moment = file.get_tensor(name).double()
+    except (OSError, SafetensorError):
+        return None
+    return moment if moment.shape == (width, width) and torch.isfinite(moment).all() else None
+
+
+# --- directions ---------------------------------------------------------------------------------------------------
+
+
+def whitener(moment: Tensor, floor: float = EIGENVALUE_FLOOR) -> Tensor:
+    """Z = C^-1/2, float64 (I, I), symmetric.  Eigenvalues below `floor` times the largest count as that."""
+    values, vectors = torch.linalg.eigh(moment.double())
+    if values[-1] <= 0:
+        raise ValueError("the features of this layer are all zero; choose another layer.")
+    return (vectors * values.clamp_min(floor * values[-1]).rsqrt()) @ vectors.t()
+
+
+def directions(
+    keys: Tensor, weights: Tensor, moment: Tensor, rank: int, *, method: str = "whitened", floor: float = EIGENVALUE_FLOOR
+) -> Tensor:
+    """D, float32 (S, I) with orthonormal rows: along which keys a rule of rank S acts.
+
+    keys: (T, I) at the context's positions.  weights: (T,), the painted share of each.  moment: (I, I).
+    method "whitened": Appendix D: whiten, principal right vectors, un-whiten, QR, sign.  "single": C^-1 of the mean
+    key (eq. 14), rank 1.  "svd": without whitening.  "units": Appendix E, the feature channels with the largest mean
+    square in the context compared with everywhere.
+    Raises ValueError if the context has fewer positions than the rank, or no weight at all.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method {method!r} is not known; choose {', '.join(METHODS)}.")
+    keys, weights = keys.double(), weights.double()
+    chosen = weights > 0
+    keys, weights = keys[chosen], weights[chosen, None]
+    if not len(keys):
+        raise ValueError("The context is empty at this layer; paint a larger area, or choose a higher layer.")
+    most = {"single": 1, "units": keys.shape[1]}.get(method, min(keys.shape))
+    if rank > most:
+        raise ValueError(f"Rank {rank} is more than the context supports ({most} here); paint more, or lower the rank.")
+    if method == "units":
+        best = unit_scores(keys, weights, moment).topk(rank).indices
+        return torch.eye(keys.shape[1], dtype=torch.float32)[best]
+    if method == "single":
+        mean = (weights * keys).sum(0) / weights.sum()
+        direction = torch.linalg.solve(moment.double() + floor * moment.trace() / len(moment) * _eye(moment), mean)
+        return (direction / direction.norm())[None].float()
+    whitening = whitener(moment, floor) if method == "whitened" else _eye(moment).double()
+    rows = weights * (keys @ whitening)
+    top = torch.linalg.svd(rows, full_matrices=False)[2][:rank]
+    basis = torch.linalg.qr((top @ whitening).t())[0].t()
+    sign = torch.sign(basis @ rows.sum(0))
+    return (basis * torch.where(sign == 0, 1.0, sign)[:, None]).float()
+
+
+def unit_scores(keys: Tensor, weights: Tensor, moment: Tensor) -> Tensor:
+    """(I,): mean of k_u^2 in the context over E[k_u^2] (Appendix E)."""
+    inside = (weights * keys.square()).sum(0) / weights.sum()
+    return inside / moment.diagonal().double().clamp_min(1e-30)
+
+
+def _eye(like: Tensor) -> Tensor:
+    return torch.eye(len(like), dtype=torch.float64, device=like.device)

@@ -1,0 +1,247 @@
+"""The constrained solve: which Lambda makes the layer draw the goal?
+
+Minimises  sum_p m_p |f(k_p; W0 + Lambda D) - v*_p|  over Lambda (paper, eq. 17, in the L1 norm that its code uses, or
+squared).  Each output channel is a problem of its own in n = 9 S numbers (see `layer`), so all of them are solved in
+one batch by Levenberg-Marquardt, the L1 norm by reweighting.  A step is taken only by the channels whose objective it
+lowers: no objective ever rises, and there is no learning rate.
+
+The normal matrices never see a Jacobian.  A channel's Jacobian row at a position is a * patch - b * u, with the patch
+shared by all channels and u shared by all positions of a picture, so J^T diag(w) J for every channel comes from one
+product of (O, T) weights with the (T, n (n + 1) / 2) products of the patches, and a correction of small rank.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rewriting.generators.stylegan2 import EPSILON, SLOPE, SQRT2
+from rewriting.goal import Term
+from rewriting.layer import EditableLayer, Factored
+
+ROUNDING = 1e-3  # of the mean |v|: below it the L1 norm is rounded off, so that it has a derivative
+TOLERANCE = 1e-4  # relative fall of the objective below which a channel is done
+NORMS = ("l1", "l2")
+
+
+@dataclass(frozen=True)
+class Solution:
+    """factor: Lambda (O, S, kh, kw).  before, after: the objective, exact, not rounded.  losses: {kind of term: weighted
+    mean |f - v*| (before, after)}.  iterations, milliseconds: what it took."""
+
+    factor: Tensor
+    before: float
+    after: float
+    losses: dict[str, tuple[float, float]]
+    iterations: int
+    milliseconds: float
+
+
+@torch.no_grad()
+def solve(
+    layer: EditableLayer,
+    terms: Sequence[Term],
+    directions: Tensor,
+    *,
+    norm: str = "l1",
+    iterations: int = 40,
+    tolerance: float = TOLERANCE,
+) -> Solution:
+    """Solve for Lambda.  directions: (S, I).  norm: "l1", or "l2" for the paper's squared form."""
+    if norm not in NORMS:
+        raise ValueError(f"norm {norm!r} is not known; choose {' or '.join(NORMS)}.")
+    start = time.perf_counter()
+    problem = Problem.of(layer, terms, directions, norm)
+    channels = len(layer.weight)
+    factor = torch.zeros(channels, problem.patches.shape[1], device=directions.device)
+    factor, used = minimise(problem, factor, iterations, tolerance)
+    losses = {}
+    for kind in dict.fromkeys(term.kind for term in terms):
+        mine = torch.tensor([term.kind == kind for term in terms], device=factor.device)
+        losses[kind] = tuple(problem.loss(at, mine) for at in (torch.zeros_like(factor), factor))
+    everything = torch.ones(len(terms), dtype=torch.bool, device=factor.device)
+    before, after = (problem.loss(at, everything, total=True) for at in (torch.zeros_like(factor), factor))
+    shape = (channels, len(directions), *layer.weight.shape[2:])
+    elapsed = 1000 * (time.perf_counter() - start)
+    return Solution(factor.view(shape), before, after, losses, used, elapsed)
+
+
+@dataclass
+class Problem:
+    """All terms, position by position.  T positions of M pictures, O channels, n numbers a channel.
+
+    patches: (T, n).  fixed, offset, target: (O, T).  weight: (T,).  picture: (T,), whose each position is.
+    norm: (M, O), linear: (M, O, n), gram: (M, n, n), or None: the demodulation's quadratic.  rounding: of |r|.
+    """
+
+    patches: Tensor
+    fixed: Tensor
+    offset: Tensor
+    target: Tensor
+    weight: Tensor
+    picture: Tensor
+    norm: Tensor | None
+    linear: Tensor | None
+    gram: Tensor | None
+    activated: bool
+    squared: bool
+    rounding: float
+
+    @classmethod
+    def of(cls, layer: EditableLayer, terms: Sequence[Term], directions: Tensor, norm: str) -> Problem:
+        pieces: list[Factored] = [layer.factor(term.at, directions, term.weight > 0) for term in terms]
+        chosen = [(term.weight > 0).flatten() for term in terms]
+        target = torch.cat([t.target[0].flatten(1)[:, at] for t, at in zip(terms, chosen, strict=True)], 1)
+        demodulated = pieces[0].norm is not None
+        return cls(
+            patches=torch.cat([p.patches for p in pieces]),
+            fixed=torch.cat([p.fixed for p in pieces], 1),
+            offset=torch.cat([p.offset for p in pieces], 1),
+            target=target,
+            weight=torch.cat([t.weight.flatten()[at] for t, at in zip(terms, chosen, strict=True)]),
+            picture=torch.cat([torch.full((len(p.patches),), i, device=target.device) for i, p in enumerate(pieces)]),
+            norm=torch.stack([p.norm for p in pieces]) if demodulated else None,
+            linear=torch.stack([p.linear for p in pieces]) if demodulated else None,
+            gram=torch.stack([p.gram for p in pieces]) if demodulated else None,
+            activated=pieces[0].activated,
+            squared=norm == "l2",
+            rounding=ROUNDING * float(target.abs().mean()) + 1e-12,
+        )
+
+    def only(self, channels: Tensor) -> Problem:
+        """The same problem for some of the output channels."""
+        demodulated = self.norm is not None
+        return Problem(
+            self.patches, self.fixed[channels], self.offset[channels], self.target[channels], self.weight, self.picture,
+            self.norm[:, channels] if demodulated else None, self.linear[:, channels] if demodulated else None,
+            self.gram, self.activated, self.squared, self.rounding,
+        )  # fmt: skip
+
+    def forward(self, factor: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Lambda (O, n) -> residual r (O, T); slope of the activation (O, T); the convolution before demodulation
+        (O, T); demodulation (M, O), or None."""
+        y = self.fixed + factor @ self.patches.t()
+        linear, demodulation = y, None
+        if self.norm is not None:
+            inner = torch.einsum("on,mnk->mok", factor, self.gram)
+            quadratic = self.norm + (factor * (2 * self.linear + inner)).sum(2)
+            demodulation = quadratic.clamp_min(EPSILON).rsqrt()
+            y = y * demodulation[self.picture].t()
+        y = y + self.offset
+        if not self.activated:
+            return y - self.target, torch.ones_like(y), linear, demodulation
+        slope = torch.where(y >= 0, SQRT2, SLOPE * SQRT2)
+        return F.leaky_relu(y, SLOPE) * SQRT2 - self.target, slope, linear, demodulation
+
+    def cost(self, residual: Tensor) -> Tensor:
+        """(O,): each channel's objective, with |r| rounded off."""
+        size = residual.square() if self.squared else (residual.square() + self.rounding**2).sqrt() - self.rounding
+        return size @ self.weight
+
+    def loss(self, factor: Tensor, pictures: Tensor, total: bool = False) -> float:
+        """Mean over channels of the weighted |r| in some of the pictures: the mean over positions, or their sum."""
+        chosen = pictures[self.picture]
+        residual = self.forward(factor)[0][:, chosen]
+        size = residual.square() if self.squared else residual.abs()
+        summed = float((size @ self.weight[chosen]).mean())
+        return summed if total else summed / max(float(self.weight[chosen].sum()), 1e-12)
+
+    def normal_equations(self, factor: Tensor, state: tuple, products: Products) -> tuple[Tensor, Tensor]:
+        """Gauss-Newton's J^T w J (O, n, n) and gradient J^T w r (O, n)."""
+        residual, slope, linear, demodulation = state
+        weight = self.weight * (1.0 if self.squared else (residual.square() + self.rounding**2).rsqrt())
+        if demodulation is None:
+            return products.gram(weight), (weight * residual) @ self.patches
+        a = slope * demodulation[self.picture].t()
+        b = slope * linear * demodulation.pow(3)[self.picture].t()
+        u = self.linear + torch.einsum("on,mnk->mok", factor, self.gram)
+        hessian, gradient = products.gram(weight * a * a), (weight * a * residual) @ self.patches
+        members = F.one_hot(self.picture, len(u)).to(a.dtype)
+        pull = (weight * b * residual) @ members
+        gradient = gradient - torch.einsum("om,mon->on", pull, u)
+        cross = products.by_picture(weight * a * b)
+        mixed = torch.einsum("mon,mok->onk", cross, u)
+        own = torch.einsum("om,mon,mok->onk", (weight * b * b) @ members, u, u)
+        return hessian - mixed - mixed.transpose(1, 2) + own, gradient
+
+
+class Products:
+    """Products of the patches' entries, computed once: what turns a Gram matrix per channel into one matrix product."""
+
+    def __init__(self, problem: Problem):
+        self.patches, self.n = problem.patches, problem.patches.shape[1]
+        self.rows, self.columns = torch.triu_indices(self.n, self.n, device=problem.patches.device)
+        self.pairs = self.patches[:, self.rows] * self.patches[:, self.columns]
+        counts = torch.bincount(problem.picture)
+        self.counts = counts.tolist()
+
+    def gram(self, weight: Tensor) -> Tensor:
+        """sum_t weight_ot patch_t patch_t^T: (O, T) -> (O, n, n)"""
+        full = weight.new_empty(len(weight), self.n, self.n)
+        upper = weight @ self.pairs
+        full[:, self.rows, self.columns] = upper
+        full[:, self.columns, self.rows] = upper
+        return full
+
+    def by_picture(self, weight: Tensor) -> Tensor:
+        """sum over one picture's positions of weight_ot patch_t: (O, T) -> (M, O, n)"""
+        parts = zip(weight.split(self.counts, 1), self.patches.split(self.counts), strict=True)
+        return torch.stack([one @ patches for one, patches in parts])
+
+
+def minimise(problem: Problem, factor: Tensor, iterations: int, tolerance: float) -> tuple[Tensor, int]:
+    """Levenberg-Marquardt on every channel at once, each with its own damping; done ones leave the batch.
+
+    Returns Lambda (O, n) and the number of iterations.
+    """
+    factor = factor.clone()
+    active = torch.arange(len(factor), device=factor.device)
+    damping = torch.full((len(factor),), 1e-3, device=factor.device)
+    products, part, here = Products(problem), problem, factor
+    state = part.forward(here)
+    cost = part.cost(state[0])
+    used = 0
+    for used in range(1, iterations + 1):
+        hessian, gradient = part.normal_equations(here, state, products)
+        trial = here + damped_step(hessian, gradient, damping[active])
+        trial_state = part.forward(trial)
+        trial_cost = part.cost(trial_state[0])
+        better = trial_cost < cost
+        fall = torch.where(better, cost - trial_cost, 0) / cost.clamp_min(1e-30)
+        here = torch.where(better[:, None], trial, here)
+        factor[active] = here
+        damping[active] = torch.where(better, damping[active] / 4, damping[active] * 5).clamp(1e-9, 1e9)
+        stuck = ~better & (damping[active] > 1e6)
+        busy = torch.where(better, fall > tolerance, ~stuck)
+        if not busy.any():
+            break
+        cost = torch.where(better, trial_cost, cost)
+        if int(busy.sum()) < 0.7 * len(active):
+            active, here, cost = active[busy], here[busy], cost[busy]
+            part = problem.only(active)
+            state = part.forward(here)
+        else:
+            state = _merge(better, trial_state, state)
+    return factor, used
+
+
+def damped_step(hessian: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
+    """-(H + damping diag H)^-1 g for every channel: (O, n)"""
+    diagonal = hessian.diagonal(dim1=1, dim2=2)
+    floor = 1e-7 * diagonal.amax(1, keepdim=True) + 1e-12
+    damped = hessian + torch.diag_embed(damping[:, None] * diagonal + floor)
+    root, failed = torch.linalg.cholesky_ex(damped)
+    step = -torch.cholesky_solve(gradient[:, :, None], root)[:, :, 0]
+    return torch.where((failed == 0)[:, None], step, 0.0)
+
+
+def _merge(better: Tensor, new: tuple, old: tuple) -> tuple:
+    """The state of each channel: new where its step was taken."""
+    residual, slope, linear = (torch.where(better[:, None], n, o) for n, o in zip(new[:3], old[:3], strict=True))
+    demodulation = None if new[3] is None else torch.where(better[None], new[3], old[3])
+    return residual, slope, linear, demodulation
