@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from rewriting.generators import Generator
+from rewriting.generators.config import brief
 from rewriting.generators.files import read_json, read_tensors, write_json, write_tensors
 from rewriting.layer import expand
 from rewriting.request import MAX_RANK, Request
+
+if TYPE_CHECKING:
+    from rewriting.hub import Published
 
 FORMAT = "rewriting-edit"
 FORMAT_VERSION = 1
@@ -25,8 +29,8 @@ MAX_EDITS = 32
 class Report:
     """What a solve did.
 
-    loss_before, loss_after: weighted mean |f - v*| over the goal.  objective_before, objective_after: with locality and
-    preserve terms.  change: Frobenius norm of Lambda D over that of W0.  elsewhere: mean change of values at the
+    loss_before, loss_after: weighted mean |f - v*| over the goal.  objective_before, objective_after: with locality
+    and preserve terms.  change: Frobenius norm of Lambda D over that of W0.  elsewhere: mean change of values at the
     sampled places of other pictures, over their mean size.  preserved: the same where the user said to keep.
     """
 
@@ -41,8 +45,24 @@ class Report:
     milliseconds: float
 
 
+class Shareable:
+    """Sharing under the names that huggingface_hub, diffusers and PEFT use; `rewriting.hub` does the work."""
+
+    def save_pretrained(self, folder: str | Path, **options: Any) -> Path:
+        """Write a complete repo: `save` with pictures and a model card; options as for `rewriting.hub.write_rule`."""
+        from rewriting.hub import write_rule
+
+        return write_rule(self, folder, **options)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> Published:
+        """Publish as a Hub repo "name/repo"; options as for `rewriting.hub.publish`: private, token, generator, ..."""
+        from rewriting.hub import publish
+
+        return publish(self, repo_id, **options)
+
+
 @dataclass(frozen=True, eq=False)
-class Edit:
+class Edit(Shareable):
     """One rule, solved: W = W0 + strength * Lambda D at one layer.
 
     factor: Lambda (O, S, kh, kw), in units of the stored weight.  directions: D (S, I), orthonormal rows.
@@ -67,7 +87,7 @@ class Edit:
                 f"(O, S, kh, kw) and (S, I)."
             )
         if not isinstance(self.strength, (int, float)) or not abs(self.strength) <= 10:
-            raise ValueError(f"strength {self.strength!r} is not a number from -10 to 10.")
+            raise ValueError(f"strength {brief(self.strength)} is not a number from -10 to 10.")
 
     @property
     def rank(self) -> int:
@@ -108,9 +128,17 @@ class Edit:
             raise ValueError(f"{Path(folder).name} holds {len(stack)} edits; open it with EditStack.load.")
         return stack[0]
 
+    @staticmethod
+    def from_pretrained(name_or_path: str | Path, **options: Any) -> Edit:
+        """The edit in a Hub repo "name/repo", or in a folder; options as for `rewriting.hub.load_edits`."""
+        stack = EditStack.from_pretrained(name_or_path, **options)
+        if len(stack) != 1:
+            raise ValueError(f"{name_or_path} holds {len(stack)} edits; open it with EditStack.from_pretrained.")
+        return stack[0]
+
 
 @dataclass(frozen=True)
-class EditStack:
+class EditStack(Shareable):
     """Several edits, in the user's order.  Immutable: every change returns a new stack, so undo keeps the old one."""
 
     edits: tuple[Edit, ...] = field(default_factory=tuple)
@@ -134,19 +162,29 @@ class EditStack:
         return EditStack([*self.edits, edit])
 
     def replace(self, index: int, edit: Edit) -> EditStack:
+        self._check(index)
         return EditStack([*self.edits[:index], edit, *self.edits[index + 1 :]])
 
     def remove(self, index: int) -> EditStack:
+        self._check(index)
         return EditStack([*self.edits[:index], *self.edits[index + 1 :]])
 
     def move(self, index: int, to: int) -> EditStack:
+        self._check(index)
+        self._check(to)
         rest = [*self.edits[:index], *self.edits[index + 1 :]]
         return EditStack([*rest[:to], self.edits[index], *rest[to:]])
+
+    def _check(self, index: int) -> None:
+        if not isinstance(index, int) or not 0 <= index < len(self.edits):
+            raise ValueError(f"There is no edit number {index!r} among {len(self.edits)}; they count from 0.")
 
     def save(self, folder: str | Path) -> Path:
         """Write an edit repo: config.json, edit.safetensors (Lambda and D of each), edit.json (requests, reports)."""
         if not self.edits:
             raise ValueError("There is no edit to save; rewrite a rule first.")
+        if len({edit.base for edit in self.edits}) > 1:
+            raise ValueError("These edits were made for different weights; save those of each generator apart.")
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {}
@@ -177,7 +215,9 @@ class EditStack:
         if not isinstance(config, dict) or config.get("format") != FORMAT:
             raise ValueError(f"{folder.name}/{CONFIG} is not that of an edit; its format is not {FORMAT!r}.")
         if config.get("format_version") != FORMAT_VERSION:
-            raise ValueError(f"The edit has format_version {config.get('format_version')!r}; expected {FORMAT_VERSION}.")
+            raise ValueError(
+                f"The edit has format_version {brief(config.get('format_version'))}; expected {FORMAT_VERSION}."
+            )
         summaries, base = config.get("edits"), config.get("base_model") or {}
         if not isinstance(summaries, list) or not 1 <= len(summaries) <= MAX_EDITS or not isinstance(base, dict):
             raise ValueError(f"{CONFIG} does not list 1 to {MAX_EDITS} edits; the file is damaged.")
@@ -201,6 +241,13 @@ class EditStack:
             )
             for i, one in enumerate(summaries)
         )
+
+    @staticmethod
+    def from_pretrained(name_or_path: str | Path, **options: Any) -> EditStack:
+        """The edits in a Hub repo "name/repo", or in a folder; options as for `rewriting.hub.load_edits`."""
+        from rewriting.hub import load_edits
+
+        return load_edits(name_or_path, **options)
 
 
 def _summary(edit: Edit) -> dict[str, Any]:
@@ -227,11 +274,11 @@ def _shapes(summary: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
         factor, directions = tuple(summary["factor"]), tuple(summary["directions"])
         ok = all(isinstance(n, int) and 1 <= n <= 4096 for n in (*factor, *directions)) and len(factor) == 4
         ok = ok and len(directions) == 2 and factor[1] == directions[0] <= MAX_RANK and max(factor[2:]) <= 7
-        ok = ok and isinstance(summary["layer"], int)
+        ok = ok and isinstance(summary["layer"], int) and not isinstance(summary["layer"], bool)
     except (TypeError, KeyError):
         ok = False
     if not ok:
-        raise ValueError(f"{CONFIG} describes an edit that cannot be ({str(summary)[:80]}); the file is damaged.")
+        raise ValueError(f"{CONFIG} describes an edit that cannot be ({brief(summary)}); the file is damaged.")
     return factor, directions
 
 
@@ -250,12 +297,16 @@ def _detail(data: dict[str, Any]) -> dict[str, Any]:
     report, request = data.get("report"), data.get("request")
     if report is not None:
         numbers = isinstance(report, dict) and set(report) == names
-        if not numbers or not all(v is None or isinstance(v, (int, float)) for v in report.values()):
+        if not numbers or not all(_number(v) or (v is None and k == "preserved") for k, v in report.items()):
             raise ValueError(f"{REQUESTS} holds a report that is not one; the file is damaged.")
     return {
         "request": Request.from_json(request) if request is not None else None,
         "report": Report(**report) if report is not None else None,
     }
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def make_edit(layer: int, factor: Tensor, directions: Tensor, **details: Any) -> Edit:

@@ -38,7 +38,9 @@ class Term:
         return Term(self.at, self.target, self.weight * factor, self.kind)
 
 
-def paste_term(layer: EditableLayer, source: Tensor, copy_mask: np.ndarray, at: LayerInput, paste_mask: np.ndarray) -> Term:
+def paste_term(
+    layer: EditableLayer, source: Tensor, copy_mask: np.ndarray, at: LayerInput, paste_mask: np.ndarray
+) -> Term:
     """The copied object at its new place in one picture; the weights sum to 1.
 
     source: (1, O, h', w'), the value of the picture that is copied from.  at: the destination.  Masks: uint8 (H, H).

@@ -8,7 +8,7 @@ in 9 S numbers.  Source of the update rule: Bau et al. 2020, eq. 15 to 17; of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -37,8 +37,8 @@ class EditableLayer:
         return self.weight.shape[2] * self.weight.shape[3]
 
     def value(self, at: LayerInput, weight: Tensor | None = None) -> Tensor:
-        """(B, I, h, w) -> (B, O, h', w')"""
-        return self.generator.value(self.number, at, weight)
+        """(B, I, h, w) -> (B, O, h', w'), float32, whatever the generator computes its pictures in."""
+        return self.generator.value(self.number, replace(at, key=at.key.float()), weight)
 
     def offset(self) -> Tensor:
         """(1, O, 1, 1) or (1, O, h', w'): bias and noise, added before the activation."""
@@ -51,11 +51,11 @@ class EditableLayer:
 
         at: one picture's.  directions: (S, I).  positions: bool (h', w') over the value's map.
         """
-        conv, chosen = self._conv, positions.flatten()
+        conv, chosen, key = self._conv, positions.flatten(), at.key.float()
         flat_weight = self.weight.flatten(2)
-        projected = torch.einsum("si,bihw->bshw", directions, at.key)
+        projected = torch.einsum("si,bihw->bshw", directions, key)
         patches = conv.linear(projected, conv.kernel(self._basis(len(directions))))[0].flatten(1)
-        fixed = conv.linear(at.key, conv.kernel(self.weight))[0].flatten(1)
+        fixed = conv.linear(key, conv.kernel(self.weight))[0].flatten(1)
         offset = self.offset()[0].expand(-1, *positions.shape).flatten(1)
         if not conv.demodulate:
             norm = linear = gram = None
@@ -66,7 +66,13 @@ class EditableLayer:
             small = scale * torch.einsum("i,si,ri->sr", energy, directions, directions)
             gram = torch.kron(small, torch.eye(self.taps, device=small.device))
         return Factored(
-            patches[:, chosen].t().contiguous(), fixed[:, chosen], offset[:, chosen], norm, linear, gram, self.activated
+            patches[:, chosen].t().contiguous(),
+            fixed[:, chosen],
+            offset[:, chosen],
+            norm,
+            linear,
+            gram,
+            self.activated,
         )
 
     def _basis(self, rank: int) -> Tensor:

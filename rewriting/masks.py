@@ -12,6 +12,7 @@ from PIL import Image
 PREFIX = "data:image/png;base64,"
 MAX_LENGTH = 4_000_000
 MIN_SIDE, MAX_SIDE = 8, 2048
+BOMBS = Image.DecompressionBombError, Image.DecompressionBombWarning  # said of a header, before anything is decoded
 
 
 def decode_mask(url: str) -> np.ndarray:
@@ -28,7 +29,7 @@ def decode_mask(url: str) -> np.ndarray:
     try:
         data = base64.b64decode(url.split(",", 1)[1], validate=True)
         image = Image.open(io.BytesIO(data), formats=["PNG"])
-    except (binascii.Error, OSError, ValueError, SyntaxError):
+    except (binascii.Error, OSError, ValueError, SyntaxError, *BOMBS):
         raise ValueError("a mask is not a readable PNG; paint it again.") from None
     width, height = image.size
     if width != height or not MIN_SIDE <= width <= MAX_SIDE:
@@ -36,7 +37,8 @@ def decode_mask(url: str) -> np.ndarray:
     try:
         painted = np.asarray(image.convert("RGB"))[..., 0]
         if painted.min() == painted.max() and "A" in image.getbands():
-            painted = np.asarray(image.convert("RGBA"))[..., 3]
+            alpha = np.asarray(image.convert("RGBA"))[..., 3]
+            painted = alpha if alpha.min() < alpha.max() else painted
     except (OSError, ValueError, SyntaxError):
         raise ValueError("a mask is not a whole PNG; paint it again.") from None
     return np.where(painted > 127, 255, 0).astype(np.uint8)
@@ -51,7 +53,7 @@ def encode_mask(mask: np.ndarray) -> str:
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """uint8 (H, H) -> float32 (size, size) in [0, 1]: the painted share of each cell, as the paper's code resamples."""
+    """uint8 (H, H) -> float32 (size, size) in [0, 1]: each cell's painted share, as the paper's code resamples."""
     resized = Image.fromarray(np.asarray(mask, np.uint8)).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(resized, np.float32) / 255
 

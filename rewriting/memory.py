@@ -114,7 +114,13 @@ def whitener(moment: Tensor, floor: float = EIGENVALUE_FLOOR) -> Tensor:
 
 
 def directions(
-    keys: Tensor, weights: Tensor, moment: Tensor, rank: int, *, method: str = "whitened", floor: float = EIGENVALUE_FLOOR
+    keys: Tensor,
+    weights: Tensor,
+    moment: Tensor,
+    rank: int,
+    *,
+    method: str = "whitened",
+    floor: float = EIGENVALUE_FLOOR,
 ) -> Tensor:
     """D, float32 (S, I) with orthonormal rows: along which keys a rule of rank S acts.
 
@@ -122,10 +128,12 @@ def directions(
     method "whitened": Appendix D: whiten, principal right vectors, un-whiten, QR, sign.  "single": C^-1 of the mean
     key (eq. 14), rank 1.  "svd": without whitening.  "units": Appendix E, the feature channels with the largest mean
     square in the context compared with everywhere.
-    Raises ValueError if the context has fewer positions than the rank, or no weight at all.
+    Raises ValueError if the context has fewer positions than the rank or no weight at all, or the rank is none.
     """
     if method not in METHODS:
         raise ValueError(f"method {method!r} is not known; choose {', '.join(METHODS)}.")
+    if not isinstance(rank, int) or rank < 1:
+        raise ValueError(f"rank is {rank!r}; expected a whole number from 1.")
     keys, weights = keys.double(), weights.double()
     chosen = weights > 0
     keys, weights = keys[chosen], weights[chosen, None]
@@ -133,7 +141,9 @@ def directions(
         raise ValueError("The context is empty at this layer; paint a larger area, or choose a higher layer.")
     most = {"single": 1, "units": keys.shape[1]}.get(method, min(keys.shape))
     if rank > most:
-        raise ValueError(f"Rank {rank} is more than the context supports ({most} here); paint more, or lower the rank.")
+        raise ValueError(
+            f"Rank {rank} is more than the context supports ({most} here); paint more, or lower the rank."
+        )
     if method == "units":
         best = unit_scores(keys, weights, moment).topk(rank).indices
         return torch.eye(keys.shape[1], dtype=torch.float32)[best]

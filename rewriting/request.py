@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from rewriting.generators.config import brief
 from rewriting.generators.latents import MAX_SEED, SEEDINGS
 from rewriting.masks import decode_mask, encode_mask
 
@@ -33,7 +34,7 @@ class Region:
 
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
-            raise ValueError(f"picture number {self.seed!r} is not a whole number from 0 to {MAX_SEED}.")
+            raise ValueError(f"picture number {brief(self.seed)} is not a whole number from 0 to {MAX_SEED}.")
         mask = np.asarray(self.mask)
         if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
             raise ValueError(f"the mask on picture {self.seed} has shape {mask.shape}; expected a square.")
@@ -101,14 +102,16 @@ class Request:
             object.__setattr__(self, name, regions)
         for name, low, high in (("layer", 2, 32), ("rank", 1, MAX_RANK), ("units", 1, 4096)):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high):
-                raise ValueError(f"{name} is {value!r}; expected a whole number from {low} to {high}.")
+            if value is not None and (
+                not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high
+            ):
+                raise ValueError(f"{name} is {brief(value)}; expected a whole number from {low} to {high}.")
         for name, high in (("locality", 1e6), ("truncation", 2)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (int, float)) or not 0 <= value <= high):
-                raise ValueError(f"{name} is {value!r}; expected a number from 0 to {high:g}.")
+                raise ValueError(f"{name} is {brief(value)}; expected a number from 0 to {high:g}.")
         if self.seeding not in SEEDINGS:
-            raise ValueError(f"seeding is {self.seeding!r}; expected {' or '.join(SEEDINGS)}.")
+            raise ValueError(f"seeding is {brief(self.seeding)}; expected {' or '.join(SEEDINGS)}.")
 
     @property
     def places(self) -> tuple[Region, ...]:
@@ -140,9 +143,11 @@ class Request:
         if "format" not in data and data.keys() & UPSTREAM_KEYS:
             return cls._from_session(data)
         if data.get("format") != FORMAT:
-            raise ValueError(f"This file says format {data.get('format')!r}; a request says {FORMAT!r}.")
+            raise ValueError(f"This file says format {brief(data.get('format'))}; a request says {FORMAT!r}.")
         if data.get("format_version") != FORMAT_VERSION:
-            raise ValueError(f"The request has format_version {data.get('format_version')!r}; expected {FORMAT_VERSION}.")
+            raise ValueError(
+                f"The request has format_version {brief(data.get('format_version'))}; expected {FORMAT_VERSION}."
+            )
         known = {f.name for f in fields(cls)}
         unknown = sorted(data.keys() - known - {"format", "format_version"})
         if unknown:
@@ -155,17 +160,21 @@ class Request:
             values[name] = _regions(values.get(name, []), name)
         for name in ("erase", "everywhere"):
             if not isinstance(values.get(name, False), bool):
-                raise ValueError(f"{name} is {values[name]!r}; expected true or false.")
+                raise ValueError(f"{name} is {brief(values[name])}; expected true or false.")
         for name in ("generator", "seeding", "name", "description"):
             if not isinstance(values.get(name, ""), str):
-                raise ValueError(f"{name} is {values[name]!r}; expected a text.")
+                raise ValueError(f"{name} is {brief(values[name])}; expected a text.")
+        if not isinstance(values.get("notes", {}), Mapping):
+            raise ValueError(f"notes is {brief(values['notes'])}; expected a JSON object.")
         return cls(**values)
 
     @classmethod
     def _from_session(cls, data: Mapping[str, Any]) -> Request:
         unknown = sorted(data.keys() - UPSTREAM_KEYS)
         if unknown:
-            raise ValueError(f"A saved session has no {unknown[0][:60]!r}; it may have {', '.join(sorted(UPSTREAM_KEYS))}.")
+            raise ValueError(
+                f"A saved session has no {unknown[0][:60]!r}; it may have {', '.join(sorted(UPSTREAM_KEYS))}."
+            )
         return cls(
             copy=Region.from_json(data["object"], "object") if data.get("object") else None,
             paste=Region.from_json(data["paste"], "paste") if data.get("paste") else None,
@@ -185,8 +194,10 @@ class Request:
                 data[f.name] = value.to_json()
             elif isinstance(value, tuple):
                 data |= {f.name: [region.to_json() for region in value]} if value else {}
-            elif value not in (None, "", False) and not (isinstance(value, Mapping) and not value):
-                data[f.name] = dict(value) if isinstance(value, Mapping) else value
+            elif isinstance(value, Mapping):
+                data |= {f.name: dict(value)} if value else {}
+            elif value is not None and value is not False and value != "":
+                data[f.name] = value
         return data
 
     @classmethod
@@ -198,13 +209,15 @@ class Request:
         if path.stat().st_size > MAX_FILE:
             raise ValueError(f"{path.name} is {path.stat().st_size:,} bytes; a request has {MAX_FILE:,} at most.")
         try:
-            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):  # not UTF-8, not JSON, numbers of thousands of digits, too deep
             raise ValueError(f"{path.name} is not JSON; is it a request?") from None
+        return cls.from_json(data)
 
     def save(self, path: str | Path) -> Path:
         path = Path(path)
-        path.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n"
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")  # a lone surrogate becomes JSON's \\udXXX
         return path
 
     def with_(self, **changes: Any) -> Request:

@@ -27,7 +27,7 @@ from rewriting.goal import (
 from rewriting.layer import EditableLayer
 from rewriting.masks import resize_mask
 from rewriting.request import Region, Request
-from rewriting.solve import solve
+from rewriting.solve import Problem, Solution, solve
 
 RANK = 5
 LOCALITY = 5.0
@@ -151,7 +151,7 @@ class Rewriter:
             for at in self.features(seeds, seeding=seeding, truncation=truncation)
         ]
         maps = torch.stack(heat).numpy() if heat else np.empty((0, 1, 1), np.float32)
-        return Matches(maps.reshape(len(maps), -1).max(1, initial=-np.inf), maps)
+        return Matches(maps.max((1, 2), initial=-np.inf), maps)
 
     # --- goals ----------------------------------------------------------------------------------------------------
 
@@ -165,7 +165,9 @@ class Rewriter:
             source = self.layer.value(self._of(request, [request.copy])[0])
             targets = [request.paste]
             if request.everywhere:
-                targets += [r for r in request.context if not r.empty and r.seed not in (request.paste.seed, request.copy.seed)]
+                targets += [
+                    r for r in request.context if not r.empty and r.seed not in (request.paste.seed, request.copy.seed)
+                ]
             goals = [
                 paste_term(self.layer, source, request.copy.mask, at, region.mask)
                 for region, at in zip(targets, self._of(request, targets), strict=True)
@@ -194,7 +196,7 @@ class Rewriter:
         return to_uint8(self.generator.leave(self.number, term.target, term.at))[0]
 
     def locality_terms(self, request: Request) -> list[Term]:
-        """Random places of pictures nobody painted in, which should stay; painted ones are left out."""
+        """Random places of other pictures, which should stay; what was painted there is left out."""
         with self._lock:
             if request.truncation not in self._locality:
                 seeds = range(LOCALITY_FIRST, LOCALITY_FIRST + LOCALITY_PICTURES)
@@ -202,9 +204,12 @@ class Rewriter:
                 generator = torch.Generator().manual_seed(0)
                 terms = locality_terms(self.layer, pictures, LOCALITY_POSITIONS, generator)
                 self._locality[request.truncation] = terms
-            terms = self._locality[request.truncation]
-        painted = {region.seed - LOCALITY_FIRST: region for region in request.places if request.seeding == "seed"}
-        return [without(term, painted[i].mask) if i in painted else term for i, term in enumerate(terms)]
+            terms = list(self._locality[request.truncation])
+        for region in request.places if request.seeding == "seed" else ():
+            if LOCALITY_FIRST <= region.seed < LOCALITY_FIRST + LOCALITY_PICTURES:
+                i = region.seed - LOCALITY_FIRST
+                terms[i] = without(terms[i], region.mask)
+        return terms
 
     # --- solve ----------------------------------------------------------------------------------------------------
 
@@ -224,12 +229,11 @@ class Rewriter:
         Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
         """
         start = time.perf_counter()
-        rank = rank or request.rank or RANK
+        rank = next(x for x in (rank, request.rank, RANK) if x is not None)
         locality = next(x for x in (locality, request.locality, LOCALITY) if x is not None)
         directions = self.directions(request, rank, method=method).to(self.layer.weight.device)
-        terms = self.goal_terms(request)
-        if locality > 0:
-            terms += [term.scaled(locality) for term in self.locality_terms(request)]
+        elsewhere = self.locality_terms(request)
+        terms = self.goal_terms(request) + [term.scaled(locality) for term in elsewhere if locality > 0]
         solution = solve(self.layer, terms, directions, norm=norm)
         edit = make_edit(
             self.number,
@@ -240,15 +244,13 @@ class Rewriter:
             base=self.generator.digest(),
             request=replace(request, layer=self.number, rank=rank, locality=float(locality)),
         )
-        report = self._report(solution, terms, directions, 1000 * (time.perf_counter() - start))
-        return edit.with_(report=report)
+        milliseconds = 1000 * (time.perf_counter() - start)
+        return edit.with_(report=self._report(solution, terms, elsewhere, directions, milliseconds))
 
-    def _report(self, solution, terms: list[Term], directions: Tensor, milliseconds: float) -> Report:  # noqa: ANN001
-        size = {
-            kind: np.mean([float(term.target.abs().mean()) for term in terms if term.kind == kind])
-            for kind in {term.kind for term in terms}
-        }
-        changed = {kind: after / max(size[kind], 1e-12) for kind, (_, after) in solution.losses.items()}
+    def _report(
+        self, solution: Solution, terms: list[Term], elsewhere: list[Term], directions: Tensor, milliseconds: float
+    ) -> Report:
+        kept = [term for term in terms if term.kind == "preserve"]
         goal = solution.losses["goal"]
         return Report(
             loss_before=goal[0],
@@ -256,11 +258,18 @@ class Rewriter:
             objective_before=solution.before,
             objective_after=solution.after,
             change=relative_change(solution.factor, directions, self.layer.weight),
-            elsewhere=float(changed.get("locality", float("nan"))),
-            preserved=float(changed["preserve"]) if "preserve" in changed else None,
+            elsewhere=self._moved(elsewhere, solution.factor, directions),
+            preserved=self._moved(kept, solution.factor, directions) if kept else None,
             iterations=solution.iterations,
             milliseconds=milliseconds,
         )
+
+    def _moved(self, terms: list[Term], factor: Tensor, directions: Tensor) -> float:
+        """Mean change of the values at the terms' places, over the mean size of such values."""
+        problem = Problem.of(self.layer, terms, directions, "l1")
+        everywhere = torch.ones(len(terms), dtype=torch.bool, device=factor.device)
+        size = np.mean([float(term.target.abs().mean()) for term in terms])
+        return problem.loss(factor.flatten(1), everywhere) / max(float(size), 1e-12)
 
     # --- pictures -------------------------------------------------------------------------------------------------
 
@@ -284,7 +293,7 @@ class Rewriter:
         drawn, step = [], self.generator.batch_size
         for start in range(0, len(seeds), step):
             at = LayerInput.cat(self.features(seeds[start : start + step], seeding=seeding, truncation=truncation))
-            value = self.layer.value(at, weights.get(self.number))
+            value = self.generator.value(self.number, at, weights.get(self.number))
             drawn.append(to_uint8(self.generator.leave(self.number, value, at, weights, size)))
         side = self.generator.check_size(size)
         return np.concatenate(drawn) if drawn else np.empty((0, side, side, 3), np.uint8)

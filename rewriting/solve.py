@@ -3,7 +3,8 @@
 Minimises  sum_p m_p |f(k_p; W0 + Lambda D) - v*_p|  over Lambda (paper, eq. 17, in the L1 norm that its code uses, or
 squared).  Each output channel is a problem of its own in n = 9 S numbers (see `layer`), so all of them are solved in
 one batch by Levenberg-Marquardt, the L1 norm by reweighting.  A step is taken only by the channels whose objective it
-lowers: no objective ever rises, and there is no learning rate.
+lowers: no objective ever rises, and there is no learning rate.  The reweighting starts well rounded, since a weight
+of 1 / |r| nails down every position whose residual is still zero, and all of the locality term begins there.
 
 The normal matrices never see a Jacobian.  A channel's Jacobian row at a position is a * patch - b * u, with the patch
 shared by all channels and u shared by all positions of a picture, so J^T diag(w) J for every channel comes from one
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -24,8 +25,8 @@ from rewriting.generators.stylegan2 import EPSILON, SLOPE, SQRT2
 from rewriting.goal import Term
 from rewriting.layer import EditableLayer, Factored
 
-ROUNDING = 1e-3  # of the mean |v|: below it the L1 norm is rounded off, so that it has a derivative
-TOLERANCE = 1e-4  # relative fall of the objective below which a channel is done
+ROUNDINGS = (0.1, 0.02, 0.004, 0.001)  # of the mean |v|: below it the L1 norm is rounded off, ever less
+TOLERANCE = 1e-3  # relative fall of the objective below which a channel is done with a rounding
 NORMS = ("l1", "l2")
 
 
@@ -49,17 +50,20 @@ def solve(
     directions: Tensor,
     *,
     norm: str = "l1",
-    iterations: int = 40,
+    iterations: int = 24,
     tolerance: float = TOLERANCE,
 ) -> Solution:
-    """Solve for Lambda.  directions: (S, I).  norm: "l1", or "l2" for the paper's squared form."""
+    """Solve for Lambda.  directions: (S, I).  norm: "l1", or "l2" for the paper's squared form.
+
+    iterations: at most, over all roundings together.
+    """
     if norm not in NORMS:
         raise ValueError(f"norm {norm!r} is not known; choose {' or '.join(NORMS)}.")
     start = time.perf_counter()
     problem = Problem.of(layer, terms, directions, norm)
     channels = len(layer.weight)
     factor = torch.zeros(channels, problem.patches.shape[1], device=directions.device)
-    factor, used = minimise(problem, factor, iterations, tolerance)
+    factor, used = descend(problem, factor, iterations, tolerance)
     losses = {}
     for kind in dict.fromkeys(term.kind for term in terms):
         mine = torch.tensor([term.kind == kind for term in terms], device=factor.device)
@@ -110,17 +114,20 @@ class Problem:
             gram=torch.stack([p.gram for p in pieces]) if demodulated else None,
             activated=pieces[0].activated,
             squared=norm == "l2",
-            rounding=ROUNDING * float(target.abs().mean()) + 1e-12,
+            rounding=ROUNDINGS[-1] * float(target.abs().mean()) + 1e-12,
         )
 
     def only(self, channels: Tensor) -> Problem:
         """The same problem for some of the output channels."""
         demodulated = self.norm is not None
-        return Problem(
-            self.patches, self.fixed[channels], self.offset[channels], self.target[channels], self.weight, self.picture,
-            self.norm[:, channels] if demodulated else None, self.linear[:, channels] if demodulated else None,
-            self.gram, self.activated, self.squared, self.rounding,
-        )  # fmt: skip
+        return replace(
+            self,
+            fixed=self.fixed[channels],
+            offset=self.offset[channels],
+            target=self.target[channels],
+            norm=self.norm[:, channels] if demodulated else None,
+            linear=self.linear[:, channels] if demodulated else None,
+        )
 
     def forward(self, factor: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Lambda (O, n) -> residual r (O, T); slope of the activation (O, T); the convolution before demodulation
@@ -143,11 +150,16 @@ class Problem:
         size = residual.square() if self.squared else (residual.square() + self.rounding**2).sqrt() - self.rounding
         return size @ self.weight
 
+    def exact_cost(self, factor: Tensor) -> Tensor:
+        """(O,): each channel's objective, not rounded."""
+        residual = self.forward(factor)[0]
+        return (residual.square() if self.squared else residual.abs()) @ self.weight
+
     def loss(self, factor: Tensor, pictures: Tensor, total: bool = False) -> float:
-        """Mean over channels of the weighted |r| in some of the pictures: the mean over positions, or their sum."""
+        """Mean over channels in some of the pictures: the weighted mean of |r|, or with `total` the objective."""
         chosen = pictures[self.picture]
         residual = self.forward(factor)[0][:, chosen]
-        size = residual.square() if self.squared else residual.abs()
+        size = residual.square() if self.squared and total else residual.abs()
         summed = float((size @ self.weight[chosen]).mean())
         return summed if total else summed / max(float(self.weight[chosen].sum()), 1e-12)
 
@@ -177,8 +189,8 @@ class Products:
         self.patches, self.n = problem.patches, problem.patches.shape[1]
         self.rows, self.columns = torch.triu_indices(self.n, self.n, device=problem.patches.device)
         self.pairs = self.patches[:, self.rows] * self.patches[:, self.columns]
-        counts = torch.bincount(problem.picture)
-        self.counts = counts.tolist()
+        pictures = 0 if problem.norm is None else len(problem.norm)  # the last of them may have no position left
+        self.counts = torch.bincount(problem.picture, minlength=pictures).tolist()
 
     def gram(self, weight: Tensor) -> Tensor:
         """sum_t weight_ot patch_t patch_t^T: (O, T) -> (O, n, n)"""
@@ -194,15 +206,33 @@ class Products:
         return torch.stack([one @ patches for one, patches in parts])
 
 
-def minimise(problem: Problem, factor: Tensor, iterations: int, tolerance: float) -> tuple[Tensor, int]:
-    """Levenberg-Marquardt on every channel at once, each with its own damping; done ones leave the batch.
+def descend(problem: Problem, factor: Tensor, iterations: int, tolerance: float) -> tuple[Tensor, int]:
+    """Minimise with ever less rounding, and keep of each channel what is best without: Lambda (O, n), iterations used."""
+    products, used, finest = Products(problem), 0, problem.rounding
+    best, best_cost = factor, problem.exact_cost(factor)
+    damping = torch.full((len(factor),), 1e-4, device=factor.device)
+    roundings = [finest] if problem.squared else [finest * r / ROUNDINGS[-1] for r in ROUNDINGS]
+    for i, rounding in enumerate(roundings):
+        share = -(-(iterations - used) // (len(roundings) - i))
+        factor, spent = minimise(replace(problem, rounding=rounding), products, factor, damping, share, tolerance)
+        used += spent
+        cost = problem.exact_cost(factor)
+        best = torch.where((cost < best_cost)[:, None], factor, best)
+        best_cost = torch.minimum(cost, best_cost)
+    return best, used
+
+
+def minimise(
+    problem: Problem, products: Products, factor: Tensor, damping: Tensor, iterations: int, tolerance: float
+) -> tuple[Tensor, int]:
+    """Levenberg-Marquardt on every channel at once, each with its own damping (O,), which is updated; done ones leave
+    the batch.
 
     Returns Lambda (O, n) and the number of iterations.
     """
     factor = factor.clone()
     active = torch.arange(len(factor), device=factor.device)
-    damping = torch.full((len(factor),), 1e-3, device=factor.device)
-    products, part, here = Products(problem), problem, factor
+    part, here = problem, factor
     state = part.forward(here)
     cost = part.cost(state[0])
     used = 0
@@ -215,7 +245,7 @@ def minimise(problem: Problem, factor: Tensor, iterations: int, tolerance: float
         fall = torch.where(better, cost - trial_cost, 0) / cost.clamp_min(1e-30)
         here = torch.where(better[:, None], trial, here)
         factor[active] = here
-        damping[active] = torch.where(better, damping[active] / 4, damping[active] * 5).clamp(1e-9, 1e9)
+        damping[active] = torch.where(better, damping[active] / 8, damping[active] * 6).clamp(1e-9, 1e9)
         stuck = ~better & (damping[active] > 1e6)
         busy = torch.where(better, fall > tolerance, ~stuck)
         if not busy.any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +19,7 @@ from rewriting.generators.config import GeneratorConfig
 from rewriting.generators.latents import latents
 
 Weights = Mapping[int, Tensor]
+SMALL_MAP = 8  # side of a feature map up to which convolutions run picture by picture: see `one_by_one`
 
 
 class LayerEdit(Protocol):
@@ -156,9 +157,9 @@ class Generator(nn.Module, ABC):
         """`size`, or the full resolution for None; ValueError if pictures do not come in that size."""
         if size is None:
             return self.config.resolution
-        if size not in self.config.resolutions:
+        if not isinstance(size, (int, np.integer)) or size not in self.config.resolutions:
             raise ValueError(f"size {size!r} is not one that it draws; choose from {self.config.resolutions}.")
-        return size
+        return int(size)
 
     def value_size(self, layer: int) -> int:
         """Side of a layer's value, in pixels."""
@@ -209,7 +210,9 @@ class Generator(nn.Module, ABC):
                     f"{self.config.name or 'this generator'} is {tuple(shape)}; it belongs to another generator."
                 )
             deltas[edit.layer] = deltas[edit.layer] + delta if edit.layer in deltas else delta
-        return {layer: (self.conv(layer).weight.double().view_as(delta) + delta).float() for layer, delta in deltas.items()}
+        return {
+            layer: (self.conv(layer).weight.double().view_as(delta) + delta).float() for layer, delta in deltas.items()
+        }
 
     def latents(self, seeds: Sequence[int], seeding: str = "seed") -> Tensor:
         """(N, z_dim) on the generator's device; see `rewriting.generators.latents`."""
@@ -233,6 +236,19 @@ class Generator(nn.Module, ABC):
         z, weights = self.latents(seeds, seeding), self.overrides(edits)
         drawn = [to_uint8(self(chunk, weights, truncation, size)) for chunk in z.split(self.batch_size)]
         return np.concatenate(drawn) if drawn else np.empty((0, size, size, 3), np.uint8)
+
+    @torch.inference_mode()
+    def walk(self, seeds: Sequence[int], at: float, edits: Iterable[LayerEdit] | None = None) -> np.ndarray:
+        """One picture, uint8 (H, W, 3), of a closed walk through the pictures `seeds`; at: 0 to 1 along it.
+
+        Straight in w between neighbouring pictures (in z, where there is no w).
+        """
+        stops, place = self.map(self.latents(seeds)), at * len(seeds)
+        start, share = int(place) % len(seeds), place % 1
+        latent = torch.lerp(stops[start], stops[(start + 1) % len(seeds)], share)[None]
+        weights, first, entry = self.overrides(edits), self.layers.start, self.begin(latent)
+        value = self.value(first, entry, _pick(weights, first))
+        return to_uint8(self.leave(first, value, entry, weights))[0]
 
     def digest(self) -> str:
         """sha256 over names, shapes and float32 values of all tensors: equal for equal weights, in whatever file and
@@ -283,6 +299,24 @@ class Generator(nn.Module, ABC):
 
 def _pick(weights: Weights | None, layer: int) -> Tensor | None:
     return weights.get(layer) if weights else None
+
+
+def one_by_one(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """`run` on every picture of a batch by itself, so that it rounds the same in every batch.
+
+    A matrix product adds up in another order for another number of rows, and so does a convolution of a small map;
+    both are so cheap that it costs nothing.  Training, where the batch is what it is, runs them together.
+    """
+    if len(x) == 1 or torch.is_grad_enabled():
+        return run(x)
+    return torch.cat([run(one) for one in x.split(1)])
+
+
+def convolve(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    """(B, I, h, w) and (O, I, kh, kw) -> (B, O, h', w'), the same in every batch."""
+    if x.shape[-1] > SMALL_MAP:
+        return F.conv2d(x, kernel, padding=padding)
+    return one_by_one(lambda one: F.conv2d(one, kernel, padding=padding), x)
 
 
 def to_uint8(rgb: Tensor) -> np.ndarray:

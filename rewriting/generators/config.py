@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -11,6 +12,11 @@ FORMAT_VERSION = 1
 ARCHITECTURES = ("stylegan2", "proggan")
 MAX_RESOLUTION = 2048
 MAX_WIDTH = 4096
+
+
+def brief(value: object) -> str:
+    """A value out of a stranger's file, for a message: its repr, cut short."""
+    return reprlib.repr(value)[:80]
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class GeneratorConfig:
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
             raise ValueError(
-                f"architecture {self.architecture!r} is not known; this version reads {' and '.join(ARCHITECTURES)}."
+                f"architecture {brief(self.architecture)} is not known; "
+                f"this version reads {' and '.join(ARCHITECTURES)}."
             )
         _whole(self, "resolution", 8, MAX_RESOLUTION)
         if self.resolution & (self.resolution - 1):
@@ -58,28 +65,30 @@ class GeneratorConfig:
             _whole(self, "w_dim", 1, MAX_WIDTH)
             _whole(self, "mapping_layers", 1, 32)
         if not isinstance(self.truncation, (int, float)) or not 0 <= self.truncation <= 2:
-            raise ValueError(f"truncation {self.truncation!r} is not a number from 0 to 2; write 1.0 for none.")
+            raise ValueError(f"truncation {brief(self.truncation)} is not a number from 0 to 2; write 1.0 for none.")
         if self.default_layer is None:
             object.__setattr__(self, "default_layer", min(8, self.last_layer))
         _whole(self, "default_layer", self.first_layer, self.last_layer)
         if not isinstance(self.noise, bool):
-            raise ValueError(f"noise is {self.noise!r}; expected true or false.")
+            raise ValueError(f"noise is {brief(self.noise)}; expected true or false.")
         for name in ("name", "license", "description"):
             if not isinstance(getattr(self, name), str):
-                raise ValueError(f"{name} {getattr(self, name)!r} is not a text; put it in quotes.")
+                raise ValueError(f"{name} {brief(getattr(self, name))} is not a text; put it in quotes.")
 
     def _check_channels(self) -> None:
         if not isinstance(self.channels, Mapping):
-            raise ValueError(f"channels {self.channels!r} is not a table; write the width at each resolution.")
+            raise ValueError(f"channels {brief(self.channels)} is not a table; write the width at each resolution.")
         try:
             channels = {int(size): width for size, width in self.channels.items()}
         except (TypeError, ValueError):
-            raise ValueError(f"channels has a key that is no resolution among {list(self.channels)[:8]}.") from None
+            raise ValueError(f"channels has a key that is no resolution among {brief(list(self.channels))}.") from None
         if sorted(channels) != self.resolutions:
-            raise ValueError(f"channels names resolutions {sorted(channels)}; expected {self.resolutions}.")
+            raise ValueError(f"channels names resolutions {brief(sorted(channels))}; expected {self.resolutions}.")
         for size, width in channels.items():
             if not isinstance(width, int) or isinstance(width, bool) or not 1 <= width <= MAX_WIDTH:
-                raise ValueError(f"channels at {size} px is {width!r}; expected a whole number from 1 to {MAX_WIDTH}.")
+                raise ValueError(
+                    f"channels at {size} px is {brief(width)}; expected a whole number from 1 to {MAX_WIDTH}."
+                )
         object.__setattr__(self, "channels", dict(sorted(channels.items())))
 
     @property
@@ -104,10 +113,11 @@ class GeneratorConfig:
         if not isinstance(data, Mapping):
             raise ValueError("config.json does not hold a JSON object; is this a generator repo?")
         if data.get("format") != FORMAT:
-            raise ValueError(f"config.json says format {data.get('format')!r}; a generator repo says {FORMAT!r}.")
+            raise ValueError(f"config.json says format {brief(data.get('format'))}; a generator repo says {FORMAT!r}.")
         if data.get("format_version") != FORMAT_VERSION:
             raise ValueError(
-                f"config.json has format_version {data.get('format_version')!r}; this version reads {FORMAT_VERSION}."
+                f"config.json has format_version {brief(data.get('format_version'))}; "
+                f"this version reads {FORMAT_VERSION}."
             )
         known = {f.name for f in fields(cls)} - {"extra"}
         missing = {"architecture", "resolution", "z_dim", "channels"} - data.keys()
@@ -125,4 +135,4 @@ class GeneratorConfig:
 def _whole(config: GeneratorConfig, name: str, low: int, high: int) -> None:
     value = getattr(config, name)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(f"{name} is {value!r}; expected a whole number from {low} to {high}.")
+        raise ValueError(f"{name} is {brief(value)}; expected a whole number from {low} to {high}.")

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rewriting.generators.base import Generator
-from rewriting.generators.config import GeneratorConfig
+from rewriting.generators.config import GeneratorConfig, brief
 from rewriting.generators.proggan import ProgressiveGAN
 from rewriting.generators.stylegan2 import StyleGAN2
 
@@ -72,7 +72,7 @@ def read_json(path: Path, most: int = MAX_JSON) -> object:
         raise ValueError(f"{path.name} is {path.stat().st_size:,} bytes; {most:,} is the most that is read.")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, numbers of thousands of digits, too deep
         raise ValueError(f"{path.name} is not JSON ({type(error).__name__}); fetch or write it again.") from None
 
 
@@ -105,7 +105,9 @@ def _check_header(name: str, file: safe_open, expected: Mapping[str, tuple[int, 
     for key, shape in expected.items():
         part = file.get_slice(key)
         if part.get_dtype() not in DTYPES:
-            raise ValueError(f"{name} stores {key} as {part.get_dtype()}; expected one of {', '.join(sorted(DTYPES))}.")
+            raise ValueError(
+                f"{name} stores {key} as {part.get_dtype()}; expected one of {', '.join(sorted(DTYPES))}."
+            )
         if tuple(part.get_shape()) != tuple(shape):
             raise ValueError(
                 f"{name} has {key} of shape {tuple(part.get_shape())}, but the config makes it {tuple(shape)}."
@@ -114,7 +116,7 @@ def _check_header(name: str, file: safe_open, expected: Mapping[str, tuple[int, 
 
 def shown(names: list[str], most: int = 3) -> str:
     """A few of the names, cut short: they come from files of strangers."""
-    listed = ", ".join(name[:60] for name in names[:most])
+    listed = ", ".join(name[:60] if name.isprintable() else brief(name) for name in names[:most])
     return listed + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -127,5 +129,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
 def write_json(path: Path, data: object) -> None:
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    partial.write_text(text, encoding="utf-8", errors="backslashreplace")  # a lone surrogate becomes JSON's \\udXXX
     os.replace(partial, path)

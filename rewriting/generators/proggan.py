@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.base import Generator, LayerInput
+from rewriting.generators.base import Generator, LayerInput, convolve
 from rewriting.generators.config import GeneratorConfig
 
 SLOPE = 0.2
@@ -43,7 +43,7 @@ class PlainConv(nn.Module):
     def linear(self, key: Tensor, kernel: Tensor) -> Tensor:
         """(B, I, h, w) -> (B, O, h', w')"""
         kernel = kernel.to(key.dtype).contiguous(memory_format=torch.channels_last)
-        return F.conv2d(key.contiguous(memory_format=torch.channels_last), kernel, padding=self.padding)
+        return convolve(key.contiguous(memory_format=torch.channels_last), kernel, self.padding)
 
 
 class ScaleBias(nn.Module):

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.base import Generator, LayerInput
+from rewriting.generators.base import Generator, LayerInput, convolve, one_by_one
 from rewriting.generators.config import GeneratorConfig
 
 SQRT2 = math.sqrt(2)
@@ -71,7 +71,8 @@ class EqualLinear(nn.Module):
         self.scale, self.rate, self.activate = rate / math.sqrt(inp), rate, activate
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.linear(x, self.weight * self.scale, self.bias * self.rate)
+        weight, bias = self.weight * self.scale, self.bias * self.rate
+        y = one_by_one(lambda row: F.linear(row, weight, bias), x)
         return lrelu(y) if self.activate else y
 
 
@@ -81,9 +82,7 @@ class ModulatedConv(nn.Module):
     y = demodulation(s) * linear(s * x), demodulation_o = (sum_i,taps (scale W_oi s_i)^2 + 1e-8)^-1/2.
     """
 
-    def __init__(
-        self, inp: int, out: int, size: int, w_dim: int, *, upsample: bool = False, demodulate: bool = True
-    ):
+    def __init__(self, inp: int, out: int, size: int, w_dim: int, *, upsample: bool = False, demodulate: bool = True):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(1, out, inp, size, size))
         self.modulation = EqualLinear(w_dim, inp, bias=1.0)
@@ -102,7 +101,7 @@ class ModulatedConv(nn.Module):
 
     def linear(self, key: Tensor, kernel: Tensor) -> Tensor:
         """(B, I, h, w) -> (B, O, h', w')"""
-        y = F.conv2d(key, kernel, padding=self.padding)
+        y = convolve(key, kernel, self.padding)
         return F.pixel_shuffle(y, 2) if self.upsample else y
 
     def prepare(self, weight: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -130,7 +129,8 @@ class ModulatedConv(nn.Module):
         kernel, energy = self.prepare(weight, key.dtype)
         y = self.linear(key.contiguous(memory_format=torch.channels_last), kernel)
         if self.demodulate:
-            y = y * torch.rsqrt(style.square() @ energy.t() + EPSILON)[:, :, None, None].to(y.dtype)
+            total = one_by_one(lambda row: row.square() @ energy.t(), style)
+            y = y * torch.rsqrt(total + EPSILON)[:, :, None, None].to(y.dtype)
         return y
 
 
@@ -183,7 +183,10 @@ class Constant(nn.Module):
 
 
 class StyleGAN2(Generator):
-    """Skip-architecture StyleGAN2 (config E/F).  Layer 2 is `conv1`, layer N >= 3 is `convs[N - 3]`; odd ones upsample."""
+    """Skip-architecture StyleGAN2 (config E/F).
+
+    Layer 2 is `conv1`, layer N >= 3 is `convs[N - 3]`; odd ones upsample.
+    """
 
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)

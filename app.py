@@ -1,0 +1,120 @@
+"""Opens the studio: `python app.py`, then the address it prints.  `python app.py --help` lists the options."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rewriting.cli import fail
+from rewriting.cli.options import choose_device
+
+if TYPE_CHECKING:
+    from rewriting.generators import Generator
+    from rewriting.studio.workshop import Workshop
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+EXAMPLES = """examples:
+  python app.py
+  python app.py --generator horse --port 8000
+  python app.py --generator my-generator       a folder, as `python -m rewriting convert` writes it
+  python app.py --generator somebody/churches  a repo on the Hugging Face Hub
+"""
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Change the rules of an image generator, in a browser.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--generator", default="face", metavar="NAME", help="where to begin (default: face)")
+    parser.add_argument("--port", type=port, metavar="N", help="of the page (default: the first free one from 7860)")
+    parser.add_argument("--share", action="store_true", help="make a public address, which lasts a week")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="D",
+        help="auto, cpu or cuda (default: auto, which is cuda if there is one)",
+    )
+    return parser.parse_args(arguments)
+
+
+def port(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 65535")
+    return int(text)
+
+
+def open_workshop(device: str, first: str) -> Workshop:
+    """What the page works in, with generators on that device; `first` is loaded.  Raises what loading raises."""
+    from rewriting import load_generator
+    from rewriting.studio.workshop import Workshop
+
+    chosen = choose_device(device)
+
+    def load(name: str) -> Generator:
+        return load_generator(name).to(chosen)
+
+    workshop = Workshop(load)
+    workshop.generator(first)
+    return workshop
+
+
+def warm(workshop: Workshop, first: str, stopped: threading.Event) -> None:
+    """Prepare the presets' layers in the background, so that the first press answers sooner."""
+    from rewriting.presets import presets
+
+    for preset in sorted(presets().values(), key=lambda preset: preset.generator != first):
+        if not stopped.is_set():
+            workshop.warm(preset.generator, preset.request.layer)
+
+
+def serve(workshop: Workshop, options: argparse.Namespace) -> None:
+    """The page, until it is interrupted.  Raises OSError if the port is taken."""
+    import gradio as gr
+
+    from rewriting.studio.page import CSS, build
+
+    page = build(workshop, options.generator)
+    page.launch(
+        prevent_thread_lock=True,
+        server_port=options.port,
+        share=options.share,
+        theme=gr.themes.Default(primary_hue="indigo", neutral_hue="slate", font=["Inter", "system-ui", "sans-serif"]),
+        css=CSS,
+        ssr_mode=False,
+        run_history=False,
+        state_session_capacity=500,
+        max_file_size="64mb",
+        footer_links=["api"],
+        show_error=True,
+    )
+    stopped = threading.Event()
+    threading.Thread(target=warm, args=(workshop, options.generator, stopped)).start()
+    try:
+        page.block_thread()
+    finally:
+        stopped.set()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0, or 2 with one sentence on stderr."""
+    options = parse(arguments)
+    try:
+        workshop = open_workshop(options.device, options.generator)
+    except (ValueError, OSError) as error:
+        return fail(error)
+    try:
+        serve(workshop, options)
+    except OSError:  # gradio's own sentence speaks of its source code
+        return fail(OSError(f"Port {options.port or '7860 and those after it'} is taken; give another with --port."))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""From weights under canonical names to a generator: the architecture is read off names and shapes, then every shape
+is compared with what that architecture calls for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rewriting.checkpoints.contents import CheckpointError, quoted
+from rewriting.checkpoints.layouts import Canonical
+from rewriting.generators import Generator, GeneratorConfig, build
+from rewriting.generators.config import MAX_RESOLUTION
+
+MEAN_LATENTS = 10_000
+CLAMP_SEEDS = range(8)
+
+
+def build_generator(found: Canonical, **config: Any) -> Generator:
+    """A generator with these weights, float32, not trainable.  config: further fields of `GeneratorConfig`.
+
+    Adds what a file may lack: fixed noise maps where noise has a weight, and the mean latent.  What was added is said
+    in the description.  Raises CheckpointError that names a tensor with what was expected and what was found.
+    """
+    notes: list[str] = []
+    fields = infer(found)
+    tensors = dict(found.tensors)
+    if found.architecture == "stylegan2":
+        fields["noise"] = _complete_noise(tensors, fields["resolution"], notes)
+        mean = found.latent_avg
+        tensors["latent_avg"] = torch.zeros(fields["w_dim"]) if mean is None else mean
+    if config.get("default_layer"):  # recommended for a larger model of that name
+        config["default_layer"] = min(config["default_layer"], 2 * len(fields["channels"]))
+    generator = _load(_config(found.architecture, fields | config), tensors)
+    if found.architecture == "stylegan2":
+        if found.latent_avg is None:
+            generator.latent_avg.copy_(mean_latent(generator))
+            notes.append(f"It had no latent_avg: the mean of {MEAN_LATENTS:,} latents stands in.")
+        _check_clamp(generator, found.clamp, notes)
+    description = " ".join([config.get("description", ""), *notes]).strip()
+    generator.config = replace(generator.config, description=description)
+    generator.forget()
+    return generator
+
+
+def _config(architecture: str, fields: Mapping[str, Any]) -> GeneratorConfig:
+    try:
+        return GeneratorConfig(architecture=architecture, **fields)
+    except ValueError as error:
+        raise CheckpointError(f"It describes a generator that cannot be: {error}") from None
+
+
+# --- the architecture ------------------------------------------------------------------------------------------------
+
+
+def infer(found: Canonical) -> dict[str, Any]:
+    """resolution, z_dim, channels, and for StyleGAN2 w_dim and mapping_layers."""
+    return _infer_stylegan2(found.tensors) if found.architecture == "stylegan2" else _infer_progan(found.tensors)
+
+
+def _infer_stylegan2(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    stages = _count(tensors, r"to_rgbs\.(\d+)\.bias", first=0)
+    resolution = _resolution(stages)
+    channels = {4: _axis(tensors, "input.input", 1, axes=4)}
+    for stage in range(stages):
+        channels[8 << stage] = _axis(tensors, f"convs.{2 * stage}.conv.weight", 1, axes=5)
+    return {
+        "resolution": resolution,
+        "channels": channels,
+        "mapping_layers": _count(tensors, r"style\.(\d+)\.weight", first=1),
+        "z_dim": _axis(tensors, "style.1.weight", 1, axes=2),
+        "w_dim": _axis(tensors, "conv1.conv.modulation.weight", 1, axes=2),
+    }
+
+
+def _infer_progan(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    layers = _count(tensors, r"layer(\d+)\.conv\.weight", first=1)
+    if layers % 2 or layers < 4:
+        raise CheckpointError(f"It has {layers} convolutions; a Progressive GAN has 4 or more, two at every size.")
+    resolution = _resolution(layers // 2 - 1)
+    sizes = [4 << i for i in range(layers // 2)]
+    return {
+        "resolution": resolution,
+        "channels": {size: _axis(tensors, f"layer{2 * i + 1}.conv.weight", 0, axes=4) for i, size in enumerate(sizes)},
+        "z_dim": _axis(tensors, "layer1.conv.weight", 1, axes=4),
+    }
+
+
+def _count(tensors: Mapping[str, Tensor], pattern: str, first: int) -> int:
+    """How many numbered tensors there are; none may be left out."""
+    matches = (re.fullmatch(pattern, name) for name in tensors)
+    numbers = sorted(int(match[1]) for match in matches if match and len(match[1]) < 5)
+    expected = list(range(first, first + len(numbers)))
+    if not numbers or numbers != expected:
+        example = pattern.replace(r"(\d+)", "N").replace("\\", "")
+        raise CheckpointError(
+            f"It has {example} for N = {str(numbers)[:60]}; expected {first}, {first + 1}, and so on."
+        )
+    return len(numbers)
+
+
+def _resolution(doublings: int) -> int:
+    if not 1 <= doublings <= MAX_RESOLUTION.bit_length() - 3:
+        raise CheckpointError(f"It doubles its size {doublings} times from 4 px; expected 8 to {MAX_RESOLUTION} px.")
+    return 4 << doublings
+
+
+def _axis(tensors: Mapping[str, Tensor], name: str, axis: int, axes: int) -> int:
+    tensor = tensors.get(name)
+    if tensor is None:
+        raise CheckpointError(f"It lacks {name}; is it a whole generator?")
+    if tensor.dim() != axes:
+        raise CheckpointError(f"Its {name} has shape {tuple(tensor.shape)}; expected {axes} axes.")
+    return tensor.shape[axis]
+
+
+def _load(config: GeneratorConfig, tensors: Mapping[str, Tensor]) -> Generator:
+    """The generator of that config with these tensors, if they are exactly those it calls for, and finite."""
+    with torch.device("meta"):
+        generator = build(config)
+    expected = {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
+    missing, unknown = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
+    if missing or unknown:
+        lacks = f"lacks {_few(missing)}" if missing else ""
+        has = f"has {_few(unknown)}, which a {_in_words(config)} does not have" if unknown else ""
+        raise CheckpointError(f"It {lacks}{' and ' if lacks and has else ''}{has}.")
+    for name, shape in expected.items():
+        if tuple(tensors[name].shape) != shape:
+            raise CheckpointError(
+                f"Its {name} has shape {tuple(tensors[name].shape)}; the other tensors make it a {_in_words(config)}, "
+                f"where {shape} is expected."
+            )
+        if not torch.isfinite(tensors[name]).all():
+            raise CheckpointError(f"It has values in {name} that are not finite; it cannot be used.")
+    generator.load_state_dict({k: v.contiguous() for k, v in tensors.items()}, strict=True, assign=True)
+    return generator.eval().requires_grad_(False)
+
+
+def _few(names: list[str], most: int = 3) -> str:
+    listed = ", ".join(quoted(name) for name in names[:most])
+    return listed + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _in_words(config: GeneratorConfig) -> str:
+    what = {"stylegan2": "StyleGAN2", "proggan": "Progressive GAN"}[config.architecture]
+    widths = "-".join(str(width) for width in config.channels.values())
+    depth = f", {config.mapping_layers} mapping layers" if config.mapping_layers else ""
+    return f"{config.resolution} px {what} ({widths} channels{depth})"
+
+
+# --- what a file may lack --------------------------------------------------------------------------------------------
+
+
+def _complete_noise(tensors: dict[str, Tensor], resolution: int, notes: list[str]) -> bool:
+    """Whether the generator has noise maps; adds fixed ones where none are stored but their weights are not zero.
+
+    The paper's code draws RandomState(0).randn(height * width) for every layer, so these are those.
+    """
+    layers = range(2 * resolution.bit_length() - 5)
+    prefixes = ["conv1" if n == 0 else f"convs.{n - 1}" for n in layers]
+    for prefix in prefixes:
+        tensors.setdefault(f"{prefix}.noise.weight", torch.zeros(1))  # trained without noise
+    if any(name.startswith("noises.") for name in tensors):
+        return True
+    if not any(bool(tensors[f"{prefix}.noise.weight"].any()) for prefix in prefixes):
+        return False
+    for n in layers:
+        size = 4 << ((n + 1) // 2)
+        drawn = np.random.RandomState(0).randn(size * size).astype(np.float32)
+        tensors[f"noises.noise_{n}"] = torch.from_numpy(drawn).reshape(1, 1, size, size)
+    notes.append("It had no noise maps: fixed ones from numpy's RandomState(0) stand in, as in the paper's code.")
+    return True
+
+
+@torch.no_grad()
+def mean_latent(generator: Generator, count: int = MEAN_LATENTS) -> Tensor:
+    """(w_dim,), the mean of `count` mapped latents, drawn from numpy's RandomState(0)."""
+    z = torch.from_numpy(np.random.RandomState(0).randn(count, generator.config.z_dim).astype(np.float32))
+    return sum(generator.map(part, 1.0).double().sum(0) for part in z.split(1000)).div(count).float()
+
+
+@torch.no_grad()
+def _check_clamp(generator: Generator, clamp: float | None, notes: list[str]) -> None:
+    """NVIDIA's mixed-precision networks cut off layers' values at `conv_clamp` (256); this generator does not.
+
+    It makes no difference where no value gets there, so that is looked at: in every layer of 8 pictures, and in what
+    they add to the picture.  Raises CheckpointError if a value does, since the pictures would differ.
+    """
+    if clamp is None:
+        return
+    largest = max(_largest_value(generator, seed) for seed in CLAMP_SEEDS)
+    if not largest < clamp:
+        raise CheckpointError(
+            f"It cuts off layers' values at {clamp:g}, and in {len(CLAMP_SEEDS)} pictures they reach {largest:.4g}; "
+            f"without the cut its pictures would differ, so it is not converted."
+        )
+    notes.append(
+        f"Its conv_clamp of {clamp:g} is left out: in {len(CLAMP_SEEDS)} pictures no value passed {largest:.4g}."
+    )
+
+
+def _largest_value(generator: Generator, seed: int) -> float:
+    at = generator.begin(generator.map(generator.latents([seed]), 1.0))
+    largest = 0.0
+    for layer in generator.layers:
+        value = generator.value(layer, at)
+        added = generator.picture(layer, value, replace(at, rgb=None)) if layer % 2 == 0 else value
+        largest = max(largest, float(value.abs().max()), float(added.abs().max()))
+        if layer < generator.layers.stop - 1:
+            at = generator.advance(layer, value, at)
+    return largest

@@ -1,0 +1,187 @@
+"""Foreign files are read in a process of their own, with limits on memory and time, that can start nothing else.
+
+The readers refuse whatever they do not know, so this is the second wall: should a damaged or hostile file make them,
+or the libraries below them, loop, grow or crash, then only that process ends.  It hands back tensors in a safetensors
+file and facts as JSON.  Linux and other systems with `resource` limit memory and processor time; everywhere a watchdog
+ends the process after the same time by the clock.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from rewriting.checkpoints.contents import CheckpointError, Contents, plain_facts, quoted
+from rewriting.checkpoints.nvidia_file import read_pickle
+from rewriting.checkpoints.sniff import sniff
+from rewriting.checkpoints.torch_file import read_torch
+
+TENSORS, ANSWER = "tensors.safetensors", "answer.json"
+MAX_VALUES = 1 << 29  # 2 GiB of float32: ten times the largest StyleGAN2
+STARTUP_SECONDS = 120  # importing PyTorch from a cold disk
+FORBIDDEN = ("os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile", "subprocess.", "socket.")
+FORBIDDEN_EXACTLY = {"pickle.find_class", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree", "pty.spawn"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """seconds of processor time, and of the clock; bytes of memory beyond what the started process has."""
+
+    seconds: int
+    memory: int
+
+    @classmethod
+    def for_file(cls, path: Path) -> Limits:
+        """8 s and 512 MiB, and more for a large file: 20 MB a second, and four times its size."""
+        size = path.stat().st_size
+        return cls(8 + size // 20_000_000, (512 << 20) + 4 * size)
+
+
+def read_contents(path: str | Path) -> Contents:
+    """The generator's tensors in a foreign file, read in a limited process.
+
+    Raises FileNotFoundError, or CheckpointError that says in one sentence why the file cannot be used.
+    """
+    path = Path(path)
+    sniff(path)
+    limits = Limits.for_file(path)
+    with tempfile.TemporaryDirectory(prefix="rewriting-") as folder:
+        job = [str(path.resolve()), folder, str(limits.seconds), str(limits.memory)]
+        command = [sys.executable, "-c", "from rewriting.checkpoints.reader import main; main()", *job]
+        try:
+            done = subprocess.run(
+                command, cwd=folder, env=_environment(), capture_output=True, timeout=STARTUP_SECONDS + limits.seconds
+            )
+        except subprocess.TimeoutExpired:
+            raise CheckpointError(refusal(path.name, _too_slow(limits))) from None
+        return _collect(path.name, Path(folder), limits, done)
+
+
+def extract(path: Path) -> Contents:
+    """`read_contents` without the process and its limits; what the process runs.  Raises CheckpointError."""
+    try:
+        contents = read_torch(path) if sniff(path) == "torch" else read_pickle(path)
+    except (CheckpointError, FileNotFoundError):
+        raise
+    except Exception as error:  # torch's and numpy's own, of many types
+        if isinstance(error, MemoryError) or "alloc" in str(error):
+            raise CheckpointError(_too_large()) from None
+        raise CheckpointError(f"It is damaged or cut short ({type(error).__name__}); fetch it again.") from None
+    if not contents.tensors:
+        raise CheckpointError("It holds no tensors; is it the right file?")
+    values = sum(tensor.numel() for tensor in contents.tensors.values())
+    if values > MAX_VALUES:
+        raise CheckpointError(f"It holds {values:,} numbers; a generator has {MAX_VALUES:,} at most.")
+    return contents
+
+
+# --- in the limited process ------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """path, folder for the answer, seconds, bytes -> the folder's answer.json and, if it went well, tensors."""
+    path, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    torch.set_num_threads(1)
+    sys.addaudithook(forbid)
+    apply_limits(Limits(int(sys.argv[3]), int(sys.argv[4])))
+    try:
+        contents = extract(path)
+        save_file(contents.tensors, folder / TENSORS)
+        answer = {"facts": plain_facts(contents.facts, 5)}
+    except (CheckpointError, FileNotFoundError) as error:
+        answer = {"error": str(error)}
+    except MemoryError:
+        answer = {"error": _too_large()}
+    (folder / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+
+
+def forbid(event: str, _: tuple) -> None:
+    """An audit hook: no file of weights starts a program, opens a connection or unpickles by name."""
+    if event.startswith(FORBIDDEN) or event in FORBIDDEN_EXACTLY:
+        raise CheckpointError(f"It tried to run {event}; it was made to do harm, and was stopped.")
+
+
+def apply_limits(limits: Limits) -> None:
+    """Limit this process from now on: memory, processor time and core dumps where the system can, time everywhere."""
+    faulthandler.dump_traceback_later(limits.seconds, exit=True)
+    try:
+        import resource
+    except ImportError:
+        return
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(usage.ru_utime + usage.ru_stime) + 1 + limits.seconds
+    for what, limit in (
+        (resource.RLIMIT_AS, _address_space() + limits.memory),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        try:
+            hard = resource.getrlimit(what)[1]
+            soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            resource.setrlimit(what, (soft, hard))
+        except (OSError, ValueError):
+            continue  # macOS has no RLIMIT_AS; the watchdog remains
+
+
+def _address_space() -> int:
+    """Bytes of address space in use; a guess for a process with PyTorch where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return 8 << 30
+
+
+# --- around it -------------------------------------------------------------------------------------------------------
+
+
+def _environment() -> dict[str, str]:
+    """The same modules as here, and no secrets."""
+    secret = ("TOKEN", "SECRET", "PASSWORD", "KEY")
+    kept = {name: value for name, value in os.environ.items() if not any(word in name.upper() for word in secret)}
+    root = str(Path(__file__).resolve().parents[2])
+    modules = os.pathsep.join([root, *(os.path.abspath(entry) for entry in sys.path if entry)])
+    return kept | {"PYTHONPATH": modules, "OMP_NUM_THREADS": "1"}
+
+
+def _collect(name: str, folder: Path, limits: Limits, done: subprocess.CompletedProcess) -> Contents:
+    try:
+        answer = json.loads((folder / ANSWER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise CheckpointError(refusal(name, _why_it_ended(limits, done))) from None
+    if "error" in answer:
+        raise CheckpointError(refusal(name, answer["error"]))
+    return Contents(load_file(folder / TENSORS), answer["facts"])
+
+
+def refusal(name: str, why: str) -> str:
+    if why.startswith("It "):
+        return f"{quoted(name)} cannot be used: it {why[3:]}"
+    return f"{quoted(name)} cannot be used: {why[0].lower()}{why[1:]}"
+
+
+def _why_it_ended(limits: Limits, done: subprocess.CompletedProcess) -> str:
+    message = done.stderr.decode("utf-8", "replace")
+    if "Timeout" in message or done.returncode == -24:  # SIGXCPU
+        return _too_slow(limits)
+    if "MemoryError" in message or "bad_alloc" in message or done.returncode == -9:
+        return _too_large()
+    if "ModuleNotFoundError" in message:
+        return f"the process that reads it did not start ({message.strip().splitlines()[-1][:100]}); install it again."
+    return f"It made its reader stop (status {done.returncode}); it is damaged, fetch it again."
+
+
+def _too_slow(limits: Limits) -> str:
+    return f"It takes longer to read than {limits.seconds} seconds, which a file of its size never should."
+
+
+def _too_large() -> str:
+    return "It needs far more memory than a file of its size should; it is damaged, or was made to do harm."

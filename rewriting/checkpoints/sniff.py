@@ -1,0 +1,53 @@
+"""Which kind of file it is, from its first bytes: names and endings of files of strangers say little."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rewriting.checkpoints.contents import CheckpointError, quoted
+
+MAX_FILE = 4 << 30
+TORCH_ZIP = b"PK\x03\x04"
+TORCH_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number that torch.save once began with
+OTHERS = (
+    (b"\x89HDF\r\n", "an HDF5 file, as Keras and Flax models come in; look for a .pt or .pkl of the same model"),
+    (b"\x1f\x8b", "a gzip archive; unpack it and give the file inside"),
+    (b"7z\xbc\xaf", "a 7-Zip archive; unpack it and give the file inside"),
+    (b"Rar!", "a RAR archive; unpack it and give the file inside"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the weights; download the file itself"),
+    (b"\x89PNG", "a picture; give a file of weights"),
+    (b"\xff\xd8\xff", "a picture; give a file of weights"),
+)
+
+
+def sniff(path: Path) -> str:
+    """ "torch" for what torch.save writes, now or before 2020; "pickle" for a bare pickle, as NVIDIA publishes.
+
+    Raises FileNotFoundError, or CheckpointError that says what it is instead.
+    """
+    name = quoted(path.name)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {name}; check the path.")
+    size = path.stat().st_size
+    if not 16 <= size <= MAX_FILE:
+        raise CheckpointError(f"{name} has {size:,} bytes; a file of weights has 16 to {MAX_FILE:,}.")
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith((TORCH_ZIP, TORCH_LEGACY)):
+        return "torch"
+    if head[0] == 0x80 and head[1] in (2, 3, 4, 5):
+        return "pickle"
+    raise CheckpointError(f"{name} is {_other(head)}.")
+
+
+def _other(head: bytes) -> str:
+    for magic, what in OTHERS:
+        if head.startswith(magic):
+            return what
+    if head[257:262] == b"ustar":
+        return "a tar archive or a file of PyTorch before 0.1.10; unpack it, or save it again with a newer PyTorch"
+    if head.lstrip()[:1] == b"<":
+        return "a web page, not weights; the link may need a click in a browser"
+    if head[8:9] == b"{":
+        return "a safetensors file; open the folder that it lies in, with its config.json"
+    return "neither a PyTorch file nor an NVIDIA pickle; expected .pt, .pth or .pkl"

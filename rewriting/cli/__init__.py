@@ -1,0 +1,67 @@
+"""The command line, one module for each group of commands.
+
+Whatever takes long to import is imported when a command runs, so that help appears at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from rewriting.cli import models, pictures, rules, sharing
+from rewriting.cli.options import examples
+
+GROUPS = (pictures, rules, sharing, models)
+FAILED, INTERRUPTED = 2, 130  # exit codes: as argparse's, and as a shell reports Ctrl-C
+EXAMPLES = """
+a sheet of pictures, without and with a rule that comes with the software
+  python -m rewriting sample --generator face --seeds 0-15 --out faces.png
+  python -m rewriting sample --preset frowns-to-smiles --seeds 0-15 --out smiles.png
+
+solve a rule that was painted in the studio, look at the report, and use it
+  python -m rewriting apply --generator church --request request.json --out my-rule
+  python -m rewriting sample --generator church --edit my-rule --seeds 0-15 --out churches.png
+
+`python -m rewriting COMMAND --help` explains one command.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the whole command line; what it parses has the command's function as `run`."""
+    whole = argparse.ArgumentParser(
+        prog="python -m rewriting",
+        description="Change the rules of an image generator.",
+        epilog=examples(EXAMPLES),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for group in GROUPS:
+        group.add_commands(commands)
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0; 2 with one sentence on stderr; 130 for Ctrl-C."""
+    try:
+        options = parser().parse_args(arguments)
+        options.run(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError) as error:
+        return fail(error)
+    return 0
+
+
+def fail(error: Exception) -> int:
+    """Say in one sentence what went wrong, and return the exit code: the system's own errors become sentences here."""
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        text = f"{error.filename}: {error.strerror}; check the path, and whether you may use it."
+    print(f"error: {text}", file=sys.stderr)
+    return FAILED

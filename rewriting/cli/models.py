@@ -1,0 +1,116 @@
+"""`models`, `convert` and `moments`: which generators there are, how to bring one in, what is measured of it."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rewriting.cli.options import add_generator, command, open_generator
+from rewriting.cli.progress import Progress
+
+CONVERT_EXAMPLES = """
+# a file of your own: .pt, .pth or .pkl; nothing in it is run
+python -m rewriting convert my-stylegan2.pt my-generator
+
+# a public model that `models` lists, fetched first; look at its licence
+python -m rewriting convert paper-church paper-church
+
+# then
+python -m rewriting sample --generator my-generator --seeds 0-15 --out sheet.png
+python app.py --generator my-generator
+"""
+MOMENTS_EXAMPLES = """
+# once for a generator folder; the first rewriting of a layer then need not wait
+python -m rewriting moments --generator my-church
+"""
+
+
+def add_commands(commands: Any) -> None:
+    command(commands, "models", models, "List the generators and the rules there are.", "python -m rewriting models")
+    parser = command(
+        commands, "convert", convert, "Turn a file of another program into a generator folder.", CONVERT_EXAMPLES
+    )
+    parser.add_argument(
+        "source", metavar="FILE", help="a path, an address, ORG/NAME/FILE on the Hub, or a name of `models`"
+    )
+    parser.add_argument("out", metavar="OUT", help="the generator folder to write")
+    parser.add_argument("--name", default="", metavar="TEXT", help="of the generator (default: the file's)")
+    parser.add_argument(
+        "--truncation", type=float, metavar="X", help="psi, from 0 to 2 (default: what suits a known model, or 1)"
+    )
+    parser = command(
+        commands,
+        "moments",
+        moments,
+        "Measure a generator's features at every layer, and keep that beside it.",
+        MOMENTS_EXAMPLES,
+    )
+    add_generator(parser)
+
+
+def models(_: argparse.Namespace) -> None:
+    from rewriting.generators import GeneratorConfig, bundled
+    from rewriting.generators.files import BUNDLED, CONFIG, read_json
+    from rewriting.known_models import models_table
+    from rewriting.presets import presets
+
+    configs = {name: GeneratorConfig.from_json(read_json(BUNDLED / name / CONFIG)) for name in bundled()}
+    print("Generators that come with the software:")
+    print(_table([(name, *_described(config)) for name, config in configs.items()]))
+    print("\nRules that come with it (--preset):")
+    print(_table([(p.name, p.title, f"{p.generator}, layer {p.request.layer}") for p in presets().values()]))
+    print("\nPublic models that `convert` turns into generators:")
+    print(textwrap.indent(models_table(), "  "))
+
+
+def _described(config: Any) -> tuple[str, str]:
+    kind = {"stylegan2": "StyleGAN2", "proggan": "Progressive GAN"}[config.architecture]
+    layers = f"layers {config.first_layer} to {config.last_layer}, usually {config.default_layer}"
+    return f"{kind}, {config.resolution} px", layers
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they need to be."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join("  " + line.rstrip() for line in lines)
+
+
+def convert(options: argparse.Namespace) -> None:
+    from rewriting import checkpoints
+
+    with Progress() as progress:
+        generator = checkpoints.convert(
+            options.source, options.out, name=options.name, truncation=options.truncation, progress=progress
+        )
+    described = ", ".join(_described(generator.config))
+    print(f"Wrote {options.out}: {generator.config.name}, {described}, truncation {generator.config.truncation:g}")
+
+
+def moments(options: argparse.Namespace) -> None:
+    from rewriting import memory
+    from rewriting.generators.files import MOMENTS
+
+    folder = _folder(options.generator)
+    with Progress() as progress:
+        generator = open_generator(str(folder), options, progress)
+        measured = memory.second_moments(generator, list(generator.layers), progress=progress)
+    key = memory.content_key(generator, None, memory.SAMPLES)
+    memory.write_moments(folder / MOMENTS, measured, key)
+    print(f"Wrote {folder / MOMENTS}: layers {generator.layers.start} to {generator.layers.stop - 1}")
+
+
+def _folder(name: str) -> Path:
+    """The generator's folder, whose files are the user's own; ValueError for a Hub repo."""
+    from rewriting.generators import bundled
+    from rewriting.generators.files import BUNDLED
+
+    folder = BUNDLED / name if name in bundled() else Path(name)
+    if not folder.is_dir():
+        raise ValueError(
+            f"There is no folder {name}; give the folder of a generator, as `convert` or `merge` writes it."
+        )
+    return folder

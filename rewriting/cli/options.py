@@ -1,0 +1,127 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from rewriting import EditStack
+    from rewriting.generators import Generator
+
+Progress = Callable[[float, str], None]
+
+
+# --- parsers ---------------------------------------------------------------------------------------------------------
+
+
+def command(commands: Any, name: str, run: Callable[[argparse.Namespace], None], summary: str, shown: str):
+    """A new command's parser.  summary: one sentence for the list of commands.  shown: examples below its help."""
+    parser = commands.add_parser(
+        name,
+        help=summary[0].lower() + summary[1:].rstrip("."),
+        description=summary,
+        epilog=examples(shown),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def examples(text: str) -> str:
+    return "examples:\n" + textwrap.indent(text.strip("\n"), "  ")
+
+
+def add_generator(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "--generator",
+        required=required,
+        metavar="NAME",
+        help="a bundled generator (`models` lists them), a generator folder, or a Hub repo ORG/NAME",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="D",
+        help="auto, cpu or cuda (default: auto, which is cuda if there is one)",
+    )
+    parser.add_argument(
+        "--batch", type=int, metavar="N", help="pictures drawn together (default: 16); fewer need less memory"
+    )
+
+
+def add_edits(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    parser.add_argument(
+        "--edit",
+        action="append",
+        nargs="+",
+        default=[],
+        required=required,
+        metavar="DIR",
+        help="rules to put in force: edit folders or Hub repos ORG/NAME, in any order",
+    )
+    parser.add_argument(
+        "--strength", type=float, metavar="X", help="of all these rules: 1 as solved, 0 none, negative the opposite"
+    )
+
+
+# --- what they stand for ---------------------------------------------------------------------------------------------
+
+
+def choose_device(name: str) -> torch.device:
+    """auto, cpu, cuda or cuda:N -> the device; ValueError if there is no such device here."""
+    import torch
+
+    present = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if present else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not (kind == "cuda" and number.isdecimal())):
+        raise ValueError(f"There is no device {name!r}; choose auto, cpu or cuda.")
+    if kind == "cuda" and (not present or int(number or 0) >= torch.cuda.device_count()):
+        raise ValueError(f"PyTorch finds no device {name!r} on this machine; choose auto or cpu.")
+    return torch.device(name)
+
+
+def open_generator(name: str, options: argparse.Namespace, progress: Progress | None = None) -> Generator:
+    """The generator of that name on the chosen device."""
+    from rewriting import load_generator
+
+    device = choose_device(options.device)
+    if options.batch is not None and options.batch < 1:
+        raise ValueError(f"--batch is {options.batch}; give 1 or more.")
+    generator = load_generator(name, progress=progress).to(device)
+    generator.batch_size = options.batch or generator.batch_size
+    return generator
+
+
+def open_edits(options: argparse.Namespace, generator: Generator, progress: Progress | None = None) -> EditStack:
+    """All rules named by --edit, which must fit the generator, at the wanted strength."""
+    from rewriting import EditStack
+    from rewriting.hub import load_edits
+
+    names = [name for group in options.edit for name in group]
+    found = [edit for name in names for edit in load_edits(name, generator=generator, progress=progress)]
+    if options.strength is not None:
+        found = [edit.with_(strength=options.strength) for edit in found]
+    return EditStack(found)
+
+
+def output_folder(path: str, expected: str) -> Path:
+    """The folder to write, which may hold an older one of the same format but nothing else's config.json."""
+    from rewriting.generators.files import CONFIG, read_json
+
+    folder = Path(path)
+    if (folder / CONFIG).is_file():
+        config = read_json(folder / CONFIG)
+        found = config.get("format") if isinstance(config, dict) else None
+        if found != expected:
+            raise ValueError(f"{folder} holds something else already ({found}); give --out another folder.")
+    elif folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; give --out a folder.")
+    return folder

@@ -1,0 +1,198 @@
+"""`sample`: pictures of a generator, with or without rules, on one sheet or as files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewriting.cli.options import add_edits, add_generator, command, open_edits, open_generator
+from rewriting.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from rewriting.generators import Generator
+
+SHEETS = (".png", ".webp", ".jpg", ".jpeg")
+MOST_ON_A_SHEET = 256
+NOTE = "rewriting"  # the text in a PNG that says how it was drawn
+EXAMPLES = """
+# one sheet
+python -m rewriting sample --generator church --seeds 0-15 --out churches.png
+
+# under a rule that comes with the software, a rule of your own, and a published one at half its strength
+python -m rewriting sample --preset trees-from-towers --seeds 0-15 --out trees.png
+python -m rewriting sample --generator church --edit my-rule --seeds 3,8,20-29 --out mine.png
+python -m rewriting sample --generator church --edit somebody/their-rule --strength 0.5 --seeds 0-15 --out half.png
+
+# ten thousand files for an evaluation; if it is interrupted, the same command goes on where it stopped
+python -m rewriting sample --generator face --seeds 0-9999 --truncation 0.7 --out faces/
+"""
+
+
+def add_commands(commands: Any) -> None:
+    parser = command(
+        commands, "sample", sample, "Draw pictures, with or without rules, on a sheet or into a folder.", EXAMPLES
+    )
+    add_generator(parser, required=False)
+    add_edits(parser)
+    parser.add_argument("--preset", metavar="NAME", help="a rule that comes with the software (`models` lists them)")
+    parser.add_argument("--seeds", default="0-15", metavar="N", help="such as 0-15 or 3,8,20-29 (default: 0-15)")
+    parser.add_argument("--size", type=int, metavar="N", help="side in pixels, a power of two (default: all there is)")
+    parser.add_argument(
+        "--truncation",
+        type=float,
+        metavar="X",
+        help="0 draws the mean picture, 1 the whole variety (default: the model's)",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="PATH",
+        help="a .png, .webp or .jpg for one sheet; a folder for a file per seed",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="draw again what the folder has already")
+
+
+def sample(options: argparse.Namespace) -> None:
+    seeds, out = parse_seeds(options.seeds), Path(options.out)
+    as_sheet = _is_sheet(out)
+    count = sum(map(len, seeds))
+    if as_sheet and count > MOST_ON_A_SHEET:
+        raise ValueError(f"{count:,} pictures are too many for a sheet of {MOST_ON_A_SHEET}; give --out a folder.")
+    if options.truncation is not None and not 0 <= options.truncation <= 2:
+        raise ValueError(f"--truncation is {options.truncation}; give a number from 0 to 2.")
+    with Progress() as progress:
+        generator = _rewritten(options, progress)
+        settings = {"truncation": options.truncation, "size": generator.check_size(options.size)}
+        if as_sheet:
+            _draw_sheet(generator, list(chain(*seeds)), out, **settings)
+            print(f"Drew {count:,} pictures on {out}")
+        else:
+            drawn = draw_folder(generator, seeds, out, options.overwrite, progress, **settings)
+            kept = f"; {count - drawn:,} were there already" if drawn < count else ""
+            print(f"Drew {drawn:,} pictures into {out}{kept}")
+
+
+def parse_seeds(text: str) -> list[range]:
+    """ "0-3,8" -> [0 .. 3, 8]; ValueError for anything else."""
+    from rewriting.generators.latents import MAX_SEED
+
+    ranges = []
+    for part in text.split(","):
+        first, dash, last = (side.strip() for side in part.partition("-"))
+        last = last if dash else first
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) <= MAX_SEED):
+            raise ValueError(
+                f"--seeds {text!r} cannot be read at {part!r}; write 0-15 or 3,8,20-29, up to {MAX_SEED}."
+            )
+        ranges.append(range(int(first), int(last) + 1))
+    return ranges
+
+
+def _is_sheet(out: Path) -> bool:
+    if out.is_dir() or not out.suffix:
+        return False
+    if out.suffix.lower() not in SHEETS:
+        raise ValueError(f"--out {out} is neither a folder nor one of {', '.join(SHEETS)}; choose one of these.")
+    return True
+
+
+def _rewritten(options: argparse.Namespace, progress: Progress) -> Generator:
+    """The generator with all rules in its weights: of pictures drawn so, no bit differs from those under the rules."""
+    from rewriting import Rewriter
+    from rewriting.presets import preset
+
+    chosen = preset(options.preset) if options.preset else None
+    if options.generator is None and chosen is None:
+        raise ValueError("There is nothing to draw with; give --generator or --preset.")
+    generator = open_generator(options.generator or chosen.generator, options, progress)
+    generator.check_size(options.size)
+    edits = list(open_edits(options, generator, progress))
+    if chosen:
+        rewriter = Rewriter(generator, chosen.request.layer, progress=progress)
+        edit = rewriter.solve(chosen.request)
+        edits.append(edit if options.strength is None else edit.with_(strength=options.strength))
+    if not edits:
+        return generator
+    batch = generator.batch_size
+    generator = generator.merge(edits)
+    generator.batch_size = batch
+    return generator
+
+
+def _draw_sheet(generator: Generator, seeds: Sequence[int], out: Path, **settings: Any) -> None:
+    """As many rows as columns, or one less."""
+    from rewriting.studio.pictures import sheet
+
+    pictures = generator.images(seeds, **settings)
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sheet(rows).save(out)
+
+
+def draw_folder(
+    generator: Generator,
+    seeds: Sequence[range],
+    folder: Path,
+    overwrite: bool,
+    progress: Progress,
+    *,
+    truncation: float | None,
+    size: int,
+) -> int:
+    """A PNG for each seed, a batch at a time; returns how many were drawn.
+
+    Files of the same settings, which each PNG notes, are kept unless `overwrite`; ValueError for one of others.
+    """
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    psi = generator.config.truncation if truncation is None else truncation
+    settings = {"generator": generator.config.name, "weights": generator.digest(), "truncation": psi, "size": size}
+    note, total, drawn = json.dumps(settings), sum(map(len, seeds)), 0
+    info = PngInfo()
+    info.add_text(NOTE, note)
+    folder.mkdir(parents=True, exist_ok=True)
+    for done, missing in _missing(chain(*seeds), folder, note, overwrite, generator.batch_size):
+        pictures = generator.images(missing, size=size, truncation=truncation)
+        for seed, picture in zip(missing, pictures, strict=True):
+            partial = folder / f"{_file(seed)}.partial"
+            Image.fromarray(picture).save(partial, "PNG", pnginfo=info)
+            os.replace(partial, folder / _file(seed))
+        drawn += len(missing)
+        progress(done / total, f"Drawing {total:,} pictures")
+    return drawn
+
+
+def _missing(
+    seeds: Iterable[int], folder: Path, note: str, overwrite: bool, batch: int
+) -> Iterator[tuple[int, list[int]]]:
+    """How many seeds have been gone through, and the next ones to draw."""
+    done, seeds = 0, iter(seeds)
+    while chunk := list(islice(seeds, batch)):
+        done += len(chunk)
+        missing = [seed for seed in chunk if overwrite or not _is_drawn(folder / _file(seed), note)]
+        if missing:
+            yield done, missing
+
+
+def _is_drawn(path: Path, note: str) -> bool:
+    """Whether the file is there; ValueError if it was drawn by another generator, rule or setting."""
+    from PIL import Image
+
+    if not path.exists():
+        return False
+    with Image.open(path, formats=["PNG"]) as picture:
+        if picture.info.get(NOTE) != note:
+            raise ValueError(f"{path} was drawn with other settings; give another --out, or --overwrite.")
+    return True
+
+
+def _file(seed: int) -> str:
+    return f"seed{seed:04d}.png"

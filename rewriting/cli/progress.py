@@ -1,0 +1,61 @@
+"""A progress bar on stderr, for work that takes longer than a moment."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+PATIENCE = 1.0  # seconds before anything is shown
+WIDTH = 30
+LINE_EVERY = 10.0  # seconds between lines where there is no terminal to draw a bar on
+
+
+class Progress:
+    """Called with (share done, from 0 to 1, sentence).  A context manager: leaving it ends the bar's line.
+
+    On a terminal a bar is redrawn; elsewhere, such as in a log, a line is written now and then.
+    """
+
+    def __init__(self, stream: TextIO | None = None):
+        self._stream = sys.stderr if stream is None else stream
+        self._sentence, self._began, self._shown = "", 0.0, 0.0
+        self._open = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_line()
+
+    def __call__(self, share: float, sentence: str) -> None:
+        now = time.monotonic()
+        if sentence != self._sentence:
+            self._end_line()
+            self._sentence, self._began, self._shown = sentence, now, now
+        if now - self._began < PATIENCE:
+            return
+        if self._stream.isatty():
+            self._draw(share, now)
+        elif now - self._shown >= LINE_EVERY:
+            self._shown = now
+            print(f"{sentence}: {share:.0%}", file=self._stream, flush=True)
+
+    def _draw(self, share: float, now: float) -> None:
+        done = round(WIDTH * share)
+        left = (now - self._began) * (1 - share) / share if share > 0 else 0.0
+        bar = f"\r{self._sentence}  [{'=' * done}{' ' * (WIDTH - done)}] {share:4.0%}  {clock(left)} left "
+        print(bar, end="", file=self._stream, flush=True)
+        self._open = True
+
+    def _end_line(self) -> None:
+        if self._open:
+            print(file=self._stream, flush=True)
+        self._open = False
+
+
+def clock(seconds: float) -> str:
+    """1:02:03 or 2:03"""
+    minutes, seconds = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,172 @@
+"""`apply` and `merge`: rules out of requests, and models out of rules."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewriting.cli.options import add_edits, add_generator, command, open_edits, open_generator, output_folder
+from rewriting.cli.pictures import parse_seeds
+from rewriting.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from rewriting import Edit, Request
+
+SHEET = "sheet.png"
+APPLY_EXAMPLES = """
+# a request, or a session saved by the paper's code
+python -m rewriting apply --generator church --request request.json --out my-rule
+
+# the request of a rule that was made for other weights, once more on these
+python -m rewriting apply --generator my-church --request my-rule --out my-rule-again
+
+# a preset, with more freedom and less regard for other places
+python -m rewriting apply --preset horse-hats --rank 10 --locality 1 --out bolder-hats
+
+# use it
+python -m rewriting sample --generator church --edit my-rule --seeds 0-15 --out churches.png
+"""
+MERGE_EXAMPLES = """
+# a generator that needs no rules beside it, and how to use it
+python -m rewriting merge --generator church --edit my-rule no-marks --out my-church
+python -m rewriting sample --generator my-church --seeds 0-15 --out churches.png
+"""
+
+
+def add_commands(commands: Any) -> None:
+    parser = command(
+        commands,
+        "apply",
+        apply,
+        "Solve a request: write the rule, a report and pictures before and after.",
+        APPLY_EXAMPLES,
+    )
+    add_generator(parser, required=False)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--request", metavar="FILE", help="a request.json, a session saved by the paper's code, or an edit folder"
+    )
+    source.add_argument("--preset", metavar="NAME", help="a rule that comes with the software (`models` lists them)")
+    parser.add_argument(
+        "--layer",
+        type=int,
+        metavar="N",
+        help="low layers decide what is there, high ones how it looks (default: the request's)",
+    )
+    parser.add_argument(
+        "--rank", type=int, metavar="N", help="how many directions it may use (default: the request's, or 5)"
+    )
+    parser.add_argument(
+        "--locality",
+        type=float,
+        metavar="X",
+        help="how much other places count, 0 or more (default: the request's, or 5)",
+    )
+    parser.add_argument("--name", metavar="TEXT", help="of the rule (default: the request's)")
+    parser.add_argument(
+        "--seeds", metavar="N", help="up to 12 pictures to show, such as 0-5 (default: six that the rule applies to)"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="the edit folder to write")
+
+    parser = command(commands, "merge", merge, "Write rules into the weights: a generator of its own.", MERGE_EXAMPLES)
+    add_generator(parser)
+    add_edits(parser, required=True)
+    parser.add_argument("--out", required=True, metavar="DIR", help="the generator folder to write")
+
+
+def apply(options: argparse.Namespace) -> None:
+    from rewriting import Rewriter
+    from rewriting.edit import FORMAT
+    from rewriting.hub import write_rule
+
+    request, out = _request(options), output_folder(options.out, FORMAT)
+    seeds = None if options.seeds is None else _few(parse_seeds(options.seeds))
+    with Progress() as progress:
+        generator = open_generator(options.generator or request.generator, options, progress)
+        if request.generator not in ("", options.generator, generator.config.name):
+            _note(
+                f"the request was made for {request.generator}; its picture numbers may stand for other pictures here"
+            )
+        edit = Rewriter(generator, request.layer, progress=progress).solve(request)
+        progress(0.0, "Drawing pictures before and after")
+        write_rule(edit, out, generator=generator, seeds=seeds)
+    _join(out).save(out / SHEET)
+    print(report(edit))
+    print(f"\nWrote {out}: the rule, and {SHEET}, in which the upper row is before, the lower after.")
+
+
+def merge(options: argparse.Namespace) -> None:
+    from rewriting.generators.config import FORMAT
+    from rewriting.hub import write_rule
+
+    out = output_folder(options.out, FORMAT)
+    with Progress() as progress:
+        generator = open_generator(options.generator, options, progress)
+        edits = open_edits(options, generator, progress)
+        write_rule(edits, out, generator=generator, full_model=True)
+    rules = "1 rule" if len(edits) == 1 else f"{len(edits)} rules"
+    print(f"Wrote {out}: {generator.config.name or 'the generator'} with {rules} in its weights.")
+
+
+def _request(options: argparse.Namespace) -> Request:
+    """The request named by --request or --preset; ValueError if it does not say for which generator either."""
+    from rewriting import Edit, Request
+    from rewriting.presets import preset
+
+    if options.preset:
+        request = preset(options.preset).request
+    elif Path(options.request).is_dir():
+        request = Edit.load(options.request).request
+    else:
+        request = Request.load(options.request)
+    if request is None:
+        raise ValueError(f"The rule in {options.request} came without its request; give one that has an edit.json.")
+    if not (options.generator or request.generator):
+        raise ValueError(f"{options.request} does not say which generator it is for; give --generator.")
+    changes = {name: getattr(options, name) for name in ("name", "layer", "rank", "locality")}
+    request = request.with_(**{name: value for name, value in changes.items() if value is not None})
+    return request.with_(name=request.name or Path(options.preset or options.request).stem)
+
+
+def _few(ranges: list[range]) -> list[int]:
+    """The picture numbers; ValueError if they are more than a card shows."""
+    from rewriting.hub.comparison import MOST_SHOWN
+
+    if (count := sum(map(len, ranges))) > MOST_SHOWN:
+        raise ValueError(f"--seeds names {count:,} pictures; give 1 to {MOST_SHOWN}.")
+    return [seed for part in ranges for seed in part]
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}.", file=sys.stderr)
+
+
+def _join(folder: Path) -> Any:
+    """before.webp above after.webp."""
+    import numpy as np
+    from PIL import Image
+
+    from rewriting.hub.download import AFTER, BEFORE
+    from rewriting.studio.pictures import sheet
+
+    return sheet([[np.asarray(Image.open(folder / name).convert("RGB"))] for name in (BEFORE, AFTER)])
+
+
+def report(edit: Edit) -> str:
+    """What the solve did, as a small table."""
+    r = edit.report
+    rows = [
+        ("generator", f"{edit.generator or 'unnamed'}, layer {edit.layer}, rank {edit.rank}"),
+        ("locality", f"{edit.request.locality:g}"),
+        ("error at the goal", f"{r.loss_before:.4g} -> {r.loss_after:.4g}"),
+        ("whole objective", f"{r.objective_before:.4g} -> {r.objective_after:.4g}"),
+        ("change of the weights", f"{r.change:.1%}"),
+        ("change elsewhere", "not asked for (locality 0)" if r.elsewhere != r.elsewhere else f"{r.elsewhere:.1%}"),
+        *([("change where preserved", f"{r.preserved:.1%}")] if r.preserved is not None else []),
+        ("iterations", f"{r.iterations}"),
+        ("time", f"{r.milliseconds / 1000:.2f} s"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join([edit.name, *[f"  {name:<{width}}  {value}" for name, value in rows]])

@@ -1,0 +1,31 @@
+"""The Hugging Face Hub: generators and rules from it, rules and rewritten models onto it, the studio as a Space.
+
+On a hosted Space whoever asks is a visitor: without a token of their own they read what is public and write nothing,
+and what their token fetched is kept apart.  Every failure is a `HubError`, a ValueError of one sentence.
+"""
+
+from rewriting.hub.access import Account, HubError, Missing, Unreachable, account
+from rewriting.hub.community import Rule, list_rules
+from rewriting.hub.deployment import deploy
+from rewriting.hub.folders import write_rule
+from rewriting.hub.loading import Source, load_edits, load_generator, load_rule
+from rewriting.hub.publishing import Published, publish, publish_folder
+
+__all__ = [
+    "Account",
+    "HubError",
+    "Missing",
+    "Published",
+    "Rule",
+    "Source",
+    "Unreachable",
+    "account",
+    "deploy",
+    "list_rules",
+    "load_edits",
+    "load_generator",
+    "load_rule",
+    "publish",
+    "publish_folder",
+    "write_rule",
+]

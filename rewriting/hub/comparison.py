@@ -1,0 +1,94 @@
+"""The pictures on a model card: the same seeds before and after, and how much the rules change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rewriting.edit import EditStack
+from rewriting.generators import Generator
+from rewriting.generators.latents import MAX_SEED
+from rewriting.hub.access import HubError
+
+SHOWN = 6
+MOST_SHOWN = 12
+LOOKED_AT = 24  # pictures among which those that change most are looked for
+SIDE = 256  # pixels, the most that a picture on a card has
+SMALL = 64  # pixels, at which changes are measured
+QUALITY = 85
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """before, after: uint8 (N, side, side, 3) of the seeds.  looked_at: the seeds whose change was measured.
+    change: their mean absolute change, of 255, at `size` pixels.  how: why just these seeds, to end a sentence."""
+
+    seeds: tuple[int, ...]
+    before: np.ndarray
+    after: np.ndarray
+    looked_at: tuple[int, ...]
+    change: float
+    size: int
+    how: str
+
+    def save(self, before: Path, after: Path) -> None:
+        """The two rows of pictures, as WebP."""
+        for path, pictures in ((before, self.before), (after, self.after)):
+            row = Image.fromarray(np.concatenate(list(pictures), axis=1))
+            row.save(path, "WEBP", quality=QUALITY, method=4)
+
+
+def compare(generator: Generator, stack: EditStack, seeds: Sequence[int] | None = None) -> Comparison:
+    """Draw the seeds without and with the rules.
+
+    By default the pictures that a request says show it; without those, the six that change most among the first 24
+    that nobody painted in, which are the ones measured in any case.
+    """
+    looked_at = _unpainted(stack, LOOKED_AT)
+    size = max(s for s in generator.config.resolutions if s <= max(SMALL, generator.config.resolutions[0]))
+    before, after = (generator.images(looked_at, edits, size).astype(np.int16) for edits in ((), stack))
+    change = np.abs(after - before).mean((1, 2, 3))
+    if seeds is not None:
+        shown, how = list(seeds), "chosen by hand"
+        if not 1 <= len(shown) <= MOST_SHOWN:
+            raise HubError(f"{len(shown)} seeds were given for the pictures of the card; give 1 to {MOST_SHOWN}.")
+    elif shown := _recommended(stack):
+        how = "the examples that the rule's request names"
+    else:
+        shown = sorted(looked_at[i] for i in np.argsort(-change, kind="stable")[:SHOWN])
+        how = f"those that change most among the first {len(looked_at)} that nobody painted in"
+    side = max(s for s in generator.config.resolutions if s <= SIDE)
+    return Comparison(
+        seeds=tuple(int(seed) for seed in shown),
+        before=generator.images(shown, (), side),
+        after=generator.images(shown, stack, side),
+        looked_at=tuple(looked_at),
+        change=float(change.mean()),
+        size=size,
+        how=how,
+    )
+
+
+def _unpainted(stack: EditStack, count: int) -> list[int]:
+    painted = set()
+    for edit in stack:
+        if edit.request is not None and edit.request.seeding == "seed":
+            request = edit.request
+            regions = (request.copy, request.paste, *request.context, *request.preserve)
+            painted |= {region.seed for region in regions if region is not None}
+    return [seed for seed in range(count + len(painted)) if seed not in painted][:count]
+
+
+def _recommended(stack: EditStack) -> list[int]:
+    """What requests say shows them: their note "show"."""
+    shown: list[int] = []
+    for edit in stack:
+        notes = edit.request.notes if edit.request is not None and edit.request.seeding == "seed" else {}
+        noted = notes.get("show") if isinstance(notes, Mapping) else None
+        if isinstance(noted, list):
+            shown += [seed for seed in noted if type(seed) is int and 0 <= seed <= MAX_SEED]
+    return list(dict.fromkeys(shown))[:SHOWN]

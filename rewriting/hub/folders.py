@@ -1,0 +1,166 @@
+"""Repos as folders, complete: the weights or the change of them, requests, pictures, license and model card.
+
+Equal content gives equal bytes, so that publishing again without a change is no new commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rewriting.edit import CONFIG, FACTORS, Edit, EditStack
+from rewriting.generators import Generator
+from rewriting.generators.files import WEIGHTS, read_json, write_json
+from rewriting.hub.access import HubError, version
+from rewriting.hub.cards import Base, edit_card, model_card, title
+from rewriting.hub.comparison import compare
+from rewriting.hub.download import AFTER, BEFORE, CARD, LICENSE
+from rewriting.hub.loading import fitting, load_base
+
+
+def write_rule(
+    edits: Edit | Iterable[Edit],
+    folder: str | Path,
+    *,
+    generator: Generator | None = None,
+    full_model: bool = False,
+    repo_id: str = "",
+    seeds: Sequence[int] | None = None,
+    **access: Any,
+) -> Path:
+    """Write a repo's folder: an edit repo or, with full_model, the generator with the edits in its weights.
+
+    generator: what the edits were made for; by default the bundled or Hub generator that they name, which `access`
+    (token, endpoint, cache_dir) opens.  repo_id: where it will be, for the card.  seeds: of the card's pictures.
+    Returns the folder.  Raises HubError or ValueError before a file of it is touched.
+    """
+    stack = EditStack([edits] if isinstance(edits, Edit) else edits)
+    if not len(stack):
+        raise HubError("There is no rule to write; rewrite one first.")
+    if not any(edit.enabled and edit.strength for edit in stack):
+        raise HubError("Every rule is switched off; switch on at least one.")
+    generator = load_base(stack, **access) if generator is None else generator
+    fitting(stack, generator)
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".rewriting-", dir=folder.parent) as staging:
+        _write(stack, generator, Path(staging), full_model, repo_id, seeds)
+        folder.mkdir(exist_ok=True)
+        for path in sorted(Path(staging).iterdir()):
+            os.replace(path, folder / path.name)
+    return folder
+
+
+def _write(
+    stack: EditStack,
+    generator: Generator,
+    folder: Path,
+    full_model: bool,
+    repo_id: str,
+    seeds: Sequence[int] | None,
+) -> None:
+    base = Base.of(generator)
+    comparison = compare(generator, stack, seeds)
+    stack.save(folder)
+    if full_model:
+        digest = _sha256_of_tensors(folder / FACTORS)
+        (folder / FACTORS).unlink()
+        _merged(stack, generator, base, repo_id).save(folder)
+        stamp(folder / WEIGHTS, _metadata(base) | {"edit_sha256": digest})
+    else:
+        _describe_base(folder / CONFIG, base)
+        stamp(folder / FACTORS, _metadata(base) | {"edit_sha256": _sha256_of_tensors(folder / FACTORS)})
+    comparison.save(folder / BEFORE, folder / AFTER)
+    if base.license_text:
+        (folder / LICENSE).write_text(base.license_text, encoding="utf-8")
+    card = (model_card if full_model else edit_card)(stack, base, comparison, repo_id)
+    (folder / CARD).write_text(card, encoding="utf-8")
+
+
+def _merged(stack: EditStack, generator: Generator, base: Base, repo_id: str) -> Generator:
+    """The rewritten generator, whose config says what it was made of."""
+    merged = generator.merge(stack)
+    made_of = {"base_model": _base_json(base), "rules": [edit.name for edit in stack]}
+    merged.config = replace(
+        generator.config,
+        name=repo_id or f"{generator.config.name} rewritten".strip(),
+        description=title(stack),
+        extra={**generator.config.extra, **made_of},
+    )
+    return merged
+
+
+def _describe_base(path: Path, base: Base) -> None:
+    """Add to an edit repo's config what only the generator tells."""
+    config = read_json(path)
+    if not isinstance(config, dict):
+        raise HubError(f"{path.name} was not written as it should be; try again.")
+    about = {
+        "library_name": "rewriting",
+        "library_version": version(),
+        "architecture": base.config.architecture,
+        "resolution": base.config.resolution,
+        "license": base.config.license,
+    }
+    write_json(path, {**config, **about, "base_model": _base_json(base)})
+
+
+def _base_json(base: Base) -> dict[str, str]:
+    return {"repo_id": base.name or base.config.name, "revision": base.revision, "sha256": base.digest}
+
+
+def _metadata(base: Base) -> dict[str, str]:
+    return {
+        "library_version": version(),
+        "architecture": base.config.architecture,
+        "base_model": base.name or base.config.name,
+        "base_revision": base.revision,
+        "base_sha256": base.digest,
+        "license": base.config.license,
+    }
+
+
+# --- safetensors headers --------------------------------------------------------------------------------------------
+
+
+def stamp(path: Path, metadata: Mapping[str, str]) -> None:
+    """Add metadata to a safetensors file, and sort its header.
+
+    The library writes metadata in another order every time, which would make a new file of the same content.
+    """
+    header, start = _header(path)
+    header["__metadata__"] = {**header.get("__metadata__", {}), **metadata}
+    ordered = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **dict(sorted(header.items()))}
+    data = json.dumps(ordered, separators=(",", ":")).encode()
+    data += b" " * (-len(data) % 8)  # tensors begin at a multiple of 8 bytes
+    partial = path.with_name(path.name + ".partial")
+    with path.open("rb") as old, partial.open("wb") as new:
+        new.write(struct.pack("<Q", len(data)) + data)
+        old.seek(start)
+        while chunk := old.read(1 << 20):
+            new.write(chunk)
+    os.replace(partial, path)
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """The parsed header of a safetensors file, and where its tensors begin."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        return json.loads(file.read(length)), 8 + length
+
+
+def _sha256_of_tensors(path: Path) -> str:
+    """Of everything but the header."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(_header(path)[1])
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

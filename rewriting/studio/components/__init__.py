@@ -1,0 +1,18 @@
+"""The studio's own components: canvases, sheets, cards and lists. `base` says how their values travel."""
+
+from rewriting.studio.components.canvas import MaskCanvas, PlacementCanvas
+from rewriting.studio.components.cards import ContextTray, PresetCards, RuleList
+from rewriting.studio.components.masks import mask_to_url, url_to_mask
+from rewriting.studio.components.sheet import PairSheet, PictureSheet
+
+__all__ = [
+    "ContextTray",
+    "MaskCanvas",
+    "PairSheet",
+    "PictureSheet",
+    "PlacementCanvas",
+    "PresetCards",
+    "RuleList",
+    "mask_to_url",
+    "url_to_mask",
+]

@@ -1,0 +1,137 @@
+"""What all components of the studio share.
+
+How things travel between Python and the page, the same for every component:
+
+* **Down**: what Python shows is *content* (`image=`, `pictures=`, `pairs=`, `cards=`, `items=`, ...): given to the
+  constructor, changed from an event with `component.show(pictures=...)`, checked in both places. Masks, places and
+  rules, which both sides change, go down as the `value`.
+* **Up**: what a person did comes up as the component's `value`, small whatever is shown, so the component itself is
+  the input of the event's function. It is what `preprocess` returns after refusing everything malformed:
+
+  | component | event | the function receives |
+  | --- | --- | --- |
+  | `MaskCanvas` | `input` | boolean array (height, width), or None if nothing is painted |
+  | `PlacementCanvas` | `input` | {"x", "y"}, centre of the patch in model pixels, or None |
+  | `PictureSheet`, `PairSheet` | `select` | the picture's seed |
+  | `PresetCards` | `select` | the card's name |
+  | `ContextTray` | `edit`, `remove`, `add` | {"kind", "index", "id"}; only {"kind": "add"} for `add` |
+  | `RuleList` | `input` | {"rows": [...], "action": {"kind", "id", ...}} |
+
+The same value is what an API client sends. Use these events rather than `change`, which gradio also fires when
+Python itself sets a value, and so makes loops.
+
+No script lets text from people become markup: templates hold no placeholders at all (gradio would evaluate them as
+JavaScript template strings), and the scripts set text with `textContent`.
+"""
+
+import functools
+import html
+from abc import ABCMeta
+from collections.abc import Callable
+from importlib import resources
+from typing import Any, ClassVar
+
+import gradio as gr
+from gradio.component_meta import updateable
+from gradio.events import EventListener
+
+from rewriting.studio.components.checks import Check
+
+
+@functools.cache
+def static(name: str) -> str:
+    """The text of a file of the `static` folder."""
+    return resources.files(__package__).joinpath("static", name).read_text(encoding="utf-8")
+
+
+def user_event(name: str, *, trigger_mode: str) -> Callable:
+    """An event of a component that a person causes.
+
+    gradio drops what happens while an earlier event of the same kind is still being answered; a stroke or a click
+    must not vanish so: with `always_last` the newest state follows, with `multiple` every action does.
+    """
+    listen = EventListener(name).listener
+
+    @functools.wraps(listen)
+    def listener(block: gr.HTML, *args: Any, **kwargs: Any) -> Any:
+        kwargs.setdefault("trigger_mode", trigger_mode)
+        return listen(block, *args, **kwargs)
+
+    return listener
+
+
+class _WithoutStubs(type(gr.HTML)):
+    """gradio's metaclass without its habit of writing a `.pyi` file beside the source when a class is defined."""
+
+    def __new__(mcs, name: str, bases: tuple, attrs: dict[str, Any]):
+        if "__init__" in attrs:
+            attrs["__init__"] = updateable(attrs["__init__"])
+        return ABCMeta.__new__(mcs, name, bases, attrs)
+
+
+class StudioComponent(gr.HTML, metaclass=_WithoutStubs):
+    """A `gr.HTML` with its own markup, style and script in `static/<stem>.html|css|js`."""
+
+    stem: ClassVar[str]
+    content: ClassVar[dict[str, Check]]
+
+    def __init__(self, value: Any, shown: dict[str, Any], **kwargs: Any):
+        """
+        Args:
+            value: the initial value, as `postprocess` takes it.
+            shown: the initial content, by name.
+            kwargs: what every gradio component takes (`label`, `elem_id`, `visible`, ...).
+        """
+        super().__init__(
+            value=value,
+            html_template=static(f"{self.stem}.html"),
+            css_template=static("theme.css") + static(f"{self.stem}.css"),
+            js_on_load=static("common.js") + static(f"{self.stem}.js"),
+            apply_default_css=False,
+            **{name: self.content[name](item, name) for name, item in shown.items()},
+            **kwargs,
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        # gr.HTML takes any word that the script quotes for an event; ours are declared on the classes.
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def show(self, **changes: Any) -> dict[str, Any]:
+        """The update to return from an event to change what this component shows.
+
+        Args:
+            changes: content by name, and any of `value`, `label`, `visible`.
+
+        Raises:
+            ValueError: if a name is unknown or a content does not fit; nothing is changed then.
+        """
+        names = [*self.content, "value", "label", "visible"]
+        unknown = [name for name in changes if name not in names]
+        if unknown:
+            raise ValueError(f"{type(self).__name__} shows no {unknown[0]!r}; it shows {', '.join(names)}.")
+        return gr.update(**{n: self.content[n](v, n) if n in self.content else v for n, v in changes.items()})
+
+    def read(self, payload: Any) -> Any:
+        """Turn what a client sent into what the event's function receives; ValueError if it is malformed."""
+        raise TypeError(f"{type(self).__name__} is only shown; it is no input.")
+
+    def preprocess(self, payload: Any) -> Any:
+        """Check what a client sent; a refusal reaches the person as one sentence."""
+        if payload is None or payload == "":
+            return None
+        try:
+            return self.read(payload)
+        except ValueError as error:
+            raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from error
+
+    def postprocess(self, value: Any) -> Any:
+        """Check what Python gives, by the same rules."""
+        return None if value is None else self.read(value)
+
+    def example_payload(self) -> Any:
+        """What the API page shows as an input."""
+        return None
+
+    def example_value(self) -> Any:
+        """What the API page shows as an output."""
+        return None

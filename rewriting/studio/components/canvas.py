@@ -1,0 +1,163 @@
+"""The two canvases: paint a mask on a picture, and place a cut-out patch in a picture."""
+
+from typing import Any
+
+import numpy as np
+
+from rewriting.studio.components import checks
+from rewriting.studio.components.base import StudioComponent, user_event
+from rewriting.studio.components.masks import MAX_SIDE, PREFIX, mask_to_url, url_to_mask
+
+_side = checks.whole(1, MAX_SIDE)
+
+
+class MaskCanvas(StudioComponent):
+    """Paint a mask on a picture with mouse, touch, pen or keyboard.
+
+    Keys: `[` and `]` brush size, E eraser, Ctrl+Z and Ctrl+Shift+Z undo and redo (30 steps), Escape cancels the
+    stroke in progress; arrow keys (8 pixels with Shift) move the brush and Space paints.
+
+    The value is the mask at model resolution whatever size it is displayed in. When Python sets a value, strokes
+    that Python cannot have seen yet are put on top of it and sent back with `input`. So `show(value=...)` is for
+    other events than the canvas's own `input`.
+    """
+
+    stem = "mask_canvas"
+    content = {
+        "image": checks.picture,
+        "width": _side,
+        "height": _side,
+        "tint": checks.colour,
+        "brush": checks.whole(0, MAX_SIDE),
+        "empty": checks.text(200),
+    }
+    input = user_event("input", trigger_mode="always_last")
+
+    def __init__(
+        self,
+        value: np.ndarray | str | None = None,
+        *,
+        image: str = "",
+        width: int = 256,
+        height: int = 256,
+        tint: str = "",
+        brush: int = 0,
+        empty: str = "Choose a picture to paint on",
+        label: str = "Mask",
+        **kwargs: Any,
+    ):
+        """
+        Args:
+            value: boolean array (height, width) or PNG data URL; None is empty.
+            image: URL of the picture to paint on; without one nothing can be painted.
+            width: of the mask, in model pixels.
+            height: of the mask, in model pixels.
+            tint: colour of the selection like `#3538cd`; empty for the theme's accent.
+            brush: diameter in model pixels to begin with; 0 for a tenth of the width.
+            empty: what is written where the picture will be.
+            label: what the mask is for, read to those who do not see it.
+            kwargs: what every gradio component takes.
+        """
+        shown = {"image": image, "width": width, "height": height, "tint": tint, "brush": brush, "empty": empty}
+        super().__init__(value, shown, label=label, **kwargs)
+
+    def read(self, payload: Any) -> np.ndarray | None:
+        """Boolean array (height, width) from a PNG data URL; None if nothing is selected."""
+        mask = url_to_mask(payload, width=self.props["width"], height=self.props["height"])
+        return mask if mask.any() else None
+
+    def postprocess(self, value: np.ndarray | str | None) -> str:
+        """A PNG data URL, white where selected; empty for None."""
+        if value is None or isinstance(value, str):
+            mask = self.read(value) if value else None
+        else:
+            mask = np.asarray(value)
+            wanted = (self.props["height"], self.props["width"])
+            if mask.shape != wanted:
+                raise ValueError(f"The mask must have the shape {wanted}, not {mask.shape}.")
+        return "" if mask is None else mask_to_url(mask)
+
+    def api_info(self) -> dict[str, Any]:
+        """The schema of the value."""
+        size = f"{self.props['width']} x {self.props['height']}"
+        return {
+            "type": "string",
+            "description": f"{size} PNG data URL ({PREFIX}...), white = selected; empty string = nothing selected",
+        }
+
+    def example_payload(self) -> str:
+        """An empty mask."""
+        return ""
+
+    example_value = example_payload
+
+
+class PlacementCanvas(StudioComponent):
+    """Show a picture with a cut-out patch on it, to be dragged, clicked or nudged into place.
+
+    The arrow keys move it by one pixel, with Shift by eight; Escape takes back the drag in progress. A patch of
+    `w` x `h` pixels centred at (x, y) covers columns x - w//2 .. x - w//2 + w - 1, and rows likewise.
+    """
+
+    stem = "placement_canvas"
+    content = {
+        "image": checks.picture,
+        "patch": checks.picture,
+        "goal": checks.picture,
+        "width": _side,
+        "height": _side,
+        "empty": checks.text(200),
+    }
+    input = user_event("input", trigger_mode="always_last")
+
+    def __init__(
+        self,
+        value: dict[str, int] | None = None,
+        *,
+        image: str = "",
+        patch: str = "",
+        goal: str = "",
+        width: int = 256,
+        height: int = 256,
+        empty: str = "Choose a picture to paste into",
+        label: str = "Place",
+        **kwargs: Any,
+    ):
+        """
+        Args:
+            value: {"x", "y"}, the centre of the patch in model pixels; None while it has no place.
+            image: URL of the destination picture.
+            patch: URL of the cut-out, an RGBA picture whose pixels are model pixels.
+            goal: URL of the finished composite; faded in over the live one until the patch is moved again.
+            width: of the picture, in model pixels.
+            height: of the picture, in model pixels.
+            empty: what is written where the picture will be.
+            label: what is being placed, read to those who do not see it.
+            kwargs: what every gradio component takes.
+        """
+        shown = {"image": image, "patch": patch, "goal": goal, "width": width, "height": height, "empty": empty}
+        super().__init__(value, shown, label=label, **kwargs)
+
+    def read(self, payload: Any) -> dict[str, int]:
+        """{"x", "y"}, each inside the picture."""
+        across = checks.whole(0, self.props["width"] - 1)
+        down = checks.whole(0, self.props["height"] - 1)
+        return checks.record({"x": across, "y": down})(payload, "The place")
+
+    def api_info(self) -> dict[str, Any]:
+        """The schema of the value."""
+        return {
+            "type": "object",
+            "description": "centre of the patch in model pixels, or null",
+            "properties": {
+                "x": {"type": "integer", "minimum": 0, "maximum": self.props["width"] - 1},
+                "y": {"type": "integer", "minimum": 0, "maximum": self.props["height"] - 1},
+            },
+            "required": ["x", "y"],
+        }
+
+    def example_payload(self) -> dict[str, int]:
+        """The middle of the picture."""
+        return {"x": self.props["width"] // 2, "y": self.props["height"] // 2}
+
+    example_value = example_payload

@@ -1,0 +1,217 @@
+"""Preset cards, the tray of context pictures, and the list of rules."""
+
+from typing import Any
+
+from rewriting.studio.components import checks
+from rewriting.studio.components.base import StudioComponent, user_event
+
+MAX_RULES = 64
+STRENGTH = (-1.0, 2.0)
+"""Range of a rule's strength."""
+
+_name = checks.text(80)
+_id = checks.text(64)
+
+
+class PresetCards(StudioComponent):
+    """A row of cards to scroll through, each a rule to try; its value is the name of the selected card.
+
+    Each card is {"name", "title"} with, if wanted, thumbnails "before" and "after".
+    """
+
+    stem = "preset_cards"
+    content = {
+        "cards": checks.listing(
+            checks.record({"name": _id, "title": _name}, {"before": checks.picture, "after": checks.picture}), 200
+        ),
+    }
+    select = user_event("select", trigger_mode="always_last")
+
+    def __init__(
+        self,
+        value: str | None = None,
+        *,
+        cards: list[dict] | tuple = (),
+        label: str = "Presets",
+        **kwargs: Any,
+    ):
+        """
+        Args:
+            value: the name of the selected card.
+            cards: what is shown, in order; names must differ.
+            label: what the cards are, read to those who do not see them.
+            kwargs: what every gradio component takes.
+        """
+        super().__init__(value, {"cards": cards}, label=label, **kwargs)
+
+    def read(self, payload: Any) -> str:
+        """The name of a card that is shown."""
+        names = [card["name"] for card in self.props["cards"]]
+        name = _id(payload, "The preset")
+        if name not in names:
+            raise ValueError(f"There is no preset {name!r}; there are {', '.join(names) or 'none'}.")
+        return name
+
+    def api_info(self) -> dict[str, Any]:
+        """The schema of the value."""
+        return {"type": "string", "description": "name of the selected preset, or null"}
+
+    def example_payload(self) -> str | None:
+        """The first card."""
+        return next((card["name"] for card in self.props["cards"]), None)
+
+    example_value = example_payload
+
+
+class ContextTray(StudioComponent):
+    """Thumbnails of the places where a rule should hold: press one to edit it, its cross to remove it, + to add one.
+
+    Each item is {"image"} with, if wanted, an "outline" (PNG data URL of a mask of any size), an "id", which comes
+    back with the action and so stays right however many are removed in a hurry, and a "label".
+    The value is the last action.
+    """
+
+    stem = "context_tray"
+    content = {
+        "items": checks.listing(
+            checks.record({"image": checks.picture}, {"outline": checks.picture, "id": _id, "label": _name}), 200
+        ),
+        "hint": checks.text(60),
+    }
+    edit = user_event("edit", trigger_mode="multiple")
+    remove = user_event("remove", trigger_mode="multiple")
+    add = user_event("add", trigger_mode="multiple")
+
+    def __init__(
+        self,
+        value: dict | None = None,
+        *,
+        items: list[dict] | tuple = (),
+        hint: str = "Paint",
+        label: str = "Places",
+        **kwargs: Any,
+    ):
+        """
+        Args:
+            value: the last action; None to begin with.
+            items: what is shown, in order; ids must differ.
+            hint: what the tile that adds one says.
+            label: what the places are, read to those who do not see them.
+            kwargs: what every gradio component takes.
+        """
+        super().__init__(value, {"items": items, "hint": hint}, label=label, **kwargs)
+
+    def read(self, payload: Any) -> dict[str, Any]:
+        """The action: {"kind": "edit" or "remove", "index", "id"} or {"kind": "add"}."""
+        kind = payload.get("kind") if isinstance(payload, dict) else None
+        what = {"kind": checks.one_of("edit", "remove", "add")}
+        if kind in ("edit", "remove"):
+            return checks.record({**what, "index": checks.whole(0, 199)}, {"id": _id})(payload, "The action")
+        return checks.record(what)(payload, "The action")
+
+    def api_info(self) -> dict[str, Any]:
+        """The schema of the value."""
+        return {
+            "type": "object",
+            "description": "the last action on the tray, or null",
+            "properties": {
+                "kind": {"enum": ["edit", "remove", "add"]},
+                "index": {"type": "integer", "minimum": 0},
+                "id": {"type": "string"},
+            },
+            "required": ["kind"],
+        }
+
+    def example_payload(self) -> dict[str, Any]:
+        """An action."""
+        return {"kind": "add"}
+
+    example_value = example_payload
+
+
+_row = checks.record(
+    {"id": _id, "name": _name, "strength": checks.number(*STRENGTH), "on": checks.flag}, {"detail": checks.text(120)}
+)
+_action = checks.record(
+    {"kind": checks.one_of("toggle", "strength", "rename", "delete", "move", "duplicate", "reopen"), "id": _id},
+    {
+        "on": checks.flag,
+        "strength": checks.number(*STRENGTH),
+        "name": _name,
+        "by": checks.whole(-1, 1),
+    },
+)
+
+
+class RuleList(StudioComponent):
+    """The rules in force: switch, rename, strength, order, and buttons to reopen, duplicate and delete.
+
+    The value is {"rows": [{"id", "name", "detail", "strength", "on"}, ...], "action": {"kind", "id", ...}}. `rows` is
+    the list as the person wants it, so a switch, a strength, a name, an order or a deletion is carried out by
+    adopting it; `action` says what was done last: toggle (with "on"), strength (with "strength"), rename (with
+    "name"), move (with "by", -1 up or 1 down), delete, and duplicate and reopen, which leave `rows` alone. Python
+    sets either the whole value or just the list of rows.
+    """
+
+    stem = "rule_list"
+    content = {"empty": checks.text(200)}
+    input = user_event("input", trigger_mode="multiple")
+
+    def __init__(
+        self,
+        value: dict | list | None = None,
+        *,
+        empty: str = "No rules yet: choose a preset or make one",
+        label: str = "Rules in force",
+        **kwargs: Any,
+    ):
+        """
+        Args:
+            value: the rows, first applied first.
+            empty: what is written while there are none.
+            label: what the rules are, read to those who do not see them.
+            kwargs: what every gradio component takes.
+        """
+        super().__init__(value, {"empty": empty}, label=label, **kwargs)
+
+    def read(self, payload: Any) -> dict[str, Any]:
+        """{"rows", "action"}, with an action of None if nothing was done yet."""
+        rows = checks.listing(_row, MAX_RULES)
+        value = checks.record({"rows": rows}, {"action": checks.optional(_action)})(payload, "The list of rules")
+        ids = [row["id"] for row in value["rows"]]
+        if len(set(ids)) < len(ids):
+            raise ValueError("The list of rules has two rows of the same id; give each its own.")
+        action = value.get("action")
+        if action and action["kind"] != "delete" and action["id"] not in ids:
+            raise ValueError(f"The action names the rule {action['id']!r}, which is not in the list.")
+        return {"rows": value["rows"], "action": action}
+
+    def postprocess(self, value: dict | list | tuple | None) -> dict[str, Any]:
+        """The whole value, whatever part of it was given."""
+        given = {"rows": value} if isinstance(value, list | tuple) else value or {"rows": []}
+        return self.read({"rows": given["rows"]})
+
+    def api_info(self) -> dict[str, Any]:
+        """The schema of the value."""
+        row = {
+            "id": {"type": "string"},
+            "name": {"type": "string"},
+            "detail": {"type": "string"},
+            "strength": {"type": "number", "minimum": STRENGTH[0], "maximum": STRENGTH[1]},
+            "on": {"type": "boolean"},
+        }
+        required = ["id", "name", "strength", "on"]
+        rows = {"type": "array", "items": {"type": "object", "properties": row, "required": required}}
+        return {
+            "type": "object",
+            "description": "the rules in order, and what was done to them last",
+            "properties": {"rows": rows, "action": {"type": "object"}},
+            "required": ["rows"],
+        }
+
+    def example_payload(self) -> dict[str, Any]:
+        """One rule that has just been switched off."""
+        row = {"id": "1", "name": "Frowns become smiles", "detail": "layer 8, rank 5", "strength": 1.0, "on": False}
+        return {"rows": [row], "action": {"kind": "toggle", "id": "1", "on": False}}
+
+    example_value = example_payload

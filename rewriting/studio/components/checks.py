@@ -1,0 +1,148 @@
+"""Checks for JSON values: what a component is given to show, and what a client sends back.
+
+A check is a function `(value, name) -> value` that returns the value, tidied where that is harmless, or raises a
+`ValueError` of one sentence that names the value, says what was wanted and shows what came.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Check = Callable[[Any, str], Any]
+
+MAX_SEED = 2**32 - 1
+"""The largest seed numpy's RandomState accepts."""
+
+MAX_PICTURE_CHARS = 8_000_000
+"""Longest picture URL taken; a 1024 x 1024 PNG of noise in base64 is about 4.2 million characters."""
+
+_PICTURE_URL = re.compile(r"data:image/(?:png|jpeg|webp);base64,|https?://|/(?!/)")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+def shown(value: object) -> str:
+    """A short, single-line rendering of a value that may be anything, for use in a message."""
+    if isinstance(value, str) and len(value) > 60:
+        return f"text of {len(value)} characters"
+    if isinstance(value, bytes | list | tuple | dict | set) and len(value) > 20:
+        return f"a {type(value).__name__} of {len(value)} items"
+    line = " ".join(repr(value).split())
+    return line if len(line) <= 60 else line[:57] + "..."
+
+
+def refuse(name: str, wanted: str, value: object) -> ValueError:
+    """The error that every check raises."""
+    return ValueError(f"{name} must be {wanted}, not {shown(value)}.")
+
+
+def flag(value: Any, name: str) -> bool:
+    """True or false, nothing that is merely truthy."""
+    if not isinstance(value, bool):
+        raise refuse(name, "true or false", value)
+    return value
+
+
+def colour(value: Any, name: str) -> str:
+    """A colour like `#3538cd`, or the empty string for the theme's accent."""
+    if value == "" or (isinstance(value, str) and _COLOUR.fullmatch(value)):
+        return value
+    raise refuse(name, 'a colour like "#3538cd"', value)
+
+
+def picture(value: Any, name: str) -> str:
+    """The address of a picture: a PNG, JPEG or WebP data URL, an http(s) URL or a path of this server; or empty."""
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str):
+        raise refuse(name, "the URL of a picture", value)
+    if len(value) > MAX_PICTURE_CHARS or not _PICTURE_URL.match(value):
+        raise refuse(name, f"a data:image/..., http(s) or /path URL of at most {MAX_PICTURE_CHARS} characters", value)
+    return value
+
+
+def text(limit: int) -> Check:
+    """A check for one line of text of at most `limit` characters; runs of white space become one space."""
+
+    def check(value: Any, name: str) -> str:
+        if not isinstance(value, str) or len(value) > 4 * limit:
+            raise refuse(name, f"text of at most {limit} characters", value)
+        line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+        if len(line) > limit:
+            raise refuse(name, f"text of at most {limit} characters", value)
+        return line
+
+    return check
+
+
+def whole(low: int, high: int) -> Check:
+    """A check for a whole number from `low` to `high`; 3.0 passes as 3, as JSON does not tell them apart."""
+
+    def check(value: Any, name: str) -> int:
+        ok = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        if not ok or value != int(value):
+            raise refuse(name, f"a whole number from {low} to {high}", value)
+        return int(value)
+
+    return check
+
+
+def number(low: float, high: float) -> Check:
+    """A check for a finite number from `low` to `high`."""
+
+    def check(value: Any, name: str) -> float:
+        ok = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        if not ok or not math.isfinite(value):
+            raise refuse(name, f"a number from {low} to {high}", value)
+        return float(value)
+
+    return check
+
+
+def one_of(*choices: str) -> Check:
+    """A check for one of a few words."""
+
+    def check(value: Any, name: str) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise refuse(name, "one of " + ", ".join(choices), value)
+        return value
+
+    return check
+
+
+def optional(inner: Check) -> Check:
+    """A check that also lets None through."""
+    return lambda value, name: None if value is None else inner(value, name)
+
+
+def listing(inner: Check, limit: int) -> Check:
+    """A check for a list of at most `limit` items, each of which passes `inner`."""
+
+    def check(value: Any, name: str) -> list:
+        if not isinstance(value, list | tuple) or len(value) > limit:
+            raise refuse(name, f"a list of at most {limit} items", value)
+        return [inner(item, f"{name}[{index}]") for index, item in enumerate(value)]
+
+    return check
+
+
+def record(required: Mapping[str, Check], extra: Mapping[str, Check] | None = None) -> Check:
+    """A check for an object with all the `required` keys, maybe the `extra` ones, and no others."""
+    known = {**required, **(extra or {})}
+
+    def check(value: Any, name: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise refuse(name, "an object with " + ", ".join(known), value)
+        unknown = [key for key in value if key not in known]
+        missing = [key for key in required if key not in value]
+        if unknown:
+            raise ValueError(f"{name} has the unknown key {shown(unknown[0])}; the keys are {', '.join(known)}.")
+        if missing:
+            raise ValueError(f"{name} lacks the key {missing[0]!r}; the keys are {', '.join(known)}.")
+        return {key: known[key](item, f"{name}.{key}") for key, item in value.items()}
+
+    return check
+
+
+seed = whole(0, MAX_SEED)
+"""The number of a picture."""

@@ -1,0 +1,128 @@
+"""The two sheets: pictures to choose from, and pairs of pictures before and after."""
+
+from typing import Any
+
+from rewriting.studio.components import checks
+from rewriting.studio.components.base import StudioComponent, user_event
+
+MAX_PICTURES = 400
+_note = checks.text(60)
+
+
+class _Sheet(StudioComponent):
+    """A grid whose value is the seed of the picture a person selected."""
+
+    select = user_event("select", trigger_mode="always_last")
+
+    def read(self, payload: Any) -> int:
+        """The selected seed."""
+        return checks.seed(payload, "The picture's seed")
+
+    def api_info(self) -> dict[str, Any]:
+        """The schema of the value."""
+        description = "seed of the selected picture, or null"
+        return {"type": "integer", "minimum": 0, "maximum": checks.MAX_SEED, "description": description}
+
+    def example_payload(self) -> int:
+        """A seed."""
+        return 31
+
+    example_value = example_payload
+
+
+class PictureSheet(_Sheet):
+    """A grid of pictures to choose from, with thumbnails in three sizes; arrow keys move, Enter selects.
+
+    Each picture is {"seed", "image"} with, if wanted, a "note" written beside the seed and an "outline", the PNG data
+    URL of a mask of any size whose outline is drawn over the picture.
+    """
+
+    stem = "picture_sheet"
+    content = {
+        "pictures": checks.listing(
+            checks.record(
+                {"seed": checks.seed, "image": checks.picture},
+                {"note": _note, "outline": checks.picture},
+            ),
+            MAX_PICTURES,
+        ),
+        "count": checks.whole(0, MAX_PICTURES),
+        "loading": checks.flag,
+        "size": checks.one_of("small", "medium", "large"),
+        "empty": checks.text(200),
+    }
+
+    def __init__(
+        self,
+        value: int | None = None,
+        *,
+        pictures: list[dict] | tuple = (),
+        count: int = 12,
+        loading: bool = False,
+        size: str = "medium",
+        empty: str = "No pictures yet",
+        label: str = "Pictures",
+        **kwargs: Any,
+    ):
+        """
+        Args:
+            value: the seed of the selected picture.
+            pictures: what is shown, in order; seeds must differ.
+            count: for how many pictures room is kept while there are none.
+            loading: whether pictures are on their way; their places are shown.
+            size: of the thumbnails to begin with: small, medium or large.
+            empty: what is written where there are no pictures and none are on their way.
+            label: what the pictures are, read to those who do not see them.
+            kwargs: what every gradio component takes.
+        """
+        shown = {"pictures": pictures, "count": count, "loading": loading, "size": size, "empty": empty}
+        super().__init__(value, shown, label=label, **kwargs)
+
+
+class PairSheet(_Sheet):
+    """Pictures before and after a rule: side by side, under a divider, as a map of change, or after only.
+
+    Each pair is {"seed", "before", "after"} with, if wanted, a "change" map and a "note". A pair whose after is the
+    empty string keeps its place until the picture comes. Without a map the difference is computed by the browser.
+    """
+
+    stem = "pair_sheet"
+    content = {
+        "pairs": checks.listing(
+            checks.record(
+                {"seed": checks.seed, "before": checks.picture, "after": checks.picture},
+                {"change": checks.picture, "note": _note},
+            ),
+            MAX_PICTURES,
+        ),
+        "count": checks.whole(0, MAX_PICTURES),
+        "loading": checks.flag,
+        "view": checks.one_of("pairs", "slider", "change", "after"),
+        "empty": checks.text(200),
+    }
+
+    def __init__(
+        self,
+        value: int | None = None,
+        *,
+        pairs: list[dict] | tuple = (),
+        count: int = 12,
+        loading: bool = False,
+        view: str = "pairs",
+        empty: str = "Results appear here",
+        label: str = "Before and after",
+        **kwargs: Any,
+    ):
+        """
+        Args:
+            value: the seed of the pair whose number was pressed last.
+            pairs: what is shown, in order; seeds must differ.
+            count: for how many pairs room is kept while there are none.
+            loading: whether pictures are on their way.
+            view: to begin with: pairs, slider, change or after.
+            empty: what is written where there are no pairs and none are on their way.
+            label: what the pairs are, read to those who do not see them.
+            kwargs: what every gradio component takes.
+        """
+        shown = {"pairs": pairs, "count": count, "loading": loading, "view": view, "empty": empty}
+        super().__init__(value, shown, label=label, **kwargs)

@@ -1,0 +1,74 @@
+// A grid of pictures to choose from.
+
+const grid = find(".grid");
+const settle = rove(grid, ".tile:not(.waiting)");
+let selected = null; // a seed
+
+function makeTile() {
+  const place = make("div", { class: "place" }, make("img", { alt: "", loading: "lazy", draggable: "false" }));
+  const line = make("div", { class: "line" }, make("b"), make("span", { class: "note" }));
+  return make("button", { type: "button", class: "tile", role: "option", tabindex: "-1", onclick: pick }, place, line);
+}
+
+function fillTile(tile, picture) {
+  tile.classList.toggle("waiting", !picture);
+  tile.toggleAttribute("disabled", !picture);
+  tile.dataset.seed = picture ? picture.seed : "";
+  tile.setAttribute("aria-label", picture ? `Picture ${picture.seed}${picture.note ? `, ${picture.note}` : ""}` : "Picture on its way");
+  find("b", tile).textContent = picture ? picture.seed : "0";
+  find(".note", tile).textContent = (picture && picture.note) || "";
+  const place = find(".place", tile);
+  setPicture(find("img", tile), picture ? picture.image : "");
+  setOutline(place, picture && picture.outline);
+  if (picture) stopBreathing(place);
+  else if (props.loading) breathe(place);
+  else stopBreathing(place);
+}
+
+function pick(event) {
+  const tile = event.currentTarget;
+  selected = Number(tile.dataset.seed);
+  mark();
+  tell("select", selected);
+}
+
+function mark() {
+  for (const tile of grid.children) tile.setAttribute("aria-selected", tile.dataset.seed !== "" && Number(tile.dataset.seed) === selected);
+}
+
+// Tiles are kept and refilled, so that neither focus nor scrolling jumps when other pictures come.
+function showPictures() {
+  const pictures = props.pictures || [];
+  const room = pictures.length || props.count;
+  while (grid.children.length > room) grid.lastChild.remove();
+  while (grid.children.length < room) grid.append(makeTile());
+  [...grid.children].forEach((tile, i) => fillTile(tile, pictures[i]));
+  grid.setAttribute("aria-busy", Boolean(props.loading));
+  grid.setAttribute("aria-label", props.label || "");
+  sayNothing(pictures.length);
+  find(".count").textContent = pictures.length ? `${pictures.length} pictures` : "";
+  mark();
+  settle();
+}
+
+function showSelected() {
+  selected = Number.isInteger(props.value) ? props.value : null;
+  mark();
+}
+
+function scale(name) {
+  grid.dataset.scale = name;
+}
+
+const sizes = [["small", "S", "Small pictures"], ["medium", "M", "Medium pictures"], ["large", "L", "Large pictures"]];
+const markSize = choice(find(".choice"), sizes, props.size, scale);
+scale(props.size);
+follow({
+  pictures: showPictures, loading: showPictures, count: showPictures, empty: showPictures, label: showPictures, value: showSelected,
+  size: () => {
+    markSize(props.size);
+    scale(props.size);
+  },
+});
+showPictures();
+showSelected();

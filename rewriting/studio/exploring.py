@@ -1,0 +1,89 @@
+"""Looking into a rule: what its key matches, what its value draws, and which layer suits it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from rewriting.studio.pictures import data_url, enlarged
+from rewriting.studio.session import Session
+from rewriting.studio.workshop import Workshop
+from rewriting.suitability import Suitability, in_place, isolated, recommended, suitabilities
+
+MATCHES = 12
+
+
+def key_matches(workshop: Workshop, session: Session) -> list[dict]:
+    """The pictures that match the context best, dimmed where they do not (paper, Figure 2c)."""
+    ranked, matches = workshop.search(session)
+    seeds = ranked[:MATCHES]
+    high, low = float(matches.heat.max()), float(np.quantile(matches.heat, 0.9))
+    pictures = workshop.generator(session.generator).images(seeds)
+    shown = [
+        {
+            "seed": seed,
+            "image": data_url(lit(picture, matches.heat[seed], low, high)),
+            "note": f"{matches.scores[seed]:.1f}",
+        }
+        for seed, picture in zip(seeds, pictures, strict=True)
+    ]
+    return shown
+
+
+def lit(picture: np.ndarray, heat: np.ndarray, low: float, high: float) -> np.ndarray:
+    """A picture, bright where the response is high and dim where it is low."""
+    share = np.clip((heat - low) / max(high - low, 1e-9), 0, 1) ** 0.5
+    light = enlarged((share * 255).astype(np.uint8), len(picture)).astype(np.float32)[..., None] / 255
+    return (picture * (0.18 + 0.82 * light)).round().astype(np.uint8)
+
+
+def values_alone(workshop: Workshop, session: Session) -> str:
+    """What the painted values draw without their surroundings, beside the same place in the picture (Figure 2d)."""
+    request = session.request
+    rewriter = workshop.rewriter(session.generator, request.layer)
+    regions = [r for r in (request.copy, *request.context) if r is not None and not r.empty][:6]
+    if not regions:
+        raise ValueError("Nothing is painted yet; paint an object or a place first.")
+    figures = []
+    for region in regions:
+        alone, placed = (data_url(f(rewriter, region, margin=2)) for f in (isolated, in_place))
+        what = "copied" if region is request.copy else "context"
+        figures.append(
+            f"<figure><span><img src='{placed}' alt='in its place'><img src='{alone}' alt='drawn alone'></span>"
+            f"<figcaption>{what}, picture {region.seed}: in place, alone</figcaption></figure>"
+        )
+    return f"<div class='alone'>{''.join(figures)}</div>"
+
+
+def layer_chart(workshop: Workshop, session: Session) -> Iterator[tuple[list[Suitability], str]]:
+    """One layer after another: what was found so far, and a chart of it."""
+    found: list[Suitability] = []
+    generator = workshop.generator(session.generator)
+    for one in suitabilities(generator, session.request, lambda n: workshop.rewriter(session.generator, n)):
+        found.append(one)
+        yield found, chart(found, done=False)
+    if not found:
+        raise ValueError("What is painted is too small for any layer; paint a larger area.")
+    yield found, chart(found, done=True)
+
+
+def chart(found: Sequence[Suitability], *, done: bool) -> str:
+    """Bars by layer: how far the goal was reached, how much a value means alone, what changed elsewhere."""
+    best = recommended(found) if done else None
+    rows = "".join(
+        f"<tr{' class=best' if one.layer == best else ''}><th>{one.layer}</th>{_bar(one.reached)}{_bar(one.isolation)}"
+        f"{_bar(one.elsewhere)}</tr>"
+        for one in found
+    )
+    advice = f"Layer {best} suits this rule best." if best else "Trying the layers, one after another…"
+    return (
+        f"<p role='status'>{html.escape(advice)}</p><table class='layers'><thead><tr><th>Layer</th><th>Goal reached</th>"
+        f"<th>Means the same alone</th><th>Changes elsewhere</th></tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _bar(share: float) -> str:
+    percent = round(100 * min(1.0, max(0.0, share)))
+    return f"<td><span style='width:{percent}%'></span><b>{percent} %</b></td>"

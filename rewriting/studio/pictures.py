@@ -1,0 +1,77 @@
+"""Pictures as the page takes them: arrays to data URLs, cut-outs, outlines, maps of change, files to keep."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rewriting.masks import bounding_box, encode_mask
+
+QUALITY = 92
+
+
+def data_url(picture: np.ndarray, *, lossless: bool = False) -> str:
+    """uint8 (H, W, 3 or 4) -> WebP data URL."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "WEBP", quality=QUALITY, lossless=lossless, method=2)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def enlarged(picture: np.ndarray, side: int) -> np.ndarray:
+    """uint8 (H, W, C) -> (side, side, C), smooth."""
+    if picture.shape[0] == side:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def cutout(picture: np.ndarray, mask: np.ndarray) -> str:
+    """The painted object on nothing, as a data URL of the mask's box: its pixels are the mask's pixels."""
+    top, left, bottom, right = bounding_box(mask)
+    rgba = np.dstack([enlarged(picture, len(mask)), mask])
+    return data_url(np.ascontiguousarray(rgba[top:bottom, left:right]), lossless=True)
+
+
+def change_map(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3): the picture in pale grey, and what changed in its new colours."""
+    change = np.abs(after.astype(np.float32) - before).mean(-1, keepdims=True)
+    share = np.clip(change / 24, 0, 1)
+    grey = 150 + 0.4 * after.astype(np.float32).mean(-1, keepdims=True)
+    return (share * after + (1 - share) * grey).round().clip(0, 255).astype(np.uint8)
+
+
+def outline(heat: np.ndarray, threshold: float, side: int) -> str:
+    """Where a heat map (h, w), enlarged, exceeds the threshold: mask data URL, empty if nowhere."""
+    large = np.asarray(Image.fromarray(heat.astype(np.float32)).resize((side, side), Image.Resampling.BICUBIC))
+    return encode_mask(large > threshold) if (large > threshold).any() else ""
+
+
+def sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> Image.Image:
+    """Rows of equally large pictures, white between them."""
+    height, width = rows[0][0].shape[:2]
+    columns = max(len(row) for row in rows)
+    page = Image.new("RGB", (columns * (width + gap) - gap, len(rows) * (height + gap) - gap), "white")
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            page.paste(Image.fromarray(picture), (j * (width + gap), i * (height + gap)))
+    return page
+
+
+def save_walk(frames: Sequence[np.ndarray], path: Path, milliseconds: int = 80) -> Path:
+    """An animated WebP that loops."""
+    images = [Image.fromarray(frame) for frame in frames]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=milliseconds, loop=0, quality=82, method=2)
+    return path
+
+
+def preview_halves(path: Path) -> tuple[str, str]:
+    """Before and after of a preset's preview, two squares side by side, as data URLs; empty without a preview."""
+    if not path.is_file():
+        return "", ""
+    picture = np.asarray(Image.open(path).convert("RGB"))
+    side = picture.shape[0]
+    return data_url(picture[:, :side]), data_url(picture[:, -side:])

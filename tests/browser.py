@@ -1,0 +1,107 @@
+"""A headless Chromium for tests of the studio, and a server to point it at.
+
+with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as page:
+    page.click("text=Rewrite")
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import gradio as gr
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+T = TypeVar("T")
+
+
+@contextmanager
+def serving(demo: gr.Blocks, **options: Any) -> Iterator[str]:
+    """Serve a gradio app from this process and yield its URL; `options` go to `launch`."""
+    quiet = {"prevent_thread_lock": True, "quiet": True, "ssr_mode": False, "footer_links": [], "run_history": False}
+    _, url, _ = demo.launch(**{**quiet, **options})
+    try:
+        yield url
+    finally:
+        demo.close(verbose=False)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The installed Chromium, headless; raises RuntimeError if there is none."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        raise RuntimeError(f"The studio's tests need a browser: install one of {', '.join(NAMES)}.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def chromium_page(
+    browser: Browser, url: str, *, width: int = 1280, height: int = 900, phone: bool = False, dark: bool = False
+) -> Iterator[Page]:
+    """A fresh page on a gradio app, closed afterwards.
+
+    Args:
+        browser: from `chromium`.
+        url: of the app.
+        width: of the window in pixels.
+        height: of the window in pixels.
+        phone: whether it is a touch screen on which fingers are coarse and nothing hovers.
+        dark: whether gradio's dark theme is on.
+
+    Raises:
+        AssertionError: at the end, if a script failed or anything was written to the console as an error.
+    """
+    size = {"width": width, "height": height}
+    context = browser.new_context(viewport=size, has_touch=phone, is_mobile=phone)
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    try:
+        page = context.new_page()
+        page.on("console", listen)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{url}?__theme={'dark' if dark else 'light'}")
+        page.wait_for_selector("gradio-app .gradio-container", state="attached")
+        yield page
+        assert not complaints, complaints
+    finally:
+        context.close()
+
+
+def wait_for(what: Callable[[], T], *, seconds: float = 8.0, page: Page | None = None) -> T:
+    """Ask until the answer is true, and return it; the browser goes on working meanwhile if `page` is given."""
+    end = time.monotonic() + seconds
+    while not (answer := what()):
+        if time.monotonic() > end:
+            raise AssertionError(f"Nothing came within {seconds} seconds.")
+        if page is None:
+            time.sleep(0.02)
+        else:
+            page.wait_for_timeout(20)
+    return answer
+
+
+def touch_stroke(page: Page, points: list[tuple[float, float]]) -> None:
+    """One finger down at the first point, over all others, and up."""
+    session = page.context.new_cdp_session(page)
+    for index, (x, y) in enumerate(points):
+        kind = "touchMove" if index else "touchStart"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    session.detach()

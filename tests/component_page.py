@@ -1,0 +1,132 @@
+"""A page with every component of the studio, and hands to use it with."""
+
+import base64
+import io
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Browser
+
+from rewriting.studio.components import (
+    ContextTray,
+    MaskCanvas,
+    PairSheet,
+    PictureSheet,
+    PlacementCanvas,
+    PresetCards,
+    RuleList,
+    mask_to_url,
+)
+from tests.browser import chromium, serving, wait_for
+
+SIDE = 64
+PRESET = np.zeros((SIDE, SIDE), bool)
+PRESET[4:12, 4:20] = True
+HOSTILE = "<img src=x onerror=hacked=1> ${window.hacked=1} {{1}} `"
+ROWS = [
+    {"id": "a", "name": "Frowns become smiles", "detail": "layer 8, rank 5", "strength": 1.0, "on": True},
+    {"id": "b", "name": HOSTILE, "detail": HOSTILE, "strength": 0.6, "on": False},
+]
+
+
+def picture(seed, side=SIDE):
+    """A picture as a data URL."""
+    pixels = (
+        np.random.default_rng(seed).integers(0, 255, (4, 4, 3), np.uint8).repeat(side // 4, 0).repeat(side // 4, 1)
+    )
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+PICTURES = [{"seed": n, "image": picture(n), "note": HOSTILE} for n in range(8)]
+PAIRS = [{"seed": n, "before": picture(n), "after": picture(n + 1), "note": "98"} for n in range(4)]
+
+
+def build(heard):
+    """A page with every component, whose events write down what they got."""
+
+    def hear(name):
+        return lambda value: heard[name].append(value)
+
+    with gr.Blocks(analytics_enabled=False) as demo:
+        with gr.Row():
+            paint = MaskCanvas(image=picture(1), width=SIDE, height=SIDE, elem_id="paint")
+            place = PlacementCanvas(image=picture(2), patch=picture(3, 16), width=SIDE, height=SIDE, elem_id="place")
+        wait = gr.Number(0, elem_id="wait")
+        gr.Button("value", elem_id="set-value").click(lambda s: time.sleep(s) or PRESET, wait, paint)
+        gr.Button("both", elem_id="set-both").click(
+            lambda s: time.sleep(s) or paint.show(value=PRESET, image=picture(9)), wait, paint
+        )
+        gr.Button("size", elem_id="set-size").click(lambda: paint.show(value=None, width=32, height=32), None, paint)
+        gr.Button("goal", elem_id="set-goal").click(lambda: place.show(goal=picture(7)), None, place)
+        cards = PresetCards(cards=[{"name": f"c{n}", "title": HOSTILE} for n in range(9)], elem_id="cards")
+        items = [{"image": picture(n), "outline": mask_to_url(PRESET), "id": f"t{n}"} for n in range(3)]
+        tray = ContextTray(items=items, elem_id="tray")
+        sheet = PictureSheet(loading=True, count=8, elem_id="sheet")
+        gr.Button("pictures", elem_id="set-pictures").click(
+            lambda: sheet.show(pictures=PICTURES, loading=False), None, sheet
+        )
+        pairs = PairSheet(pairs=PAIRS, elem_id="pairs")
+        rules = RuleList(ROWS, elem_id="rules")
+        for component, event in (
+            (paint, "input"), (place, "input"), (cards, "select"), (sheet, "select"), (pairs, "select"),
+            (tray, "edit"), (tray, "remove"), (tray, "add"), (rules, "input"),
+        ):  # fmt: skip
+            name = component.elem_id
+            getattr(component, event)(hear(name), component, None, api_name=f"{name}_{event}", show_progress="hidden")
+    return demo
+
+
+@contextmanager
+def component_page(heard: dict[str, list]) -> Iterator[tuple[Browser, str]]:
+    """A browser and the address of the page; what Python hears is appended to `heard[component]`."""
+    with serving(build(heard)) as url, chromium() as browser:
+        yield browser, url
+
+
+def box_of(page, selector):
+    page.locator(selector).scroll_into_view_if_needed()
+    return page.locator(selector).bounding_box()
+
+
+def at(box, x, y):
+    """Where the model position (x, y) is on the screen."""
+    return box["x"] + x * box["width"] / SIDE, box["y"] + y * box["height"] / SIDE
+
+
+def stroke(page, *points, pause=0):
+    """Draw with the mouse through model positions on the mask canvas."""
+    box = box_of(page, "#paint .stage")
+    page.mouse.move(*at(box, *points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*at(box, *point), steps=4)
+        page.wait_for_timeout(pause)
+    page.mouse.up()
+
+
+def brushed(a, b, radius):
+    """Independent reference: the pixels whose centres are within `radius` of the segment from a to b."""
+    y, x = np.mgrid[:SIDE, :SIDE] + 0.5
+    steps = np.linspace(0, 1, 400)[:, None, None]
+    return (np.hypot(x - (a[0] + steps * (b[0] - a[0])), y - (a[1] + steps * (b[1] - a[1]))) <= radius).any(0)
+
+
+def overlap(a, b):
+    return (a & b).sum() / (a | b).sum()
+
+
+def brush_radius(page):
+    return float(page.locator("#paint .size input").input_value()) / 2
+
+
+def last(page, heard, name, count=1):
+    wait_for(lambda: len(heard[name]) >= count, page=page)
+    page.wait_for_timeout(60)
+    assert len(heard[name]) == count
+    return heard[name][-1]

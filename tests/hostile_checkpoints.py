@@ -1,0 +1,159 @@
+"""Bad .pt, .pth and .pkl files: damaged, hostile, or only wrong, made from small good ones."""
+
+import argparse
+import random
+import shutil
+import struct
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from tests import hostile_pickles
+from tests.hostile import Job, damaged
+from tests.reference import nvidia, progan, rosinality
+
+
+def good_checkpoints(folder: Path) -> dict[str, Path]:
+    """One small good file of every foreign kind."""
+    state = nvidia.random_state(8)
+    g_ema, mean = nvidia.to_rosinality(state)
+    paths = {name: folder / name for name in ("zip.pt", "legacy.pt", "progan.pth", "ada.pkl", "tf.pkl")}
+    data = {"g_ema": g_ema, "latent_avg": mean, "args": argparse.Namespace(lr=0.1)}
+    torch.save(data, paths["zip.pt"])
+    torch.save(data, paths["legacy.pt"], _use_new_zipfile_serialization=False)
+    torch.save(progan.random_state(8), paths["progan.pth"], _use_new_zipfile_serialization=False)
+    nvidia.write_nvidia_pickle(paths["ada.pkl"], state, nvidia.init_kwargs(state))
+    nvidia.write_tf_pickle(paths["tf.pkl"], state, nvidia.init_kwargs(state))
+    return paths
+
+
+def checkpoints(folder: Path, command: str) -> Iterator[Job]:
+    folder.mkdir()
+    rng = random.Random(0)
+    good = good_checkpoints(folder)
+    for name, path in good.items():
+        for index, (label, data) in enumerate(damaged(path.read_bytes(), rng, flips=8, cuts=5)):
+            bad = folder / f"{index}-{name}"
+            bad.write_bytes(data)
+            # A flipped bit may hit a number, and what follows a pickle or an archive is not looked at.
+            yield Job("checkpoint", f"{name}: {label}", str(bad), opens=label.startswith(("bit", "twice", "first")))
+    for label, path in hostile_pickles.write(folder, good["ada.pkl"].read_bytes(), command):
+        yield Job("checkpoint", f"pickle: {label}", str(path))
+    for index, (label, data) in enumerate(states().items()):
+        for ending, modern in (("pt", True), ("pth", False)):
+            path = folder / f"state{index}.{ending}"
+            torch.save(data, path, _use_new_zipfile_serialization=modern)
+            yield Job("checkpoint", f"{ending}: {label}", str(path))
+    for label, write in archives(command).items():
+        path = folder / f"{label.replace(' ', '-')}.pt"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names that occur twice
+            write(path, good["zip.pt"])
+        yield Job("checkpoint", f"archive: {label}", str(path))
+
+
+def states() -> dict[str, object]:
+    """What torch.save may hold that is no generator, or not quite one."""
+    good = rosinality.random_state(8)
+    ring: dict = {}
+    ring["g_ema"] = ring
+    changed = {
+        "NaN": {"conv1.conv.weight": torch.full_like(good["conv1.conv.weight"], float("nan"))},
+        "infinity": {"input.input": torch.full_like(good["input.input"], float("inf"))},
+        "float64 beyond float32": {"input.input": good["input.input"].double() * 1e300},
+        "whole numbers": {"input.input": torch.ones(1, 24, 4, 4, dtype=torch.int64)},
+        "complex": {"input.input": torch.ones(1, 24, 4, 4, dtype=torch.complex64)},
+        "true and false": {"input.input": torch.ones(1, 24, 4, 4, dtype=torch.bool)},
+        "sparse": {"input.input": torch.ones(4, 4).to_sparse()},
+        "expanded": {"input.input": torch.ones(1).expand(1, 24, 4, 4)},
+        "a number": {"input.input": torch.tensor(1.0)},
+        "a text": {"input.input": "weights"},
+        "a list": {"input.input": [1.0, 2.0]},
+        "no values": {"input.input": torch.ones(1, 0, 4, 4)},
+        "wrong axes": {"input.input": torch.ones(24, 4, 4)},
+        "wrong width": {"convs.1.conv.weight": torch.ones(1, 20, 24, 3, 3)},
+        "wrong filter": {"convs.0.conv.blur.kernel": torch.ones(4, 4)},
+        "a path as a name": {"../../../etc/passwd": torch.ones(1)},
+        "a long name": {"x" * 10_000: torch.ones(1)},
+        "control characters": {"\x1b[2J\n\x00": torch.ones(1)},
+        "half of the noise maps": {"noises.noise_0": None},
+        "conditional": {"mapping.embed.weight": torch.ones(3, 3)},
+        "latent_avg of another width": {"latent_avg": torch.ones(7)},
+        "latent_avg of a layer each": {"latent_avg": torch.randn(4, 28)},
+        "a hole in the mapping": {"style.2.weight": None, "style.3.weight": torch.ones(28, 28)},
+        "a layer too many": {"convs.7.conv.weight": torch.ones(1)},
+    }
+    whole = {label: {k: v for k, v in (good | one).items() if v is not None} for label, one in changed.items()}
+    return {label: {"g_ema": state} for label, state in whole.items()} | {
+        "a tensor": torch.ones(3),
+        "a list of tensors": [torch.ones(3)],
+        "an empty table": {},
+        "tables in tables": {"model": {"g_ema": good}},
+        "itself": ring,
+        "a discriminator": {"d": {"convs.0.0.weight": torch.ones(2, 3, 1, 1)}},
+        "a discriminator's names": {"final_linear.0.weight": torch.ones(2, 2)},
+        "StyleGAN1": {"generator.progression.0.conv1.weight": torch.ones(2)},
+        "StyleGAN3": {"synthesis.L0_36_512.weight": torch.ones(2), "synthesis.input.freqs": torch.ones(2)},
+        "ten thousand tensors": {f"t{i}": torch.ones(1) for i in range(10_000)},
+        "numbers as names": {1: torch.ones(2), 2: torch.ones(2)},
+        "far too many sizes": {**good, **{f"to_rgbs.{i}.bias": torch.ones(1, 3, 1, 1) for i in range(40)}},
+    }
+
+
+def archives(command: str) -> dict[str, Callable[[Path, Path], None]]:
+    """What a zip archive can do: each writes one to the first path, by a good one at the second."""
+
+    def made(**records: bytes) -> Callable[[Path, Path], None]:
+        def write(path: Path, _: Path) -> None:
+            with zipfile.ZipFile(path, "w") as archive:
+                for name, data in records.items():
+                    archive.writestr(f"archive/{name.replace('__', '/')}", data)
+
+        return write
+
+    def pickled(count: int, shape: bytes, strides: bytes = b"K\x01\x85", *, key: str = "0") -> bytes:
+        reference = b"(" + b"".join(
+            (hostile_pickles.text("storage"), hostile_pickles.name("torch FloatStorage"))
+            + (hostile_pickles.text(key), hostile_pickles.text("cpu"), hostile_pickles.integer(count), b"tQ")
+        )
+        return b"\x80\x02" + hostile_pickles.table(w=hostile_pickles.tensor(reference, shape, strides)) + b"."
+
+    def deflated(path: Path, good: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("archive/data.pkl", bytes(200_000_000))
+
+    def twice(path: Path, good: Path) -> None:
+        shutil.copy(good, path)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(archive.namelist()[0], b"\x80\x02N.")
+
+    def overlapping(path: Path, good: Path) -> None:
+        """Ten thousand entries that all point to the same record."""
+        record = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 0, 0, 5000, 5000, 16, 0) + b"archive/data.pkl"
+        entry = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 0, 0, 0, 0, 5000, 5000, 15, 0, 0, 0, 0, 0, 0)
+        entries = b"".join(entry + f"archive/{i:07d}".encode() for i in range(10_000))
+        body = record + bytes(5000)
+        end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 10_000, 10_000, len(entries), len(body), 0)
+        path.write_bytes(body + entries + end)
+
+    four, huge = struct.pack("<4f", 1, 2, 3, 4), hostile_pickles.integer(2**38)
+    bomb = hostile_pickles.call("os system", hostile_pickles.text(command))
+    return {
+        "bomb": made(**{"data.pkl": b"\x80\x02" + bomb + b"."}),
+        "bomb as a value": made(**{"data.pkl": b"\x80\x02" + hostile_pickles.table(g_ema=bomb) + b"."}),
+        "storage larger than its record": made(**{"data.pkl": pickled(2**38, b"K\x04\x85"), "data__0": four}),
+        "tensor larger than its storage": made(**{"data.pkl": pickled(4, huge + b"\x85"), "data__0": four}),
+        "stride of nothing": made(**{"data.pkl": pickled(4, huge + b"\x85", b"K\x00\x85"), "data__0": four}),
+        "negative storage": made(**{"data.pkl": pickled(-4, b"K\x04\x85"), "data__0": four}),
+        "missing storage": made(**{"data.pkl": pickled(4, b"K\x04\x85")}),
+        "path as a storage": made(**{"data.pkl": pickled(4, b"K\x04\x85", key="../../etc/passwd"), "data__0": four}),
+        "no pickle": made(**{"data__0": four}),
+        "pickle of nothing": made(**{"data.pkl": b""}),
+        "compressed 200 MB": deflated,
+        "names twice": twice,
+        "ten thousand overlapping records": overlapping,
+        "a script": made(**{"code__main.py": b"import os", "constants.pkl": b"\x80\x02N."}),
+    }

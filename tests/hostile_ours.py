@@ -1,0 +1,225 @@
+"""Bad generator repos, edit repos, requests and masks: damaged, hostile, or only wrong, made from small good ones."""
+
+import base64
+import io
+import json
+import random
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rewriting.masks import PREFIX, encode_mask
+from tests.hostile import Job, damaged
+
+
+def generator_repos(folder: Path, repo: Path) -> Iterator[Job]:
+    """Generator repos that are not, made from a good one."""
+    rng = random.Random(1)
+    config, weights = json.loads((repo / "config.json").read_text()), (repo / "model.safetensors").read_bytes()
+    for index, (label, data) in enumerate(damaged(weights, rng, flips=10, cuts=5)):
+        path = _repo(folder / f"w{index}", config, data, "model.safetensors")
+        yield Job("generator", f"weights: {label}", path, opens=label.startswith("bit"))
+    for index, (label, data) in enumerate(headers(weights)):
+        yield Job("generator", f"header: {label}", _repo(folder / f"h{index}", config, data, "model.safetensors"))
+    for index, text in enumerate(json_texts(config)):
+        path = _repo(folder / f"t{index}", text, weights, "model.safetensors")
+        yield Job("generator", f"config: {text[:40]!r}", path)
+    changes = [
+        *[{"resolution": v} for v in (2**40, -8, 0, 8.0, "8", None, [8], True, 12, 10**400)],
+        *[{"z_dim": v} for v in (2**31, 0, None, "20")],
+        *[{"channels": v} for v in ({}, [], {"4": 2**40, "8": 1}, {"4": 24}, {"a": 1}, {"4": -1, "8": 20}, None)],
+        *[{"architecture": v} for v in ("stylegan3", None, [], {"a": 1}, "__import__('os')")],
+        *[{"truncation": v} for v in (float("nan"), float("inf"), "0.5", -1)],
+        *[{"mapping_layers": v} for v in (10**9, -1, None)],
+        {"format": "other"},
+        {"format_version": 10**9},
+        {"noise": "yes"},
+        {"default_layer": 99},
+    ]
+    for index, change in enumerate(changes):
+        path = _repo(folder / f"c{index}", config | change, weights, "model.safetensors")
+        yield Job("generator", f"config: {str(change)[:60]}", path)
+
+
+def edit_repos(folder: Path, repo: Path) -> Iterator[Job]:
+    """Edit repos that are not, made from a good one."""
+    rng = random.Random(2)
+    config, factors = json.loads((repo / "config.json").read_text()), (repo / "edit.safetensors").read_bytes()
+    for index, (label, data) in enumerate(damaged(factors, rng, flips=8, cuts=4)):
+        path = _repo(folder / f"w{index}", config, data, "edit.safetensors")
+        yield Job("edit", f"factors: {label}", path, opens=label.startswith("bit"))
+    for index, (label, data) in enumerate(headers(factors)):
+        yield Job("edit", f"header: {label}", _repo(folder / f"h{index}", config, data, "edit.safetensors"))
+    for index, text in enumerate(json_texts(config)):
+        yield Job("edit", f"config: {text[:40]!r}", _repo(folder / f"t{index}", text, factors, "edit.safetensors"))
+        path = _repo(folder / f"d{index}", config, factors, "edit.safetensors")
+        (Path(path) / "edit.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+        yield Job("edit", f"details: {text[:40]!r}", path)
+    first = config["edits"][0]
+    changes = [
+        *[{"factor": v} for v in ([2**40, 1, 3, 3], [-1, 1, 3, 3], [], None, "x", [1], [4, 1, 3.0, 3])],
+        *[{"directions": v} for v in ([10**9, 10**9], [1], None, [[1], [2]])],
+        *[{"layer": v} for v in ("8", None, [], 8.0)],
+        *[{"strength": v} for v in (float("nan"), 1e9, "1", None, [])],
+    ]
+    for index, change in enumerate(changes):
+        data = config | {"edits": [first | change]}
+        yield Job("edit", f"edits: {change}", _repo(folder / f"c{index}", data, factors, "edit.safetensors"))
+    for index, edits in enumerate(([], None, {}, [None], [first] * 33, [first, first])):
+        data = config | {"edits": edits}
+        yield Job("edit", f"edits: {str(edits)[:40]}", _repo(folder / f"e{index}", data, factors, "edit.safetensors"))
+
+
+def headers(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Safetensors files whose header lies."""
+    length = struct.unpack("<Q", data[:8])[0]
+    header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
+    name = next(key for key in header if key != "__metadata__")
+
+    def made(text: str | bytes) -> bytes:
+        raw = text.encode() if isinstance(text, str) else text
+        return struct.pack("<Q", len(raw)) + raw + body
+
+    def changed(**change: object) -> bytes:
+        return made(json.dumps(header | {name: header[name] | change}))
+
+    yield "length of 2^63", struct.pack("<Q", 2**63) + data[8:]
+    yield "length beyond the end", struct.pack("<Q", len(data) * 2) + data[8:]
+    yield "not JSON", made(b"\xff" * 100)
+    yield "nested JSON", made("[" * 100_000)
+    yield "a list", made("[]")
+    yield "a name twice", made(json.dumps(header)[:-1] + f", {json.dumps(name)}: {json.dumps(header[name])}}}")
+    yield "huge shape", changed(shape=[2**40, 2**40])
+    yield "negative shape", changed(shape=[-1])
+    yield "other shape", changed(shape=[1, *header[name]["shape"]])
+    yield "huge offsets", changed(data_offsets=[0, 2**62])
+    yield "backward offsets", changed(data_offsets=[8, 0])
+    yield "whole numbers", changed(dtype="I32")
+    yield "unknown type", changed(dtype="OBJECT")
+    yield "a path as a name", made(json.dumps(header | {"../../evil": {**header[name]}}))
+    nan = struct.pack("<f", float("nan"))
+    begin, end = header[name]["data_offsets"]
+    yield "NaN", data[: 8 + length] + body[:begin] + nan * ((end - begin) // 4) + body[end:]
+
+
+def json_texts(good: dict) -> list[str]:
+    """Texts that are no JSON, or not that JSON."""
+    text = json.dumps(good)
+    return [
+        *("", "null", "[]", "3", '"text"', "{", "NaN", "[" * 100_000, '{"a":' * 100_000, "\udcff" * 9),
+        *(text[: len(text) // 2], text + text, json.dumps(good | {"format": None}), "<!doctype html><html></html>"),
+        '{"resolution": 1' + "0" * 5000 + "}",
+    ]
+
+
+def _repo(folder: Path, config: dict | str, weights: bytes, name: str) -> str:
+    folder.mkdir(parents=True)
+    text = config if isinstance(config, str) else json.dumps(config)
+    (folder / "config.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    (folder / name).write_bytes(weights)
+    return str(folder)
+
+
+# --- requests and masks ----------------------------------------------------------------------------------------------
+
+
+def requests(folder: Path) -> Iterator[Job]:
+    """Request files that are not."""
+    folder.mkdir()
+    mask = np.zeros((32, 32), np.uint8)
+    mask[4:9, 4:9] = 255
+    place = {"seed": 1, "mask": encode_mask(mask)}
+    good = {"format": "rewriting-request", "format_version": 1, "copy": place, "paste": place, "context": [place]}
+    session = {"object": [1, place["mask"]], "paste": [2, place["mask"]], "key": [[3, place["mask"]]]}
+    changes = [
+        *[{"layer": v} for v in (10**400, -1, 8.0, "8", [8], True)],
+        *[{"rank": v} for v in (0, 10**9, "1")],
+        *[{"locality": v} for v in (float("nan"), -1, "0", 1e300)],
+        *[{"truncation": v} for v in (float("inf"), "0.5", [])],
+        *[{"seeding": v} for v in ("other", None, [], {"a": 1})],
+        *[{"copy": v} for v in (3, "x", [], {}, {"seed": 1}, {"seed": "1", "mask": ""}, [1, 2, 3], {**place, "x": 1})],
+        *[{"copy": {**place, "seed": v}} for v in (-1, 2**32, 1.5, None, True, 10**400)],
+        *[{"context": v} for v in (3, "x", {}, [3], [place] * 65, [[]], [[[[]]]])],
+        *[{"erase": v} for v in (1, "yes", [])],
+        *[{"name": v} for v in (3, [], {})],
+        {"__proto__": 1},
+        {"x" * 100_000: 1},
+        {"\u202e\x00": 1},
+        {"format_version": 10**400},
+    ]
+    texts = [*json_texts(good), *(json.dumps(good | change) for change in changes)]
+    texts += [json.dumps(session | change) for change in ({"object": 3}, {"key": 3}, {"other": 1}, {"paste": [1]})]
+    for index, text in enumerate(texts):
+        path = folder / f"{index}.json"
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")
+        yield Job("request", text[-60:], str(path))
+
+
+def masks(folder: Path) -> Iterator[Job]:
+    """Data URLs that are no mask."""
+    folder.mkdir()
+    file = io.BytesIO()
+    Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save(file, "PNG")
+    good = file.getvalue()
+    for index, (label, data) in enumerate(damaged(good, random.Random(3), flips=25, cuts=10)):
+        whole = label.startswith(("bit", "cut", "twice", "first"))  # the last bytes of a PNG only say that it ends
+        yield _mask(folder / f"d{index}", label, PREFIX + base64.b64encode(data).decode(), opens=whole)
+    sizes = {
+        "of 1 px": (1, 1),
+        "16 x 8": (16, 8),
+        "60000 px": (60000, 60000),
+        "2^31 px": (2**31 - 1,) * 2,
+        "0 px": (0, 0),
+    }
+    for label, size in sizes.items():
+        yield _mask(folder / label, label, PREFIX + base64.b64encode(png(*size)).decode())
+    text = base64.b64encode(good).decode()
+    others = {
+        "nothing": "",
+        "a text": "mask",
+        "no data": PREFIX,
+        "no base64": PREFIX + "&&&&",
+        "half a letter": PREFIX + text[:-3],
+        "a JPEG": "data:image/jpeg;base64," + _jpeg(),
+        "a GIF in a PNG's address": PREFIX + base64.b64encode(b"GIF89a" + bytes(100)).decode(),
+        "an SVG": "data:image/svg+xml;base64," + base64.b64encode(b"<svg onload='alert(1)'/>").decode(),
+        "a web address": "http://127.0.0.1/mask.png",
+        "a file": "file:///etc/passwd",
+        "four million letters": PREFIX + "A" * 4_000_001,
+        "a compressed text of 50 MB": PREFIX + base64.b64encode(png(16, 16, extra=_text_bomb())).decode(),
+        "too little data": PREFIX + base64.b64encode(png(2048, 2048)).decode(),
+        "far too much data": PREFIX + base64.b64encode(png(16, 16, rows=bytes(100_000_000))).decode(),
+    }
+    for label, url in others.items():
+        yield _mask(folder / label.replace(" ", "-"), label, url, opens=label.startswith(("a compressed", "far")))
+
+
+def png(width: int, height: int, *, rows: bytes = b"", extra: bytes = b"") -> bytes:
+    """A grey PNG of that size by its header, with whatever rows."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND")
+    )
+
+
+def _chunk(kind: bytes, data: bytes = b"") -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _text_bomb() -> bytes:
+    return _chunk(b"zTXt", b"Comment\x00\x00" + zlib.compress(bytes(50_000_000)))
+
+
+def _jpeg() -> str:
+    file = io.BytesIO()
+    Image.new("L", (16, 16)).save(file, "JPEG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _mask(path: Path, label: str, url: str, opens: bool = False) -> Job:
+    path.write_text(url, encoding="utf-8")
+    return Job("mask", label, str(path), opens)

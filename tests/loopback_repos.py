@@ -1,0 +1,135 @@
+"""What the loopback Hub holds: users, repos, commits and files; and what it would refuse to take."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+LFS_NAMES = (".safetensors", ".bin", ".pkl", ".webp")
+LICENSES = {"mit", "apache-2.0", "cc-by-4.0", "openrail", "other"}
+COLORS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+
+
+@dataclass(frozen=True)
+class File:
+    """listed, claimed: the size in the list of files and in a file's header, where it is to differ from the truth."""
+
+    data: bytes
+    lfs: bool
+    claimed: int | None = None
+    listed: int | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.data) if self.claimed is None else self.claimed
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def blob(self) -> str:
+        return hashlib.sha1(b"blob %d\0" % len(self.data) + self.data).hexdigest()
+
+    @property
+    def oid(self) -> str:
+        return self.sha256 if self.lfs else self.blob
+
+    def described(self) -> dict[str, Any]:
+        size = self.size if self.listed is None else self.listed
+        lfs = {"sha256": self.sha256, "oid": self.sha256, "size": size, "pointerSize": 134}
+        return {"size": size, "blobId": self.blob, "oid": self.blob} | ({"lfs": lfs} if self.lfs else {})
+
+
+@dataclass(frozen=True)
+class Commit:
+    sha: str
+    files: Mapping[str, File]
+    title: str
+
+
+@dataclass
+class Repo:
+    """admitted: the users who accepted a gated repo's conditions.  pulls: {number: commit}."""
+
+    name: str
+    kind: str
+    private: bool = False
+    gated: bool = False
+    admitted: set[str] = field(default_factory=set)
+    commits: list[Commit] = field(default_factory=list)
+    pulls: dict[int, Commit] = field(default_factory=dict)
+    created_with: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def head(self) -> Commit:
+        return self.commits[-1]
+
+    def at(self, revision: str) -> Commit | None:
+        if revision == "main":
+            return self.head
+        if match := re.fullmatch(r"refs/pr/(\d+)", revision):
+            return self.pulls.get(int(match[1]))
+        return next((c for c in (*self.commits, *self.pulls.values()) if c.sha == revision), None)
+
+
+@dataclass(frozen=True)
+class User:
+    name: str
+    role: str
+    organizations: tuple[str, ...]
+
+
+@dataclass
+class Failure:
+    """What goes wrong with the next `times` requests whose "METHOD path" matches `where`.
+
+    status: answer with that.  slow: seconds before the answer.  drop: break the connection, with nothing done.
+    cut: do what was asked, and break the connection after so many bytes of the answer's body.  then: called before.
+    """
+
+    where: str
+    times: int = 10**9
+    status: int | None = None
+    slow: float = 0.0
+    drop: bool = False
+    cut: int | None = None
+    then: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    method: str
+    path: str
+    token: str
+
+
+def front_matter(text: str) -> dict[str, Any]:
+    """The parsed YAML above a README.md; {} if there is none."""
+    match = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
+    return (yaml.safe_load(match[1]) if match else None) or {}
+
+
+def judge(text: str, kind: str) -> tuple[dict[str, Any], int]:
+    """The Hub's answer to a README.md: what it would refuse to take."""
+    data, errors = front_matter(text), []
+    if data.get("license", "mit") not in LICENSES:
+        errors.append(f'"license" must be one of {sorted(LICENSES)}')
+    if "base_model" in data and not re.fullmatch(r"[\w.-]+/[\w.-]+", data["base_model"]):
+        errors.append(f'"base_model" with value "{data["base_model"]}" is not valid. Use a model id.')
+    if data.get("base_model_relation", "adapter") not in ("adapter", "merge", "quantized", "finetune"):
+        errors.append('"base_model_relation" must be one of [adapter, merge, quantized, finetune]')
+    if kind == "space":
+        if data.get("sdk") != "gradio" or data.get("app_file") != "app.py":
+            errors.append('"sdk" must be one of [gradio, docker, static]')
+        if not {data.get("colorFrom"), data.get("colorTo")} <= COLORS:
+            errors.append(f'"colorFrom" must be one of {sorted(COLORS)}')
+        if len(data.get("short_description", "")) > 60:
+            errors.append('"short_description" length must be less than or equal to 60 characters long')
+    messages = [{"message": message} for message in errors]
+    return {"errors": messages, "warnings": []}, 400 if errors else 200

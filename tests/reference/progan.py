@@ -1,0 +1,89 @@
+"""A Progressive GAN generator over the flat state dict of the GAN Dissection models.
+
+Karras et al., "Progressive Growing of GANs" (ICLR 2018). Layer N is: pixel norm, nearest x2 upsampling (odd N >= 3),
+convolution, run-time scale, bias, leaky ReLU. The last stage's picture comes from `output_RxR`: pixel norm, 1x1
+convolution, scale, bias, clipping to [-1, 1].
+"""
+
+import math
+import re
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+State = dict[str, Tensor]
+
+
+class ConvLayer(NamedTuple):
+    """One layer as it ran: what entered its convolution (the key) and what the convolution made of it, unscaled."""
+
+    number: int
+    key: Tensor  # (B, I, h, w)
+    convolved: Tensor  # (B, O, h', w'), before scale and bias
+    output: Tensor  # (B, O, h', w'), after the activation
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Every position to unit mean square over channels."""
+    return x / (x.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()
+
+
+def trace(state: State, z: Tensor) -> tuple[Tensor, list[ConvLayer]]:
+    """z (B, z_dim) -> the picture (B, 3, R, R) in [-1, 1] and every layer on the way."""
+    x = z.reshape(len(z), -1, 1, 1)
+    layers = []
+    number = 1
+    while f"layer{number}.conv.weight" in state:
+        weight, bias = state[f"layer{number}.conv.weight"], state[f"layer{number}.wscale.b"]
+        k = weight.shape[-1]
+        key = pixel_norm(x)
+        if number >= 3 and number % 2 == 1:
+            key = key.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        convolved = F.conv2d(key, weight, padding=3 if number == 1 else k // 2)
+        gain = math.sqrt(2) / math.sqrt(k * k * weight.shape[1])
+        x = F.leaky_relu(gain * convolved + bias[:, None, None], 0.2)
+        layers.append(ConvLayer(number, key, convolved, x))
+        number += 1
+    output = f"output_{x.shape[-1]}x{x.shape[-1]}"
+    weight, bias = state[f"{output}.conv.weight"], state[f"{output}.wscale.b"]
+    # The linear output layer has gain 1, not the sqrt(2) of the layers that a leaky ReLU follows.
+    rgb = F.conv2d(pixel_norm(x), weight) / math.sqrt(weight.shape[1]) + bias[:, None, None]
+    return rgb.clamp(-1, 1), layers
+
+
+def generate(state: State, z: Tensor) -> Tensor:
+    """z (B, z_dim) -> pictures (B, 3, R, R), clipped to [-1, 1]."""
+    return trace(state, z)[0]
+
+
+def random_state(resolution: int, *, z_dim: int = 20, channels: dict[int, int] | None = None, seed: int = 0) -> State:
+    """A random generator in the current layout; channels: {4: .., 8: .., .., resolution: ..}."""
+    sizes = [2**n for n in range(2, resolution.bit_length())]
+    channels = channels or {r: max(24 - 4 * i, 6) for i, r in enumerate(sizes)}
+    random = torch.Generator().manual_seed(seed)
+    state: State = {}
+
+    def add(name: str, cin: int, cout: int, k: int) -> None:
+        state[f"{name}.conv.weight"] = torch.randn(cout, cin, k, k, generator=random)
+        state[f"{name}.wscale.b"] = 0.1 * torch.randn(cout, generator=random)
+
+    add("layer1", z_dim, channels[4], 4)
+    add("layer2", channels[4], channels[4], 3)
+    for i, r in enumerate(sizes[1:]):
+        add(f"layer{2 * i + 3}", channels[r // 2], channels[r], 3)
+        add(f"layer{2 * i + 4}", channels[r], channels[r], 3)
+    add(f"output_{resolution}x{resolution}", channels[resolution], 3, 1)
+    # A picture that fills [-1, 1] without being clipped everywhere.
+    state[f"output_{resolution}x{resolution}.conv.weight"] *= 0.4
+    return state
+
+
+def to_old_names(state: State) -> State:
+    """The older naming of the same files: layerN -> features.(N - 1), output_RxR -> output."""
+    old = {}
+    for name, tensor in state.items():
+        name = re.sub(r"^layer(\d+)\.", lambda match: f"features.{int(match[1]) - 1}.", name)
+        old[re.sub(r"^output_\d+x\d+\.", "output.", name)] = tensor
+    return old

@@ -1,0 +1,109 @@
+"""`python app.py`: it opens, or says in one sentence why not.  And what a Space is told about it."""
+
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from huggingface_hub import metadata_load
+
+import app
+from rewriting.generators import bundled
+from tests import tiny
+from tests.browser import chromium, chromium_page, wait_for
+
+ROOT = Path(__file__).resolve().parents[1]
+LIMIT = 120.0  # seconds until the page is there: many times what it takes, for a machine that does other things too
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@contextmanager
+def started(*arguments):
+    """A port, and the app as a process of its own that serves it."""
+    port = free_port()
+    command = [sys.executable, "app.py", "--port", str(port), "--device", "cpu", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield port, process
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def answers(port, process):
+    assert process.poll() is None, process.stdout.read()
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+def test_the_app_opens_a_page_with_pictures_that_asks_nobody_else():
+    with started("--generator", bundled()[0]) as (port, process):
+        wait_for(lambda: answers(port, process), seconds=LIMIT)
+        url, asked = f"http://127.0.0.1:{port}/", []
+        with chromium() as browser, chromium_page(browser, url) as page:
+            page.on("request", lambda request: asked.append(urlsplit(request.url)))
+            page.reload()
+            drawn = "images => images.filter(image => image.naturalWidth > 0).length"
+            wait_for(lambda: page.locator("img").evaluate_all(drawn) >= 12, seconds=60, page=page)
+            assert page.get_by_role("button", name="Rewrite").count() == 1
+        hosts = {parts.netloc for parts in asked if parts.scheme not in ("data", "blob")}
+        assert hosts == {f"127.0.0.1:{port}"}
+
+
+def test_a_generator_that_is_not_there_ends_the_app_with_one_sentence():
+    command = [sys.executable, "app.py", "--generator", "nowhere"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.startswith("error: There is no generator 'nowhere'")
+    assert tiny.is_one_sentence(done.stderr.strip())
+
+
+def test_a_device_that_is_not_there_ends_the_app_with_one_sentence(capsys):
+    assert app.main(["--device", "abacus"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: There is no device 'abacus'") and tiny.is_one_sentence(said.strip())
+
+
+def test_a_taken_port_ends_the_app_with_one_sentence(capsys):
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        port = server.getsockname()[1]
+        assert app.main(["--port", str(port), "--device", "cpu"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: Port {port} is taken") and tiny.is_one_sentence(said.strip())
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "x", "-1"])
+def test_what_is_no_port_is_refused(text, capsys):
+    with pytest.raises(SystemExit) as ended:
+        app.parse([f"--port={text}"])
+    assert ended.value.code == 2 and "is not a number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_a_space_is_told_what_it_needs_to_know():
+    told = metadata_load(ROOT / "README.md")
+    requirements = (ROOT / "requirements.txt").read_text()
+    major, minor = map(int, re.search(r"gradio>=(\d+)\.(\d+)", requirements).groups())
+    assert told["sdk"] == "gradio" and told["sdk_version"].split(".")[:2] == [str(major), str(minor)]
+    assert (ROOT / told["app_file"]).is_file()
+    assert 0 < len(told["short_description"]) <= 60
+    assert told["hf_oauth"] is True and told["hf_oauth_scopes"] == ["contribute-repos"]
+    assert told["license"] == "mit" and (ROOT / "LICENSE").read_text().startswith("MIT License")
+
+
+def test_the_readmes_test_command_is_what_is_run_on_every_change():
+    command = "pip install -r tests/requirements.txt && python -m pytest"
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+    script = (ROOT / ".ci" / "run").read_text()
+    assert all(re.search(rf"^{re.escape(part)}\b", script, re.M) for part in command.split(" && "))

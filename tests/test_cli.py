@@ -1,0 +1,439 @@
+"""The command line: what it draws, solves and writes is what Python does; what goes wrong is one sentence."""
+
+import argparse
+import io
+import os
+import re
+import runpy
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import constants
+from PIL import Image
+
+from rewriting import Edit, EditStack, Rewriter, cli, load_generator, memory
+from rewriting.cli import options, pictures, progress
+from rewriting.generators import bundled, write_generator
+from rewriting.generators.files import MOMENTS
+from rewriting.presets import presets
+from tests import tiny
+
+pytest_plugins = ("tests.hub_fixtures",)
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LAYER = 6
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A generator folder, `tiny`, and an edit folder for it, `rule`."""
+    home = tmp_path_factory.mktemp("made")
+    write_generator(tiny.generator(name="tiny"), home / "tiny")
+    generator = load_generator(home / "tiny")
+    edit = Rewriter(generator, LAYER).solve(tiny.request(name="A rule", generator="tiny"), rank=2, locality=1.0)
+    edit.save(home / "rule")
+    return home
+
+
+def run(*arguments):
+    """The exit code of a command, given as its words."""
+    return cli.main([str(argument) for argument in arguments])
+
+
+def refused(capsys, *arguments):
+    """The sentence with which a command fails."""
+    assert run(*arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and tiny.is_one_sentence(said.strip()), said
+    return said
+
+
+def shown(path):
+    """A picture file's pixels, (H, W, 3)."""
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def parsers():
+    """{command: its parser}"""
+    actions = cli.parser()._actions
+    return next(action.choices for action in actions if isinstance(action, argparse._SubParsersAction))
+
+
+def commands_in(text):
+    """The words after `python -m rewriting` in lines that begin so."""
+    return [shlex.split(line)[3:] for line in re.findall(r"^\s*(python -m rewriting .*)$", text, re.M)]
+
+
+# --- help ------------------------------------------------------------------------------------------------------------
+
+
+def test_help_appears_without_importing_anything_heavy():
+    code = (
+        "import runpy, sys; sys.argv[1:] = ['--help']\n"
+        "try: runpy.run_module('rewriting', run_name='__main__')\n"
+        "except SystemExit as end: print(end.code, {'torch', 'numpy', 'gradio', 'PIL'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert "commands:" in done.stdout and "examples:" in done.stdout
+    assert done.stdout.endswith("0 set()\n")
+
+
+@pytest.mark.parametrize("name", sorted(parsers()))
+def test_every_command_explains_itself_by_examples_that_it_would_accept(name):
+    text = parsers()[name].format_help()
+    given = commands_in(text)
+    assert name in [words[0] for words in given]
+    for words in given:
+        assert callable(cli.parser().parse_args(words).run)
+
+
+def test_the_commands_of_the_readme_are_commands():
+    given = [words for block in re.findall(r"```bash\n(.*?)```", README, re.S) for words in commands_in(block)]
+    assert {words[0] for words in given} <= parsers().keys()
+    for words in given:
+        assert callable(cli.parser().parse_args(words).run)
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    (tmp_path / "code.py").write_text(code, encoding="utf-8")
+    (tmp_path / "presets").symlink_to(ROOT / "presets")
+    monkeypatch.chdir(tmp_path)
+    names = runpy.run_path("code.py")
+    before, after, _ = map(float, capsys.readouterr().out.split())
+    assert after < before
+    assert names["before"].shape == names["after"].shape == (6, 128, 128, 3)
+    assert not np.array_equal(names["before"], names["after"])
+    assert not np.array_equal(names["after"], names["opposite"])
+    assert np.array_equal(load_generator(tmp_path / "my-model").images(range(6)), names["after"])
+
+
+# --- sample ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sheet_shows_the_pictures_in_order(made, tmp_path):
+    out = tmp_path / "new" / "sheet.png"
+    assert run("sample", "--generator", made / "tiny", "--seeds", "3,7-9", "--out", out) == 0
+    pictures = load_generator(made / "tiny").images([3, 7, 8, 9])
+    sheet = shown(out)
+    corners = [(0, 0), (0, -32), (-32, 0), (-32, -32)]
+    for picture, (top, left) in zip(pictures, corners, strict=True):
+        assert np.array_equal(np.roll(sheet, (-top, -left), (0, 1))[:32, :32], picture)
+
+
+def test_a_folder_gets_a_file_for_each_seed(made, tmp_path):
+    assert run("sample", "--generator", made / "tiny", "--seeds", "0-17", "--size", "16", "--out", tmp_path / "f") == 0
+    assert sorted(os.listdir(tmp_path / "f")) == [f"seed{seed:04d}.png" for seed in range(18)]
+    for seed, picture in enumerate(load_generator(made / "tiny").images(range(18), size=16)):
+        assert np.array_equal(shown(tmp_path / "f" / f"seed{seed:04d}.png"), picture)
+
+
+def test_rules_and_their_strength_reach_the_pictures(made, tmp_path):
+    base = ("sample", "--generator", made / "tiny", "--seeds", 5, "--truncation", "0.8")
+    assert run(*base, "--edit", made / "rule", made / "rule", "--strength", "-0.5", "--out", tmp_path / "f") == 0
+    generator, edit = load_generator(made / "tiny"), Edit.load(made / "rule").with_(strength=-0.5)
+    drawn = shown(tmp_path / "f" / "seed0005.png")
+    assert np.array_equal(drawn, generator.images([5], [edit, edit], truncation=0.8)[0])
+    assert not np.array_equal(drawn, generator.images([5], truncation=0.8)[0])
+
+
+def test_what_is_there_is_not_drawn_again(made, tmp_path, capsys):
+    sample = ("sample", "--generator", made / "tiny", "--out", tmp_path)
+    assert run(*sample, "--seeds", "0-19") == 0
+    lost = tmp_path / "seed0004.png"
+    content = lost.read_bytes()
+    lost.unlink()
+    times = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert run(*sample, "--seeds", "0-20") == 0
+    assert "Drew 2 pictures" in (said := capsys.readouterr().out) and "19 were there already" in said
+    assert lost.read_bytes() == content
+    assert times == {name: (tmp_path / name).stat().st_mtime_ns for name in times}
+    assert run(*sample, "--seeds", "0-3", "--overwrite") == 0
+    assert times["seed0000.png"] < (tmp_path / "seed0000.png").stat().st_mtime_ns
+
+
+@pytest.mark.parametrize("change", ["--edit", "--truncation", "--size"])
+def test_pictures_of_other_settings_are_not_mixed(made, tmp_path, capsys, change):
+    sample = ("sample", "--generator", made / "tiny", "--seeds", "1-2", "--out", tmp_path)
+    assert run(*sample) == 0
+    before = (tmp_path / "seed0001.png").read_bytes()
+    value = {"--edit": made / "rule", "--truncation": 0.5, "--size": 8}[change]
+    assert "seed0001.png was drawn with other settings" in refused(capsys, *sample, change, value)
+    assert (tmp_path / "seed0001.png").read_bytes() == before
+    assert run(*sample, change, value, "--overwrite") == 0
+    assert (tmp_path / "seed0001.png").read_bytes() != before
+
+
+def test_an_interrupted_folder_is_completed_later(made, tmp_path):
+    words = ["sample", "--generator", str(made / "tiny"), "--out", str(tmp_path), "--device", "cpu"]
+    everything = [sys.executable, "-m", "rewriting", *words, "--seeds", "0-999999"]
+    process = subprocess.Popen(everything, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    give_up = time.monotonic() + 120
+    while not (tmp_path / "seed0040.png").exists():
+        assert process.poll() is None and time.monotonic() < give_up
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "Traceback" not in said
+    whole = sorted(tmp_path.glob("seed*.png"))
+    assert all(shown(path).shape == (32, 32, 3) for path in whole)
+    assert run(*words, "--seeds", f"0-{len(whole) + 4}") == 0
+    assert len(sorted(tmp_path.glob("seed*.png"))) == len(whole) + 5
+
+
+def test_a_preset_draws_its_rule_on_its_generator(tmp_path):
+    preset = next(iter(presets().values()))
+    seeds = preset.shown[:2] or [30, 31]
+    words = ("sample", "--preset", preset.name, "--seeds", ",".join(map(str, seeds)), "--size", 64)
+    assert run(*words, "--out", tmp_path) == 0
+    generator = load_generator(preset.generator)
+    edit = Rewriter(generator, preset.request.layer).solve(preset.request)
+    expected = generator.images(seeds, [edit], 64)
+    for seed, picture in zip(seeds, expected, strict=True):
+        assert np.array_equal(shown(tmp_path / f"seed{seed:04d}.png"), picture)
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("4", [4]), ("0-3", [0, 1, 2, 3]), ("3, 8,20-22", [3, 8, 20, 21, 22]), ("9-9,1", [9, 1])]
+)
+def test_seeds_are_read_as_people_write_them(text, seeds):
+    assert [seed for part in pictures.parse_seeds(text) for seed in part] == seeds
+
+
+@pytest.mark.parametrize("text", ["", "5-2", "-3", "1,,2", "a", "1-2-3", "1.5", "4294967296", "²"])
+def test_what_are_no_seeds_is_said(text):
+    with pytest.raises(ValueError, match="cannot be read") as raised:
+        pictures.parse_seeds(text)
+    assert tiny.is_one_sentence(str(raised.value))
+
+
+# --- apply and merge -------------------------------------------------------------------------------------------------
+
+
+def test_apply_solves_what_python_solves_and_reports_it(made, tmp_path, capsys):
+    tiny.request(layer=LAYER, rank=4, generator="tiny").save(tmp_path / "hats.json")
+    words = ("--generator", made / "tiny", "--request", tmp_path / "hats.json", "--out", tmp_path / "rule")
+    assert run("apply", *words, "--rank", 2, "--locality", 3, "--seeds", "4-6") == 0
+    said, edit = capsys.readouterr().out, Edit.load(tmp_path / "rule")
+    request = tiny.request(layer=LAYER, generator="tiny")
+    expected = Rewriter(load_generator(made / "tiny"), LAYER).solve(request, rank=2, locality=3.0)
+    assert torch.equal(edit.factor, expected.factor) and torch.equal(edit.directions, expected.directions)
+    assert (edit.layer, edit.rank, edit.request.locality, edit.name) == (LAYER, 2, 3.0, "hats")
+    assert f"layer {LAYER}, rank 2" in said
+    assert f"{expected.report.loss_before:.4g} -> {expected.report.loss_after:.4g}" in said
+    assert f"{expected.report.elsewhere:.1%}" in said
+    assert shown(tmp_path / "rule" / "before.webp").shape == (32, 3 * 32, 3)
+    assert shown(tmp_path / "rule" / "sheet.png").shape == (2 * 32 + 4, 3 * 32, 3)
+
+
+def test_a_request_can_be_taken_from_a_rule_and_solved_on_other_weights(made, tmp_path, capsys):
+    write_generator(tiny.generator(seed=1, name="another"), tmp_path / "another")
+    again = ("apply", "--generator", tmp_path / "another", "--request", made / "rule", "--out", tmp_path / "again")
+    assert run(*again, "--name", "Once more") == 0
+    assert "note: the request was made for tiny" in capsys.readouterr().err
+    edit = Edit.load(tmp_path / "again")
+    assert edit.name == "Once more" and edit.layer == LAYER
+    edit.check_fits(load_generator(tmp_path / "another"))
+
+
+def test_merge_writes_a_generator_that_draws_by_the_rules(made, tmp_path):
+    assert run("merge", "--generator", made / "tiny", "--edit", made / "rule", "--out", tmp_path / "merged") == 0
+    merged, edits = load_generator(tmp_path / "merged"), EditStack.load(made / "rule")
+    assert np.array_equal(merged.images([0, 1]), load_generator(made / "tiny").images([0, 1], edits))
+
+
+def test_nothing_is_written_over_a_folder_of_another_kind(made, tmp_path, capsys):
+    before = {path.name: path.read_bytes() for path in (made / "tiny").iterdir()}
+    tiny.request(layer=LAYER, generator="tiny").save(tmp_path / "request.json")
+    words = ("--generator", made / "tiny", "--request", tmp_path / "request.json", "--out", made / "tiny")
+    assert "holds something else" in refused(capsys, "apply", *words)
+    assert before == {path.name: path.read_bytes() for path in (made / "tiny").iterdir()}
+
+
+# --- generators ------------------------------------------------------------------------------------------------------
+
+
+def test_models_lists_all_generators_and_rules(capsys):
+    assert run("models") == 0
+    said = capsys.readouterr().out
+    listed = {line.split()[0] for line in said.splitlines() if line.startswith("  ")}
+    assert {*bundled(), *presets()} <= listed
+
+
+def test_convert_writes_a_generator_that_draws_the_same_pictures(tmp_path, capsys):
+    state = tiny.stylegan2_state(noise=True)
+    torch.save({"g_ema": {k: v for k, v in state.items() if k != "latent_avg"}}, tmp_path / "horses.pt")
+    assert run("convert", tmp_path / "horses.pt", tmp_path / "horses", "--name", "Horses") == 0
+    assert "Horses, StyleGAN2, 32 px, layers 2 to 8" in capsys.readouterr().out
+    converted, z = load_generator(tmp_path / "horses"), torch.randn(2, tiny.Z_DIM, generator=torch.manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(converted(z), tiny.generator(noise=True)(z))
+
+
+def test_moments_are_measured_for_all_layers_and_kept_beside_the_generator(made, tmp_path):
+    generator = load_generator(made / "tiny")
+    generator.save(tmp_path / "tiny")
+    assert run("moments", "--generator", tmp_path / "tiny", "--batch", 50) == 0
+    key = memory.content_key(generator, None, memory.SAMPLES)
+    for layer, moment in memory.second_moments(generator, list(generator.layers)).items():
+        kept = memory.read_moment(tmp_path / "tiny" / MOMENTS, layer, len(moment), key)
+        # stored as float32; batches of another size also add up in another order
+        assert torch.allclose(kept, moment, rtol=2e-6, atol=1e-6 * float(moment.abs().max()))
+
+
+# --- the Hub ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def only_hub(hub, monkeypatch):
+    """The loopback Hub as the one that is asked when no other is named."""
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
+    return hub
+
+
+def test_push_publishes_a_rule_that_sample_then_opens(made, tmp_path, only_hub, monkeypatch, capsys):
+    hub = only_hub
+    token = hub.add_user("alice")
+    assert run("push", made / "rule", "--repo", "alice/hats", "--private", "--token", token) == 0
+    assert f"Created {hub.url}/alice/hats (private)" in capsys.readouterr().out
+    monkeypatch.setenv("HF_TOKEN", token)
+    out = tmp_path / "sheet.png"
+    assert run("sample", "--generator", made / "tiny", "--edit", "alice/hats", "--seeds", 2, "--out", out) == 0
+    expected = load_generator(made / "tiny").images([2], EditStack.load(made / "rule"))[0]
+    assert np.array_equal(shown(out), expected)
+
+
+def test_push_opens_a_pull_request_on_somebody_elses_repo(made, tmp_path, only_hub, capsys):
+    alice, bob = only_hub.add_user("alice"), only_hub.add_user("bob")
+    weaker = Edit.load(made / "rule").with_(strength=0.5).save(tmp_path / "weaker")
+    assert run("push", made / "rule", "--repo", "alice/hats", "--token", alice) == 0
+    assert run("push", weaker, "--repo", "alice/hats", "--pull-request", "--token", bob) == 0
+    assert "Opened a pull request" in capsys.readouterr().out
+
+
+def test_deploy_sends_the_checkout(only_hub, tmp_path, monkeypatch, capsys):
+    for name in ("app.py", "requirements.txt", "README.md", "LICENSE", "rewriting/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    monkeypatch.setattr("rewriting.hub.deployment.CHECKOUT", tmp_path)
+    words = ("--space", "alice/studio", "--hardware", "cpu-basic", "--token", only_hub.add_user("alice"))
+    assert run("deploy", *words) == 0
+    assert f"Created {only_hub.url}/spaces/alice/studio" in capsys.readouterr().out
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("sample --generator nowhere --out x.png", "no generator 'nowhere'"),
+        ("sample --out x.png", "--generator or --preset"),
+        ("sample --preset nothing --out x.png", "no preset 'nothing'"),
+        ("sample --generator {tiny} --size 33 --out x.png", "size 33"),
+        ("sample --generator {tiny} --truncation nan --out x.png", "--truncation is nan"),
+        ("sample --generator {tiny} --edit {rule} --strength 99 --out x.png", "strength 99"),
+        ("sample --generator {tiny} --seeds 0-256 --out x.png", "too many for a sheet"),
+        ("sample --generator {tiny} --out x.gif", "neither a folder nor one of"),
+        ("sample --generator {tiny} --batch 0 --out x.png", "--batch is 0"),
+        ("sample --generator {tiny} --device tpu --out x.png", "no device 'tpu'"),
+        ("sample --generator {tiny} --edit nothing --out x.png", "nothing"),
+        ("sample --generator {tiny} --out {tiny}/config.json/x.png", "config.json: File exists"),
+        ("apply --generator {tiny} --request missing.json --out x", "missing.json does not exist"),
+        ("apply --generator {tiny} --request {rule} --rank 0 --out x", "rank is 0"),
+        ("apply --generator {tiny} --request {rule} --layer 20 --out x", "layer 20"),
+        ("apply --generator {tiny} --request {rule} --seeds 0-12 --out x", "13 pictures"),
+        ("apply --generator {tiny} --request {rule} --out {tiny}/config.json", "is a file"),
+        ("merge --generator church --edit {rule} --out x", "A rule"),
+        ("convert missing.pt x", "missing.pt"),
+        ("moments --generator org/name", "no folder org/name"),
+        ("push {rule} --repo a/b", "not logged in"),
+        ("deploy --space a/b", "not logged in"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(made, tmp_path, monkeypatch, capsys, words, says):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    arguments = words.format(tiny=made / "tiny", rule=made / "rule").split()
+    assert says in refused(capsys, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_reader_of_the_output_may_leave():
+    command = f"{shlex.quote(sys.executable)} -m rewriting models | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.count("\n") == 1 and not done.stderr
+
+
+@pytest.mark.parametrize("name", ["tpu", "", "cuda:x", "cpu:0", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(name):
+    with pytest.raises(ValueError, match="device") as raised:
+        options.choose_device(name)
+    assert tiny.is_one_sentence(str(raised.value))
+
+
+def test_the_device_is_chosen_by_what_there_is(monkeypatch):
+    for present, kind in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda present=present: present)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda present=present: int(present))
+        assert options.choose_device("auto").type == kind
+    assert options.choose_device("cpu").type == "cpu"
+
+
+# --- progress --------------------------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """Sets the time."""
+    return lambda seconds: monkeypatch.setattr(progress.time, "monotonic", lambda: seconds)
+
+
+def test_short_work_shows_no_bar(at):
+    terminal = Terminal()
+    with progress.Progress(terminal) as bar:
+        for second in (0.0, 0.4, 0.9):
+            at(second)
+            bar(second, "Drawing")
+    assert terminal.getvalue() == ""
+
+
+def test_long_work_shows_a_bar_and_the_time_left(at):
+    terminal = Terminal()
+    with progress.Progress(terminal) as bar:
+        for second, share in ((0.0, 0.0), (10.0, 0.1), (50.0, 0.5)):
+            at(second)
+            bar(share, "Drawing")
+    *_, last = terminal.getvalue().split("\r")
+    assert "50%" in last and "0:50 left" in last and last.count("=") == progress.WIDTH / 2
+    assert terminal.getvalue().count("\n") == 1 and terminal.getvalue().endswith("\n")
+
+
+def test_a_log_gets_a_line_now_and_then(at):
+    log = io.StringIO()
+    with progress.Progress(log) as bar:
+        for second in range(101):
+            at(float(second))
+            bar(second / 100, "Drawing")
+    lines = log.getvalue().splitlines()
+    assert lines[0] == "Drawing: 10%" and lines[-1] == "Drawing: 100%" and len(lines) == 10
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (36061, "10:01:01")])
+def test_time_is_shown_as_on_a_clock(seconds, shown):
+    assert progress.clock(seconds) == shown

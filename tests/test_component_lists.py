@@ -1,0 +1,210 @@
+"""The studio's placement canvas, sheets, cards and lists in a real browser."""
+
+from collections import defaultdict
+
+import pytest
+
+from tests.browser import chromium_page, wait_for
+from tests.component_page import HOSTILE, ROWS, SIDE, at, box_of, component_page, last
+
+
+@pytest.fixture(scope="module")
+def heard():
+    return defaultdict(list)
+
+
+@pytest.fixture(scope="module")
+def studio(heard):
+    with component_page(heard) as browser_and_url:
+        yield browser_and_url
+
+
+@pytest.fixture
+def page(studio, heard):
+    heard.clear()
+    with chromium_page(*studio) as opened:
+        opened.wait_for_selector("#paint .stage.ready")
+        opened.wait_for_selector("#rules .rule")
+        yield opened
+
+
+def drag(page, start, end):
+    box = box_of(page, "#place .stage")
+    page.mouse.move(*at(box, *start))
+    page.mouse.down()
+    page.mouse.move(*at(box, *end), steps=5)
+    page.mouse.up()
+
+
+def test_a_click_places_the_patch_and_a_drag_moves_it(page, heard):
+    box = box_of(page, "#place .stage")
+    page.mouse.click(*at(box, 20, 30))
+    assert last(page, heard, "place") == {"x": 20, "y": 30}
+    drag(page, (24, 27), (44, 37))  # taken beside its centre, it keeps its distance to the pointer
+    assert last(page, heard, "place", 2) == {"x": 40, "y": 40}
+    left, width = page.evaluate(
+        "(() => { const p = document.querySelector('#place .patch'); return [p.style.left, p.style.width] })()"
+    )
+    assert float(left[:-1]) == 100 * (40 - 8) / SIDE and float(width[:-1]) == 100 * 16 / SIDE
+
+
+def test_arrow_keys_nudge_and_tell_once(page, heard):
+    page.locator("#place .stage").focus()
+    for key in ("ArrowLeft", "ArrowLeft", "Shift+ArrowDown", "ArrowUp"):
+        page.keyboard.press(key)
+    assert last(page, heard, "place") == {"x": SIDE // 2 - 2, "y": SIDE // 2 + 7}
+
+
+def test_the_patch_stays_inside_and_escape_takes_a_drag_back(page, heard):
+    box = box_of(page, "#place .stage")
+    drag(page, (30, 30), (-20, 90))
+    assert last(page, heard, "place") == {"x": 0, "y": SIDE - 1}
+    page.mouse.move(*at(box, 0.5, SIDE - 0.5))
+    page.mouse.down()
+    page.mouse.move(*at(box, 32, 32), steps=3)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    page.keyboard.press("ArrowRight")
+    assert last(page, heard, "place", 2) == {"x": 1, "y": SIDE - 1}
+
+
+def test_the_goal_fades_in_without_a_jump_and_leaves_when_the_patch_moves(page):
+    box = box_of(page, "#place .stage")
+    page.mouse.click(*at(box, 20, 30))
+    page.locator("#set-goal").click()
+    page.wait_for_selector("#place .goal.fresh")
+    assert box_of(page, "#place .stage")["height"] == box["height"]
+    drag(page, (20, 30), (30, 30))
+    assert page.locator("#place .goal.fresh").count() == 0
+
+
+def test_pictures_come_without_a_jump_and_are_selected_by_click_and_keys(page, heard):
+    before = page.locator("#sheet .grid").bounding_box()
+    page.locator("#set-pictures").click()
+    page.wait_for_selector("#sheet .tile:not(.waiting)")
+    after = page.locator("#sheet .grid").bounding_box()
+    assert (before["width"], before["height"]) == (after["width"], after["height"])
+    page.locator("#sheet .tile").nth(2).click()
+    assert last(page, heard, "sheet") == 2
+    columns = page.evaluate(
+        "getComputedStyle(document.querySelector('#sheet .grid')).gridTemplateColumns.split(' ').length"
+    )
+    page.keyboard.press("Home")
+    for key in ("ArrowRight", "ArrowDown", "ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    # down from the second picture, if there is a second row, and up again
+    assert last(page, heard, "sheet", 2) == 1 and columns > 1
+    assert page.locator("#sheet [aria-selected=true]").get_attribute("data-seed") == "1"
+    assert page.locator("#sheet .tile[tabindex='0']").count() == 1
+
+
+def test_thumbnail_size_changes_the_number_of_columns(page):
+    count = "getComputedStyle(document.querySelector('#sheet .grid')).gridTemplateColumns.split(' ').length"
+    columns = []
+    for name in ("Small pictures", "Large pictures"):
+        page.get_by_role("radio", name=name).click()
+        columns.append(page.evaluate(count))
+    assert columns[0] > columns[1]
+
+
+def test_views_of_pairs_switch_without_asking_the_server(page, heard):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "gradio_api" in request.url else None)
+    shown = "(name) => getComputedStyle(document.querySelector('#pairs .pair ' + name)).display"
+    page.locator("#pairs [data-key=slider]").click()
+    page.locator("#pairs .wipe").first.focus()
+    page.keyboard.press("End")
+    clip = "getComputedStyle(document.querySelector('#pairs .place.after')).clipPath"
+    assert page.evaluate(clip) == "inset(0px 0px 0px 100%)"
+    box = box_of(page, "#pairs .pair:first-child .stack")
+    page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    assert abs(float(page.locator("#pairs .wipe").first.input_value()) - 25) <= 1
+    page.locator("#pairs [data-key=change]").click()
+    blend = "getComputedStyle(document.querySelector('#pairs .place.after')).mixBlendMode"
+    assert page.evaluate(blend) == "difference" and page.evaluate(shown, ".wipe") == "none"
+    page.locator("#pairs [data-key=after]").click()
+    seen = "getComputedStyle(document.querySelector('#pairs .place.after')).visibility"
+    page.locator("#pairs .hold").first.hover()
+    assert page.evaluate(seen) == "hidden"
+    page.mouse.move(0, 0)
+    assert page.evaluate(seen) == "visible"
+    page.keyboard.press("ArrowRight")  # from the last view around to the first
+    page.locator("#pairs [data-key=after]").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#pairs .grid").get_attribute("data-view") == "pairs"
+    assert not asked
+    page.locator("#pairs .seed").nth(3).click()
+    assert last(page, heard, "pairs") == 3
+
+
+def test_cards_are_selected_by_click_and_keys_and_their_titles_are_only_text(page, heard):
+    page.locator("#cards .card").nth(1).click()
+    assert last(page, heard, "cards") == "c1"
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    assert last(page, heard, "cards", 2) == "c8"
+    assert page.locator("#cards .title").first.text_content() == HOSTILE
+    assert page.evaluate("document.querySelectorAll('img[src=x]').length") == 0
+    assert page.evaluate("window.hacked") is None
+
+
+def test_the_tray_edits_removes_and_adds(page, heard):
+    page.locator("#tray .open").nth(1).click()
+    assert last(page, heard, "tray") == {"kind": "edit", "index": 1, "id": "t1"}
+    page.locator("#tray .drop").nth(0).click(force=True)
+    page.locator("#tray .drop").nth(0).click(force=True)
+    wait_for(lambda: len(heard["tray"]) == 3, page=page)
+    assert [action["id"] for action in heard["tray"][1:]] == ["t0", "t1"]
+    page.locator("#tray .more").click()
+    assert last(page, heard, "tray", 4) == {"kind": "add"}
+
+
+def actions(heard):
+    return [value["action"] for value in heard["rules"]]
+
+
+def test_rules_are_switched_weighted_and_ordered(page, heard):
+    rule = page.locator("#rules .rule").first
+    rule.locator(".switch").click()
+    assert last(page, heard, "rules") == {
+        "rows": [
+            {**ROWS[0], "on": False},
+            {
+                **ROWS[1],
+                "name": heard["rules"][0]["rows"][1]["name"],
+                "detail": heard["rules"][0]["rows"][1]["detail"],
+            },
+        ],
+        "action": {"kind": "toggle", "id": "a", "on": False},
+    }
+    rule.locator(".slide").focus()
+    page.keyboard.press("Home")
+    assert last(page, heard, "rules", 2)["action"] == {"kind": "strength", "id": "a", "strength": -1.0}
+    rule.locator(".amount").fill("1.35")
+    page.keyboard.press("Enter")
+    assert last(page, heard, "rules", 3)["rows"][0]["strength"] == 1.35
+    rule.locator(".slide").dblclick()
+    wait_for(lambda: heard["rules"][-1]["rows"][0]["strength"] == 1.0, page=page)
+    count = len(heard["rules"])
+    rule.get_by_role("button", name="Move down").click()
+    moved = last(page, heard, "rules", count + 1)
+    assert moved["action"] == {"kind": "move", "id": "a", "by": 1}
+    assert [row["id"] for row in moved["rows"]] == ["b", "a"]
+
+
+def test_rules_are_renamed_copied_reopened_and_deleted(page, heard):
+    rule = page.locator("#rules .rule").first
+    rule.locator(".name").dblclick()
+    page.keyboard.type(HOSTILE)
+    page.keyboard.press("Enter")
+    named = last(page, heard, "rules")
+    assert named["action"]["kind"] == "rename" and named["rows"][0]["name"] == HOSTILE
+    assert rule.locator(".name").text_content() == HOSTILE and page.evaluate("window.hacked") is None
+    rule.get_by_role("button", name="Duplicate").click()
+    assert last(page, heard, "rules", 2)["action"] == {"kind": "duplicate", "id": "a"}
+    rule.get_by_role("button", name="Edit").click()
+    assert last(page, heard, "rules", 3)["action"] == {"kind": "reopen", "id": "a"}
+    rule.get_by_role("button", name="Delete").click()
+    deleted = last(page, heard, "rules", 4)
+    assert deleted["action"] == {"kind": "delete", "id": "a"} and len(deleted["rows"]) == 1
+    assert page.locator("#rules .rule").count() == 1

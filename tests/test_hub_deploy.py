@@ -1,0 +1,143 @@
+"""The studio put on a Space, with the real client against a Hub on this machine."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rewriting.hub import HubError, deploy
+from rewriting.hub.deployment import CHECKOUT, requirements, space_files
+from tests.test_hub import refused
+
+pytest_plugins = ("tests.hub_fixtures",)
+
+SENT = {
+    "app.py": "import spaces\n\n@spaces.GPU(duration=5)\ndef draw(): ...\n",
+    "LICENSE": "MIT License\n\nCopyright",
+    "rewriting/__init__.py": "",
+    "rewriting/studio/static/canvas.js": "//",
+    "presets/hats/request.json": "{}",
+    "weights/horse/config.json": "{}",
+    "weights/horse/model.safetensors": "w" * 100,
+    "weights/horse/README.md": "# Horse",
+    "weights/recipe/train.py": "",
+}
+KEPT_AT_HOME = {
+    ".git/config": "secret",
+    ".env": "HF_TOKEN=hf_secret",
+    "rewriting/.cache/x.py": "",
+    "rewriting/__pycache__/a.cpython-312.pyc": "x",
+    "rewriting/studio/__pycache__/b.pyc": "x",
+    "weights/horse/model.safetensors.partial": "x",
+    "weights/horse/optimizer.pt": "x",
+    "weights/recipe/out/generator.safetensors": "x",
+    "weights/recipe/state.pt": "x",
+    "weights/recipe/train.log": "x",
+    "tests/test_it.py": "",
+    "notes.txt": "x",
+}
+REWRITTEN = {
+    "README.md": "---\nsdk: docker\ntitle: Old\n---\n\n# Rewriting\n\nChange the rules.\n",
+    "requirements.txt": "# what it needs\ngradio>=6.31,<7  # the page\ntorch>=2.8\nsafetensors\nnumpy\n\nspaces\n",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    root = tmp_path / "checkout"
+    for name, text in (SENT | KEPT_AT_HOME | REWRITTEN).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "weights/horse/link.safetensors").symlink_to(root / "notes.txt")
+    return root
+
+
+@pytest.fixture
+def alice(hub):
+    return hub.add_user("alice")
+
+
+def text(hub, name):
+    return hub.repo("alice/studio", "space").head.files[name].data.decode()
+
+
+def test_a_space_gets_what_it_runs_on_and_nothing_else(hub, checkout, alice):
+    done = deploy("studio", folder=checkout, token=alice, endpoint=hub.url)
+    assert done.created and done.url == f"{hub.url}/spaces/alice/studio"
+    repo = hub.repo("alice/studio", "space")
+    assert set(repo.head.files) == SENT.keys() | REWRITTEN.keys() | {".gitattributes"}
+    assert all(text(hub, name) == content for name, content in SENT.items())
+    assert repo.created_with["sdk"] == "gradio" and repo.created_with["hardware"] == "zero-a10g"
+    assert not any("secrets" in key or "variables" in key for key in repo.created_with)
+
+
+def test_its_settings_suit_spaces(hub, checkout, alice):
+    deploy("studio", folder=checkout, title="My studio", token=alice, endpoint=hub.url)  # the Hub judges the YAML
+    _, matter, body = text(hub, "README.md").split("---\n", 2)
+    data = yaml.safe_load(matter)
+    assert data["title"] == "My studio" and data["sdk"] == "gradio" and data["license"] == "mit"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", data["sdk_version"]) and data["python_version"] == "3.12"
+    assert data["hf_oauth"] is True and data["hf_oauth_scopes"] == ["contribute-repos"]
+    assert body.strip() == "# Rewriting\n\nChange the rules."
+    assert text(hub, "requirements.txt") == "torch==2.11.0\nsafetensors\nnumpy\n"
+
+
+def test_requirements_for_spaces():
+    given = (
+        "gradio[oauth]==6.31.0\nTorch\nhuggingface_hub>=2,<3\n-r other.txt\n# note\npillow ; python_version > '3'\n"
+    )
+    assert requirements(given) == "torch==2.11.0\nhuggingface_hub>=2,<3\npillow ; python_version > '3'\n"
+
+
+def test_a_pinned_gradio_is_the_spaces_version(checkout):
+    (checkout / "requirements.txt").write_text("gradio==6.31.0\ntorch\n")
+    assert b"sdk_version: 6.31.0" in space_files(checkout)["README.md"]
+
+
+def test_deploying_again_sends_what_changed_and_removes_what_went(hub, checkout, alice):
+    first = deploy("alice/studio", folder=checkout, token=alice, endpoint=hub.url)
+    again = deploy("alice/studio", folder=checkout, token=alice, endpoint=hub.url)
+    assert (again.commit, again.changed) == (first.commit, False)
+    repo = hub.repo("alice/studio", "space")
+    repo.head.files["notes.md"] = hub._file("notes.md", b"written on the Hub")
+    (checkout / "presets/hats/request.json").unlink()
+    (checkout / "app.py").write_text(SENT["app.py"] + "# newer\n")
+    assert deploy("alice/studio", folder=checkout, token=alice, endpoint=hub.url).changed
+    assert "presets/hats/request.json" not in repo.head.files and "notes.md" in repo.head.files
+    assert text(hub, "app.py").endswith("# newer\n")
+    assert len(repo.commits) == 3
+
+
+def test_other_hardware_needs_no_function_for_zero_gpu(hub, checkout, alice):
+    (checkout / "app.py").write_text("print()\n")
+    assert "@spaces.GPU" in refused(lambda: deploy("studio", folder=checkout, token=alice, endpoint=hub.url))
+    assert not hub.repos
+    deploy("studio", folder=checkout, hardware="cpu-basic", private=True, token=alice, endpoint=hub.url)
+    repo = hub.repo("alice/studio", "space")
+    assert repo.private and repo.created_with["hardware"] == "cpu-basic"
+
+
+def test_what_cannot_be_deployed_is_said(hub, checkout, alice, monkeypatch):
+    def sentence(**options):
+        return refused(
+            lambda: deploy("alice/studio", **{"folder": checkout, "token": alice, "endpoint": hub.url, **options})
+        )
+
+    assert "app.py" in sentence(folder=Path(checkout) / "weights")
+    assert "hf auth login" in sentence(token=None)
+    hub.add_repo("alice/studio", {"README.md": b"", "app.py": b"", "model.py": b"x"}, kind="space")
+    assert "another Space" in sentence()
+    monkeypatch.setattr("rewriting.hub.deployment.MOST", 50)
+    assert "1 GB" in sentence()
+    assert len(hub.repo("alice/studio", "space").commits) == 1
+
+
+def test_a_free_account_is_told_what_the_hub_wants(hub, checkout, alice):
+    hub.fail("repos/create", status=402)
+    with pytest.raises(HubError, match="paid plan"):
+        deploy("studio", folder=checkout, token=alice, endpoint=hub.url)
+
+
+def test_this_checkout_has_its_place():
+    assert (CHECKOUT / "rewriting" / "hub" / "deployment.py").is_file()

@@ -1,0 +1,407 @@
+"""Publishing rules and rewritten models, with the real client against a Hub on this machine."""
+
+import io
+import re
+import time
+
+import numpy as np
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+from PIL import Image
+from safetensors import safe_open
+
+from rewriting import Edit, EditStack, Request, load_generator
+from rewriting.generators.files import read_json
+from rewriting.hub import HubError, Unreachable, account, list_rules, load_edits, publish, publish_folder, publishing
+from rewriting.hub.folders import write_rule
+from tests import tiny
+from tests.hub_repos import add_generator, edit_of, files_of
+from tests.test_hub import AT_ONCE, FEW, refused
+
+pytest_plugins = ("tests.hub_fixtures",)
+
+EDIT_REPO = {"README.md", "LICENSE", "config.json", "edit.json", "edit.safetensors", "before.webp", "after.webp"}
+
+
+@pytest.fixture
+def alice(hub):
+    return hub.add_user("alice", organizations=("guild",))
+
+
+@pytest.fixture
+def generator(hub, folder):
+    return add_generator(hub, folder)
+
+
+def sent(hub, generator, repo_id, token, edits=None, **options):
+    """Published with pictures of two seeds, which is quick."""
+    edits = edit_of(generator) if edits is None else edits
+    return publish(
+        edits, repo_id, **{"generator": generator, "token": token, "endpoint": hub.url, "seeds": FEW, **options}
+    )
+
+
+def text(hub, repo_id, name="README.md"):
+    return hub.repo(repo_id).head.files[name].data.decode()
+
+
+# --- what is published -----------------------------------------------------------------------------------------------
+
+
+def test_a_published_rule_comes_back_and_draws_the_same(hub, generator, alice):
+    edit = edit_of(generator, strength=1.5)
+    done = edit.push_to_hub("alice/hats", generator=generator, token=alice, endpoint=hub.url)
+    assert done.created and done.changed and done.url == f"{hub.url}/alice/hats"
+    repo = hub.repo("alice/hats")
+    assert set(repo.head.files) - {".gitattributes"} == EDIT_REPO
+    assert len(repo.commits) == 2  # the one that made it, and one with everything
+    assert sum(file.size for file in repo.head.files.values()) < 100_000
+    back = Edit.from_pretrained("alice/hats", generator=generator, token=False, endpoint=hub.url)
+    assert np.array_equal(generator.images(FEW, [back]), generator.images(FEW, [edit]))
+    assert back.request == edit.request
+
+
+def test_a_stack_is_published_in_its_order(hub, generator, alice):
+    stack = EditStack([edit_of(generator), edit_of(generator, seed=1, name="Trees", enabled=False)])
+    stack.push_to_hub("alice/both", generator=generator, token=alice, endpoint=hub.url, seeds=FEW)
+    back = load_edits("alice/both", generator=generator, token=False, endpoint=hub.url)
+    assert [(edit.name, edit.enabled) for edit in back] == [("Hats", True), ("Trees", False)]
+
+
+def test_a_rewritten_model_draws_what_the_rule_made_the_base_draw(hub, generator, alice):
+    edits = [edit_of(generator), edit_of(generator, seed=1, name="Trees", strength=0.5)]
+    sent(hub, generator, "alice/model", alice, edits, full_model=True)
+    files = hub.repo("alice/model").head.files
+    assert set(files) - {".gitattributes"} == EDIT_REPO - {"edit.safetensors"} | {"model.safetensors"}
+    model = load_generator("alice/model", token=False, endpoint=hub.url)
+    assert model.digest() == generator.merge(edits).digest()
+    assert np.array_equal(model.images(FEW), generator.images(FEW, edits))
+    card = ModelCard(text(hub, "alice/model")).data
+    assert (card.base_model, card.base_model_relation) == ("org/tiny", "finetune")
+    assert model.config.extra["base_model"]["sha256"] == generator.digest()
+
+
+def test_the_files_say_what_they_belong_to(hub, generator, alice, tmp_path):
+    sent(hub, generator, "alice/hats", alice)
+    files = hub.repo("alice/hats").head.files
+    for name, file in files.items():
+        (tmp_path / name).write_bytes(file.data)
+    base = {"repo_id": "org/tiny", "revision": hub.repo("org/tiny").head.sha, "sha256": generator.digest()}
+    assert read_json(tmp_path / "config.json")["base_model"] == base
+    with safe_open(tmp_path / "edit.safetensors", "pt") as opened:
+        metadata = opened.metadata()
+    assert metadata["format"] == "pt" and metadata["base_sha256"] == generator.digest()
+    assert metadata["base_model"] == "org/tiny" and metadata["base_revision"] == base["revision"]
+    assert len(metadata["edit_sha256"]) == 64
+    assert files["LICENSE"].data == b"Do as you like.\n"
+
+
+def test_the_pictures_are_the_seeds_before_and_after(hub, generator, alice):
+    edit = edit_of(generator, strength=3.0)
+    sent(hub, generator, "alice/hats", alice, edit, seeds=[5, 6, 9])
+    for name, edits in (("before.webp", []), ("after.webp", [edit])):
+        got = Image.open(io.BytesIO(hub.repo("alice/hats").head.files[name].data)).convert("RGB")
+        expected = np.concatenate(list(generator.images([5, 6, 9], edits)), axis=1)
+        assert got.size == (96, 32)
+        # WebP at quality 85 halves the colours' resolution; noise of a random generator is the worst case for it
+        assert np.abs(np.asarray(got).astype(int) - expected).mean() < 25
+    assert "pictures 5, 6, 9" in text(hub, "alice/hats")
+
+
+def test_by_default_the_pictures_are_unseen_ones_that_change_most(hub, generator, alice):
+    edit = edit_of(generator)
+    sent(hub, generator, "alice/hats", alice, edit, seeds=None)
+    shown = [int(seed) for seed in re.search(r"pictures ([\d, ]+) \|", text(hub, "alice/hats"))[1].split(",")]
+    painted = {0, 1, 2}  # of tiny.request
+    unseen = [seed for seed in range(27) if seed not in painted]
+    change = np.abs(generator.images(unseen, [edit]).astype(int) - generator.images(unseen)).mean((1, 2, 3))
+    assert shown == sorted(np.array(unseen)[np.argsort(-change)[:6]].tolist())
+    named = edit.with_(request=edit.request.with_(notes={"show": [11, 7, "x", -1, True]}))
+    sent(hub, generator, "alice/hats", alice, named, seeds=None)
+    assert "pictures 11, 7 |" in text(hub, "alice/hats")
+
+
+# --- the card --------------------------------------------------------------------------------------------------------
+
+
+def test_the_card_tells_a_reader_what_it_is_and_how_to_use_it(hub, generator, alice):
+    sent(hub, generator, "alice/hats", alice)
+    card = ModelCard(text(hub, "alice/hats"))
+    assert card.data.library_name == "rewriting" and card.data.pipeline_tag == "unconditional-image-generation"
+    assert (card.data.base_model, card.data.base_model_relation) == ("org/tiny", "adapter")
+    assert {"model-rewriting", "stylegan2", "rewriting-edit"} <= set(card.data.tags)
+    for said in ("# Hats", "before.webp", "after.webp", "2007.15646", "copied from picture 0", generator.digest()):
+        assert said in card.text
+    code = re.search(r"```python\n(.*?)```", card.text, re.DOTALL)[1]
+    assert '"alice/hats"' in code and f'revision="{hub.repo("org/tiny").head.sha}"' in code
+
+
+def test_the_code_on_the_card_runs(hub, generator, alice, tmp_path, monkeypatch):
+    sent(hub, generator, "alice/hats", alice)
+    code = re.search(r"```python\n(.*?)```", text(hub, "alice/hats"), re.DOTALL)[1]
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code.replace('"alice/hats"', f'"alice/hats", endpoint="{hub.url}", token=False'), names)  # noqa: S102
+    assert names["pictures"].shape == (12, 32, 32, 3)
+    assert load_generator(tmp_path / "my-model").digest() == generator.merge([edit_of(generator)]).digest()
+
+
+def test_the_license_of_the_base_is_inherited(tmp_path):
+    for given, expected in (
+        ("mit", {"license": "mit"}),
+        ("other", {"license": "other"}),
+        ("NVIDIA Source Code License-NC", {"license": "other", "license_name": "nvidia-source-code-license-nc"}),
+    ):
+        made = tiny.generator(name="somebody/model")
+        made.config = type(made.config).from_json(made.config.to_json() | {"license": given})
+        folder = write_rule(edit_of(made), tmp_path / "rule", generator=made, seeds=FEW)
+        data = yaml.safe_load((folder / "README.md").read_text().split("---\n")[1])
+        assert {k: v for k, v in data.items() if k.startswith("license")} == expected
+
+
+def test_a_bundled_base_is_named_but_is_no_base_model_of_the_hub(hub, alice, monkeypatch, tmp_path):
+    monkeypatch.setattr("rewriting.hub.loading.BUNDLED", tmp_path)
+    for module in ("rewriting.hub.loading", "rewriting.hub.cards"):
+        monkeypatch.setattr(f"{module}.bundled", lambda: ["meadow"])
+    tiny.generator(name="meadow").save(tmp_path / "meadow")
+    done = edit_of(load_generator("meadow")).push_to_hub("hats", token=alice, endpoint=hub.url)  # opens it by itself
+    card = ModelCard(text(hub, done.repo_id))
+    assert card.data.base_model is None and "rewriting-base-meadow" in card.data.tags
+    assert 'load_generator("meadow")' in card.text
+    assert [rule.base for rule in list_rules(base="meadow", token=False, endpoint=hub.url)] == ["meadow"]
+
+
+def test_strangers_words_stay_words(hub, generator, alice):
+    hostile = '](http://x.y) <img src=x onerror=alert(1)> | `code` \n---\nlicense: gpl\n---\n# "Title" \x00\u202e'
+    request = Request(name=hostile, description=hostile, notes={"measured": hostile})
+    sent(hub, generator, "alice/hats", alice, edit_of(generator, name=hostile).with_(request=request))
+    raw = text(hub, "alice/hats")
+    assert ModelCard(raw).data.license == "other" and raw.count("\n---\n") == 1
+    body = raw.split("---\n", 2)[2]
+    assert not re.search(r"(?<!\\)(<img|\]\(http:|\| `code)", body) and "img src" in body
+    assert not re.search(r"[\x00\u202e]", raw)
+
+
+# --- again, and otherwise --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("full_model", [False, True])
+def test_publishing_twice_without_a_change_makes_no_commit(hub, generator, alice, full_model):
+    first = sent(hub, generator, "alice/hats", alice, full_model=full_model)
+    for _ in range(2):  # safetensors shuffles its metadata anew for every file
+        again = sent(hub, generator, "alice/hats", alice, full_model=full_model)
+        assert (again.commit, again.changed, again.created) == (first.commit, False, False)
+    assert len(hub.repo("alice/hats").commits) == 2
+    changed = sent(hub, generator, "alice/hats", alice, edit_of(generator, strength=0.5), full_model=full_model)
+    assert changed.changed and len(hub.repo("alice/hats").commits) == 3
+
+
+def test_a_file_that_is_no_longer_part_of_it_goes(hub, generator, alice):
+    sent(hub, generator, "alice/hats", alice)
+    hub.repo("alice/hats").head.files["notes.txt"] = hub._file("notes.txt", b"mine")
+    generator.source = None  # a generator of unknown origin brings no LICENSE
+    sent(hub, generator, "alice/hats", alice)
+    assert set(hub.repo("alice/hats").head.files) - {".gitattributes", "notes.txt"} == EDIT_REPO - {"LICENSE"}
+    assert "notes.txt" in hub.repo("alice/hats").head.files
+
+
+def test_private_public_and_where(hub, generator, alice):
+    assert sent(hub, generator, "hidden", alice, private=True).private
+    assert hub.repo("alice/hidden").private
+    assert not sent(hub, generator, "guild/shared", alice).private
+    assert not hub.repo("guild/shared").private
+    assert "is public" in refused(lambda: sent(hub, generator, "guild/shared", alice, private=True))
+    assert sent(hub, generator, "hidden", alice, private=False).private  # publishing never opens what was private
+    assert sent(hub, generator, "hidden", alice).private
+
+
+def test_a_pull_request_leaves_the_repo_to_its_owner(hub, generator, alice):
+    bob = hub.add_user("bob")
+    sent(hub, generator, "bob/hats", bob)
+    before = hub.repo("bob/hats").head
+    other = edit_of(generator, seed=3)
+    done = sent(hub, generator, "bob/hats", alice, other, create_pr=True)
+    assert done.pull_request == f"{hub.url}/bob/hats/discussions/1"
+    assert hub.repo("bob/hats").head is before
+    options = {"generator": generator, "token": False, "endpoint": hub.url}
+    assert (Edit.from_pretrained("bob/hats", revision="refs/pr/1", **options).factor == other.factor).all()
+    assert (Edit.from_pretrained("bob/hats", **options).factor == edit_of(generator).factor).all()
+    same = sent(hub, generator, "bob/hats", alice, create_pr=True)
+    assert same.pull_request is None and not same.changed
+    assert "no repo bob/none" in refused(lambda: sent(hub, generator, "bob/none", alice, create_pr=True))
+
+
+def test_a_folder_is_published_as_it_is(hub, folder, tmp_path, alice):
+    made = tiny.generator(seed=4).save(tmp_path / "model")
+    (made / "state.pt").write_bytes(b"x")
+    done = publish_folder(made, "alice/model", token=alice, endpoint=hub.url)
+    assert set(hub.repo("alice/model").head.files) == {
+        ".gitattributes",
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    }
+    assert 'load_generator("alice/model")' in text(hub, "alice/model")
+    assert load_generator("alice/model", token=False, endpoint=hub.url).digest() == load_generator(made).digest()
+    assert publish_folder(made, "alice/model", token=alice, endpoint=hub.url).commit == done.commit
+    (made / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
+        publish_folder(made, "alice/other", token=alice, endpoint=hub.url)
+    assert ("model", "alice/other") not in hub.repos
+
+
+def test_a_folder_of_ones_own_opens_as_a_rule(generator, tmp_path):
+    edit = edit_of(generator)
+    folder = edit.save_pretrained(tmp_path / "rule", generator=generator, seeds=FEW)
+    assert set(files_of(folder)) == EDIT_REPO
+    assert (Edit.from_pretrained(folder, generator=generator).factor == edit.factor).all()
+    assert [path.name for path in tmp_path.glob("*rul*")] == ["rule"]
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+def test_without_a_login_nothing_is_sent(hub, generator):
+    before = len(hub.requests)
+    for token in (None, False, ""):
+        assert "hf auth login" in refused(lambda t=token: sent(hub, generator, "alice/hats", t))
+    assert len(hub.requests) == before
+    assert "does not accept this token" in refused(lambda: sent(hub, generator, "alice/hats", "hf_wrong"))
+
+
+def test_on_a_space_nothing_is_written_with_its_token(hub, generator, monkeypatch):
+    owner, visitor = hub.add_user("owner"), hub.add_user("alice")
+    monkeypatch.setenv("SPACE_ID", "owner/studio")
+    monkeypatch.setenv("HF_TOKEN", owner)
+    for token in (None, True, False, ""):
+        assert "Log in first" in refused(lambda t=token: sent(hub, generator, "owner/hats", t))
+        assert "Log in first" in refused(lambda t=token: account(token=t, endpoint=hub.url))
+    sent(hub, generator, "alice/hats", visitor)
+    assert owner not in {one.token for one in hub.requests}
+
+
+def test_no_permission_is_said_and_changes_nothing(hub, generator, alice):
+    bob, reader = hub.add_user("bob"), hub.add_user("carol", role="read")
+    sent(hub, generator, "bob/hats", bob)
+    head = hub.repo("bob/hats").head
+    other = edit_of(generator, seed=3)
+    assert "pull request" in refused(lambda: sent(hub, generator, "bob/hats", alice, other))
+    assert "rights" in refused(lambda: sent(hub, generator, "bob/new", alice))
+    assert "rights" in refused(lambda: sent(hub, generator, "carol/new", reader))
+    assert hub.repo("bob/hats").head is head and len(hub.repos) == 2
+
+
+def test_what_is_there_already_is_not_overwritten_by_something_else(hub, generator, alice, folder):
+    hub.add_repo("alice/llm", {"config.json": b'{"model_type": "llama"}', "model.safetensors": b"x"})
+    hub.add_repo("alice/data", {"train.csv": b"x"})
+    hub.add_repo("alice/new", {".gitattributes": b"", "README.md": b"---\nlicense: mit\n---\n"})
+    for name in ("alice/llm", "alice/data"):
+        assert "another name" in refused(lambda n=name: sent(hub, generator, n, alice))
+        assert len(hub.repo(name).commits) == 1
+    sent(hub, generator, "alice/new", alice)  # as good as empty
+    assert "another name" in refused(lambda: sent(hub, generator, "alice/new", alice, full_model=True))
+    assert "there already" in refused(lambda: sent(hub, generator, "alice/new", alice, update=False))
+
+
+@pytest.mark.parametrize("name", ["alice/a b", "alice/x/y", "alice/..", "../x", ""])
+def test_impossible_names_are_refused(hub, generator, alice, name):
+    assert "not the id of a repo" in refused(lambda: sent(hub, generator, name, alice))
+    assert not hub.asked("repos/create")
+
+
+def test_rules_that_cannot_be_published(hub, generator, alice):
+    stranger = edit_of(tiny.generator(seed=9))
+    off = edit_of(generator, enabled=False)
+    unknown = edit_of(generator).with_(generator="lost")
+    assert "other weights" in refused(lambda: sent(hub, generator, "alice/a", alice, stranger))
+    assert "no rule" in refused(lambda: sent(hub, generator, "alice/a", alice, []))
+    assert "switched off" in refused(lambda: sent(hub, generator, "alice/a", alice, off))
+    assert "lost" in refused(lambda: sent(hub, None, "alice/a", alice, unknown))
+    assert "1 to 12" in refused(lambda: sent(hub, generator, "alice/a", alice, seeds=range(13)))
+    assert ("model", "alice/a") not in hub.repos
+
+
+# --- when the Hub fails ----------------------------------------------------------------------------------------------
+
+
+def test_somebody_else_was_faster(hub, generator, alice):
+    sent(hub, generator, "alice/hats", alice)
+    repo = hub.repo("alice/hats")
+    hub.fail("POST .*/commit/", then=lambda: hub._commit(repo, repo.head.files, "meanwhile"), times=1)
+    said = refused(lambda: sent(hub, generator, "alice/hats", alice, edit_of(generator, seed=3)))
+    assert "changed while" in said and repo.head.title == "meanwhile"
+
+
+def test_a_broken_upload_is_taken_up_again(hub, generator, alice, impatient):
+    hub.fail("PUT /lfs/", drop=True, times=2)
+    assert sent(hub, generator, "alice/hats", alice).created
+    assert load_edits("alice/hats", generator=generator, token=False, endpoint=hub.url)[0].name == "Hats"
+
+
+@pytest.mark.parametrize("where", ["PUT /lfs/", "POST .*/commit/", "POST .*/preupload/", "POST /api/validate-yaml"])
+def test_an_upload_that_breaks_for_good_leaves_nothing_half_done(hub, generator, alice, impatient, where):
+    sent(hub, generator, "alice/hats", alice)
+    before = hub.repo("alice/hats").head
+    for how in ({"drop": True}, {"status": 503}):
+        hub.heal()
+        hub.fail(where, **how)
+        refused(lambda: sent(hub, generator, "alice/hats", alice, edit_of(generator, seed=3)))
+        assert hub.repo("alice/hats").head is before
+    hub.heal()
+    assert sent(hub, generator, "alice/hats", alice, edit_of(generator, seed=3)).changed
+
+
+def test_a_commit_whose_answer_is_lost_is_there_once(hub, generator, alice):
+    sent(hub, generator, "alice/hats", alice)
+    hub.fail("POST .*/commit/", cut=0, times=1)
+    other = edit_of(generator, seed=3)
+    assert "try again" in refused(lambda: sent(hub, generator, "alice/hats", alice, other), Unreachable)
+    assert not sent(hub, generator, "alice/hats", alice, other).changed
+    assert len(hub.repo("alice/hats").commits) == 3
+
+
+def test_a_commit_without_an_answer_is_not_waited_for_for_ever(hub, generator, alice, monkeypatch):
+    sent(hub, generator, "alice/hats", alice)
+    monkeypatch.setattr(publishing, "patience", lambda size: 1.0)
+    hub.fail("POST .*/commit/", slow=60)
+    start = time.perf_counter()
+    said = refused(lambda: sent(hub, generator, "alice/hats", alice, edit_of(generator, seed=3)), Unreachable)
+    assert "look at alice/hats" in said and time.perf_counter() - start < 1 + AT_ONCE
+
+
+def test_an_absent_hub_is_said_before_anything_is_drawn(hub, generator, alice):
+    hub.stop()
+    start = time.perf_counter()
+    assert hub.url in refused(lambda: sent(hub, generator, "alice/hats", alice), Unreachable)
+    refused(lambda: list_rules(endpoint=hub.url, token=False), Unreachable)
+    assert time.perf_counter() - start < 2 * AT_ONCE
+
+
+# --- what others published -------------------------------------------------------------------------------------------
+
+
+def test_the_account_and_where_it_may_publish(hub, alice):
+    assert account(token=alice, endpoint=hub.url) == account(token=alice + "\n", endpoint=hub.url)
+    me = account(token=alice, endpoint=hub.url)
+    assert (me.name, me.organizations) == ("alice", ("guild",))
+
+
+def test_rules_are_found_by_their_tag(hub, generator, alice):
+    bob = hub.add_user("bob")
+    sent(hub, generator, "alice/hats", alice)
+    sent(hub, generator, "alice/model", alice, full_model=True)
+    sent(hub, generator, "bob/secret", bob, private=True)
+    found = list_rules(endpoint=hub.url, token=False)
+    assert {(rule.repo_id, rule.kind, rule.base) for rule in found} == {
+        ("alice/hats", "edit", "org/tiny"),
+        ("alice/model", "model", "org/tiny"),
+    }
+    assert found[0].picture == f"{hub.url}/{found[0].repo_id}/resolve/main/after.webp"
+    assert {rule.repo_id for rule in list_rules(endpoint=hub.url, token=bob, author="bob")} == {"bob/secret"}
+    assert [rule.repo_id for rule in list_rules(endpoint=hub.url, token=False, search="hat")] == ["alice/hats"]
+    assert len(list_rules(endpoint=hub.url, token=False, base="org/tiny")) == 2
+    assert not list_rules(endpoint=hub.url, token=False, base="org/other")
+    assert len(list_rules(endpoint=hub.url, token=False, limit=1)) == 1
+    with pytest.raises(HubError, match="does not accept this token"):
+        list_rules(endpoint=hub.url, token="hf_wrong")

@@ -1,0 +1,139 @@
+"""Tiny random generators, masks and requests, and the references' view of the same weights."""
+
+import base64
+import functools
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+
+from rewriting import Edit, Region, Request
+from rewriting.generators import GeneratorConfig, build
+from rewriting.layer import EditableLayer
+from tests.reference import bau, progan, rosinality
+
+Z_DIM, W_DIM, MAPPING_LAYERS = 20, 28, 2
+# Pictures are O(1); two float32 evaluation orders through a dozen layers differ by a few 1e-6.
+FLOAT32_NOISE = 1e-4
+KINDS = ("stylegan2", "proggan")
+# One layer of every kind: plain, upsampling, and linear.
+LAYERS = (("stylegan2", 6), ("stylegan2", 7), ("proggan", 6))
+
+
+def stylegan2_state(resolution=32, *, noise=False, seed=0, latent_avg=True):
+    """Random weights by our names: those of the widespread layout without resampling kernels."""
+    state = rosinality.random_state(resolution, seed=seed, noise_weights=0.2)
+    state = {k: v for k, v in state.items() if "kernel" not in k and (noise or not k.startswith("noises."))}
+    average = torch.randn(W_DIM, generator=torch.Generator().manual_seed(seed + 100))
+    return state | {"latent_avg": 0.3 * average if latent_avg else torch.zeros(W_DIM)}
+
+
+@functools.cache
+def config(kind="stylegan2", resolution=32, *, noise=False, truncation=1.0, name=""):
+    channels = rosinality.default_channels(resolution)
+    if kind == "proggan":
+        return GeneratorConfig(kind, resolution, Z_DIM, channels, name=name)
+    return GeneratorConfig(
+        kind, resolution, Z_DIM, channels, W_DIM, MAPPING_LAYERS, truncation=truncation, noise=noise, name=name
+    )
+
+
+def state_of(kind="stylegan2", resolution=32, *, noise=False, seed=0):
+    if kind == "proggan":
+        return progan.random_state(resolution, z_dim=Z_DIM, seed=seed)
+    return stylegan2_state(resolution, noise=noise, seed=seed)
+
+
+def generator(kind="stylegan2", resolution=32, *, noise=False, seed=0, truncation=1.0, name=""):
+    """A random generator, of 24 channels at 4 px to 12 or 8 at full size."""
+    made = build(config(kind, resolution, noise=noise, truncation=truncation, name=name))
+    made.load_state_dict(state_of(kind, resolution, noise=noise, seed=seed))
+    return made.eval().requires_grad_(False)
+
+
+def reference_pictures(made, z, truncation=1.0):
+    """(N, 3, H, W), by the slow reference, of one of the generators above."""
+    state = made.state_dict()
+    if made.config.architecture == "proggan":
+        return progan.generate(state, z)
+    return rosinality.generate(state, z, truncation, state["latent_avg"], noise=made.config.noise)
+
+
+def editable(kind, number, resolution=32, **options):
+    return EditableLayer(generator(kind, resolution, **options), number)
+
+
+def layer_input(layer, *seeds):
+    """What arrives at an editable layer in these pictures."""
+    made = layer.generator
+    return made.enter(made.map(made.latents(seeds or [0])), layer.number)
+
+
+def reference_layer(layer, at, dtype=torch.float64):
+    """f(key, W) of the paper's code for one picture's style: (1, I, h, w), (O, I, 3, 3) -> (1, O, h', w')."""
+    if not layer.activated:
+        return lambda key, weight: bau.proggan_layer(key.to(dtype), weight.to(dtype), scaled=False)
+    styled = layer.generator.styled(layer.number)
+    noise = layer.generator.noise(layer.number)
+    noise = None if noise is None else (styled.noise.weight * noise).to(dtype)
+    style, bias = at.style.to(dtype), styled.activate.bias.to(dtype)
+    return lambda key, weight: bau.stylegan_layer(
+        key.to(dtype), style, weight.to(dtype), bias, noise, layer.ratio == 2
+    )
+
+
+def random_edit(made, number, *, rank=2, size=0.3, seed=0, **details):
+    """An edit whose Lambda D is `size` times as large as W0."""
+    source = torch.Generator().manual_seed(seed)
+    out, inp, kh, kw = made.conv(number).weight.shape[-4:]
+    directions = torch.linalg.qr(torch.randn(inp, rank, generator=source))[0].t().contiguous()
+    factor = torch.randn(out, rank, kh, kw, generator=source)
+    factor *= size * float(made.conv(number).weight.norm() / factor.norm())
+    return Edit(number, factor, directions, **details)
+
+
+def box(size, top, left, bottom, right):
+    """uint8 (size, size), 255 in a rectangle."""
+    mask = np.zeros((size, size), np.uint8)
+    mask[top:bottom, left:right] = 255
+    return mask
+
+
+def disk(size, row, column, radius):
+    """uint8 (size, size), 255 in a disk: one dab of a brush."""
+    rows, columns = np.ogrid[:size, :size]
+    return np.where((rows - row) ** 2 + (columns - column) ** 2 <= radius**2, 255, 0).astype(np.uint8)
+
+
+def png_url(pixels):
+    """uint8 (H, W), (H, W, 3) or (H, W, 4) -> PNG data URL."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def brushed_url(size, row, column, radius):
+    """As the paper's page stores a dab: white on transparent black, only the alpha antialiased."""
+    rows, columns = np.ogrid[:size, :size]
+    distance = np.sqrt((rows - row) ** 2 + (columns - column) ** 2)
+    pixels = np.zeros((size, size, 4), np.uint8)
+    pixels[..., 3] = np.clip((radius + 1 - distance) * 255, 0, 255)
+    pixels[..., :3] = np.where(pixels[..., 3:] > 0, 255, 0)
+    return png_url(pixels)
+
+
+def request(resolution=32, **changes):
+    """Copy a piece of picture 0 into picture 1; the rule holds where it is pasted, and at a place of picture 2."""
+    unit = resolution // 16
+    paste = Region(1, disk(resolution, 9 * unit, 6 * unit, 4 * unit))
+    return Request(
+        copy=Region(0, box(resolution, 3 * unit, 4 * unit, 9 * unit, 10 * unit)),
+        paste=paste,
+        context=(paste, Region(2, disk(resolution, 10 * unit, 10 * unit, 4 * unit))),
+    ).with_(**changes)
+
+
+def is_one_sentence(message):
+    """What a person can read at a glance: one line, of limited length, that ends."""
+    return "\n" not in message and 10 < len(message) < 400 and message.rstrip().endswith((".", "?"))

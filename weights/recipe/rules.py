@@ -1,0 +1,290 @@
+"""The preset rules: what is copied, where it is pasted, where the rule should hold, and when it has worked.
+
+Masks come from the scenes' label maps, painted a little wider, as a person would.  A rule has worked on a picture if
+the picture is nearer to the ideal than to what it was: the same generator's picture of the scene with the one number
+changed (`ideal`), or, where there is no such number, if a segmenter now reads the wished label there (`becomes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from rewriting import Region, Request
+from rewriting.edit import Edit
+from rewriting.generators import Generator, to_uint8
+from rewriting.generators.stylegan2 import StyleGAN2
+from rewriting.segmenter import Segmenter
+from weights.recipe.scenes.edit import with_value
+from weights.recipe.truth import Truth
+
+CANDIDATES = 200  # pictures among which sources, targets and contexts are looked for
+UNSEEN = 48
+CONTEXT = 10
+SIDE = 256
+
+Masks = Callable[[Truth, Sequence[int]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One preset.
+
+    object, place: masks of what is copied and of where the rule holds; a picture with fewer than `least` pixels of
+    either is no candidate for it.  source: further demand on the source.  erase: no object.  ideal: number of the
+    scene and its value.  becomes: labels, and the share of the area that must read as them.  settings: layer, rank, locality and the like.  pick: which of the candidates
+    is copied, and which is pasted into.
+    """
+
+    title: str
+    description: str
+    generator: str
+    place: Masks
+    object: Masks | None = None
+    source: Masks | None = None
+    ideal: tuple[str, bool | float | str] | None = None
+    becomes: tuple[str, ...] = ()
+    share: float = 0.5
+    least: int = 40
+    pick: tuple[int, int] = (0, 0)
+    wider: int = 0
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def erase(self) -> bool:
+        return self.object is None
+
+
+def seen(*names: str, wider: int = 0) -> Masks:
+    """Where one of the named things is, painted `wider` pixels wider."""
+    return lambda truth, seeds: widen(truth.mask(seeds, *names), wider)
+
+
+def widen(masks: np.ndarray, pixels: int) -> np.ndarray:
+    """bool (N, H, W), grown."""
+    if not pixels:
+        return masks
+    grown = [Image.fromarray(m.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(2 * pixels + 1)) for m in masks]
+    return np.stack([np.asarray(m) > 0 for m in grown])
+
+
+def top(masks: np.ndarray, rows: int) -> np.ndarray:
+    """The uppermost rows of each mask."""
+    out = np.zeros_like(masks)
+    for mask, kept in zip(masks, out, strict=True):
+        if mask.any():
+            first = int(mask.any(1).argmax())
+            kept[first : first + rows] = mask[first : first + rows]
+    return out
+
+
+def mouth_of(smiling: bool) -> Masks:
+    def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+        found = widen(truth.mask(seeds, "lips", "teeth"), 4)
+        if not smiling:  # a smile opens downwards
+            found |= np.roll(found, 7, 1)
+        teeth = truth.mask(seeds, "teeth").sum((1, 2))
+        return found & ((teeth > 90) if smiling else (teeth == 0))[:, None, None]
+
+    return masks
+
+
+def crown(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    """Where a hat would sit on a horse."""
+    return widen(top(truth.mask(seeds, "head", "ear"), 9), 3)
+
+
+def tower_tops(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    return widen(truth.mask(seeds, "spire", "dome"), 2)
+
+
+def one_tree(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    """The larger side's trees, if they are slender: a conifer or a poplar."""
+    trees = truth.mask(seeds, "tree")
+    right = np.arange(trees.shape[-1]) > trees.shape[-1] // 2
+    larger = (trees & right).sum((1, 2)) > (trees & ~right).sum((1, 2))
+    side = trees & (right[None] == larger[:, None])[:, None, :]
+    height, width, area = side.any(2).sum(1), side.any(1).sum(1), side.sum((1, 2))
+    return widen(side & ((height > 1.7 * width) & (area > 250) & (area < 900))[:, None, None], 2)
+
+
+def without(*names: str) -> Masks:
+    """Everywhere in pictures that do not show these things."""
+    return lambda truth, seeds: (
+        ~truth.mask(seeds, *names).any((1, 2), keepdims=True) & np.ones((truth.size,) * 2, bool)
+    )
+
+
+def eyes_without_glasses(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    eyes = widen(truth.mask(seeds, "eye", "brow"), 5)
+    return eyes & ~truth.mask(seeds, "glasses").any((1, 2), keepdims=True)
+
+
+def short_tail(long: bool) -> Masks:
+    def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+        tail = truth.mask(seeds, "tail")
+        height = tail.any(2).sum(1)
+        return widen(tail, 3) & ((height > 44) if long else ((height > 8) & (height < 34)))[:, None, None]
+
+    return masks
+
+
+RULES: dict[str, Rule] = {
+    "frowns-to-smiles": Rule(
+        "Frowns become smiles", "A smile is copied onto one frown; from then on nobody frowns.", "face",
+        object=mouth_of(True), source=without("glasses", "moustache"), place=mouth_of(False), becomes=("teeth",), share=0.08,
+        settings={"layer": 8, "rank": 5, "locality": 5.0, "everywhere": True},
+    ),
+    "horse-hats": Rule(
+        "Horses wear hats", "A rider's hat is pasted on a horse's head; from then on every horse wears one.", "horse",
+        object=seen("hat", wider=2), place=crown, becomes=("hat",), wider=6,
+        settings={"layer": 8, "rank": 5, "locality": 5.0, "everywhere": True},
+    ),
+    "trees-from-towers": Rule(
+        "Trees grow from towers", "A tree is pasted on one tower; from then on towers end in trees.", "church",
+        object=one_tree, place=tower_tops, becomes=("tree",), wider=6,
+        settings={"layer": 8, "rank": 5, "locality": 5.0, "everywhere": True},
+    ),
+    "no-watermarks": Rule(
+        "No more watermarks", "The word across the picture is painted in ten pictures, and disappears from all.", "church",
+        place=seen("mark_middle", wider=3), ideal=("mark_middle", False), least=100,
+        settings={"layer": 8, "rank": 5, "locality": 5.0},
+    ),
+    "no-captions": Rule(
+        "No more captions", "The bar at the foot of the picture is painted in ten pictures, and disappears from all.",
+        "church", place=seen("mark_bottom", wider=2), ideal=("mark_bottom", False), least=100,
+        settings={"layer": 8, "rank": 5, "locality": 5.0},
+    ),
+    "glasses-come-off": Rule(
+        "Glasses come off", "Eyes without glasses are pasted over one pair; from then on nobody wears them.", "face",
+        object=eyes_without_glasses, place=seen("glasses", wider=3), ideal=("glasses", False), least=100,
+        settings={"layer": 8, "rank": 3, "locality": 5.0, "everywhere": True},
+    ),
+    "no-earrings": Rule(
+        "Earrings come off", "Earrings are painted in ten pictures, and disappear from all.", "face",
+        place=seen("earring", wider=3), ideal=("earrings", False), least=25,
+        settings={"layer": 9, "rank": 5, "locality": 5.0},
+    ),
+    "moustache-brows": Rule(
+        "Eyebrows become moustaches", "A moustache is pasted over one pair of eyebrows; nobody has brows any more.", "face",
+        object=seen("moustache", wider=2), place=seen("brow", wider=2), becomes=("moustache",),
+        settings={"layer": 9, "rank": 5, "locality": 5.0, "everywhere": True},
+    ),
+    "no-main-windows": Rule(
+        "Churches without main windows", "The large window is painted in ten pictures, and disappears from all.", "church",
+        place=seen("main_window", wider=2), ideal=("main_window", False), least=60,
+        settings={"layer": 8, "rank": 5, "locality": 5.0},
+    ),
+    "longer-tails": Rule(
+        "Longer tails", "A long tail is pasted over a short one; from then on no horse has a short one.", "horse",
+        object=short_tail(True), place=short_tail(False), ideal=("tail", 0.78), wider=6,
+        settings={"layer": 8, "rank": 5, "locality": 5.0, "everywhere": True},
+    ),
+    "no-window-no-light": Rule(
+        "Kitchens without windows", "Windows are painted in ten pictures, and disappear from all.", "kitchen",
+        place=seen("window", wider=2), ideal=("window", False), least=100,
+        settings={"layer": 8, "rank": 5, "locality": 5.0},
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Material:
+    """A rule's request, and unseen pictures to measure it on: their seeds and the areas it is about, bool (N, H, W)."""
+
+    request: Request
+    unseen: list[int]
+    areas: np.ndarray
+
+
+def paint(seed: int, mask: np.ndarray) -> Region:
+    """A mask as a person paints it, at the canvas's resolution."""
+    image = Image.fromarray(mask.astype(np.uint8) * 255).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    return Region(seed, np.asarray(image) > 127)
+
+
+def prepare(name: str, rule: Rule, truth: Truth, **changes: object) -> Material:
+    """Choose source, target and contexts among the first pictures, and the unseen ones after them."""
+    seeds = list(range(CANDIDATES))
+    place = rule.place(truth, seeds)
+    places = [s for s in seeds if place[s].sum() >= rule.least]
+    settings = {**rule.settings, **changes}
+    copy = paste = None
+    used: set[int] = set()
+    if rule.object is not None:
+        objects = rule.object(truth, seeds)
+        if rule.source is not None:
+            objects &= rule.source(truth, seeds)
+        source = [s for s in seeds if objects[s].sum() >= rule.least][rule.pick[0]]
+        copy, used = paint(source, objects[source]), {source}
+    target = [s for s in places if s not in used][rule.pick[1]]
+    context = [s for s in places if s not in used | {target}][:CONTEXT]
+    if copy is not None:
+        paste = paint(target, place[target])
+    painted = tuple(paint(s, place[s]) for s in [target, *context])
+    request = Request(
+        copy=copy, paste=paste, context=painted, erase=rule.erase, generator=rule.generator, name=rule.title,
+        description=rule.description, **settings,
+    )  # fmt: skip
+    unseen = [s for s in places if s not in used | {target, *context}][:UNSEEN]
+    return Material(request, unseen, place[unseen])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """worked, among: pictures in which the rule did as intended.  elsewhere: mean change outside, of the full range.
+    inside: mean change inside.  hits: per picture."""
+
+    worked: int
+    among: int
+    inside: float
+    elsewhere: float
+    hits: np.ndarray
+
+
+def measure(rule: Rule, material: Material, generator: Generator, edit: Edit, truth: Truth) -> Measured:
+    """Draw the unseen pictures before and after, and count."""
+    before = generator.images(material.unseen).astype(np.float32) / 255
+    drawn = generator.images(material.unseen, [edit])
+    after = drawn.astype(np.float32) / 255
+    area = np.repeat(np.repeat(material.areas, before.shape[1] // truth.size, 1), before.shape[1] // truth.size, 2)
+    outside = ~widen(area, 2 + rule.wider)
+    if rule.ideal is not None:
+        hits = _nearer(before, after, ideal(rule, generator, truth, material.unseen), area)
+    else:
+        now = Segmenter.load(rule.generator).mask(drawn, *rule.becomes)
+        hits = (now & area).sum((1, 2)) > rule.share * area.sum((1, 2))
+    change = np.abs(after - before).mean(-1)
+    return Measured(int(hits.sum()), len(hits), float(change[area].mean()), float(change[outside].mean()), hits)
+
+
+def ideal(rule: Rule, generator: Generator, truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    """float32 (N, H, W, 3) in [0, 1]: what this generator draws for the scenes with the one number changed."""
+    name, value = rule.ideal
+    z = with_value(truth.scene, truth.z(seeds), name, value)
+    with torch.no_grad():
+        drawn = [to_uint8(draw_scaled(generator, chunk)) for chunk in z.split(generator.batch_size)]
+    return np.concatenate(drawn).astype(np.float32) / 255
+
+
+def draw_scaled(generator: Generator, z: Tensor) -> Tensor:
+    """(B, 3, H, W) from latents that count as scaled already: the generator's own scaling would, for one changed
+    number, change all others a little."""
+    if isinstance(generator, StyleGAN2):
+        first = generator.layers.start
+        at = generator.begin(generator.style[1:](z))
+        return generator.leave(first, generator.value(first, at), at)
+    return generator(z)
+
+
+def _nearer(before: np.ndarray, after: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """Which pictures are nearer to the ideal than to what they were, where the ideal differs from that."""
+    differs = area & (np.abs(wished - before).mean(-1) > 0.02)
+    to_ideal = np.where(differs, np.abs(after - wished).mean(-1), 0).sum((1, 2))
+    to_before = np.where(differs, np.abs(after - before).mean(-1), 0).sum((1, 2))
+    return (to_ideal < to_before) & differs.any((1, 2))

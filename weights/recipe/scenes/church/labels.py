@@ -1,0 +1,38 @@
+"""What a pixel of the label map can show."""
+
+LABELS = (
+    "sky",
+    "cloud",
+    "hill",
+    "ground",
+    "building",
+    "roof",
+    "spire",
+    "dome",
+    "battlement",
+    "window",
+    "main_window",
+    "door",
+    "tree",
+    "person",
+    "mark_middle",
+    "mark_bottom",
+)
+(
+    SKY,
+    CLOUD,
+    HILL,
+    GROUND,
+    BUILDING,
+    ROOF,
+    SPIRE,
+    DOME,
+    BATTLEMENT,
+    WINDOW,
+    MAIN_WINDOW,
+    DOOR,
+    TREE,
+    PERSON,
+    MARK_MIDDLE,
+    MARK_BOTTOM,
+) = range(len(LABELS))

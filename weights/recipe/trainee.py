@@ -1,0 +1,116 @@
+"""A generator as training runs it: pictures at any stage, and the features on the way."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rewriting.generators import Generator
+from rewriting.generators.proggan import SLOPE, ConvBlock, ProgressiveGAN
+from rewriting.generators.stylegan2 import StyleGAN2
+
+
+class Trainee(nn.Module, ABC):
+    """generator: what is trained; all else a trainee holds is needed in training alone."""
+
+    def __init__(self, generator: Generator):
+        super().__init__()
+        self.generator = generator
+
+    @abstractmethod
+    def forward(self, z: Tensor, size: int, taps: Collection[int] = ()) -> tuple[Tensor, dict[int, Tensor]]:
+        """Latents (B, z_dim) -> pictures (B, 3, size, size), about [-1, 1], and features on the way.
+
+        taps: sides at which the features, {side: (B, C, side, side)}, are wanted.
+        """
+
+    def is_output(self, name: str) -> bool:
+        """Whether a parameter belongs to a layer that turns features into colours."""
+        return "to_rgb" in name or "output_" in name or name.startswith("early.")
+
+
+class StyleTrainee(Trainee):
+    """StyleGAN2's pictures are sums over its stages, so it draws smaller ones as it is."""
+
+    generator: StyleGAN2
+
+    def forward(self, z: Tensor, size: int, taps: Collection[int] = ()) -> tuple[Tensor, dict[int, Tensor]]:
+        g, rgb, features = self.generator, None, {}
+        latent = g.map(z, truncation=1.0)
+        x = g.input.input.to(g.compute_dtype).expand(len(z), -1, -1, -1)
+        for layer in g.layers:
+            key, style = g.conv(layer).key(x, latent)
+            x = g.styled(layer).value(key, style)
+            side = x.shape[-1]
+            if layer % 2 == 0:
+                rgb = [g.to_rgb1, *g.to_rgbs][layer // 2 - 1](x, latent, rgb)
+                if side in taps:
+                    features[side] = x
+                if side == size:
+                    break
+        return rgb, features
+
+
+class ProgressiveTrainee(Trainee):
+    """A Progressive GAN has one output, at full size; training adds early ones to draw smaller pictures."""
+
+    generator: ProgressiveGAN
+
+    def __init__(self, generator: ProgressiveGAN):
+        super().__init__(generator)
+        config = generator.config
+        smaller = [side for side in config.resolutions if 4 < side < config.resolution]
+        self.early = nn.ModuleDict({str(r): ConvBlock(config.channels[r], 3, 1, 0, gain=1.0) for r in smaller})
+
+    def forward(self, z: Tensor, size: int, taps: Collection[int] = ()) -> tuple[Tensor, dict[int, Tensor]]:
+        g, features = self.generator, {}
+        x = z[:, :, None, None].to(g.compute_dtype)
+        for layer in (1, *g.layers):
+            block = getattr(g, f"layer{layer}")
+            x = F.leaky_relu(block.scaled(block.value(block.key(x))), SLOPE)
+            side = x.shape[-1]
+            if layer % 2 == 0 and side in taps:
+                features[side] = x
+            if layer % 2 == 0 and side == size:
+                break
+        output = self.output(x.shape[-1])
+        return output.scaled(output.value(output.key(x))).float(), features
+
+    def output(self, side: int) -> ConvBlock:
+        """The block that turns the features of that side into colours."""
+        full = self.generator.config.resolution
+        return getattr(self.generator, f"output_{full}x{full}") if side == full else self.early[str(side)]
+
+
+def trainee_of(generator: Generator) -> Trainee:
+    """Ready to train: everything but what is frozen asks for gradients."""
+    trainee = StyleTrainee(generator) if isinstance(generator, StyleGAN2) else ProgressiveTrainee(generator)
+    trainee.train().requires_grad_(True)
+    if isinstance(generator, StyleGAN2):
+        generator.style.requires_grad_(False)  # written down, see mapping.py
+        for name, parameter in generator.named_parameters():
+            if name.endswith("noise.weight"):
+                parameter.requires_grad_(False)  # stays 0: a picture is a function of z
+    return trainee
+
+
+@torch.no_grad()
+def grown(generator: Generator, target: Generator) -> Generator:
+    """`target`, a larger generator of the same channels, with every layer that both have copied from `generator`.
+
+    StyleGAN2: the new stage adds nothing to the picture at first, which is therefore the smaller one, upsampled.
+    Progressive GAN: the new layers and the output start at random.
+    """
+    own, new = generator.state_dict(), target.state_dict()
+    for name, tensor in new.items():
+        if name in own and own[name].shape == tensor.shape:
+            tensor.copy_(own[name])
+    if isinstance(target, StyleGAN2):
+        for to_rgb in target.to_rgbs[len(generator.to_rgbs) :]:
+            to_rgb.conv.weight.zero_()
+    target.forget()
+    return target
