@@ -62,7 +62,7 @@ class KnownModel:
 
 
 def _paper(domain: str, digest: str, shows: str, resolution: int, **details) -> KnownModel:
-    """A StyleGAN2 of the paper, in rosinality's layout; NVIDIA's weights but for the three its authors trained."""
+    """A StyleGAN2 of the paper, in rosinality's layout; under NVIDIA's licence where NVIDIA published that domain."""
     megabytes = {256: 120, 512: 122, 1024: 122}[resolution]
     places = (Place(f"{PAPER}{domain}-{digest}.pt", digest),)
     return KnownModel(f"paper-{domain}", shows, "rosinality", resolution, megabytes, places, truncation=0.5, **details)
@@ -94,11 +94,15 @@ def _ada(domain: str, shows: str, resolution: int, megabytes: int, **details) ->
     return KnownModel(f"ada-{domain}", shows, "rosinality", resolution, megabytes, places, **details)
 
 
-def _distilled(domain: str, digest: str, shows: str, resolution: int, megabytes: int) -> KnownModel:
-    """Self-distilled StyleGAN (Mokady et al., 2022): StyleGAN2 pickles of the PyTorch form."""
-    name = f"{domain}_{resolution}_pytorch.pkl"
-    places = (Place(SELF_DISTILLED + name, digest), Place(f"DragGan/DragGan-Models/stylegan2_{name}", digest))
-    return KnownModel(f"distilled-{domain}", shows, "NVIDIA PyTorch", resolution, megabytes, places, UNKNOWN)
+def _distilled(domain: str, shows: str, resolution: int, megabytes: int, digest: str = "") -> KnownModel:
+    """Self-distilled StyleGAN (Mokady et al., 2022): small PyTorch copies first, then the published pickles."""
+    pickle = f"{domain}_{resolution}_pytorch.pkl"
+    places = (
+        Place(f"ZeqiangLai/StyleGAN2/self_distill/{domain}_{resolution}.pt"),
+        Place(SELF_DISTILLED + pickle),
+        Place(f"DragGan/DragGan-Models/stylegan2_{pickle}", digest),
+    )
+    return KnownModel(f"distilled-{domain}", shows, "rosinality", resolution, megabytes, places, UNKNOWN)
 
 
 KNOWN_MODELS: tuple[KnownModel, ...] = (
@@ -129,7 +133,9 @@ KNOWN_MODELS: tuple[KnownModel, ...] = (
     _ada("afhqwild", "wild animals' heads (AFHQ)", 512, 124),
     _ada("brecahad", "tissue under the microscope (BreCaHAD)", 512, 124),
     _ada("metfaces", "painted and carved faces (MetFaces)", 1024, 133, layers=FACES),
-    _distilled("horses", "f100dc32", "horses, from the web", 256, 360),
+    _distilled("horses", "horses, from the web", 256, 121, "f100dc32"),
+    _distilled("lions", "lions, from the web", 512, 124),
+    _distilled("dogs", "dogs, from the web", 1024, 133),
 )
 
 
@@ -162,5 +168,4 @@ def models_table() -> str:
     table = list(rows())
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]) - 1)]
     lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]) for row in table]
-    example = KNOWN_MODELS[0].command
-    return "\n".join([*lines, "", f"To fetch and convert one: {example}"])
+    return "\n".join([*lines, "", f"To fetch and convert one into a folder: {KNOWN_MODELS[0].command}"])

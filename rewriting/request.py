@@ -108,7 +108,8 @@ class Request:
                 raise ValueError(f"{name} is {brief(value)}; expected a whole number from {low} to {high}.")
         for name, high in (("locality", 1e6), ("truncation", 2)):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, (int, float)) or not 0 <= value <= high):
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if value is not None and not (number and 0 <= value <= high):
                 raise ValueError(f"{name} is {brief(value)}; expected a number from 0 to {high:g}.")
         if self.seeding not in SEEDINGS:
             raise ValueError(f"seeding is {brief(self.seeding)}; expected {' or '.join(SEEDINGS)}.")

@@ -114,7 +114,10 @@ class Rewriter:
             moment = memory.read_moment(path, self.number, width, key)
             if moment is not None:
                 return moment
-        moment = memory.second_moments(self.generator, [self.number], progress=self._progress)[self.number]
+        measured = memory.second_moments(
+            self.generator, [self.number], samples=memory.SAMPLES, progress=self._progress
+        )[self.number]
+        moment = measured.float().double()  # as it is kept: the next start finds the same, to the bit
         try:
             memory.write_moments(kept, {self.number: moment}, key)
         except OSError:

@@ -32,8 +32,8 @@ NORMS = ("l1", "l2")
 
 @dataclass(frozen=True)
 class Solution:
-    """factor: Lambda (O, S, kh, kw).  before, after: the objective, exact, not rounded.  losses: {kind of term: weighted
-    mean |f - v*| (before, after)}.  iterations, milliseconds: what it took."""
+    """factor: Lambda (O, S, kh, kw).  before, after: the objective, exact, not rounded.  losses: {kind of term:
+    weighted mean |f - v*| (before, after)}.  iterations, milliseconds: what it took."""
 
     factor: Tensor
     before: float
@@ -166,7 +166,8 @@ class Problem:
     def normal_equations(self, factor: Tensor, state: tuple, products: Products) -> tuple[Tensor, Tensor]:
         """Gauss-Newton's J^T w J (O, n, n) and gradient J^T w r (O, n)."""
         residual, slope, linear, demodulation = state
-        weight = self.weight * (1.0 if self.squared else (residual.square() + self.rounding**2).rsqrt())
+        share = torch.ones_like(residual) if self.squared else (residual.square() + self.rounding**2).rsqrt()
+        weight = self.weight * share
         if demodulation is None:
             return products.gram(weight), (weight * residual) @ self.patches
         a = slope * demodulation[self.picture].t()
@@ -183,7 +184,7 @@ class Problem:
 
 
 class Products:
-    """Products of the patches' entries, computed once: what turns a Gram matrix per channel into one matrix product."""
+    """Products of the patches' entries, computed once: they turn a Gram matrix per channel into one matrix product."""
 
     def __init__(self, problem: Problem):
         self.patches, self.n = problem.patches, problem.patches.shape[1]
@@ -207,7 +208,10 @@ class Products:
 
 
 def descend(problem: Problem, factor: Tensor, iterations: int, tolerance: float) -> tuple[Tensor, int]:
-    """Minimise with ever less rounding, and keep of each channel what is best without: Lambda (O, n), iterations used."""
+    """Minimise with ever less rounding, and keep of each channel what is best without any.
+
+    Returns Lambda (O, n) and the number of iterations.
+    """
     products, used, finest = Products(problem), 0, problem.rounding
     best, best_cost = factor, problem.exact_cost(factor)
     damping = torch.full((len(factor),), 1e-4, device=factor.device)
@@ -236,7 +240,8 @@ def minimise(
     state = part.forward(here)
     cost = part.cost(state[0])
     used = 0
-    for used in range(1, iterations + 1):
+    while used < iterations:
+        used += 1
         hessian, gradient = part.normal_equations(here, state, products)
         trial = here + damped_step(hessian, gradient, damping[active])
         trial_state = part.forward(trial)

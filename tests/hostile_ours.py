@@ -15,6 +15,8 @@ from PIL import Image
 from rewriting.masks import PREFIX, encode_mask
 from tests.hostile import Job, damaged
 
+TWICE = "a name twice"  # with one meaning: safetensors takes the last, and so does its header's check
+
 
 def generator_repos(folder: Path, repo: Path) -> Iterator[Job]:
     """Generator repos that are not, made from a good one."""
@@ -24,7 +26,8 @@ def generator_repos(folder: Path, repo: Path) -> Iterator[Job]:
         path = _repo(folder / f"w{index}", config, data, "model.safetensors")
         yield Job("generator", f"weights: {label}", path, opens=label.startswith("bit"))
     for index, (label, data) in enumerate(headers(weights)):
-        yield Job("generator", f"header: {label}", _repo(folder / f"h{index}", config, data, "model.safetensors"))
+        path = _repo(folder / f"h{index}", config, data, "model.safetensors")
+        yield Job("generator", f"header: {label}", path, opens=label == TWICE)
     for index, text in enumerate(json_texts(config)):
         path = _repo(folder / f"t{index}", text, weights, "model.safetensors")
         yield Job("generator", f"config: {text[:40]!r}", path)
@@ -53,7 +56,8 @@ def edit_repos(folder: Path, repo: Path) -> Iterator[Job]:
         path = _repo(folder / f"w{index}", config, data, "edit.safetensors")
         yield Job("edit", f"factors: {label}", path, opens=label.startswith("bit"))
     for index, (label, data) in enumerate(headers(factors)):
-        yield Job("edit", f"header: {label}", _repo(folder / f"h{index}", config, data, "edit.safetensors"))
+        path = _repo(folder / f"h{index}", config, data, "edit.safetensors")
+        yield Job("edit", f"header: {label}", path, opens=label == TWICE)
     for index, text in enumerate(json_texts(config)):
         yield Job("edit", f"config: {text[:40]!r}", _repo(folder / f"t{index}", text, factors, "edit.safetensors"))
         path = _repo(folder / f"d{index}", config, factors, "edit.safetensors")
@@ -92,7 +96,7 @@ def headers(data: bytes) -> Iterator[tuple[str, bytes]]:
     yield "not JSON", made(b"\xff" * 100)
     yield "nested JSON", made("[" * 100_000)
     yield "a list", made("[]")
-    yield "a name twice", made(json.dumps(header)[:-1] + f", {json.dumps(name)}: {json.dumps(header[name])}}}")
+    yield TWICE, made(json.dumps(header)[:-1] + f", {json.dumps(name)}: {json.dumps(header[name])}}}")
     yield "huge shape", changed(shape=[2**40, 2**40])
     yield "negative shape", changed(shape=[-1])
     yield "other shape", changed(shape=[1, *header[name]["shape"]])

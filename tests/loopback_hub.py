@@ -25,7 +25,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.loopback_repos import LFS_NAMES, Asked, Commit, Failure, File, Repo, User, front_matter, judge
@@ -371,6 +371,9 @@ def _sent(request: Request, file: File, headers: dict[str, str]) -> Response:
         start, size = int(asked[1]), len(file.data)
         headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
         return Response(file.data[start:], 206, headers)
+    if file.claimed is not None:  # announces that, or nothing where more would come than announced
+        lie = {"Content-Length": str(file.claimed)} if file.claimed > len(file.data) else {}
+        return StreamingResponse(iter([file.data]), headers=headers | lie)
     return Response(file.data, headers=headers)
 
 

@@ -62,26 +62,27 @@ def test_the_app_opens_a_page_with_pictures_that_asks_nobody_else():
         assert hosts == {f"127.0.0.1:{port}"}
 
 
-def test_a_generator_that_is_not_there_ends_the_app_with_one_sentence():
-    command = [sys.executable, "app.py", "--generator", "nowhere"]
+def refused(*arguments):
+    """The sentence with which the app ends."""
+    command = [sys.executable, "app.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
-    assert done.returncode == 2 and not done.stdout
-    assert done.stderr.startswith("error: There is no generator 'nowhere'")
-    assert tiny.is_one_sentence(done.stderr.strip())
+    assert done.returncode == 2 and not done.stdout, done
+    assert tiny.is_one_sentence(done.stderr.strip()), done.stderr
+    return done.stderr
 
 
-def test_a_device_that_is_not_there_ends_the_app_with_one_sentence(capsys):
-    assert app.main(["--device", "abacus"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: There is no device 'abacus'") and tiny.is_one_sentence(said.strip())
+def test_a_generator_that_is_not_there_ends_the_app_with_one_sentence():
+    assert refused("--generator", "nowhere").startswith("error: There is no generator 'nowhere'")
 
 
-def test_a_taken_port_ends_the_app_with_one_sentence(capsys):
+def test_a_device_that_is_not_there_ends_the_app_with_one_sentence():
+    assert refused("--device", "abacus").startswith("error: There is no device 'abacus'")
+
+
+def test_a_taken_port_ends_the_app_with_one_sentence():
     with socket.create_server(("0.0.0.0", 0)) as server:
         port = server.getsockname()[1]
-        assert app.main(["--port", str(port), "--device", "cpu"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: Port {port} is taken") and tiny.is_one_sentence(said.strip())
+        assert refused("--port", str(port), "--device", "cpu").startswith(f"error: Port {port} is taken")
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "x", "-1"])

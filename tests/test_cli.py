@@ -1,7 +1,6 @@
 """The command line: what it draws, solves and writes is what Python does; what goes wrong is one sentence."""
 
 import argparse
-import io
 import os
 import re
 import runpy
@@ -19,7 +18,7 @@ from huggingface_hub import constants
 from PIL import Image
 
 from rewriting import Edit, EditStack, Rewriter, cli, load_generator, memory
-from rewriting.cli import options, pictures, progress
+from rewriting.cli import options, pictures
 from rewriting.generators import bundled, write_generator
 from rewriting.generators.files import MOMENTS
 from rewriting.presets import presets
@@ -388,52 +387,3 @@ def test_the_device_is_chosen_by_what_there_is(monkeypatch):
         monkeypatch.setattr(torch.cuda, "device_count", lambda present=present: int(present))
         assert options.choose_device("auto").type == kind
     assert options.choose_device("cpu").type == "cpu"
-
-
-# --- progress --------------------------------------------------------------------------------------------------------
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-@pytest.fixture
-def at(monkeypatch):
-    """Sets the time."""
-    return lambda seconds: monkeypatch.setattr(progress.time, "monotonic", lambda: seconds)
-
-
-def test_short_work_shows_no_bar(at):
-    terminal = Terminal()
-    with progress.Progress(terminal) as bar:
-        for second in (0.0, 0.4, 0.9):
-            at(second)
-            bar(second, "Drawing")
-    assert terminal.getvalue() == ""
-
-
-def test_long_work_shows_a_bar_and_the_time_left(at):
-    terminal = Terminal()
-    with progress.Progress(terminal) as bar:
-        for second, share in ((0.0, 0.0), (10.0, 0.1), (50.0, 0.5)):
-            at(second)
-            bar(share, "Drawing")
-    *_, last = terminal.getvalue().split("\r")
-    assert "50%" in last and "0:50 left" in last and last.count("=") == progress.WIDTH / 2
-    assert terminal.getvalue().count("\n") == 1 and terminal.getvalue().endswith("\n")
-
-
-def test_a_log_gets_a_line_now_and_then(at):
-    log = io.StringIO()
-    with progress.Progress(log) as bar:
-        for second in range(101):
-            at(float(second))
-            bar(second / 100, "Drawing")
-    lines = log.getvalue().splitlines()
-    assert lines[0] == "Drawing: 10%" and lines[-1] == "Drawing: 100%" and len(lines) == 10
-
-
-@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (36061, "10:01:01")])
-def test_time_is_shown_as_on_a_clock(seconds, shown):
-    assert progress.clock(seconds) == shown

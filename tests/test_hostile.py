@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from rewriting.checkpoints.contents import CheckpointError
-from rewriting.checkpoints.reader import read_contents
+from rewriting.checkpoints import CheckpointError, read_checkpoint, reader
 from rewriting.edit import EditStack, make_edit
 from rewriting.generators import GeneratorConfig, build, write_generator
-from tests import hostile, hostile_checkpoints, hostile_ours
+from tests import fuzz, hostile, hostile_checkpoints, hostile_ours
 from tests.hostile import Job, Outcome
 
 FAMILIES = ("checkpoint", "generator", "edit", "request", "mask")
@@ -96,12 +95,19 @@ def test_in_production_a_bomb_is_read_in_a_process_of_its_own(tmp_path):
     bomb = tmp_path / "bomb.pkl"
     bomb.write_bytes(b"\x80\x04cos\nsystem\n(X\x04\x00\x00\x00truetR.")
     with pytest.raises(CheckpointError, match=r"'bomb.pkl' cannot be used: it asks for 'os.system', .* nothing of it"):
-        read_contents(bomb)
+        read_checkpoint(bomb)
+
+
+def test_in_production_a_file_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader.Limits, "for_file", classmethod(lambda cls, path: cls(seconds=0.2, memory=512 << 20)))
+    (tmp_path / "marks.pkl").write_bytes(b"\x80\x04" + b"]0" * 490_000 + b".")
+    with pytest.raises(CheckpointError, match="'marks.pkl' cannot be used: it takes longer to read than 0.2 seconds"):
+        read_checkpoint(tmp_path / "marks.pkl")
 
 
 LIMITED = """
 import pickle, subprocess, sys, time
-from rewriting.checkpoints.reader import Limits, apply_limits, forbid
+from rewriting.checkpoints.reader import Limits, confine
 
 def attempt(act):
     try:
@@ -109,8 +115,7 @@ def attempt(act):
     except (MemoryError, ValueError) as error:
         print(type(error).__name__, error)
 
-apply_limits(Limits(seconds=4, memory=256 << 20))
-sys.addaudithook(forbid)
+confine(Limits(seconds=4, memory=256 << 20))
 attempt(lambda: bytearray(1 << 30))
 attempt(lambda: subprocess.run(["true"]))
 attempt(lambda: pickle.loads(b"cos\\nsystem\\n."))
@@ -130,3 +135,9 @@ def test_the_limits_of_that_process_hold():
         "CheckpointError It tried to run pickle.find_class; it was made to do harm, and was stopped.",
     ]
     assert done.returncode != 0 and "Timeout" in done.stderr
+
+
+def test_the_fuzzer_reads_mutants_of_every_kind_and_finds_nothing_to_complain_of(tmp_path):
+    count, bad = fuzz.fuzz(600, list(FAMILIES), seed=1, keep=tmp_path / "kept", most=100)
+    assert count == 100 and not bad, "\n".join(f"{o.job.label}: {o.complaint}" for o in bad)
+    assert not (tmp_path / "kept").exists()

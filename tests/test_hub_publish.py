@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from rewriting import Edit, EditStack, Request, load_generator
 from rewriting.generators.files import read_json
-from rewriting.hub import HubError, Unreachable, account, list_rules, load_edits, publish, publish_folder, publishing
+from rewriting.hub import Unreachable, account, list_rules, load_edits, publish, publish_folder, publishing
 from rewriting.hub.folders import write_rule
 from tests import tiny
 from tests.hub_repos import add_generator, edit_of, files_of
@@ -147,6 +147,13 @@ def test_the_code_on_the_card_runs(hub, generator, alice, tmp_path, monkeypatch)
     assert load_generator(tmp_path / "my-model").digest() == generator.merge([edit_of(generator)]).digest()
 
 
+def test_a_generator_that_was_changed_is_not_taken_for_the_repo_it_came_from(hub, generator, alice):
+    changed = generator.merge([edit_of(generator, seed=8)])
+    done = sent(hub, changed, "alice/hats", alice, edit_of(changed))
+    assert done.created and ModelCard(text(hub, "alice/hats")).data.base_model is None
+    assert "neither bundled nor on the Hub" in text(hub, "alice/hats")
+
+
 def test_the_license_of_the_base_is_inherited(tmp_path):
     for given, expected in (
         ("mit", {"license": "mit"}),
@@ -245,6 +252,9 @@ def test_a_folder_is_published_as_it_is(hub, folder, tmp_path, alice):
     assert 'load_generator("alice/model")' in text(hub, "alice/model")
     assert load_generator("alice/model", token=False, endpoint=hub.url).digest() == load_generator(made).digest()
     assert publish_folder(made, "alice/model", token=alice, endpoint=hub.url).commit == done.commit
+    rule = edit_of(load_generator(made)).save_pretrained(tmp_path / "rule", generator=load_generator(made), seeds=FEW)
+    publish_folder(rule, "alice/rule", token=alice, endpoint=hub.url)
+    assert 'from_pretrained("alice/rule")' in text(hub, "alice/rule")
     (made / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(ValueError, match="not a whole safetensors file"):
         publish_folder(made, "alice/other", token=alice, endpoint=hub.url)
@@ -376,32 +386,3 @@ def test_an_absent_hub_is_said_before_anything_is_drawn(hub, generator, alice):
     assert hub.url in refused(lambda: sent(hub, generator, "alice/hats", alice), Unreachable)
     refused(lambda: list_rules(endpoint=hub.url, token=False), Unreachable)
     assert time.perf_counter() - start < 2 * AT_ONCE
-
-
-# --- what others published -------------------------------------------------------------------------------------------
-
-
-def test_the_account_and_where_it_may_publish(hub, alice):
-    assert account(token=alice, endpoint=hub.url) == account(token=alice + "\n", endpoint=hub.url)
-    me = account(token=alice, endpoint=hub.url)
-    assert (me.name, me.organizations) == ("alice", ("guild",))
-
-
-def test_rules_are_found_by_their_tag(hub, generator, alice):
-    bob = hub.add_user("bob")
-    sent(hub, generator, "alice/hats", alice)
-    sent(hub, generator, "alice/model", alice, full_model=True)
-    sent(hub, generator, "bob/secret", bob, private=True)
-    found = list_rules(endpoint=hub.url, token=False)
-    assert {(rule.repo_id, rule.kind, rule.base) for rule in found} == {
-        ("alice/hats", "edit", "org/tiny"),
-        ("alice/model", "model", "org/tiny"),
-    }
-    assert found[0].picture == f"{hub.url}/{found[0].repo_id}/resolve/main/after.webp"
-    assert {rule.repo_id for rule in list_rules(endpoint=hub.url, token=bob, author="bob")} == {"bob/secret"}
-    assert [rule.repo_id for rule in list_rules(endpoint=hub.url, token=False, search="hat")] == ["alice/hats"]
-    assert len(list_rules(endpoint=hub.url, token=False, base="org/tiny")) == 2
-    assert not list_rules(endpoint=hub.url, token=False, base="org/other")
-    assert len(list_rules(endpoint=hub.url, token=False, limit=1)) == 1
-    with pytest.raises(HubError, match="does not accept this token"):
-        list_rules(endpoint=hub.url, token="hf_wrong")

@@ -2,6 +2,6 @@
 
 from rewriting.checkpoints.contents import CheckpointError
 from rewriting.checkpoints.conversion import convert, read_checkpoint
-from rewriting.checkpoints.download import download, fetch
+from rewriting.checkpoints.fetching import download, fetch
 
 __all__ = ["CheckpointError", "convert", "download", "fetch", "read_checkpoint"]

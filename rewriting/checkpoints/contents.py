@@ -50,7 +50,7 @@ def plain_tensors(named: Mapping[Any, Any]) -> dict[str, Tensor]:
     plain = {}
     for name, value in named.items():
         if not isinstance(name, str) or len(name) > MAX_NAME:
-            raise CheckpointError(f"It names a tensor {quoted(name)}; expected a name of at most {MAX_NAME} letters.")
+            raise CheckpointError(f"It names a tensor {quoted(name)}; expected a text of at most {MAX_NAME} letters.")
         if value is not None:
             plain[name] = plain_tensor(name, value)
     return plain

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rewriting.checkpoints.build import build_generator
 from rewriting.checkpoints.contents import CheckpointError
-from rewriting.checkpoints.download import fetch, sha256_of
+from rewriting.checkpoints.fetching import fetch, sha256_of
 from rewriting.checkpoints.layouts import canonical
 from rewriting.checkpoints.reader import read_contents, refusal
 from rewriting.generators import Generator
@@ -90,11 +90,11 @@ def card(generator: Generator, source: str) -> str:
 def _open(path: Path, known: KnownModel | None, name: str, truncation: float | None, report: Progress) -> Generator:
     """read_checkpoint; known: the model that the file is, None to find out by its name and digest."""
     report(0.1, "Reading the file")
-    contents = read_contents(path)
-    report(0.6, "Recognising the generator")
-    digest = sha256_of(path)
-    known = known or known_file(path.name, digest)
     try:
+        contents = read_contents(path)
+        report(0.6, "Recognising the generator")
+        digest = sha256_of(path)
+        known = known or known_file(path.name, digest)
         found = canonical(contents)
         return build_generator(
             found,

@@ -134,7 +134,8 @@ def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
             renamed |= _nvidia_layer(name, tensor)
     layout = "NVIDIA PyTorch" if facts.get("layout") != "tensorflow" else "NVIDIA TensorFlow"
     mean = _one_latent(tensors.get("mapping.w_avg"))
-    return Canonical("stylegan2", layout, renamed, mean, facts.get("clamp"))
+    clamps = [one for one in (facts.get("clamp"), synthesis.get("conv_clamp")) if isinstance(one, (int, float))]
+    return Canonical("stylegan2", layout, renamed, mean, min(clamps, default=None))
 
 
 def _nvidia_layer(name: str, tensor: Tensor) -> Tensors:
@@ -180,11 +181,10 @@ def from_tensorflow(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     for name, tensor in tensors.items():
         if name != "lod" and not name.endswith("/lod"):
             renamed |= _tensorflow_variable(name, tensor)
-    clamp = arguments.get("conv_clamp")
     as_pytorch = {
         "layout": "tensorflow",
         "arguments": {"mapping_kwargs": {"lr_multiplier": arguments.get("mapping_lrmul", MAPPING_RATE)}},
-        "clamp": float(clamp) if isinstance(clamp, (int, float)) else None,
+        "clamp": arguments.get("conv_clamp"),
     }
     return from_persistence(renamed, as_pytorch)
 

@@ -36,7 +36,7 @@ FORBIDDEN_EXACTLY = {"pickle.find_class", "os.remove", "os.rename", "os.rmdir", 
 class Limits:
     """seconds of processor time, and of the clock; bytes of memory beyond what the started process has."""
 
-    seconds: int
+    seconds: float
     memory: int
 
     @classmethod
@@ -49,7 +49,7 @@ class Limits:
 def read_contents(path: str | Path) -> Contents:
     """The generator's tensors in a foreign file, read in a limited process.
 
-    Raises FileNotFoundError, or CheckpointError that says in one sentence why the file cannot be used.
+    Raises FileNotFoundError, or CheckpointError that says why "it", the file, cannot be used; see `refusal`.
     """
     path = Path(path)
     sniff(path)
@@ -62,8 +62,8 @@ def read_contents(path: str | Path) -> Contents:
                 command, cwd=folder, env=_environment(), capture_output=True, timeout=STARTUP_SECONDS + limits.seconds
             )
         except subprocess.TimeoutExpired:
-            raise CheckpointError(refusal(path.name, _too_slow(limits))) from None
-        return _collect(path.name, Path(folder), limits, done)
+            raise CheckpointError(_too_slow(limits)) from None
+        return _collect(Path(folder), limits, done)
 
 
 def extract(path: Path) -> Contents:
@@ -90,9 +90,7 @@ def extract(path: Path) -> Contents:
 def main() -> None:
     """path, folder for the answer, seconds, bytes -> the folder's answer.json and, if it went well, tensors."""
     path, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    torch.set_num_threads(1)
-    sys.addaudithook(forbid)
-    apply_limits(Limits(int(sys.argv[3]), int(sys.argv[4])))
+    confine(Limits(float(sys.argv[3]), int(sys.argv[4])))
     try:
         contents = extract(path)
         save_file(contents.tensors, folder / TENSORS)
@@ -102,6 +100,15 @@ def main() -> None:
     except MemoryError:
         answer = {"error": _too_large()}
     (folder / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+
+
+def confine(limits: Limits) -> None:
+    """From now on this process has limits, and can start nothing."""
+    torch.set_num_threads(1)
+    sys.dont_write_bytecode = True  # a module imported late would rename a file of its own,
+    tempfile.gettempdir()  # and the first use of this removes one
+    sys.addaudithook(forbid)
+    apply_limits(limits)
 
 
 def forbid(event: str, _: tuple) -> None:
@@ -118,7 +125,7 @@ def apply_limits(limits: Limits) -> None:
     except ImportError:
         return
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(usage.ru_utime + usage.ru_stime) + 1 + limits.seconds
+    seconds = int(usage.ru_utime + usage.ru_stime + limits.seconds) + 1
     for what, limit in (
         (resource.RLIMIT_AS, _address_space() + limits.memory),
         (resource.RLIMIT_CPU, seconds),
@@ -152,19 +159,20 @@ def _environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": modules, "OMP_NUM_THREADS": "1"}
 
 
-def _collect(name: str, folder: Path, limits: Limits, done: subprocess.CompletedProcess) -> Contents:
+def _collect(folder: Path, limits: Limits, done: subprocess.CompletedProcess) -> Contents:
     try:
         answer = json.loads((folder / ANSWER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise CheckpointError(refusal(name, _why_it_ended(limits, done))) from None
+        raise CheckpointError(_why_it_ended(limits, done)) from None
     if "error" in answer:
-        raise CheckpointError(refusal(name, answer["error"]))
+        raise CheckpointError(answer["error"])
     return Contents(load_file(folder / TENSORS), answer["facts"])
 
 
 def refusal(name: str, why: str) -> str:
-    if why.startswith("It "):
-        return f"{quoted(name)} cannot be used: it {why[3:]}"
+    """The sentence for people: which file cannot be used, unless it names the file already, and why."""
+    if why.startswith("'"):
+        return why
     return f"{quoted(name)} cannot be used: {why[0].lower()}{why[1:]}"
 
 
@@ -180,7 +188,7 @@ def _why_it_ended(limits: Limits, done: subprocess.CompletedProcess) -> str:
 
 
 def _too_slow(limits: Limits) -> str:
-    return f"It takes longer to read than {limits.seconds} seconds, which a file of its size never should."
+    return f"It takes longer to read than {limits.seconds:g} seconds, which a file of its size never should."
 
 
 def _too_large() -> str:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from rewriting.checkpoints.contents import CheckpointError, quoted
 
 Table = Mapping[tuple[str, str], Callable[..., Any]]
-MAX_INSTRUCTIONS = 2_000_000
+MAX_INSTRUCTIONS = 1_000_000
 NAME_LIMIT = 100
 DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, TypeError, ValueError, struct.error)
 PUSHED = {

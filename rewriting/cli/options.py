@@ -20,7 +20,9 @@ Progress = Callable[[float, str], None]
 # --- parsers ---------------------------------------------------------------------------------------------------------
 
 
-def command(commands: Any, name: str, run: Callable[[argparse.Namespace], None], summary: str, shown: str):
+def command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], summary: str, shown: str
+) -> argparse.ArgumentParser:
     """A new command's parser.  summary: one sentence for the list of commands.  shown: examples below its help."""
     parser = commands.add_parser(
         name,

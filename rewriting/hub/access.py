@@ -196,12 +196,14 @@ def account(*, token: Token = None, endpoint: str | None = None) -> Account:
 @contextmanager
 def plainly(what: str, *, endpoint: str | None = None, revision: str | None = None) -> Iterator[None]:
     """Turns whatever the Hub's client raises into a HubError about `what`, a repo's id or the like."""
-    http = http_client()
+    from huggingface_hub import errors
+
+    http, xet = http_client(), getattr(errors, "XetDownloadError", OSError)
     try:
         yield
     except HubError:
         raise
-    except (OSError, http.HTTPError, http.InvalidURL, RuntimeError) as error:
+    except (OSError, http.HTTPError, http.InvalidURL, xet, RuntimeError) as error:
         raise _explained(error, what, endpoint, revision) from error
     except ValueError as error:  # the client's own checks, and answers that are not JSON
         raise HubError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -319,10 +320,11 @@ def _report(edit: Edit) -> str:
     name, report = plain(edit.name) or "–", edit.report
     if report is None:
         return f"| {name} | not recorded | | | |"
-    kept = "–" if report.preserved is None else f"{report.preserved:.1%}"
+    kept, elsewhere = (
+        "–" if share is None or math.isnan(share) else f"{share:.1%}" for share in (report.preserved, report.elsewhere)
+    )
     return (
-        f"| {name} | {report.loss_before:.4g} → {report.loss_after:.4g} | {report.change:.1%} | "
-        f"{report.elsewhere:.1%} | {kept} |"
+        f"| {name} | {report.loss_before:.4g} → {report.loss_after:.4g} | {report.change:.1%} | {elsewhere} | {kept} |"
     )
 
 

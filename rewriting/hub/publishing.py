@@ -28,7 +28,7 @@ from rewriting.hub.access import (
     silence,
     writing_token,
 )
-from rewriting.hub.cards import generator_card
+from rewriting.hub.cards import YOUR_REPO, generator_card
 from rewriting.hub.download import CARD, LICENSE, LIMITS, fetch, look_up
 from rewriting.hub.folders import write_rule
 
@@ -141,7 +141,8 @@ def publish_folder(
 ) -> Published:
     """Publish a generator-repo or edit-repo folder as it is: the files that these formats name, and no others.
 
-    The files are opened first, to see that they are whole.  A generator without a model card gets one.  Options as
+    The files are opened first, to see that they are whole.  A generator without a model card gets one, and the code
+    on a card of `write_rule` gets the repo's id.  Options as
     for `publish`.
     """
     folder, token = Path(folder), writing_token(token)
@@ -152,6 +153,8 @@ def publish_folder(
     if CARD not in files and kind == GENERATOR_FORMAT:
         card = generator_card(read_generator(folder).config, target.repo_id, LICENSE in files)
         files[CARD] = card.encode()
+    elif CARD in files:  # written before anybody knew where it would be
+        files[CARD] = (folder / CARD).read_bytes().replace(YOUR_REPO.encode(), target.repo_id.encode())
     return send(
         target,
         files,

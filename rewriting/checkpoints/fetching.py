@@ -21,22 +21,29 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 Progress = Callable[[float, str], None]
 
 
-def fetch(source: str | Path, *, folder: str | Path | None = None, progress: Progress | None = None) -> Path:
+def fetch(
+    source: str | Path,
+    *,
+    folder: str | Path | None = None,
+    endpoint: str | None = None,
+    progress: Progress | None = None,
+) -> Path:
     """A local path for a local file, an https address, a Hub file (org/name/path/file.pt), or a known model's name.
 
-    What is downloaded is kept in `folder`, by default a cache.  A known model is looked for in all its places.
+    What is downloaded is kept in `folder`, by default a cache; what is on the Hub, in the Hub's own.  A known model is
+    looked for in all its places.  endpoint: address of another Hub.
     Raises FileNotFoundError or ValueError for something that is none of these, ConnectionError if none can be reached.
     """
     text = str(source)
     if Path(source).is_file():
         return Path(source)
     if known := known_model(text):
-        return _fetch_known(known, folder, progress)
+        return _fetch_known(known, folder, endpoint, progress)
     if "://" in text:
         return download(text, folder, progress=progress)
     parts = text.split("/")
     if len(parts) >= 3 and all(re.fullmatch(r"[\w][\w.-]*", part) for part in parts) and not Path(parts[0]).exists():
-        return _from_hub("/".join(parts[:2]), "/".join(parts[2:]))
+        return _from_hub("/".join(parts[:2]), "/".join(parts[2:]), endpoint)
     raise FileNotFoundError(
         f"There is no file {text[:200]!r}; give a path, an https address, org/name/file on the Hub, or a known model."
     )
@@ -91,21 +98,23 @@ def _cache(folder: str | Path | None) -> Path:
     return Path(root).expanduser() / "downloads"
 
 
-def _fetch_known(known: KnownModel, folder: str | Path | None, progress: Progress | None) -> Path:
+def _fetch_known(
+    known: KnownModel, folder: str | Path | None, endpoint: str | None, progress: Progress | None
+) -> Path:
     failures = []
     for place in known.places:
         try:
-            return _fetch_place(place, folder, progress)
-        except (ConnectionError, FileNotFoundError) as error:
+            return _fetch_place(place, folder, endpoint, progress)
+        except (OSError, ValueError) as error:  # it cannot be reached, or has another file under that name
             failures.append(str(error).rstrip("."))
     raise ConnectionError(f"{known.name} could not be fetched from any of its places: {'; '.join(failures)}.")
 
 
-def _fetch_place(place: Place, folder: str | Path | None, progress: Progress | None) -> Path:
+def _fetch_place(place: Place, folder: str | Path | None, endpoint: str | None, progress: Progress | None) -> Path:
     if "://" in place.address:
         return download(place.address, folder, sha256=place.sha256, progress=progress)
     repo, name, path = place.address.split("/", 2)
-    fetched = _from_hub(f"{repo}/{name}", path)
+    fetched = _from_hub(f"{repo}/{name}", path, endpoint)
     if place.sha256 and not sha256_of(fetched).startswith(place.sha256):
         raise ValueError(f"{place.address} is not the file that is meant: its sha256 is not {place.sha256}.")
     return fetched
@@ -197,13 +206,13 @@ def _advice(code: int) -> str:
 # --- the Hub ---------------------------------------------------------------------------------------------------------
 
 
-def _from_hub(repo: str, path: str) -> Path:
+def _from_hub(repo: str, path: str, endpoint: str | None) -> Path:
     """A file of a Hub repo through huggingface_hub and its cache.  Raises ConnectionError, FileNotFoundError."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(hf_hub_download(repo, path, etag_timeout=10))
+        return Path(hf_hub_download(repo, path, endpoint=endpoint, etag_timeout=10))
     except GatedRepoError:
         raise ConnectionError(
             f"{repo} is gated; accept its terms on the Hub and log in with `hf auth login`."

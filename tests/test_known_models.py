@@ -1,0 +1,259 @@
+"""The table of public models, and fetching files: resumed, checked, and with the reason when it fails."""
+
+import hashlib
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from rewriting.checkpoints import conversion, convert, download, fetch, fetching, reader
+from rewriting.generators import GeneratorConfig
+from rewriting.known_models import KNOWN_MODELS, KnownModel, Place, known_file, known_model, models_table
+from tests.reference import nvidia
+from tests.test_checkpoints import save_rosinality
+
+pytest_plugins = ("tests.hub_fixtures",)
+
+DATA = bytes(range(256)) * 40
+SHA = hashlib.sha256(DATA).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """Files by path on 127.0.0.1; whether it resumes and where it breaks off can be set; keeps what it was asked."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files = {"/model.pt": DATA}
+        self.etag, self.resumes, self.breaks_after, self.redirect = '"v1"', True, None, {}
+        self.asked = []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        server = self.server
+        server.asked.append((self.path, self.headers.get("Range")))
+        if self.path in server.redirect:
+            self.send_response(302)
+            self.send_header("Location", server.redirect[self.path])
+            self.end_headers()
+            return
+        if self.path not in server.files:
+            self.send_error(404)
+            return
+        data, start = server.files[self.path], self._start()
+        if start >= len(data) and start:
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.send_header("ETag", server.etag)
+        self.end_headers()
+        self.wfile.write(data[start : server.breaks_after])
+
+    def _start(self):
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
+        same = self.headers.get("If-Range") in (None, self.server.etag)
+        return int(wanted[1]) if wanted and same and self.server.resumes else 0
+
+    def log_message(self, *_):
+        """Nothing on the screen."""
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    with Server() as running:
+        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+def broken_off(server, folder, after=5000):
+    """A first attempt that the server breaks off."""
+    server.breaks_after = after
+    with pytest.raises(ConnectionError, match=r"broke off after 5,000 of 10,240 bytes; run it again to go on"):
+        download(f"{server.url}/model.pt", folder)
+    server.breaks_after = None
+
+
+# --- downloads -------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_arrives_whole_is_checked_and_is_not_fetched_twice(server, tmp_path):
+    said = []
+    path = download(f"{server.url}/model.pt", tmp_path, sha256=SHA, progress=lambda share, what: said.append(share))
+    assert path.name == "model.pt" and path.read_bytes() == DATA and said[-1] == 1
+    assert download(f"{server.url}/model.pt", tmp_path, sha256=SHA[:8]) == path and len(server.asked) == 1
+    assert [file.name for file in path.parent.iterdir()] == ["model.pt"]
+
+
+def test_a_download_that_broke_off_goes_on_where_it_stopped(server, tmp_path):
+    broken_off(server, tmp_path)
+    path = download(f"{server.url}/model.pt", tmp_path, sha256=SHA)
+    assert path.read_bytes() == DATA and server.asked[-1] == ("/model.pt", "bytes=5000-")
+
+
+def test_it_begins_again_when_the_file_has_changed(server, tmp_path):
+    broken_off(server, tmp_path)
+    server.files["/model.pt"], server.etag = DATA[::-1], '"v2"'
+    assert download(f"{server.url}/model.pt", tmp_path).read_bytes() == DATA[::-1]
+
+
+def test_it_begins_again_when_the_server_cannot_resume(server, tmp_path):
+    broken_off(server, tmp_path)
+    server.resumes = False
+    assert download(f"{server.url}/model.pt", tmp_path, sha256=SHA).read_bytes() == DATA
+
+
+def test_it_begins_again_when_there_is_nothing_left_to_fetch(server, tmp_path):
+    broken_off(server, tmp_path)
+    server.files["/model.pt"] = DATA[:5000]
+    assert download(f"{server.url}/model.pt", tmp_path).read_bytes() == DATA[:5000]
+    assert [span for _, span in server.asked] == [None, "bytes=5000-", None]
+
+
+def test_another_file_than_the_one_meant_is_deleted(server, tmp_path):
+    with pytest.raises(ValueError, match=f"its sha256 begins with {SHA[:8]}, expected 00000000; it was deleted"):
+        download(f"{server.url}/model.pt", tmp_path, sha256="00000000")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_dead_link_is_called_dead(server, tmp_path):
+    with pytest.raises(ConnectionError, match=r"/none.pt answers 404 \(Not Found\); the link is dead"):
+        download(f"{server.url}/none.pt", tmp_path)
+    gone = server.url
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(ConnectionError, match="could not be downloaded .*refused.*; run it again"):
+        download(f"{gone}/model.pt", tmp_path)
+
+
+def test_a_file_that_is_too_large_is_not_fetched(server, tmp_path):
+    with pytest.raises(ValueError, match="The file has 10,240 bytes; 10,000 is the most"):
+        download(f"{server.url}/model.pt", tmp_path, most=10_000)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://example.org/model.pt", "is not an https address"),
+        ("file:///etc/passwd", "is not an https address"),
+        ("ftp://127.0.0.1/model.pt", "is not an https address"),
+        ("https://127.0.0.1/", "names no file"),
+        ("https://127.0.0.1/..", "names no file"),
+        ("https://[::1/model.pt", "is not an address"),
+    ],
+)
+def test_other_addresses_are_not_tried(tmp_path, url, says):
+    with pytest.raises(ValueError, match=says):
+        download(url, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_of_files_cannot_lead_elsewhere(server, tmp_path):
+    server.files["/a/..%2f..%2f.evil%00.pt"] = DATA
+    path = download(f"{server.url}/a/..%2f..%2f.evil%00.pt", tmp_path)
+    assert path.parent.parent == tmp_path and path.name == "evil_.pt"
+
+
+def test_redirects_are_followed(server, tmp_path):
+    server.redirect["/old.pt"] = "/model.pt"
+    assert download(f"{server.url}/old.pt", tmp_path, sha256=SHA).read_bytes() == DATA
+
+
+# --- sources ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_known_model_is_looked_for_in_all_its_places(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(conversion, "read_contents", reader.extract)
+    save_rosinality(tmp_path / "g.pt", nvidia.random_state(16))
+    server.files["/second.pt"] = (tmp_path / "g.pt").read_bytes()
+    places = (Place(f"{server.url}/first.pt"), Place(f"{server.url}/second.pt"))
+    known = KnownModel("a-model", "noise", "rosinality", 16, 1, places, "some-licence", 0.6, {"hats": 5})
+    for module in (fetching, conversion):
+        monkeypatch.setattr(module, "known_model", {"a-model": known}.get)
+    monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "cache"))
+    config = convert("a-model", tmp_path / "out").config
+    assert [path for path, _ in server.asked] == ["/first.pt", "/second.pt"]
+    assert (config.name, config.truncation, config.default_layer, config.license) == (
+        "a-model",
+        0.6,
+        5,
+        "some-licence",
+    )
+    del server.files["/second.pt"]
+    with pytest.raises(
+        ConnectionError, match=r"a-model could not be fetched.*first.pt answers 404.*second.pt answers 404"
+    ):
+        fetch("a-model", folder=tmp_path / "other")
+
+
+def test_a_file_on_the_hub(hub, tmp_path):
+    hub.add_repo("org/weights", {"ada/model.pt": DATA})
+    assert fetch("org/weights/ada/model.pt", endpoint=hub.url).read_bytes() == DATA
+    with pytest.raises(FileNotFoundError, match="no org/weights/other.pt that you may read"):
+        fetch("org/weights/other.pt", endpoint=hub.url)
+    with pytest.raises(FileNotFoundError, match="no org/none/model.pt that you may read"):
+        fetch("org/none/model.pt", endpoint=hub.url)
+
+
+def test_what_is_none_of_these_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    for source in ("none.pt", "models/of/mine.pt", "no model", str(tmp_path)):
+        with pytest.raises(FileNotFoundError, match="give a path, an https address, org/name/file on the Hub"):
+            fetch(source)
+    (tmp_path / "here.pt").write_bytes(DATA)
+    assert fetch("here.pt").read_bytes() == DATA
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+def test_every_known_model_has_what_the_table_promises():
+    names = [model.name for model in KNOWN_MODELS]
+    assert len(set(names)) == len(names) >= 20
+    for model in KNOWN_MODELS:
+        assert known_model(model.name) is model and model.license and model.megabytes > 50 and model.shows
+        assert model.command == f"python -m rewriting convert {model.name} {model.name}"
+        channels = {4 << n: 1 for n in range(model.resolution.bit_length() - 2)}
+        for layer in model.layers.values():  # the config refuses a layer that the generator does not have
+            GeneratorConfig("proggan", model.resolution, 1, channels, default_layer=layer)
+        for place in model.places:
+            assert re.fullmatch(r"([0-9a-f]{8,64})?", place.sha256)
+            on_hub = re.fullmatch(r"[\w-]+/[\w-]+/[\w./-]+\.(pt|pkl)", place.address)
+            # Nobody can tell what arrives by plain http unless the digest is known.
+            assert on_hub or place.address.startswith("https://") or (place.sha256 and "://" in place.address)
+
+
+def test_the_papers_generators_and_layers_are_there():
+    layers = {name: known_model(name).layers for name in ("paper-church", "paper-horse", "paper-faces")}
+    assert layers["paper-church"] == {"domes, spires, trees": 8, "watermarks": 6}
+    assert layers["paper-horse"]["hats, ears"] == 8 and layers["paper-faces"] == {
+        "smiles": 6,
+        "hair": 10,
+        "objects": 8,
+    }
+    assert {"paper-kitchen", "progan-kitchen", "stylegan2-church", "ada-ffhq"} <= {
+        model.name for model in KNOWN_MODELS
+    }
+
+
+def test_a_known_file_is_one_of_that_name_and_digest():
+    digest = "e8ca9fd0" + "0" * 56
+    assert known_file("stylegan2_church-e8ca9fd0.pt", digest).name == "paper-church"
+    assert known_file("stylegan2_church-e8ca9fd0.pt", "0" * 64) is None
+    assert known_file("ffhq.pt", "0" * 64) is None and known_file("other.pt", digest) is None
+
+
+def test_the_printed_table_names_every_model_with_its_terms():
+    lines = models_table().splitlines()
+    for model in KNOWN_MODELS:
+        line = next(line for line in lines if line.startswith(f"{model.name} "))
+        assert model.license in line and str(model.resolution) in line and model.places[0].address in line
+    assert lines[-1].endswith(KNOWN_MODELS[0].command)

@@ -1,0 +1,403 @@
+"""The whole way from a request to an edit, on tiny random generators."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from rewriting import Region, Request, Rewriter, memory
+from rewriting.generators import to_uint8
+from rewriting.layer import expand
+from rewriting.masks import resize_mask
+from rewriting.memory import content_key, second_moments, write_moments
+from rewriting.rewriter import LOCALITY_FIRST, LOCALITY_PICTURES
+from tests import tiny
+from tests.reference import bau
+
+SEEDS = [0, 1, 2, 3, 4]
+EACH = pytest.mark.parametrize("rewriter", tiny.LAYERS, indirect=True, ids=lambda one: f"{one[0]}-{one[1]}")
+
+
+@pytest.fixture(autouse=True)
+def few_samples(monkeypatch):
+    """Statistics of 48 pictures instead of 1000: enough for 16 channels."""
+    monkeypatch.setattr(memory, "SAMPLES", 48)
+
+
+@pytest.fixture(scope="module")
+def rewriters():
+    return {}
+
+
+@pytest.fixture
+def rewriter(request, rewriters):
+    """One of each kind of layer, kept for the module: its caches should do no harm."""
+    kind, number = getattr(request, "param", ("stylegan2", 6))
+    if (kind, number) not in rewriters:
+        rewriters[kind, number] = Rewriter(tiny.generator(kind, name="tiny"), number)
+    return rewriters[kind, number]
+
+
+def said(error, action, *arguments, **options):
+    with pytest.raises(error) as caught:
+        action(*arguments, **options)
+    assert tiny.is_one_sentence(str(caught.value)), str(caught.value)
+    return str(caught.value)
+
+
+# Solving
+
+
+@EACH
+def test_a_request_is_solved_to_an_edit_that_draws_its_goal(rewriter):
+    made = rewriter.generator
+    request = tiny.request()
+    digest, before = made.digest(), {k: v.clone() for k, v in made.state_dict().items()}
+    edit = rewriter.solve(request, rank=10, locality=0.3)
+    report = edit.report
+    # A rank of 10 has 90 numbers a channel for the 36 to 144 positions of the object.
+    assert report.loss_after < 0.25 * report.loss_before
+    goal = rewriter.goal_image(request).astype(int)
+    drawn = {name: made.images([1], edits)[0] for name, edits in (("before", []), ("after", [edit]))}
+    asked = rewriter.goal_terms(request)[0].weight > 0
+    asked = np.kron(asked.numpy(), np.ones([32 // len(asked)] * 2)) > 0  # the object's place in the picture
+    error = {name: np.abs(picture - goal)[asked].mean() for name, picture in drawn.items()}
+    assert error["after"] < 0.6 * error["before"]
+    assert (edit.layer, edit.rank, edit.strength) == (rewriter.number, 10, 1.0)
+    assert edit.factor.shape == (len(rewriter.layer.weight), 10, 3, 3) and edit.directions.shape[0] == 10
+    made.forget()
+    assert made.digest() == digest and all(torch.equal(v, before[k]) for k, v in made.state_dict().items())
+
+
+@EACH
+def test_the_directions_are_those_of_appendix_d(rewriter):
+    request = tiny.request()
+    pairs = []
+    for region in request.context:
+        key = tiny.layer_input(rewriter.layer, region.seed).key[0].double()
+        pairs.append((key, bau.resize_mask(tiny.png_url(region.mask), *key.shape[-2:]).double()))
+    expected = bau.direction(pairs, rewriter.second_moment(), 3)
+    # The keys come out of float32, and C is whitened: its condition number multiplies their rounding.
+    torch.testing.assert_close(rewriter.directions(request, 3).double(), expected, rtol=0, atol=1e-3)
+
+
+def test_an_edit_remembers_where_it_came_from(rewriter):
+    request = tiny.request(name="Hats", description="for all")
+    edit = rewriter.solve(request, rank=2, locality=0.5)
+    assert (edit.name, edit.generator, edit.base) == ("Hats", "tiny", rewriter.generator.digest())
+    assert edit.request == request.with_(layer=6, rank=2, locality=0.5)
+    edit.check_fits(rewriter.generator)
+    again = rewriter.solve(edit.request)  # opened and solved again, without saying how
+    assert torch.equal(again.factor, edit.factor) and torch.equal(again.directions, edit.directions)
+
+
+def test_what_is_not_said_is_chosen(rewriter):
+    edit = rewriter.solve(tiny.request())
+    assert (edit.rank, edit.request.rank, edit.request.locality) == (5, 5, 5.0)
+    edit = rewriter.solve(tiny.request(rank=3, locality=0.0))
+    assert (edit.rank, edit.request.locality) == (3, 0.0)
+    assert Rewriter(rewriter.generator).number == rewriter.generator.config.default_layer == 8
+
+
+@EACH
+def test_the_report_is_what_a_dense_evaluation_finds(rewriter):
+    request = tiny.request(preserve=(Region(3, tiny.disk(32, 10, 20, 6)),))
+    for locality in (0.0, 0.1):
+        edit = rewriter.solve(request, rank=3, locality=locality)
+        report, weight = edit.report, rewriter.layer.weight + edit.delta()
+        assert report.change == pytest.approx(float(edit.delta().norm() / rewriter.layer.weight.norm()), rel=1e-4)
+
+        def mean_error(terms, weight):
+            errors = [
+                ((rewriter.layer.value(term.at, weight) - term.target).abs().mean((0, 1)) * term.weight).sum()
+                for term in terms
+            ]
+            return float(sum(errors) / sum(term.weight.sum() for term in terms))
+
+        with torch.no_grad():
+            goals = [term for term in rewriter.goal_terms(request) if term.kind == "goal"]
+            kept = [term for term in rewriter.goal_terms(request) if term.kind == "preserve"]
+            elsewhere = rewriter.locality_terms(request)
+            size = {name: np.mean([float(t.target.abs().mean()) for t in terms])
+                    for name, terms in (("kept", kept), ("elsewhere", elsewhere))}  # fmt: skip
+            assert report.loss_before == pytest.approx(mean_error(goals, rewriter.layer.weight), rel=1e-3)
+            assert report.loss_after == pytest.approx(mean_error(goals, weight), rel=1e-3)
+            assert report.preserved == pytest.approx(mean_error(kept, weight) / size["kept"], rel=1e-3)
+            # Told whether or not it was asked for: it is what one wants to know before asking.
+            assert report.elsewhere == pytest.approx(mean_error(elsewhere, weight) / size["elsewhere"], rel=1e-3)
+        assert report.objective_after < report.objective_before and report.milliseconds > 0 < report.iterations
+    assert rewriter.solve(tiny.request(), rank=1).report.preserved is None
+
+
+@pytest.mark.parametrize("method", ["whitened", "svd", "units", "single"])
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_every_method_lowers_the_loss_within_its_directions(rewriter, method, norm):
+    request = tiny.request()
+    edit = rewriter.solve(request, rank=1, locality=0.0, method=method, norm=norm)
+    assert edit.report.loss_after < edit.report.loss_before
+    keys, weights = rewriter.context_keys(request)
+    expected = memory.directions(keys, weights, rewriter.second_moment(), 1, method=method)
+    assert torch.equal(edit.directions, expected)
+    along = torch.einsum("oihw,si->oshw", edit.delta(), edit.directions)
+    size = float(edit.delta().abs().max())
+    torch.testing.assert_close(expand(along, edit.directions), edit.delta(), rtol=0, atol=1e-5 * size)
+
+
+def test_pasting_everywhere_asks_for_the_object_in_every_context_picture(rewriter):
+    context = tuple(Region(seed, tiny.disk(32, 12, 14, 5)) for seed in (0, 1, 2, 3))  # 0 is copied from, 1 pasted to
+    request = tiny.request(context=context, everywhere=True)
+    goals = rewriter.goal_terms(request)
+    assert len(goals) == 3 and len(rewriter.goal_terms(request.with_(everywhere=False))) == 1
+    assert sum(float(term.weight.sum()) for term in goals) == pytest.approx(1)
+    report = rewriter.solve(request, rank=5, locality=0.0).report
+    assert report.loss_after < 0.8 * report.loss_before
+
+
+@EACH
+def test_erasing_silences_the_context(rewriter):
+    context = tuple(Region(seed, tiny.disk(32, 12, 14, 7)) for seed in (2, 3))
+    request = Request(erase=True, context=context, units=4)
+    edit = rewriter.solve(request, rank=5, locality=0.0)
+    assert edit.report.loss_after < 0.8 * edit.report.loss_before
+    goals = rewriter.goal_terms(request)
+    assert len(goals) == 2 and sum(float(term.weight.sum()) for term in goals) == pytest.approx(1)
+    pairs = []
+    for region in context:
+        key = tiny.layer_input(rewriter.layer, region.seed).key[0].double()
+        pairs.append((key, bau.resize_mask(tiny.png_url(region.mask), *key.shape[-2:]).double()))
+    loudest = bau.unit_scores(pairs, rewriter.second_moment()).topk(4).indices
+    silent = tiny.layer_input(rewriter.layer, 2)
+    silent.key[:, loudest] *= 1 - pairs[0][1].float()
+    share = torch.from_numpy(resize_mask(context[0].mask, goals[0].target.shape[-1]))
+    with torch.no_grad():
+        expected = rewriter.layer.value(silent)[..., share == 1]
+    scale = max(1.0, float(expected.abs().mean()))
+    torch.testing.assert_close(goals[0].target[..., share == 1], expected, rtol=1e-4, atol=1e-5 * scale)
+
+
+def test_locality_leaves_out_what_is_painted(rewriter):
+    plain = rewriter.locality_terms(tiny.request())
+    assert len(plain) == LOCALITY_PICTURES and sum(float(t.weight.sum()) for t in plain) == pytest.approx(1)
+    seed = LOCALITY_FIRST + 3
+    places = (Region(seed, tiny.box(32, 0, 0, 32, 10)), Region(seed, tiny.box(32, 0, 20, 32, 32)))
+    painted = rewriter.locality_terms(tiny.request(context=places))
+    assert not painted[3].weight[:, :5].any() and not painted[3].weight[:, 10:].any()
+    assert torch.equal(painted[3].weight[:, 6:9], plain[3].weight[:, 6:9]) and plain[3].weight[:, :5].any()
+    assert all(torch.equal(a.weight, b.weight) for i, (a, b) in enumerate(zip(plain, painted, strict=True)) if i != 3)
+    assert plain[3].weight is rewriter.locality_terms(tiny.request())[3].weight  # the kept ones are as they were
+    rows = rewriter.locality_terms(tiny.request(context=places, seeding="row"))  # other pictures of the same number
+    assert torch.equal(rows[3].weight, plain[3].weight)
+
+
+# Pictures
+
+
+@EACH
+@pytest.mark.parametrize("size", [None, 16, 32])
+def test_resumed_pictures_are_the_generator_s_to_the_bit(rewriter, size):
+    made = rewriter.generator
+    size = max(size or 32, made.value_size(rewriter.number)) if size else None
+    here, later = tiny.random_edit(made, rewriter.number), tiny.random_edit(made, 8, seed=1)
+    earlier = tiny.random_edit(made, 3, seed=2)
+    for edits in ([], [here], [here, later], [here.with_(strength=-0.5), here], [earlier, here], [later]):
+        expected = made.images(SEEDS, edits, size)
+        assert np.array_equal(rewriter.images(SEEDS, edits, size), expected)
+        assert np.array_equal(rewriter.images([3, 3, 0], edits, size), expected[[3, 3, 0]])
+    options = {"seeding": "row", "truncation": 0.5}
+    expected = made.images(SEEDS, [here], size, **options)
+    assert np.array_equal(rewriter.images(SEEDS, [here], size, **options), expected)
+    assert rewriter.images([]).shape == (0, 32, 32, 3) and rewriter.images([], size=8).shape == (0, 8, 8, 3)
+
+
+def test_a_picture_smaller_than_the_layer_still_shows_its_edit(rewriter):
+    edit = tiny.random_edit(rewriter.generator, 6)
+    for edits in ([], [edit]):
+        small, full = (rewriter.images(SEEDS, edits, size).astype(float) for size in (8, 16))
+        averaged = full.reshape(5, 8, 2, 8, 2, 3).mean((2, 4))
+        inside = ((full > 0) & (full < 255)).reshape(5, 8, 2, 8, 2, 3).all((2, 4))  # where nothing was clipped
+        assert inside.mean() > 0.5 and np.abs(small - averaged)[inside].max() <= 1
+    assert (rewriter.images(SEEDS, [edit], 8) != rewriter.images(SEEDS, [], 8)).any()
+
+
+def test_features_are_computed_once(monkeypatch):
+    rewriter = Rewriter(tiny.generator(), 6)
+    asked = []
+    enter = rewriter.generator.enter
+    monkeypatch.setattr(rewriter.generator, "enter", lambda z, *rest: asked.append(len(z)) or enter(z, *rest))
+    first = rewriter.features([0, 1, 1, 2])
+    assert asked == [3] and first[1] is first[2]
+    again = rewriter.features([2, 0, 3])
+    assert asked == [3, 1] and again[0] is first[3] and again[1] is first[0]
+    rewriter.images([0, 1, 2, 3])
+    assert asked == [3, 1]
+    rewriter.features([0], seeding="row"), rewriter.features([0], truncation=0.5)  # other pictures
+    assert asked == [3, 1, 1, 1]
+    rewriter.features(range(100, 140))
+    assert asked[4:] == [16, 16, 8]
+    torch.testing.assert_close(again[2].key, tiny.layer_input(rewriter.layer, 3).key, rtol=0, atol=1e-5)
+
+
+def test_the_cache_of_features_is_bounded(monkeypatch):
+    rewriter = Rewriter(tiny.generator(), 6)
+    one = rewriter.features([0])[0].nbytes()
+    monkeypatch.setattr("rewriting.rewriter.FEATURE_BYTES", 3 * one)
+    rewriter.features([1, 2])
+    rewriter.features([0])  # used again: 1 is now the oldest
+    rewriter.features([3])
+    assert [key[0] for key in rewriter._features] == [2, 0, 3] and rewriter._bytes == 3 * one
+    assert len(rewriter.features(range(10, 20))) == 10  # more than it keeps, and all of them given
+
+
+def test_the_goal_is_drawn(rewriter):
+    request = tiny.request()
+    with torch.no_grad():
+        source, at = (tiny.layer_input(rewriter.layer, seed) for seed in (0, 1))
+        value, under = rewriter.layer.value(source), rewriter.layer.value(at)
+        masks = [bau.resize_mask(tiny.png_url(r.mask), 16, 16) for r in (request.copy, request.paste)]
+        full = bau.goal(value, under, *masks, at.key).full_value
+        expected = to_uint8(rewriter.generator.leave(6, full, at))[0].astype(int)
+    drawn = rewriter.goal_image(request)
+    assert drawn.shape == (32, 32, 3) and np.abs(drawn - expected).max() <= 1  # rounding of two float pictures
+    assert np.abs(drawn.astype(int) - rewriter.images([1])[0]).max() > 20
+    nothing = request.with_(copy=Region(1, request.paste.mask))  # a piece of the picture, where it was
+    assert np.abs(rewriter.goal_image(nothing).astype(int) - rewriter.images([1])[0]).max() <= 1
+
+
+# Matches
+
+
+@EACH
+def test_the_picture_that_was_painted_in_matches_first(rewriter):
+    seeds = range(24)
+    keys = torch.cat([tiny.layer_input(rewriter.layer, seed).key for seed in seeds]).double()
+    # Some position of some picture that is far from what is usual, and the dab of a brush over it.
+    unusual = torch.einsum("nihw,ij,njhw->nhw", keys, torch.linalg.inv(rewriter.second_moment()), keys)
+    side = keys.shape[-1]
+    n, row, column = np.unravel_index(int(unusual.argmax()), unusual.shape)
+    mask = tiny.box(side, row, column, row + 1, column + 1)
+    request = Request(context=(Region(int(n), mask),))
+    found = rewriter.matches(request, seeds)
+    assert found.scores.shape == (24,) and found.heat.shape == (24, side, side) and found.heat.dtype == np.float32
+    assert found.scores.argmax() == n and found.heat[n].argmax() == row * side + column
+    assert np.array_equal(found.scores, found.heat.max((1, 2)))
+    direction = rewriter.directions(request, 1)[0].double()
+    expected = torch.einsum("i,nihw->nhw", direction, keys).float().numpy()
+    np.testing.assert_allclose(found.heat, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_no_pictures_match_nothing(rewriter):
+    found = rewriter.matches(tiny.request(), [])
+    assert found.scores.shape == (0,) and len(found.heat) == 0
+
+
+# Statistics
+
+
+def test_shipped_statistics_are_used_only_if_they_are_of_these_weights(monkeypatch, tmp_path):
+    monkeypatch.setattr("rewriting.rewriter.BUNDLED", tmp_path / "bundled")
+    monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "cache"))
+    made = tiny.generator(resolution=16, name="tiny")
+    path, marked = tmp_path / "bundled" / "tiny" / "second_moments.safetensors", torch.eye(16).double()
+    write_moments(path, {6: marked}, content_key(made, None, 48))
+    assert torch.equal(Rewriter(made, 6).second_moment(), marked)
+    other = tiny.generator(resolution=16, seed=3, name="tiny")
+    measured = Rewriter(other, 6).second_moment()
+    # Kept as float32, and used as it is kept: whoever finds it gets the same edit as whoever measured it.
+    assert torch.equal(measured, second_moments(other, [6], samples=48)[6].float().double())
+    # What was measured is kept, and found by the next one.
+    (kept,) = (tmp_path / "cache").rglob("*.safetensors")
+    monkeypatch.setattr(memory, "second_moments", None)
+    assert torch.equal(Rewriter(other, 6).second_moment(), measured) and kept.stat().st_size < 5000
+
+
+def test_statistics_that_cannot_be_kept_are_measured_all_the_same(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "file"))
+    made = tiny.generator(resolution=16, seed=4)
+    heard = []
+    rewriter = Rewriter(made, 4, progress=lambda share, text: heard.append(share))
+    assert torch.equal(rewriter.second_moment(), second_moments(made, [4], samples=48)[4].float().double())
+    assert heard[-1] == 1.0 and rewriter.second_moment() is rewriter.second_moment()
+
+
+@pytest.mark.parametrize("name", ["../../etc", "/etc", "a\0b", "x" * 5000, "two\nlines", ""])
+def test_a_hostile_name_does_no_harm(name):
+    made = tiny.generator(resolution=16, seed=5, name=name)
+    assert torch.isfinite(Rewriter(made, 4).second_moment()).all()
+
+
+# Threads and precision
+
+
+def test_several_threads_get_what_one_gets():
+    made = tiny.generator(seed=9)
+    alone, shared = Rewriter(made, 6), Rewriter(made, 6)
+
+    def work(rewriter, i):
+        paste = Region(1 + i, tiny.disk(32, 16, 12, 7))
+        request = tiny.request(paste=paste, context=(paste, Region(2, paste.mask)))
+        edit = rewriter.solve(request, rank=2)
+        return edit.factor, rewriter.images(range(i, i + 6), [edit]), rewriter.matches(request, range(8)).scores
+
+    expected = [work(alone, i) for i in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda i: work(shared, i), range(8)))
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one[0], other[0])
+        assert np.array_equal(one[1], other[1]) and np.array_equal(one[2], other[2])
+
+
+def test_a_generator_that_computes_in_bfloat16_can_be_rewritten():
+    made = tiny.generator(seed=1)
+    exact = Rewriter(made, 6).solve(tiny.request(), rank=3)
+    made.compute_dtype = torch.bfloat16
+    rewriter = Rewriter(made, 6)
+    edit = rewriter.solve(tiny.request(), rank=3)
+    assert edit.factor.dtype == torch.float32
+    assert edit.report.loss_after == pytest.approx(exact.report.loss_after, rel=0.05)  # keys rounded to 8 bits
+    assert edit.report.loss_after < edit.report.loss_before
+    assert np.array_equal(rewriter.images(SEEDS, [edit]), made.images(SEEDS, [edit]))
+
+
+# What is refused
+
+
+def test_what_a_request_lacks_is_said(rewriter):
+    full = tiny.request()
+    assert "no context" in said(ValueError, rewriter.solve, Request())
+    assert "paint the object to copy first" in said(ValueError, rewriter.solve, full.with_(copy=None))
+    message = said(ValueError, rewriter.solve, full.with_(paste=None))
+    assert "place the object in another picture first" in message
+    blank = Region(1, np.zeros((32, 32), np.uint8))
+    assert "no context" in said(ValueError, rewriter.solve, full.with_(context=(blank,)))
+    assert "no context" in said(ValueError, rewriter.matches, Request(), [0])
+    assert "object to copy" in said(ValueError, rewriter.goal_image, Request(context=full.context))
+
+
+def test_a_rank_that_the_context_does_not_support_is_said(rewriter):
+    one = tiny.request(context=(Region(2, tiny.box(16, 4, 4, 5, 5)),))
+    message = said(ValueError, rewriter.solve, one, rank=2)
+    assert "Rank 2 is more than the context supports (1 here)" in message and "lower the rank" in message
+    assert rewriter.solve(one, rank=1).rank == 1
+    assert "rank is 0" in said(ValueError, rewriter.solve, tiny.request(), rank=0)
+    assert "Rank 17" in said(ValueError, rewriter.solve, tiny.request(), rank=17)
+    speck = tiny.request(context=(Region(2, tiny.box(1024, 500, 500, 501, 501)),))
+    assert "context is empty at this layer" in said(ValueError, rewriter.solve, speck, rank=1)
+
+
+@pytest.mark.parametrize("layer", [1, 9, -6, "6", 6.0, True])
+def test_a_layer_that_it_does_not_have_is_said(layer):
+    assert "cannot be edited; choose one from 2 to 8" in said(ValueError, Rewriter, tiny.generator(), layer)
+
+
+def test_other_choices_that_cannot_be_are_said(rewriter):
+    request = tiny.request()
+    assert "norm 'l3'" in said(ValueError, rewriter.solve, request, norm="l3")
+    assert "method 'pca'" in said(ValueError, rewriter.solve, request, method="pca")
+    assert "locality is -1" in said(ValueError, rewriter.solve, request, locality=-1)
+    far = request.with_(seeding="row", copy=Region(70000, request.copy.mask))
+    assert "picture number 70000" in said(ValueError, rewriter.solve, far)
+    assert "size 12" in said(ValueError, rewriter.images, [0], size=12)
+    wrong = tiny.random_edit(rewriter.generator, 7)
+    assert "another generator" in said(ValueError, rewriter.images, [0], [wrong.with_(layer=6)])
