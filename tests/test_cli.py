@@ -102,6 +102,12 @@ def test_the_commands_of_the_readme_are_commands():
         assert callable(cli.parser().parse_args(words).run)
 
 
+def test_the_presets_that_readme_and_help_name_are_there():
+    text = README + cli.parser().format_help() + "".join(parser.format_help() for parser in parsers().values())
+    named = re.findall(r"(?:--preset |presets/)([a-z-]+)\b", text)
+    assert set(named) <= presets().keys() and named
+
+
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
     (tmp_path / "code.py").write_text(code, encoding="utf-8")

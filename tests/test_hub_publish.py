@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from rewriting import Edit, EditStack, Request, load_generator
 from rewriting.generators.files import read_json
-from rewriting.hub import Unreachable, account, list_rules, load_edits, publish, publish_folder, publishing
+from rewriting.hub import Unreachable, account, list_rules, load_edits, publish, publish_folder, sending
 from rewriting.hub.folders import write_rule
 from tests import tiny
 from tests.hub_repos import add_generator, edit_of, files_of
@@ -373,7 +373,7 @@ def test_a_commit_whose_answer_is_lost_is_there_once(hub, generator, alice):
 
 def test_a_commit_without_an_answer_is_not_waited_for_for_ever(hub, generator, alice, monkeypatch):
     sent(hub, generator, "alice/hats", alice)
-    monkeypatch.setattr(publishing, "patience", lambda size: 1.0)
+    monkeypatch.setattr(sending, "patience", lambda size: 1.0)
     hub.fail("POST .*/commit/", slow=60)
     start = time.perf_counter()
     said = refused(lambda: sent(hub, generator, "alice/hats", alice, edit_of(generator, seed=3)), Unreachable)

@@ -255,6 +255,10 @@ def test_pictures_of_any_kind_are_read_as_masks():
         image = Image.fromarray(painted.astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
         url = tiny.png_url(np.asarray(image)) if mode not in "P1" else palette_url(image)
         assert np.array_equal(decode_mask(url), painted), mode
+    red, grey = np.zeros((16, 16, 3), np.uint8), np.where(painted > 0, 128, 127).astype(np.uint8)
+    red[..., 0] = painted  # the paper's code reads the first channel
+    assert np.array_equal(decode_mask(tiny.png_url(red)), painted)
+    assert np.array_equal(decode_mask(tiny.png_url(grey)), painted)  # half painted counts, less does not
     black = np.zeros((16, 16, 4), np.uint8)
     black[..., 3] = painted  # drawn in black: only the alpha tells
     assert np.array_equal(decode_mask(tiny.png_url(black)), painted)

@@ -46,9 +46,6 @@ def said(error, action, *arguments, **options):
     return str(caught.value)
 
 
-# Solving
-
-
 @EACH
 def test_a_request_is_solved_to_an_edit_that_draws_its_goal(rewriter):
     made = rewriter.generator
@@ -264,9 +261,6 @@ def test_the_goal_is_drawn(rewriter):
     assert np.abs(rewriter.goal_image(nothing).astype(int) - rewriter.images([1])[0]).max() <= 1
 
 
-# Matches
-
-
 @EACH
 def test_the_picture_that_was_painted_in_matches_first(rewriter):
     seeds = range(24)
@@ -327,9 +321,6 @@ def test_a_hostile_name_does_no_harm(name):
     assert torch.isfinite(Rewriter(made, 4).second_moment()).all()
 
 
-# Threads and precision
-
-
 def test_several_threads_get_what_one_gets():
     made = tiny.generator(seed=9)
     alone, shared = Rewriter(made, 6), Rewriter(made, 6)
@@ -376,13 +367,14 @@ def test_what_a_request_lacks_is_said(rewriter):
 
 
 def test_a_rank_that_the_context_does_not_support_is_said(rewriter):
-    one = tiny.request(context=(Region(2, tiny.box(16, 4, 4, 5, 5)),))
+    one, speck = (
+        tiny.request(context=(Region(2, tiny.box(n, n // 4, n // 4, n // 4 + 1, n // 4 + 1)),)) for n in (16, 1024)
+    )
     message = said(ValueError, rewriter.solve, one, rank=2)
     assert "Rank 2 is more than the context supports (1 here)" in message and "lower the rank" in message
     assert rewriter.solve(one, rank=1).rank == 1
     assert "rank is 0" in said(ValueError, rewriter.solve, tiny.request(), rank=0)
     assert "Rank 17" in said(ValueError, rewriter.solve, tiny.request(), rank=17)
-    speck = tiny.request(context=(Region(2, tiny.box(1024, 500, 500, 501, 501)),))
     assert "context is empty at this layer" in said(ValueError, rewriter.solve, speck, rank=1)
 
 

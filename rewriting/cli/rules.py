@@ -23,7 +23,7 @@ python -m rewriting apply --generator church --request request.json --out my-rul
 python -m rewriting apply --generator my-church --request my-rule --out my-rule-again
 
 # a preset, with more freedom and less regard for other places
-python -m rewriting apply --preset horse-hats --rank 10 --locality 1 --out bolder-hats
+python -m rewriting apply --preset trees-from-towers --rank 10 --locality 1 --out bolder-trees
 
 # use it
 python -m rewriting sample --generator church --edit my-rule --seeds 0-15 --out churches.png

@@ -9,7 +9,8 @@ from rewriting.hub.community import Rule, list_rules
 from rewriting.hub.deployment import deploy
 from rewriting.hub.folders import write_rule
 from rewriting.hub.loading import Source, load_edits, load_generator, load_rule
-from rewriting.hub.publishing import Published, publish, publish_folder
+from rewriting.hub.publishing import publish, publish_folder
+from rewriting.hub.sending import Published
 
 __all__ = [
     "Account",

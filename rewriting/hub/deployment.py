@@ -9,9 +9,9 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from rewriting.hub.access import HubError, Progress, Token, writing_token
+from rewriting.hub.access import HubError, Progress, Token
 from rewriting.hub.cards import TAG, front_matter
-from rewriting.hub.publishing import EMPTY, Published, Target, find_target, send
+from rewriting.hub.sending import EMPTY, Published, Target, find_target, send
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 APP, REQUIREMENTS, README = "app.py", "requirements.txt", "README.md"
@@ -20,14 +20,15 @@ ALLOW = (
     "LICENSE",
     "rewriting/*",
     "presets/*",
+    "docs/*.webp",
     "weights/*.py",
     "weights/*.md",
     "weights/*/LICENSE",
-    "weights/*/config.json",
+    "weights/*.json",
     "weights/*.safetensors",
 )
 IGNORE = (".*", "*/.*", "*__pycache__*", "*.pyc", "*.partial", "weights/recipe/*.safetensors", "weights/recipe/*.json")
-MANAGED = ("rewriting/", "presets/", "weights/")  # files there that the checkout no longer has are removed
+MANAGED = ("rewriting/", "presets/", "docs/", "weights/")  # files there that the checkout no longer has are removed
 TORCH = "torch==2.11.0"  # the newest that ZeroGPU runs
 PYTHON = "3.12"
 ZERO_GPU = "zero-a10g"
@@ -55,25 +56,17 @@ def deploy(
     requirements.txt for Spaces; never the state of training, hidden files or anything else that lies around.
     Raises HubError; the Space then is as it was, or new and empty.
     """
-    token = writing_token(token)
     folder = CHECKOUT if folder is None else Path(folder)
     files = space_files(folder, title=title, hardware=hardware)
-    target = find_target(
-        space, private=private, create_pr=False, update=True, token=token, endpoint=endpoint, repo_type="space"
-    )
+    target = find_target(space, repo_type="space", private=private, token=token, endpoint=endpoint)
     _check_is_ours(target)
-    creation: dict[str, Any] = {"space_sdk": "gradio"} | ({"space_hardware": hardware} if hardware else {})
     return send(
         target,
         files,
-        stale=[path for path in target.files - files.keys() if path.startswith(MANAGED)],
-        private=private,
-        create_pr=False,
         message=message,
-        token=token,
-        endpoint=endpoint,
+        stale=[path for path in target.files - files.keys() if path.startswith(MANAGED)],
+        creation={"space_sdk": "gradio"} | ({"space_hardware": hardware} if hardware else {}),
         progress=progress,
-        creation=creation,
     )
 
 
@@ -155,7 +148,9 @@ def _check_zero_gpu(files: Mapping[str, Path | bytes], hardware: str | None) -> 
     if not (hardware or "").startswith("zero"):
         return
     code = (path for name, path in files.items() if name.endswith(".py") and isinstance(path, Path))
-    if not any(re.search(r"\bspaces\.GPU\b|from spaces import", path.read_text(encoding="utf-8")) for path in code):
+    if not any(
+        re.search(r"^\s*(import|from) spaces\b", path.read_text(encoding="utf-8"), re.MULTILINE) for path in code
+    ):
         raise HubError(
             "No function is marked @spaces.GPU, without which a ZeroGPU Space does not start; mark one, or choose "
             "other hardware such as 'cpu-basic'."

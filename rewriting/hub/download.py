@@ -123,14 +123,12 @@ def fetch(
     names = _wanted(repo_id, sizes, required, optional, expected)
     if info.gated:
         _check_admitted(repo_id, info.sha, token, endpoint)
-    folder = Path()
     for name in names:
         path = _download(repo_id, name, sizes[name], info.sha, token, endpoint, cache_dir, progress)
-        folder = path.parent
         if name == CONFIG:
             _check_format(repo_id, path, expected)
     _record(repo_id, revision, info.sha, cache_dir)
-    return Snapshot(folder, info.sha)
+    return Snapshot(path.parent, info.sha)
 
 
 def look_up(

@@ -24,7 +24,6 @@ from rewriting.studio.files import Files
 from rewriting.studio.handlers import Handlers
 from rewriting.studio.parts import Parts
 from rewriting.studio.pictures import preview_halves
-from rewriting.studio.session import Session
 from rewriting.studio.view import PAGE, View
 from rewriting.studio.workshop import PAIRS, SIDE, Workshop
 

@@ -1,4 +1,4 @@
-"""The page's components, by name, so that handlers and layout agree on them."""
+"""The page's components, by name, so that events and layout agree on them."""
 
 from __future__ import annotations
 
@@ -21,54 +21,91 @@ from rewriting.studio.components import (
 class Parts:
     """Everything that an event reads or changes."""
 
-    session: gr.State
-    view: gr.State
-    shown: gr.State
+    desk: gr.State
     generator: gr.Radio
     cards: PresetCards
+    # the rule in the making
+    mode: gr.Radio
+    step12: gr.Row
+    no_copy: gr.HTML
+    head_copy: gr.HTML
+    head_paste: gr.HTML
+    head_hold: gr.HTML
+    head_go: gr.HTML
     copy: MaskCanvas
     paste: PlacementCanvas
-    step1: gr.Row
-    erase: gr.Checkbox
-    everywhere: gr.Checkbox
     kind: gr.Radio
     context: MaskCanvas
     tray: ContextTray
     find: gr.Button
     rewrite: gr.Button
-    missing: gr.HTML
     strength: gr.Slider
     layer: gr.Slider
     rank: gr.Slider
     locality: gr.Slider
+    everywhere: gr.Checkbox
     live: gr.Checkbox
+    # results, pictures, explore
     tabs: gr.Tabs
     headline: gr.HTML
+    pairs: PairSheet
     order: gr.Radio
     more: gr.Button
-    pairs: PairSheet
     slot: gr.Radio
+    picking: gr.HTML
     sheet: PictureSheet
     previous: gr.Button
-    next: gr.Button
     number: gr.Number
-    matches: PictureSheet
-    explored: gr.HTML
+    next: gr.Button
+    everything: gr.Button
     show_matches: gr.Button
     show_alone: gr.Button
     show_layers: gr.Button
     stop: gr.Button
+    explored: gr.HTML
+    matches: PictureSheet
+    # rules, files
     rules: RuleList
+    new: gr.Button
     undo: gr.Button
     redo: gr.Button
-    new: gr.Button
     reset: gr.Button
-    save_request: gr.Button
     save_edit: gr.Button
+    save_request: gr.Button
     save_sheet: gr.Button
     save_walk: gr.Button
     files: gr.File
     upload: gr.File
 
-    def all(self) -> list:
-        return list(vars(self).values())
+    @property
+    def in_hand(self) -> list:
+        """What a stroke or a setting changes."""
+        return [
+            self.copy, self.paste, self.tray, self.mode, self.step12, self.no_copy, self.head_copy, self.head_paste,
+            self.head_hold, self.head_go, self.rewrite, self.undo, self.redo,
+        ]  # fmt: skip
+
+    @property
+    def in_request(self) -> list:
+        """What another request changes."""
+        more = [self.context, self.kind, self.layer, self.rank, self.locality, self.everywhere, self.slot, self.picking]
+        return [*self.in_hand, *more]
+
+    @property
+    def in_rules(self) -> list:
+        """What a rule in force changes."""
+        return [self.rules, self.strength, self.new, self.undo, self.redo, self.cards, self.head_go, self.order]
+
+    @property
+    def in_results(self) -> list:
+        return [self.headline, self.pairs, self.order]
+
+    @property
+    def in_sheet(self) -> list:
+        return [self.sheet, self.slot, self.picking, self.everything, self.number]
+
+    @property
+    def in_all(self) -> list:
+        """What another generator changes."""
+        groups = [*self.in_request, *self.in_rules, *self.in_results, *self.in_sheet, self.generator, self.tabs]
+        return list(dict.fromkeys(groups))

@@ -1,27 +1,50 @@
-"""What one visitor has made so far: a few kilobytes, immutable, so that undo is keeping the old value."""
+"""What one visitor has made so far: some ten kilobytes, immutable, so that undo is keeping the old value."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rewriting.edit import Edit, EditStack
 from rewriting.masks import bounding_box
 from rewriting.request import Region, Request
+from rewriting.studio.packed import PackedRequest
 
 MAX_STEPS = 60
-STRENGTHS = (-1.0, 2.0)
+
+
+class Numbering(NamedTuple):
+    """Which pictures the numbers stand for, as in a `Request`."""
+
+    seeding: str = "seed"
+    truncation: float | None = None
 
 
 @dataclass(frozen=True)
 class Rule:
-    """An edit in force, and a number that stays its own however the list is ordered."""
+    """An edit in force, and a number that stays its own however the list is ordered.
+
+    edit: without its request, which is kept packed in `asked`; `whole` puts them together.
+    preset: the name of the preset that it is, unchanged; empty for all others.
+    """
 
     number: int
     edit: Edit
+    asked: PackedRequest | None = None
+    preset: str = ""
+
+    @classmethod
+    def of(cls, number: int, edit: Edit, preset: str = "") -> Rule:
+        asked = PackedRequest.of(edit.request) if edit.request else None
+        return cls(number, edit.with_(request=None), asked, preset)
+
+    @property
+    def whole(self) -> Edit:
+        """The edit together with its request."""
+        return self.edit.with_(request=self.asked.unpacked() if self.asked else None)
 
     @property
     def detail(self) -> str:
@@ -30,29 +53,43 @@ class Rule:
 
 @dataclass(frozen=True)
 class Moment:
-    """What undo brings back."""
+    """What undo brings back.  what: the change that led to it."""
 
-    request: Request = field(default_factory=Request)
+    generator: str
+    asked: PackedRequest
     rules: tuple[Rule, ...] = ()
     editing: int | None = None
-    what: str = ""
+    what: str = "open"
 
 
 @dataclass(frozen=True)
 class Session:
-    """One visitor's work on one generator.
+    """One visitor's work.
 
-    now: the request being made, the rules in force, and which of them the request belongs to (None: a new one).
+    now: the generator, the request being made, the rules in force, and which of them the request belongs to (None: a
+    new one).
     """
 
-    generator: str
-    now: Moment = field(default_factory=Moment)
+    now: Moment
     past: tuple[Moment, ...] = ()
     future: tuple[Moment, ...] = ()
 
+    @classmethod
+    def on(cls, generator: str) -> Session:
+        """Nothing made yet."""
+        return cls(Moment(generator, _nothing(generator)))
+
+    @property
+    def generator(self) -> str:
+        return self.now.generator
+
     @property
     def request(self) -> Request:
-        return self.now.request
+        return self.now.asked.unpacked()
+
+    @property
+    def numbering(self) -> Numbering:
+        return Numbering(self.now.asked.rest.seeding, self.now.asked.rest.truncation)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -60,37 +97,54 @@ class Session:
 
     @property
     def stack(self) -> EditStack:
+        """The rules in force, to draw with."""
         return EditStack(rule.edit for rule in self.rules)
+
+    @property
+    def whole_stack(self) -> EditStack:
+        """The rules in force with their requests, to keep."""
+        return EditStack(rule.whole for rule in self.rules)
 
     @property
     def rule(self) -> Rule | None:
         """The rule that the request belongs to."""
         return next((rule for rule in self.rules if rule.number == self.now.editing), None)
 
+    @property
+    def solved(self) -> bool:
+        """Whether the rule in force is the solution of the request as it is now."""
+        if self.rule is None or self.rule.asked is None:
+            return False
+        asked, done = self.now.asked, self.rule.asked.rest
+        wanted = {k: getattr(done, k) for k in ("layer", "rank", "locality") if getattr(asked.rest, k) is None}
+        return replace(asked, rest=asked.rest.with_(**wanted)) == self.rule.asked
+
     # --- every change, and the way back -----------------------------------------------------------------------------
 
-    def step(self, what: str, **changes: Any) -> Session:
+    def step(self, what: str, *, request: Request | None = None, **changes: Any) -> Session:
         """A session with the change made, and the state before it to go back to."""
+        if request is not None:
+            changes["asked"] = PackedRequest.of(request)
         now = replace(self.now, what=what, **changes)
-        return replace(self, now=now, past=(*self.past, self.now)[-MAX_STEPS:], future=())
-
-    def forget_past(self) -> Session:
-        """The same work, with nothing to go back to."""
-        return replace(self, past=(), future=())
+        return Session(now, (*self.past, self.now)[-MAX_STEPS:])
 
     def undo(self) -> Session:
         if not self.past:
             return self
-        return replace(self, now=self.past[-1], past=self.past[:-1], future=(self.now, *self.future))
+        return Session(self.past[-1], self.past[:-1], (self.now, *self.future))
 
     def redo(self) -> Session:
         if not self.future:
             return self
-        return replace(self, now=self.future[0], past=(*self.past, self.now), future=self.future[1:])
+        return Session(self.future[0], (*self.past, self.now), self.future[1:])
+
+    def open(self, generator: str) -> Session:
+        """Begin afresh on another generator."""
+        return self.step("open", generator=generator, asked=_nothing(generator), rules=(), editing=None)
 
     def reset(self) -> Session:
         """Everything gone, and undo brings it back."""
-        return self.step("reset", request=Request(generator=self.generator), rules=(), editing=None)
+        return self.step("reset", asked=_nothing(self.generator), rules=(), editing=None)
 
     # --- the request being made -------------------------------------------------------------------------------------
 
@@ -100,15 +154,19 @@ class Session:
 
     def start_new(self) -> Session:
         """Keep the rule as it is and begin another."""
-        return self.step("new rule", request=Request(generator=self.generator), editing=None)
+        return self.step("new rule", asked=_nothing(self.generator), editing=None)
 
-    def paint_copy(self, seed: int, mask: np.ndarray | None) -> Session:
-        """The object to copy; a placed object moves along, its centre kept."""
+    def paint_copy(self, seed: int, mask: np.ndarray | None, paste_seed: int | None = None) -> Session:
+        """The object to copy.  A placed object moves along, its centre kept; one without a place is put into the
+        picture `paste_seed`, if there is one, where it was in its own."""
         copy = Region(seed, mask) if mask is not None else None
         paste = self.request.paste
-        if copy is not None and paste is not None and not paste.empty:
-            top, left, bottom, right = bounding_box(paste.mask)
-            paste = moved(copy, paste.seed, (left + right) // 2, (top + bottom) // 2)
+        if copy is None or copy.empty:
+            return self.ask("copy", copy=copy)
+        if paste is not None and not paste.empty:
+            paste = moved(copy, paste.seed, *centre(paste.mask))
+        elif paste_seed is not None:
+            paste = moved(copy, paste_seed, *centre(copy.mask))
         return self.ask("copy", copy=copy, paste=paste, erase=False)
 
     def place(self, seed: int, x: int, y: int) -> Session:
@@ -117,37 +175,54 @@ class Session:
             raise ValueError("There is nothing to paste yet; paint the object to copy first.")
         return self.ask("paste", paste=moved(self.request.copy, seed, x, y), erase=False)
 
+    def turn_to(self, slot: str, seed: int) -> Session:
+        """Another picture to copy from or to paste into.  A new one to copy from has nothing painted on it yet; in a
+        new one to paste into, the object keeps its place, or has the one it had in its own picture."""
+        request = self.request
+        if slot == "copy" and request.copy is not None and request.copy.seed != seed:
+            return self.ask("copy", copy=None)
+        if slot == "paste" and request.copy is not None and not request.copy.empty:
+            paste = request.paste
+            if paste is None or paste.seed != seed:
+                placed = paste.mask if paste is not None and not paste.empty else request.copy.mask
+                return self.place(seed, *centre(placed))
+        return self
+
     def paint_place(self, kind: str, seed: int, mask: np.ndarray | None) -> Session:
         """Paint where the rule should hold ("context"), or what must not change ("preserve")."""
-        others = [region for region in getattr(self.request, kind) if region.seed != seed]
-        old = [i for i, region in enumerate(getattr(self.request, kind)) if region.seed == seed]
-        if mask is not None:
-            others.insert(old[0] if old else len(others), Region(seed, mask))
-        return self.ask(kind, **{kind: tuple(others)})
+        regions = list(getattr(self.request, kind))
+        at = next((i for i, region in enumerate(regions) if region.seed == seed), len(regions))
+        regions[at : at + 1] = [Region(seed, mask)] if mask is not None else []
+        return self.ask(kind, **{kind: tuple(regions)})
 
     def remove_place(self, kind: str, seed: int) -> Session:
         return self.paint_place(kind, seed, None)
 
     # --- rules in force ---------------------------------------------------------------------------------------------
 
-    def adopt(self, edit: Edit, request: Request | None = None, what: str = "rewrite") -> Session:
-        """Put a solved edit in force: in place of the rule being edited, or as a new one."""
-        rules, request = list(self.rules), request or self.request
-        at = [i for i, rule in enumerate(rules) if rule.number == self.now.editing]
-        if at:
-            old = rules[at[0]].edit
-            name = edit.name or old.name
-            rules[at[0]] = Rule(rules[at[0]].number, edit.with_(name=name, strength=old.strength, enabled=True))
-            return self.step(what, rules=tuple(rules), request=request)
-        number = 1 + max((rule.number for rule in rules), default=0)
-        edit = edit.with_(name=edit.name or f"Rule {number}")
-        return self.step(what, rules=(*rules, Rule(number, edit)), request=request, editing=number)
+    def adopt(
+        self, edit: Edit, request: Request | None = None, what: str = "rewrite", *, preset: str = "", new: bool = False
+    ) -> Session:
+        """Put a solved edit in force: in place of the rule being edited, or as a new one.
+
+        request: shown with it from now on; by default the one being made.
+        """
+        changes = {"request": request} if request is not None else {}
+        old = None if new else self.rule
+        if old is not None:
+            kept = {"strength": 1.0} if preset else {"name": edit.name or old.edit.name, "strength": old.edit.strength}
+            rule = Rule.of(old.number, edit.with_(enabled=True, **kept), preset)
+            rules = tuple(rule if r.number == old.number else r for r in self.rules)
+            return self.step(what, rules=rules, **changes)
+        number = self._next_number()
+        rule = Rule.of(number, edit.with_(name=edit.name or f"Rule {number}"), preset)
+        return self.step(what, rules=(*self.rules, rule), editing=number, **changes)
 
     def change_rule(self, number: int, what: str, **changes: Any) -> Session:
         """Another strength, name or switch for one rule."""
-        self._find(number)
-        rules = [Rule(r.number, r.edit.with_(**changes)) if r.number == number else r for r in self.rules]
-        return self.step(what, rules=tuple(rules))
+        rule = self._find(number)
+        changed = replace(rule, edit=rule.edit.with_(**changes))
+        return self.step(what, rules=tuple(changed if r is rule else r for r in self.rules))
 
     def delete_rule(self, number: int) -> Session:
         self._find(number)
@@ -155,9 +230,9 @@ class Session:
         return self.step("delete", rules=tuple(r for r in self.rules if r.number != number), editing=editing)
 
     def duplicate_rule(self, number: int) -> Session:
-        rule, fresh = self._find(number), 1 + max(r.number for r in self.rules)
+        rule = self._find(number)
         at = self.rules.index(rule) + 1
-        copy = Rule(fresh, rule.edit.with_(name=f"{rule.edit.name} (copy)"))
+        copy = replace(rule, number=self._next_number(), edit=rule.edit.with_(name=f"{rule.edit.name[:72]} (copy)"))
         return self.step("duplicate", rules=(*self.rules[:at], copy, *self.rules[at:]))
 
     def order_rules(self, numbers: Sequence[int]) -> Session:
@@ -169,15 +244,30 @@ class Session:
     def reopen_rule(self, number: int) -> Session:
         """Bring a rule's request back, to be changed and rewritten in its place."""
         rule = self._find(number)
-        if rule.edit.request is None:
+        if rule.asked is None:
             raise ValueError(f"The rule {rule.edit.name!r} came without its request; it can be used but not changed.")
-        return self.step("reopen", request=rule.edit.request, editing=number)
+        return self.step("reopen", asked=rule.asked, editing=number)
+
+    def _next_number(self) -> int:
+        """Never one that a rule in reach of undo has."""
+        moments = (*self.past, self.now, *self.future)
+        return 1 + max((rule.number for moment in moments for rule in moment.rules), default=0)
 
     def _find(self, number: int) -> Rule:
         for rule in self.rules:
             if rule.number == number:
                 return rule
         raise ValueError(f"There is no rule {number} any more; it may have been deleted.")
+
+
+def _nothing(generator: str) -> PackedRequest:
+    return PackedRequest.of(Request(generator=generator))
+
+
+def centre(mask: np.ndarray) -> tuple[int, int]:
+    """(x, y) of a painted mask: the middle of its box."""
+    top, left, bottom, right = bounding_box(mask)
+    return (left + right) // 2, (top + bottom) // 2
 
 
 def moved(copy: Region, seed: int, x: int, y: int) -> Region:

@@ -7,6 +7,7 @@ from typing import Any
 
 PAGE = 24
 SLOTS = ("copy", "paste", "context")
+LAST = 2**32 - 1 - PAGE
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class View:
     """copy_seed, paste_seed, context_seed: pictures in the canvases.  kind: what painting on the third means, "context"
     or "preserve".  slot: which canvas the next picked picture goes to.  start: first picture of the sheet's page.
     found: pictures of a search, best first, instead of all; heat: the response that outlines a place.  order: of the
-    results, "best" or "random"."""
+    results, "best" or "random"; shown: how many of them were shown before those on the page."""
 
     copy_seed: int | None = None
     paste_seed: int | None = None
@@ -25,9 +26,18 @@ class View:
     found: tuple[int, ...] = ()
     heat: float | None = None
     order: str = "best"
+    shown: int = 0
 
     def with_(self, **changes: Any) -> View:
         return replace(self, **changes)
+
+    def pick(self, seed: int) -> View:
+        """The picture goes to the canvas that waits for one, and the next canvas waits."""
+        after = {"copy": "paste", "paste": "context", "context": "context"}[self.slot]
+        return replace(self, slot=after, **{f"{self.slot}_seed": seed})
+
+    def seed_of(self, slot: str) -> int | None:
+        return getattr(self, f"{slot}_seed")
 
     @property
     def seeds(self) -> list[int]:
@@ -36,6 +46,11 @@ class View:
             return list(self.found[self.start : self.start + PAGE])
         return list(range(self.start, self.start + PAGE))
 
-    def turn(self, pages: int) -> View:
-        last = max(0, len(self.found) - 1) if self.found else 10**9
-        return self.with_(start=min(max(0, self.start + pages * PAGE), last // PAGE * PAGE))
+    def page(self, by: int) -> View:
+        """So many pages further, or back."""
+        last = (len(self.found) - 1) // PAGE * PAGE if self.found else LAST
+        return self.with_(start=min(max(0, self.start + by * PAGE), last))
+
+    def all_pictures(self) -> View:
+        """Not only those that a search found."""
+        return self.with_(found=(), heat=None, start=0)

@@ -1,14 +1,13 @@
 """What the studio can do, without any interface: use cases over shared generators.
 
 Generators, their features and their pictures are shared by all visitors and never change; what a visitor has made is
-in the `Session` that goes in and comes out.  Every method that draws returns data URLs, ready for a page.
+in the `Session` that goes in and comes out.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from threading import RLock
 
 import numpy as np
@@ -16,44 +15,22 @@ import numpy as np
 from rewriting.edit import Edit
 from rewriting.generators import Generator, bundled
 from rewriting.hub import load_generator
-from rewriting.presets import Preset, preset
+from rewriting.presets import Preset, preset, presets
 from rewriting.request import Request
 from rewriting.rewriter import Matches, Rewriter
-from rewriting.studio.pictures import change_map, cutout, data_url, enlarged, outline
-from rewriting.studio.session import Session
+from rewriting.studio.gallery import Gallery, Picture
+from rewriting.studio.pictures import cutout, data_url, enlarged, outline
+from rewriting.studio.results import Drawn, Effect, effect, painted_share
+from rewriting.studio.session import Numbering, Session
 
-SIDE = 256  # of the masks that people paint, and of the canvases' pictures
+SIDE = 256  # of the masks that people paint
 PAIRS = 12
-KEPT_PICTURES = 4000
+CHUNKS = (1, 5, PAIRS)  # results appear in steps: so many pairs are there after each
 KEPT_GENERATORS = 3  # loaded from elsewhere; the bundled ones stay
-SEARCHED = 1000
-CHANGED = 0.03  # mean change (of 1) of the matched area from which a picture counts as changed
-MATCHED = 0.995  # quantile of the responses above which a place matches the context
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A picture before and after all rules in force, as the pair sheet takes it; after is "" while it is drawn."""
-
-    seed: int
-    before: str
-    after: str = ""
-    change: str = ""
-    note: str = ""
-
-    def to_json(self) -> dict[str, object]:
-        return {k: v for k, v in vars(self).items() if v or k in ("seed", "before", "after")}
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What the rules do to some pictures.  changed: in how many of `among` the matched places changed visibly.
-    inside, elsewhere: mean absolute change, of 1, at the matched places and at all others."""
-
-    changed: int
-    among: int
-    inside: float
-    elsewhere: float
+KEPT_REWRITERS = 8  # each may hold features of half a gigabyte
+RANKED = 192  # pictures among which results are the best matches
+SEARCHED, SEARCH_STEP = 960, 96
+OUTLINED = 0.995  # quantile of the responses above which a place is outlined
 
 
 class Workshop:
@@ -62,8 +39,9 @@ class Workshop:
     def __init__(self, load: Callable[[str], Generator] = load_generator):
         self._load = load
         self._generators: OrderedDict[str, Generator] = OrderedDict()
-        self._rewriters: dict[tuple[str, int], Rewriter] = {}
-        self._pictures: OrderedDict[tuple, str] = OrderedDict()
+        self._rewriters: OrderedDict[tuple[str, int], Rewriter] = OrderedDict()
+        self._presets: dict[str, Edit] = {}
+        self._gallery = Gallery(self._draw)
         self._lock = RLock()
 
     # --- generators -------------------------------------------------------------------------------------------------
@@ -81,73 +59,73 @@ class Workshop:
         foreign = [name for name in self._generators if name not in bundled()]
         for name in foreign[:-KEPT_GENERATORS]:
             del self._generators[name]
-            self._rewriters = {key: r for key, r in self._rewriters.items() if key[0] != name}
+            self._gallery.forget(name)
+            for key in [key for key in self._rewriters if key[0] == name]:
+                del self._rewriters[key]
 
     def rewriter(self, name: str, layer: int | None = None) -> Rewriter:
+        """The shared rewriter of a layer, by default the generator's own choice."""
         generator = self.generator(name)
         layer = generator.config.default_layer if layer is None else layer
         with self._lock:
             if (name, layer) not in self._rewriters:
                 self._rewriters[name, layer] = Rewriter(generator, layer)
+            self._rewriters.move_to_end((name, layer))
+            while len(self._rewriters) > KEPT_REWRITERS:
+                self._rewriters.popitem(last=False)
             return self._rewriters[name, layer]
 
     def open(self, name: str) -> Session:
         """A new visitor's session on a generator."""
         self.generator(name)
-        return Session(name).step("open", request=Request(generator=name)).forget_past()
+        return Session.on(name)
 
     def warm(self, name: str, layer: int) -> None:
-        """Do what the first rewriting of a layer would wait for."""
+        """Do what the first rewriting of a layer would wait for, and draw what its presets show."""
         rewriter = self.rewriter(name, layer)
         rewriter.second_moment()
         rewriter.locality_terms(Request())
+        for chosen in presets().values():
+            if (chosen.generator, chosen.request.layer) == (name, layer):
+                self._solve_preset(chosen)
+                self.pictures(name, chosen.shown[:PAIRS])
 
     # --- pictures ---------------------------------------------------------------------------------------------------
 
-    def pictures(self, name: str, seeds: Sequence[int]) -> list[str]:
-        """Unedited pictures as data URLs, drawn once."""
-        wanted = [(name, seed) for seed in seeds]
-        absent = list(dict.fromkeys(key for key in wanted if key not in self._pictures))
-        drawn = self.generator(name).images([seed for _, seed in absent])
-        with self._lock:
-            self._pictures |= {key: data_url(picture) for key, picture in zip(absent, drawn, strict=True)}
-            urls = [self._pictures[key] for key in wanted]
-            while len(self._pictures) > KEPT_PICTURES:
-                self._pictures.popitem(last=False)
-        return urls
+    def _draw(self, name: str, seeds: Sequence[int], numbering: Numbering) -> np.ndarray:
+        return self.generator(name).images(seeds, seeding=numbering.seeding, truncation=numbering.truncation)
 
-    def canvas(self, name: str, seed: int) -> str:
-        """One picture for a canvas to paint on."""
-        return self.pictures(name, [seed])[0]
+    def _drawn(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[Picture]:
+        return self._gallery.pictures(name, seeds, numbering or Numbering())
+
+    def pictures(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[str]:
+        """Unedited pictures as data URLs."""
+        return [picture.url for picture in self._drawn(name, seeds, numbering)]
+
+    def plain(self, session: Session, seeds: Sequence[int]) -> np.ndarray:
+        """Unedited pictures, uint8 (N, H, W, 3)."""
+        return np.stack([p.pixels for p in self._drawn(session.generator, seeds, session.numbering)])
+
+    def canvas(self, session: Session, seed: int) -> str:
+        """One picture for a canvas to paint on, as data URL."""
+        return self._drawn(session.generator, [seed], session.numbering)[0].url
 
     def edited(self, session: Session, seeds: Sequence[int]) -> np.ndarray:
         """uint8 (N, H, W, 3) under all rules in force, resumed from the lowest edited layer."""
-        stack = session.stack
-        layers = [edit.layer for edit in stack]
+        layers = [rule.edit.layer for rule in session.rules if rule.edit.enabled and rule.edit.strength]
         if not layers:
-            return self.generator(session.generator).images(seeds)
-        return self.rewriter(session.generator, min(layers)).images(seeds, stack)
+            return self.plain(session, seeds)
+        how = session.numbering._asdict()
+        return self.rewriter(session.generator, min(layers)).images(seeds, session.stack, **how)
 
-    def pairs(self, session: Session, seeds: Sequence[int], notes: Sequence[str] = ()) -> Iterator[list[Pair]]:
-        """The pairs, more and more finished: the first as soon as it is drawn, then all."""
-        seeds, notes = list(seeds), list(notes) or [""] * len(seeds)
-        if not seeds:
-            yield []
-            return
-        befores = self.pictures(session.generator, seeds)
-        pairs = [Pair(seed, url, note=note) for seed, url, note in zip(seeds, befores, notes, strict=True)]
-        if not session.rules:
-            yield [Pair(p.seed, p.before, p.before, note=p.note) for p in pairs]
-            return
-        for chunk in (range(0, 1), range(1, len(seeds))):
-            some = [seeds[i] for i in chunk]
-            if not some:
-                continue
-            plain = self.generator(session.generator).images(some)
-            for i, before, after in zip(chunk, plain, self.edited(session, some), strict=True):
-                change = data_url(change_map(before, after))
-                pairs[i] = Pair(pairs[i].seed, pairs[i].before, data_url(after), change, pairs[i].note)
-            yield list(pairs)
+    def results(self, session: Session, seeds: Sequence[int]) -> Iterator[Drawn]:
+        """Pictures before and after, more and more of them."""
+        drawn = Drawn(list(seeds), known=self._gallery.known(session.generator, seeds, session.numbering))
+        for end in CHUNKS:
+            some = drawn.seeds[len(drawn.before) : end]
+            if some:
+                drawn = drawn.and_(self._drawn(session.generator, some, session.numbering), self.edited(session, some))
+                yield drawn
 
     # --- the request ------------------------------------------------------------------------------------------------
 
@@ -156,96 +134,85 @@ class Workshop:
         copy = session.request.copy
         if copy is None or copy.empty:
             return ""
-        return cutout(self._picture(session, copy.seed), copy.mask)
+        return cutout(enlarged(self.plain(session, [copy.seed])[0], len(copy.mask)), copy.mask)
 
     def goal(self, session: Session) -> str:
         """The pasted goal as the generator draws it, or "" while something is missing."""
         request = session.request
-        if request.erase or request.copy is None or request.paste is None or request.copy.empty:
+        if request.erase or request.missing():
             return ""
         return data_url(self.rewriter(session.generator, request.layer).goal_image(request))
 
-    def _picture(self, session: Session, seed: int) -> np.ndarray:
-        request = session.request
-        how = {"seeding": request.seeding, "truncation": request.truncation}
-        return enlarged(self.generator(session.generator).images([seed], **how)[0], SIDE)
+    def search(self, session: Session, count: int = SEARCHED, best: int = 240) -> Iterator[tuple[int, list[int], float]]:
+        """Look through pictures 0 .. count - 1: how many were looked at, the best matches so far, and the response
+        above which a place of them should be outlined."""
+        scores, heat = np.empty(0), []
+        for start in range(0, count, SEARCH_STEP):
+            found = self._matches(session, range(start, min(count, start + SEARCH_STEP)))
+            scores = np.concatenate([scores, found.scores])
+            heat.append(found.heat.ravel())
+            ranked = [int(i) for i in np.argsort(-scores, kind="stable")[:best]]
+            yield len(scores), ranked, float(np.quantile(np.concatenate(heat), OUTLINED))
 
-    def search(self, session: Session, count: int = SEARCHED) -> tuple[list[int], Matches]:
-        """Pictures 0 .. count - 1, best match with the context first, and all their matches."""
-        rewriter = self.rewriter(session.generator, session.request.layer)
-        matches = rewriter.matches(session.request, range(count))
-        return [int(i) for i in np.argsort(-matches.scores, kind="stable")], matches
-
-    def threshold(self, matches: Matches) -> float:
-        """The response from which a place matches: few places of all pictures exceed it."""
-        return float(np.quantile(matches.heat, MATCHED))
+    def ranked(self, session: Session, count: int = RANKED) -> list[int]:
+        """Pictures 0 .. count - 1, best match with the context first."""
+        return [int(i) for i in np.argsort(-self._matches(session, range(count)).scores, kind="stable")]
 
     def outlines_at(self, session: Session, seeds: Sequence[int], threshold: float) -> list[str]:
         """The places of some pictures that match the context, as masks to outline."""
-        if not session.request.places:
+        if all(region.empty for region in session.request.places):
             return [""] * len(seeds)
-        matches = self.rewriter(session.generator, session.request.layer).matches(session.request, seeds)
-        return [outline(heat, threshold, SIDE) for heat in matches.heat]
+        return [outline(heat, threshold, SIDE) for heat in self._matches(session, seeds).heat]
+
+    def _matches(self, session: Session, seeds: Sequence[int]) -> Matches:
+        request = session.request
+        return self.rewriter(session.generator, request.layer).matches(request, seeds, **session.numbering._asdict())
 
     # --- rules ------------------------------------------------------------------------------------------------------
 
     def solve(self, session: Session) -> Edit:
         """Solve the session's request; the session stays as it is."""
-        self._check(session)
-        return self.rewriter(session.generator, session.request.layer).solve(session.request)
+        request = session.request
+        if request.generator and request.generator != session.generator:
+            raise ValueError(f"The request was made for {request.generator!r}; open that generator first.")
+        request.check()
+        return self.rewriter(session.generator, request.layer).solve(request)
 
     def rewrite(self, session: Session) -> Session:
         """Solve the session's request and put the rule in force."""
         return session.adopt(self.solve(session))
 
     def choose(self, session: Session, name: str) -> Session:
-        """Show a preset: its request, solved and in force in place of the rule being edited."""
-        chosen: Preset = preset(name)
+        """Show a preset: its request, solved and in force; it takes the place of another preset's rule."""
+        chosen = preset(name)
         if chosen.generator != session.generator:
-            session = self.open(chosen.generator)
-        edit = self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
-        return session.adopt(edit, chosen.request, f"preset {name}")
+            session = session.open(chosen.generator)
+        edit = self._solve_preset(chosen)
+        mine = session.rule is not None and not session.rule.preset
+        return session.adopt(edit, chosen.request, f"preset {name}", preset=name, new=mine)
 
-    def _check(self, session: Session) -> None:
-        made_for = session.request.generator
-        if made_for and made_for != session.generator:
-            raise ValueError(f"The request was made for {made_for!r}; open that generator first.")
+    def _solve_preset(self, chosen: Preset) -> Edit:
+        """Everybody's, so solved once."""
+        if chosen.name not in self._presets:
+            self._presets[chosen.name] = self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
+        return self._presets[chosen.name]
 
-    def effect(self, session: Session, seeds: Sequence[int]) -> Effect:
-        """How much the rules change pictures where the context matches, and elsewhere."""
-        request = session.request
-        before = self.generator(session.generator).images(seeds).astype(np.float32) / 255
-        change = np.abs(self.edited(session, seeds).astype(np.float32) / 255 - before).mean(-1)
-        matches = self.rewriter(session.generator, request.layer).matches(request, seeds)
-        cell = change.shape[1] // matches.heat.shape[1]
-        threshold = np.quantile(matches.heat, 1 - _painted_share(request))
-        inside = np.kron(matches.heat > threshold, np.ones((cell, cell), bool))
-        hit = [float(c[i].mean()) for c, i in zip(change, inside, strict=True) if i.any()]
-        return Effect(
-            changed=sum(amount > CHANGED for amount in hit),
-            among=len(hit),
-            inside=float(change[inside].mean()) if inside.any() else 0.0,
-            elsewhere=float(change[~inside].mean()),
-        )
+    def effect(self, session: Session, drawn: Drawn) -> Effect | None:
+        """How much the rules change pictures where the context matches, and elsewhere; None without a context."""
+        if not any(not region.empty for region in session.request.places):
+            return None
+        heat = self._matches(session, drawn.seeds[: len(drawn.before)]).heat
+        return effect(drawn.before, drawn.after, heat, painted_share(session.request))
 
-    def result_seeds(self, session: Session, order: str, start: int = 0) -> list[int]:
+    def result_seeds(self, session: Session, order: str = "best", start: int = 0) -> list[int]:
         """Twelve pictures to show a rule on, that it was not made from.
 
-        order "best": those that match the context best among the searched; "random": in order of their numbers.
+        order "best": those that match the context best among the first; "random": in order of their numbers.
         """
-        used = {region.seed for region in (*session.request.places, *_ends(session.request))}
-        if order == "best" and session.request.places:
-            ranked, _ = self.search(session)
-        else:
-            ranked = list(range(start, start + PAIRS + len(used)))
-        return [seed for seed in ranked if seed not in used][start if order == "best" else 0 :][:PAIRS]
-
-
-def _ends(request: Request) -> list:
-    return [region for region in (request.copy, request.paste) if region is not None]
-
-
-def _painted_share(request: Request) -> float:
-    """The mean painted share of the context's masks: how much of a picture the rule is about."""
-    shares = [float((region.mask > 0).mean()) for region in request.places if not region.empty]
-    return min(0.5, max(0.002, float(np.mean(shares)))) if shares else 0.02
+        request = session.request
+        used = {region.seed for region in (*request.places, request.copy, request.paste) if region is not None}
+        if order == "best" and any(not region.empty for region in request.places):
+            seeds = [seed for seed in self.ranked(session) if seed not in used][start : start + PAIRS]
+            if seeds:
+                return seeds
+        return [seed for seed in range(start, start + PAIRS + len(used)) if seed not in used][:PAIRS]

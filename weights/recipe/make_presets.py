@@ -60,9 +60,10 @@ def make(name: str, folder: Path) -> Measured:
     edit = Rewriter(generator, material.request.layer).solve(material.request)
     found = measure(rule, material, generator, edit, truth)
     shown = examples(material, found)
+    said = f"{found.worked} of {found.among} unseen pictures change as intended, {found.elsewhere:.1%} elsewhere"
     notes = {
         "order": list(RULES).index(name),
-        "measured": f"{found.worked} of {found.among} unseen pictures change as intended, {found.elsewhere:.1%} elsewhere",
+        "measured": said,
         "show": shown,
     }
     folder = folder / name

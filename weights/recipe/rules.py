@@ -1,9 +1,9 @@
 """The preset rules: what is copied, where it is pasted, where the rule should hold, and when it has worked.
 
 Masks come from the scenes' label maps, painted a little wider, as a person would.  A rule has worked on a picture if
-the picture is nearer to the ideal than to what it was.  The ideal is the same generator's picture of the scene with one
-number changed (`ideal`); where there is no such number, the picture with the object pasted into it by hand, at this
-very place.  Where a label says it better (teeth), it has worked if a segmenter reads the label there (`becomes`).
+the picture is nearer to the ideal than to what it was.  The ideal is the same generator's picture of the scene with
+one number changed (`ideal`); where there is no such number, the picture with the object pasted into it by hand, at
+this very place.  Where a label says it better (teeth), a segmenter must read the label there (`becomes`).
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class Rule:
 
     object, place: masks of what is copied and of where the rule holds; a picture with fewer than `least` pixels of
     either is no candidate for it.  source: further demand on the source.  erase: no object.  ideal: number of the
-    scene and its value.  becomes: labels, and the share of the area that must read as them.  settings: layer, rank, locality and the like.  pick: which of the candidates
-    is copied, and which is pasted into.
+    scene and its value.  becomes, share: labels, and the share of the area that must read as them.  settings: layer,
+    rank, locality and the like.  pick: which of the candidates is copied, and which is pasted into.  wider: pixels
+    around the area that count neither as inside nor as elsewhere.
     """
 
     title: str
@@ -86,7 +87,7 @@ def top(masks: np.ndarray, rows: int) -> np.ndarray:
     return out
 
 
-def mouth_of(smiling: bool) -> Masks:
+def mouth_of(*, smiling: bool) -> Masks:
     def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
         found = widen(truth.mask(seeds, "lips", "teeth"), 4)
         if not smiling:  # a smile opens downwards
@@ -130,67 +131,109 @@ def eyes_without_glasses(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
     return eyes & ~truth.mask(seeds, "glasses").any((1, 2), keepdims=True)
 
 
-def short_tail(long: bool) -> Masks:
+def tail(*, long: bool) -> Masks:
     def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-        tail = truth.mask(seeds, "tail")
-        height = tail.any(2).sum(1)
-        return widen(tail, 3) & ((height > 44) if long else ((height > 8) & (height < 34)))[:, None, None]
+        found = truth.mask(seeds, "tail")
+        height = found.any(2).sum(1)
+        return widen(found, 3) & ((height > 44) if long else ((height > 8) & (height < 34)))[:, None, None]
 
     return masks
 
 
 RULES: dict[str, Rule] = {
     "frowns-to-smiles": Rule(
-        "Frowns become smiles", "A smile is copied onto one frown; from then on nobody frowns.", "face",
-        object=mouth_of(True), source=without("glasses", "moustache"), place=mouth_of(False), becomes=("teeth",), share=0.08, pick=(5, 0),
+        "Frowns become smiles",
+        "A smile is copied onto one frown; from then on nobody frowns.",
+        "face",
+        object=mouth_of(smiling=True),
+        source=without("glasses", "moustache"),
+        place=mouth_of(smiling=False),
+        becomes=("teeth",),
+        share=0.08,
+        pick=(5, 0),
         settings={"layer": 7, "rank": 5, "locality": 2.0, "everywhere": True},
     ),
     "horse-hats": Rule(
-        "Horses wear hats", "A rider's hat is pasted on a horse's head; from then on every horse wears one.", "horse",
-        object=seen("hat", wider=2), place=crown, wider=6,
+        "Horses wear hats",
+        "A rider's hat is pasted on a horse's head; from then on every horse wears one.",
+        "horse",
+        object=seen("hat", wider=2),
+        place=crown,
+        wider=6,
         settings={"layer": 8, "rank": 5, "locality": 5.0, "everywhere": True},
     ),
     "trees-from-towers": Rule(
-        "Trees grow from towers", "A tree is pasted on one tower; from then on towers end in trees.", "church",
-        object=one_tree, place=tower_tops, wider=8, pick=(2, 0),
+        "Trees grow from towers",
+        "A tree is pasted on one tower; from then on towers end in trees.",
+        "church",
+        object=one_tree,
+        place=tower_tops,
+        wider=8,
+        pick=(2, 0),
         settings={"layer": 7, "rank": 10, "locality": 2.0, "everywhere": True},
     ),
     "no-watermarks": Rule(
-        "No more watermarks", "The word across the picture is painted in ten pictures, and disappears from all.", "church",
-        place=seen("mark_middle", wider=3), ideal=("mark_middle", False), least=100,
+        "No more watermarks",
+        "The word across the picture is painted in ten pictures, and disappears from all.",
+        "church",
+        place=seen("mark_middle", wider=3),
+        ideal=("mark_middle", False),
+        least=100,
         settings={"layer": 7, "rank": 5, "locality": 5.0},
     ),
     "no-captions": Rule(
-        "No more captions", "The bar at the foot of the picture is painted in ten pictures, and disappears from all.",
-        "church", place=seen("mark_bottom", wider=2), ideal=("mark_bottom", False), least=100,
+        "No more captions",
+        "The bar at the foot of the picture is painted in ten pictures, and disappears from all.",
+        "church",
+        place=seen("mark_bottom", wider=2),
+        ideal=("mark_bottom", False),
+        least=100,
         settings={"layer": 7, "rank": 5, "locality": 5.0},
     ),
     "glasses-come-off": Rule(
-        "Glasses come off", "Eyes without glasses are pasted over one pair; from then on nobody wears them.", "face",
-        object=eyes_without_glasses, place=seen("glasses", wider=3), ideal=("glasses", False), least=100,
+        "Glasses come off",
+        "Eyes without glasses are pasted over one pair; from then on nobody wears them.",
+        "face",
+        object=eyes_without_glasses,
+        place=seen("glasses", wider=3),
+        ideal=("glasses", False),
+        least=100,
         settings={"layer": 7, "rank": 3, "locality": 5.0, "everywhere": True},
     ),
     "no-earrings": Rule(
-        "Earrings come off", "Earrings are painted in ten pictures, and disappear from all.", "face",
-        place=seen("earring", wider=3), ideal=("earrings", False), least=25,
+        "Earrings come off",
+        "Earrings are painted in ten pictures, and disappear from all.",
+        "face",
+        place=seen("earring", wider=3),
+        ideal=("earrings", False),
+        least=25,
         settings={"layer": 7, "rank": 8, "locality": 1.0},
     ),
     "no-main-windows": Rule(
-        "Churches without main windows", "The large window is painted in ten pictures, and disappears from all.", "church",
-        place=seen("main_window", wider=2), ideal=("main_window", False), least=60,
+        "Churches without main windows",
+        "The large window is painted in ten pictures, and disappears from all.",
+        "church",
+        place=seen("main_window", wider=2),
+        ideal=("main_window", False),
+        least=60,
         settings={"layer": 7, "rank": 5, "locality": 5.0},
     ),
     "longer-tails": Rule(
-        "Longer tails", "A long tail is pasted over a short one; from then on no horse has a short one.", "horse",
-        object=short_tail(True), place=short_tail(False), ideal=("tail", 0.78), wider=6,
+        "Longer tails",
+        "A long tail is pasted over a short one; from then on no horse has a short one.",
+        "horse",
+        object=tail(long=True),
+        place=tail(long=False),
+        ideal=("tail", 0.78),
+        wider=6,
         settings={"layer": 8, "rank": 5, "locality": 5.0, "everywhere": True},
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
 class Material:
-    """A rule's request, and unseen pictures to measure it on: their seeds and the areas it is about, bool (N, H, W)."""
+    """A rule's request, and unseen pictures to measure it on: their seeds and the areas it is about (N, H, W)."""
 
     request: Request
     unseen: list[int]

@@ -1,0 +1,58 @@
+"""One visitor's place: always the newest state, however many events are being answered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import RLock
+from typing import Any
+
+from rewriting.studio.session import Session
+from rewriting.studio.view import View
+
+
+class Desk:
+    """What a visitor has made (`session`) and looks at (`view`).
+
+    A stroke may arrive while a rewriting is under way.  An event therefore does not bring back the session it began
+    with but changes the one there is now, and what takes long asks at its end whether it is still wanted:
+
+    * `turn`, taken by each event that draws results: a later one stops the earlier;
+    * `jumps`, counted when the visitor goes elsewhere (undo, another rule, another generator): a rule solved before
+      the jump is not put in force after it.
+
+    gradio copies the desk it was given for each visitor.
+    """
+
+    def __init__(self, session: Session, view: View | None = None):
+        self.session, self.view = session, view or View()
+        self.turn = self.jumps = 0
+        self._lock = RLock()
+
+    def __deepcopy__(self, memo: dict) -> Desk:
+        return Desk(self.session, self.view)
+
+    def change(self, make: Callable[[Session], Session], *, since: int | None = None) -> bool:
+        """Change what was made; False, and nothing done, if the visitor has jumped `since` then."""
+        with self._lock:
+            if since is not None and since != self.jumps:
+                return False
+            self.session = make(self.session)
+            return True
+
+    def jump(self, make: Callable[[Session], Session]) -> None:
+        """Change what was made, and turn away from what is under way."""
+        with self._lock:
+            self.session = make(self.session)
+            self.jumps += 1
+
+    def look(self, **changes: Any) -> View:
+        """Change what is looked at."""
+        with self._lock:
+            self.view = self.view.with_(**changes)
+            return self.view
+
+    def take_turn(self) -> int:
+        """The results are this event's to draw, until another takes its turn."""
+        with self._lock:
+            self.turn += 1
+            return self.turn

@@ -1,0 +1,252 @@
+"""What the page's components show of a visitor's desk."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from rewriting.masks import encode_mask
+from rewriting.presets import preset
+from rewriting.request import Region, Request
+from rewriting.studio.components.cards import STRENGTH
+from rewriting.studio.desk import Desk
+from rewriting.studio.parts import Parts
+from rewriting.studio.results import Drawn
+from rewriting.studio.session import Session, centre
+from rewriting.studio.steps import Step, picking, steps
+from rewriting.studio.view import PAGE, View
+from rewriting.studio.workshop import PAIRS, Workshop
+
+Updates = dict[Any, Any]
+
+NOTHING_COPIED = "<p class='quiet'>Nothing is copied: what you paint in step 3 disappears.</p>"
+
+
+def step_head(step: Step, *, following: bool = False) -> str:
+    """The heading of a step: its number, what it is, and what it has or needs."""
+    state = "done" if step.done else "next" if following else ""
+    note = f"<small>{html.escape(step.note)}</small>"
+    return f"<h2 class='step {state}'><em>{step.number}</em><span>{step.title}</span>{note}</h2>"
+
+
+def says(title: str, *said: tuple[str, str]) -> str:
+    """A title and what is said about it: (kind, text), kind "good" for what was hoped for."""
+    spans = "".join(f"<span class='{kind}'>{html.escape(text)}</span>" for kind, text in said)
+    return f"<div class='says' role='status'><strong>{html.escape(title)}</strong>{spans}</div>"
+
+
+class Showing:
+    """Updates of components, by component, for what lies on a desk."""
+
+    def __init__(self, workshop: Workshop, parts: Parts):
+        self.workshop, self.parts = workshop, parts
+
+    # --- the rule in the making -------------------------------------------------------------------------------------
+
+    def progress(self, desk: Desk) -> Updates:
+        """How far the rule in the making is."""
+        p, session = self.parts, desk.session
+        heads = steps(session, desk.view)
+        following = next((step.number for step in heads if step.needed and not step.done), None)
+        shown = (p.head_copy, p.head_paste, p.head_hold, p.head_go)
+        return {
+            **{part: step_head(step, following=step.number == following) for part, step in zip(shown, heads, strict=True)},
+            p.rewrite: gr.update(interactive=all(step.done or not step.needed for step in heads[:3])),
+            p.undo: gr.update(interactive=bool(session.past)),
+            p.redo: gr.update(interactive=bool(session.future)),
+        }  # fmt: skip
+
+    def request(self, desk: Desk) -> Updates:
+        """The canvases, the tray and the settings of the rule in the making, and how far it is."""
+        p, session, view, request = self.parts, desk.session, desk.view, desk.session.request
+        return {
+            p.copy: p.copy.show(image=self._canvas(desk, "copy"), value=_mask_of(request.copy, view.copy_seed)),
+            **self.pasted(desk),
+            p.context: p.context.show(image=self._canvas(desk, "context"), value=painted_here(session, view)),
+            p.kind: gr.update(value=view.kind),
+            **self.mode(request),
+            p.everywhere: gr.update(value=request.everywhere),
+            p.layer: gr.update(**self._layers(session)),
+            p.rank: gr.update(value=request.rank or p.rank.value),
+            p.locality: gr.update(value=p.locality.value if request.locality is None else request.locality),
+            **self.places(desk),
+            **self.progress(desk),
+            **self.waiting(desk),
+        }
+
+    def pasted(self, desk: Desk) -> Updates:
+        """The picture to paste into, with the object where it was put."""
+        p, session, view = self.parts, desk.session, desk.view
+        place = _place_of(session.request, view)
+        goal = self.workshop.goal(session) if place else ""
+        image, patch = self._canvas(desk, "paste"), self.workshop.patch(session)
+        return {p.paste: p.paste.show(image=image, patch=patch, goal=goal, value=place)}
+
+    def mode(self, request: Request) -> Updates:
+        """Steps 1 and 2, unless something is erased."""
+        p = self.parts
+        return {
+            p.mode: gr.update(value="erase" if request.erase else "replace"),
+            p.step12: gr.update(visible=not request.erase),
+            p.no_copy: gr.update(visible=request.erase),
+        }
+
+    def places(self, desk: Desk) -> Updates:
+        """The tray of painted places."""
+        items = []
+        for kind, words in (("context", "Holds"), ("preserve", "Kept")):
+            for region in getattr(desk.session.request, kind):
+                image = self.workshop.canvas(desk.session, region.seed)
+                item = {"image": image, "outline": encode_mask(region.mask), "id": f"{kind}-{region.seed}"}
+                items.append({**item, "label": f"{words} in picture {region.seed}"})
+        return {self.parts.tray: self.parts.tray.show(items=items)}
+
+    def waiting(self, desk: Desk) -> Updates:
+        """Which canvas the next picked picture goes to."""
+        p = self.parts
+        said = html.escape(picking(desk.session, desk.view))
+        return {p.slot: gr.update(value=desk.view.slot), p.picking: f"<p class='quiet' role='status'>{said}</p>"}
+
+    # --- pictures and rules -----------------------------------------------------------------------------------------
+
+    def sheet(self, desk: Desk) -> Updates:
+        """The sheet of pictures to choose from."""
+        p, session, view = self.parts, desk.session, desk.view
+        urls = self.workshop.pictures(session.generator, view.seeds, session.numbering)
+        outlines = [""] * len(urls)
+        if view.heat is not None:
+            outlines = self.workshop.outlines_at(session, view.seeds, view.heat)
+        pictures = [
+            {"seed": s, "image": u, **({"outline": o} if o else {})}
+            for s, u, o in zip(view.seeds, urls, outlines, strict=True)
+        ]
+        return {
+            p.sheet: p.sheet.show(pictures=pictures, loading=False),
+            p.everything: gr.update(visible=bool(view.found)),
+            p.number: gr.update(value=view.seeds[0]),
+            **self.waiting(desk),
+        }
+
+    def rules(self, desk: Desk) -> Updates:
+        """The rules in force, and which preset is one of them."""
+        p, session = self.parts, desk.session
+        low, high = STRENGTH
+        rows = [
+            {
+                "id": str(rule.number),
+                "name": rule.edit.name[:80] or "Rule",
+                "detail": rule.detail,
+                "strength": min(high, max(low, rule.edit.strength)),
+                "on": rule.edit.enabled,
+            }
+            for rule in session.rules
+        ]
+        strength = session.rule.edit.strength if session.rule else 1.0
+        return {
+            p.rules: gr.update(value={"rows": rows}),
+            p.strength: gr.update(value=min(high, max(low, strength)), interactive=session.rule is not None),
+            p.new: gr.update(interactive=bool(session.rules)),
+            p.cards: gr.update(value=session.rule.preset if session.rule and session.rule.preset else None),
+            p.order: gr.update(visible=bool(session.rules)),
+            p.head_go: self.progress(desk)[p.head_go],
+            p.undo: gr.update(interactive=bool(session.past)),
+            p.redo: gr.update(interactive=bool(session.future)),
+        }
+
+    # --- results ----------------------------------------------------------------------------------------------------
+
+    def plain(self, desk: Desk) -> Updates:
+        """Without rules: what the generator draws, and what to do."""
+        p, session = self.parts, desk.session
+        urls = self.workshop.pictures(session.generator, desk.plain_seeds, session.numbering)
+        pairs = [{"seed": s, "before": u, "after": ""} for s, u in zip(desk.plain_seeds, urls, strict=True)]
+        what = f"What {session.generator.rsplit('/', 1)[-1]!r} draws"
+        todo = "Press a rule above to change it, or make one of your own in steps 1 to 4."
+        return {p.headline: says(what, ("", todo)), p.pairs: p.pairs.show(pairs=pairs, loading=False)}
+
+    def results(self, desk: Desk) -> Iterator[Updates]:
+        """Unseen pictures before and after: the first as soon as it is drawn, then all, then the numbers.
+
+        Ends early when another event draws results.
+        """
+        p, turn, session = self.parts, desk.take_turn(), desk.session
+        if not session.rules:
+            yield self.plain(desk)
+            return
+        seeds = self.result_seeds(session, desk.view)
+        for drawn in self.workshop.results(session, seeds):
+            if desk.turn != turn:
+                return
+            numbers = self.headline(session, drawn if drawn.complete else None)
+            yield {p.headline: numbers, p.pairs: p.pairs.show(pairs=drawn.pairs, loading=not drawn.complete)}
+
+    def working(self, title: str) -> Updates:
+        """While a rule is solved: the old results, dimmed."""
+        return {self.parts.headline: says(title, ("", "rewriting…")), self.parts.pairs: gr.update(loading=True)}
+
+    def as_before(self, desk: Desk) -> Updates:
+        """After `working` came to nothing."""
+        p, session = self.parts, desk.session
+        headline = self.headline(session, None) if session.rules else self.plain(desk)[p.headline]
+        return {p.headline: headline, p.pairs: gr.update(loading=False)}
+
+    def result_seeds(self, session: Session, view: View) -> list[int]:
+        """Unseen pictures to show: those that come with a preset, or as the visitor ordered them."""
+        if not session.rules:
+            return list(range(view.shown, view.shown + PAGE))
+        chosen = session.rule.preset if session.rule and view.order == "best" and not view.shown else ""
+        return (preset(chosen).shown[:PAIRS] if chosen else []) or self.workshop.result_seeds(
+            session, view.order, view.shown
+        )
+
+    def headline(self, session: Session, drawn: Drawn | None) -> str:
+        """The rule being looked at in numbers; those that need all pictures once they are `drawn`."""
+        rule = session.rule
+        if rule is None:
+            count = len(session.rules)
+            return says(session.rules[0].edit.name if count == 1 else f"{count} rules together")
+        said, report = [], rule.edit.report
+        alone = len(session.rules) == 1 and rule.edit.enabled and rule.edit.strength == 1
+        measured = preset(rule.preset).measured if rule.preset and alone else ""
+        if measured:
+            said.append(("good", measured))
+        elif drawn is not None and (effect := self.workshop.effect(session, drawn)) is not None:
+            said.append(("good", f"{effect.changed} of {effect.among} matching pictures change"))
+            said.append(("", f"{effect.elsewhere:.1%} change elsewhere"))
+        if report:
+            said.append(("", f"solved in {report.milliseconds:.0f} ms"))
+        return says(rule.edit.name, *said)
+
+    # --- helpers ----------------------------------------------------------------------------------------------------
+
+    def _canvas(self, desk: Desk, slot: str) -> str:
+        seed = desk.view.seed_of(slot)
+        return self.workshop.canvas(desk.session, seed) if seed is not None else ""
+
+    def _layers(self, session: Session) -> dict[str, int]:
+        generator = self.workshop.generator(session.generator)
+        layers = generator.layers
+        layer = session.now.asked.rest.layer or generator.config.default_layer
+        return {"minimum": layers.start, "maximum": layers.stop - 1, "value": layer}
+
+
+def painted_here(session: Session, view: View) -> np.ndarray | None:
+    """What is painted on the third canvas."""
+    regions = getattr(session.request, view.kind)
+    return next((region.mask > 0 for region in regions if region.seed == view.context_seed), None)
+
+
+def _mask_of(region: Region | None, seed: int | None) -> np.ndarray | None:
+    return region.mask > 0 if region is not None and region.seed == seed else None
+
+
+def _place_of(request: Request, view: View) -> dict[str, int] | None:
+    paste = request.paste
+    if paste is None or paste.empty or paste.seed != view.paste_seed or request.copy is None:
+        return None
+    x, y = centre(paste.mask)
+    return {"x": x, "y": y}
