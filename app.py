@@ -53,12 +53,15 @@ def port(text: str) -> int:
 def open_workshop(device: str, first: str) -> Workshop:
     """What the page works in, with generators on that device; `first` is loaded.  Raises what loading raises."""
     from rewriting import load_generator
+    from rewriting.generators.precision import fast_dtype
     from rewriting.studio.workshop import Workshop
 
     chosen = choose_device(device)
 
     def load(name: str) -> Generator:
-        return load_generator(name).to(chosen)
+        generator = load_generator(name).to(chosen)
+        generator.compute_dtype = fast_dtype(chosen)
+        return generator
 
     workshop = Workshop(load)
     workshop.generator(first)

@@ -33,7 +33,7 @@ RANK = 5
 LOCALITY = 5.0
 UNITS = 30  # the paper's count for erasing watermarks
 PRESERVE = 4.0  # how much more a preserved place counts than any other
-LOCALITY_PICTURES, LOCALITY_POSITIONS, LOCALITY_FIRST = 24, 128, 30_000
+LOCALITY_PICTURES, LOCALITY_POSITIONS, LOCALITY_FIRST = 24, 64, 30_000
 FEATURE_BYTES = 512 << 20
 
 
@@ -110,7 +110,9 @@ class Rewriter:
         width = self.layer.weight.shape[1]
         key = memory.content_key(self.generator, None, memory.SAMPLES)
         kept = memory.cache_folder() / f"{key}-layer{self.number}.safetensors"
-        for path in (BUNDLED / self.generator.config.name / MOMENTS, kept):
+        source = self.generator.source
+        shipped = source.folder if source is not None else BUNDLED / self.generator.config.name
+        for path in (shipped / MOMENTS, kept):
             moment = memory.read_moment(path, self.number, width, key)
             if moment is not None:
                 return moment

@@ -188,18 +188,17 @@ class Products:
 
     def __init__(self, problem: Problem):
         self.patches, self.n = problem.patches, problem.patches.shape[1]
-        self.rows, self.columns = torch.triu_indices(self.n, self.n, device=problem.patches.device)
-        self.pairs = self.patches[:, self.rows] * self.patches[:, self.columns]
+        rows, columns = torch.triu_indices(self.n, self.n, device=problem.patches.device)
+        self.pairs = self.patches[:, rows] * self.patches[:, columns]
+        place = torch.empty(self.n, self.n, dtype=torch.long, device=rows.device)
+        place[rows, columns] = place[columns, rows] = torch.arange(len(rows), device=rows.device)
+        self.place = place.flatten()  # of each entry of the full matrix in the upper triangle
         pictures = 0 if problem.norm is None else len(problem.norm)  # the last of them may have no position left
         self.counts = torch.bincount(problem.picture, minlength=pictures).tolist()
 
     def gram(self, weight: Tensor) -> Tensor:
         """sum_t weight_ot patch_t patch_t^T: (O, T) -> (O, n, n)"""
-        full = weight.new_empty(len(weight), self.n, self.n)
-        upper = weight @ self.pairs
-        full[:, self.rows, self.columns] = upper
-        full[:, self.columns, self.rows] = upper
-        return full
+        return (weight @ self.pairs).index_select(1, self.place).view(-1, self.n, self.n)
 
     def by_picture(self, weight: Tensor) -> Tensor:
         """sum over one picture's positions of weight_ot patch_t: (O, T) -> (M, O, n)"""

@@ -363,7 +363,7 @@ def test_deploy_sends_the_checkout(only_hub, tmp_path, monkeypatch, capsys):
         ("convert missing.pt x", "missing.pt"),
         ("moments --generator org/name", "no folder org/name"),
         ("push {rule} --repo a/b", "not logged in"),
-        ("deploy --space a/b", "not logged in"),
+        ("deploy --space a/b --hardware cpu-basic", "not logged in"),
     ],
 )
 def test_mistakes_end_in_one_sentence(made, tmp_path, monkeypatch, capsys, words, says):

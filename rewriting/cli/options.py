@@ -76,29 +76,23 @@ def add_edits(parser: argparse.ArgumentParser, *, required: bool = False) -> Non
 
 
 def choose_device(name: str) -> torch.device:
-    """auto, cpu, cuda or cuda:N -> the device; ValueError if there is no such device here."""
-    import torch
+    """See `rewriting.generators.precision`, which imports torch and so waits until a command needs it."""
+    from rewriting.generators.precision import choose_device
 
-    present = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if present else "cpu")
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not (kind == "cuda" and number.isdecimal())):
-        raise ValueError(f"There is no device {name!r}; choose auto, cpu or cuda.")
-    if kind == "cuda" and (not present or int(number or 0) >= torch.cuda.device_count()):
-        raise ValueError(f"PyTorch finds no device {name!r} on this machine; choose auto or cpu.")
-    return torch.device(name)
+    return choose_device(name)
 
 
 def open_generator(name: str, options: argparse.Namespace, progress: Progress | None = None) -> Generator:
     """The generator of that name on the chosen device."""
     from rewriting import load_generator
+    from rewriting.generators.precision import fast_dtype
 
     device = choose_device(options.device)
     if options.batch is not None and options.batch < 1:
         raise ValueError(f"--batch is {options.batch}; give 1 or more.")
     generator = load_generator(name, progress=progress).to(device)
     generator.batch_size = options.batch or generator.batch_size
+    generator.compute_dtype = fast_dtype(device)
     return generator
 
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -101,6 +101,7 @@ class Generator(nn.Module, ABC):
         super().__init__()
         self.config = config
         self.compute_dtype = torch.float32
+        self.source: Any = None  # where it came from: `rewriting.hub.Source`, which loading leaves here
         self._digest: str | None = None
 
     # --- what an architecture implements --------------------------------------------------------------------------

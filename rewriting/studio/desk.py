@@ -26,6 +26,7 @@ class Desk:
     def __init__(self, session: Session, view: View | None = None):
         self.session, self.view = session, view or View()
         self.turn = self.jumps = 0
+        self.numbers: tuple[tuple[str, str], ...] = ()  # said of the results on the page
         self._lock = RLock()
 
     def __deepcopy__(self, memo: dict) -> Desk:

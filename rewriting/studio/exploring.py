@@ -15,21 +15,21 @@ from rewriting.suitability import Suitability, in_place, isolated, recommended, 
 MATCHES = 12
 
 
-def key_matches(workshop: Workshop, session: Session) -> list[dict]:
-    """The pictures that match the context best, dimmed where they do not (paper, Figure 2c)."""
-    ranked, matches = workshop.search(session)
-    seeds = ranked[:MATCHES]
-    high, low = float(matches.heat.max()), float(np.quantile(matches.heat, 0.9))
-    pictures = workshop.generator(session.generator).images(seeds)
-    shown = [
-        {
-            "seed": seed,
-            "image": data_url(lit(picture, matches.heat[seed], low, high)),
-            "note": f"{matches.scores[seed]:.1f}",
-        }
-        for seed, picture in zip(seeds, pictures, strict=True)
-    ]
-    return shown
+def key_matches(workshop: Workshop, session: Session) -> Iterator[tuple[int, list[dict]]]:
+    """How many pictures were looked at, and those of them that match the context best, dimmed where they do not
+    (paper, Figure 2c)."""
+    for looked, ranked, _ in workshop.search(session):
+        seeds = ranked[:MATCHES]
+        found = workshop.matches(session, seeds)
+        high, low = float(found.heat.max()), float(np.quantile(found.heat, 0.8))
+        pictures = zip(seeds, workshop.plain(session, seeds), found.heat, found.scores, strict=True)
+        yield (
+            looked,
+            [
+                {"seed": s, "image": data_url(lit(p, h, low, high)), "note": f"{score:.1f}"}
+                for s, p, h, score in pictures
+            ],
+        )
 
 
 def lit(picture: np.ndarray, heat: np.ndarray, low: float, high: float) -> np.ndarray:

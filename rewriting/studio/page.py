@@ -1,15 +1,13 @@
-"""The page: what lies where, and which event calls which handler."""
+"""The page: what lies where."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import gradio as gr
 
 from rewriting.generators import bundled
-from rewriting.presets import presets
+from rewriting.presets import Preset, presets
 from rewriting.rewriter import LOCALITY, RANK
 from rewriting.studio.components import (
     ContextTray,
@@ -20,237 +18,236 @@ from rewriting.studio.components import (
     PresetCards,
     RuleList,
 )
-from rewriting.studio.files import Files
-from rewriting.studio.handlers import Handlers
+from rewriting.studio.components.base import static
+from rewriting.studio.desk import Desk
 from rewriting.studio.parts import Parts
 from rewriting.studio.pictures import preview_halves
-from rewriting.studio.view import PAGE, View
+from rewriting.studio.showing import NOTHING_COPIED, Showing, step_head
+from rewriting.studio.steps import Step, steps
+from rewriting.studio.view import LAST, PAGE
+from rewriting.studio.wiring import wire
 from rewriting.studio.workshop import PAIRS, SIDE, Workshop
 
-CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+CSS = static("colours.css") + (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 TITLE = "Rewriting"
-SLOTS = [("Copy from it", "copy"), ("Paste into it", "paste"), ("Paint the rule on it", "context")]
-KINDS = [("The rule holds here", "context"), ("Keep this as it is", "preserve")]
-EXPLORE = "<p class='missing'>Paint a rule, then look into it: what it will reach, what it copies, where it is best written.</p>"
-WORK = {"concurrency_id": "generator", "concurrency_limit": 2}
+MODES = [("Replace", "replace"), ("Erase", "erase")]
+SLOTS = [("1 Copy", "copy"), ("2 Paste", "paste"), ("3 Where it holds", "context")]
+KINDS = [("Holds here", "context"), ("Keep as it is", "preserve")]
+ORDERS = [("Best matches", "best"), ("Any pictures", "random")]
+EXPLORE = "<p class='quiet'>Paint a rule, then look into it: what it will reach, what it copies, where it is best written.</p>"
+SHARE = "<h2>Take it home, or bring one along</h2>"
+
+Components = dict[str, gr.blocks.Block]
 
 
 def build(workshop: Workshop, first: str) -> gr.Blocks:
     """The page, opening on the generator `first`."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
-        parts = lay_out(workshop, first)
-        wire(page, parts, Handlers(workshop, parts), first)
+        wire(workshop, lay_out(workshop, Desk(workshop.open(first))))
     return page.queue(default_concurrency_limit=8, max_size=64)
 
 
-def lay_out(workshop: Workshop, first: str) -> Parts:
-    """All components, where a visitor sees them."""
-    states = {
-        "session": gr.State(workshop.open(first), time_to_live=7200),
-        "view": gr.State(View()),
-        "shown": gr.State(0),
-    }
+def lay_out(workshop: Workshop, desk: Desk) -> Parts:
+    """All components, where a visitor sees them, with the pictures that a fresh desk shows."""
+    state = gr.State(desk)
     with gr.Row(elem_id="head"):
         gr.HTML(f"<h1>{TITLE}</h1><p>Change the rules of an image generator, not one image.</p>", elem_id="title")
-        choices = [(name.capitalize(), name) for name in bundled()]
-        generator = gr.Radio(choices, value=first, show_label=False, container=False, elem_id="generator")
-    cards = PresetCards(cards=[card(p) for p in presets().values()], elem_id="cards")
+        choices = [(name.capitalize(), name) for name in dict.fromkeys([*bundled(), desk.session.generator])]
+        generator = gr.Radio(
+            choices, value=desk.session.generator, show_label=False, container=False, label="Generator",
+            elem_id="generator", elem_classes="choose",
+        )  # fmt: skip
+    cards = PresetCards(cards=[card(p) for p in presets().values()], label="Rules to try", elem_id="cards")
     with gr.Row(elem_id="main"):
         with gr.Column(elem_id="make", scale=4, min_width=320):
-            making = lay_out_making()
+            making = lay_out_making(desk)
         with gr.Column(elem_id="see", scale=8, min_width=320):
             seeing = lay_out_seeing()
-    return Parts(**states, generator=generator, cards=cards, **making, **seeing)
+    parts = Parts(desk=state, generator=generator, cards=cards, **making, **seeing)
+    fill(Showing(workshop, parts), desk)
+    return parts
 
 
-def card(preset) -> dict[str, str]:  # noqa: ANN001
+def fill(show: Showing, desk: Desk) -> None:
+    """Give the components what they show first, so that the page needs no event to be complete."""
+    for part, update in (show.plain(desk) | show.sheet(desk)).items():
+        changes = (
+            {k: v for k, v in update.items() if k != "__type__"} if isinstance(update, dict) else {"value": update}
+        )
+        for name, value in changes.items():
+            if name != "value" and name in getattr(part, "props", {}):
+                part.props[name] = value
+            else:
+                setattr(part, name, value)
+
+
+def card(preset: Preset) -> dict[str, str]:
     before, after = preview_halves(preset.preview)
     return {"name": preset.name, "title": preset.title, "before": before, "after": after}
 
 
-def step(number: int, title: str) -> gr.HTML:
-    return gr.HTML(f"<h2><em>{number}</em>{title}</h2>", padding=False)
+def head(step: Step, *, following: bool = False) -> gr.HTML:
+    return gr.HTML(step_head(step, following=following), padding=False)
 
 
-def lay_out_making() -> dict[str, gr.components.Component]:
-    """Left: the rule in the making, in three steps."""
-    with gr.Column(elem_id="panel-paste"):
-        step(1, "Copy and paste")
-        erase = gr.Checkbox(
-            label="Erase instead: what is painted in step 2 disappears", container=False, elem_id="erase"
-        )
-        with gr.Row(elem_id="step1") as step1:
-            copy = MaskCanvas(
-                width=SIDE, height=SIDE, label="Object to copy", empty="Pick a picture to copy from", elem_id="copy"
-            )
-            paste = PlacementCanvas(
-                width=SIDE, height=SIDE, label="Where it goes", empty="Pick a picture to paste into", elem_id="paste"
-            )
-    with gr.Column(elem_id="panel-hold"):
-        step(2, "Where the rule should hold")
-        kind = gr.Radio(KINDS, value="context", show_label=False, container=False, elem_id="kind")
+def lay_out_making(desk: Desk) -> Components:
+    """Left: the rule in the making, in five steps."""
+    first, second, third, fourth = steps(desk.session, desk.view)
+    with gr.Column(elem_id="panel-paste", elem_classes="panel"):
+        mode = gr.Radio(
+            MODES, value="replace", show_label=False, container=False, label="The rule", elem_id="mode",
+            elem_classes="choose",
+        )  # fmt: skip
+        with gr.Row(elem_id="step12") as step12:
+            with gr.Column(min_width=0, elem_id="step1"):
+                head_copy = head(first, following=True)
+                copy = MaskCanvas(
+                    width=SIDE,
+                    height=SIDE,
+                    label="Object to copy",
+                    empty="Choose a picture to copy from",
+                    elem_id="copy",
+                )
+            with gr.Column(min_width=0, elem_id="step2"):
+                head_paste = head(second)
+                paste = PlacementCanvas(
+                    width=SIDE,
+                    height=SIDE,
+                    label="Where it goes",
+                    empty="Choose a picture to paste into",
+                    elem_id="paste",
+                )
+        no_copy = gr.HTML(NOTHING_COPIED, padding=False, visible=False)
+    with gr.Column(elem_id="panel-hold", elem_classes="panel"):
+        head_hold = head(third)
+        kind = gr.Radio(
+            KINDS, value="context", show_label=False, container=False, label="Painting means", elem_id="kind",
+            elem_classes="choose",
+        )  # fmt: skip
         with gr.Row(elem_id="places"):
             context = MaskCanvas(
-                width=SIDE, height=SIDE, label="Places", empty="Pick a picture, paint such a place", elem_id="context"
+                width=SIDE,
+                height=SIDE,
+                label="Places",
+                empty="Choose a picture that has such a place",
+                elem_id="context",
             )
             tray = ContextTray(hint="Add", elem_id="tray")
         find = gr.Button("Find pictures like these", size="sm", elem_id="find")
-    with gr.Column(elem_id="panel-go"):
-        missing = gr.HTML("", padding=False, elem_id="missing")
+    with gr.Column(elem_id="panel-go", elem_classes="panel"):
+        head_go = head(fourth)
         rewrite = gr.Button("Rewrite", variant="primary", interactive=False, elem_id="rewrite")
-        strength = gr.Slider(-1, 2, 1, step=0.05, label="Strength", interactive=False, elem_id="strength")
-    with gr.Column(elem_id="panel-tune"):
-        step(3, "Fine-tune")
-        layer = gr.Slider(
-            2,
-            12,
-            8,
-            step=1,
-            label="Layer",
-            info="Low layers decide what is there, high ones how it looks.",
-            elem_id="layer",
-        )
-        rank = gr.Slider(
-            1, 20, RANK, step=1, label="Rank", info="Higher follows the goal more closely.", elem_id="rank"
-        )
-        locality = gr.Slider(
-            0, 30, LOCALITY, step=0.5, label="Locality", info="Higher leaves other things alone.", elem_id="locality"
-        )
-        everywhere = gr.Checkbox(
-            label="Paste at every painted place, not only in one picture", container=False, elem_id="everywhere"
-        )
-        live = gr.Checkbox(label="Live: rewrite after every stroke", container=False, elem_id="live")
-    return {
-        "erase": erase, "step1": step1, "copy": copy, "paste": paste, "kind": kind, "context": context, "tray": tray,
-        "find": find, "missing": missing, "rewrite": rewrite, "strength": strength, "layer": layer, "rank": rank,
-        "locality": locality, "everywhere": everywhere, "live": live,
+        strength = slider(-1, 2, 1, "Strength", "1 as made, 0 not at all, below 0 the opposite", step=0.05, off=True)
+    settings = lay_out_settings()
+    return settings | {
+        "mode": mode, "step12": step12, "no_copy": no_copy, "head_copy": head_copy, "head_paste": head_paste,
+        "head_hold": head_hold, "head_go": head_go, "copy": copy, "paste": paste, "kind": kind, "context": context,
+        "tray": tray, "find": find, "rewrite": rewrite, "strength": strength,
     }  # fmt: skip
 
 
-def lay_out_seeing() -> dict[str, gr.components.Component]:
+def lay_out_settings() -> Components:
+    """The fifth step."""
+    with gr.Column(elem_id="panel-tune", elem_classes="panel"):
+        head(Step(5, False, "when something is amiss"))
+        layer = slider(2, 12, 8, "Layer", "Low layers decide what is there, high ones how it looks")
+        rank = slider(1, 20, RANK, "Rank", "Higher follows the goal more closely")
+        locality = slider(0, 30, LOCALITY, "Locality", "Higher leaves other things alone", step=0.5)
+        everywhere = gr.Checkbox(label="Paste at every place of step 3", container=False, elem_id="everywhere")
+        live = gr.Checkbox(label="Live: rewrite after every stroke", container=False, elem_id="live")
+    return {"layer": layer, "rank": rank, "locality": locality, "everywhere": everywhere, "live": live}
+
+
+def slider(
+    low: float, high: float, value: float, label: str, info: str, step: float = 1, off: bool = False
+) -> gr.Slider:
+    return gr.Slider(
+        low, high, value, step=step, label=label, info=info, buttons=[], interactive=not off, elem_id=label.lower(),
+        elem_classes="line",
+    )  # fmt: skip
+
+
+def lay_out_seeing() -> Components:
     """Right: results, pictures to choose from, and the rules in force."""
-    with gr.Column(elem_id="panel-see"), gr.Tabs(selected="results", elem_id="tabs") as tabs:
-        with gr.Tab("Results", id="results"):
-            headline = gr.HTML(padding=False, elem_id="headline")
-            pairs = PairSheet(count=PAIRS, loading=True, elem_id="pairs", label="Unseen pictures, before and after")
-            with gr.Row(elem_id="bar-results"):
-                order = gr.Radio(
-                    [("Best match", "best"), ("Any picture", "random")],
-                    value="best", show_label=False, container=False, elem_id="order",
-                )  # fmt: skip
-                more = gr.Button("Twelve others", size="sm", elem_id="more")
-        with gr.Tab("Pictures", id="pictures"):
-            slot = gr.Radio(SLOTS, value="copy", label="Picking a picture means", elem_id="slot")
-            sheet = PictureSheet(
-                count=PAGE, loading=True, size="small", elem_id="sheet", label="Pictures to choose from"
-            )
-            with gr.Row(elem_id="bar-sheet"):
-                previous = gr.Button("Previous", size="sm", elem_id="previous")
-                number = gr.Number(label="Go to picture", precision=0, minimum=0, elem_id="number")
-                next_ = gr.Button("Next", size="sm", elem_id="next")
-        with gr.Tab("Explore", id="explore"):
-            with gr.Row(elem_id="bar-explore"):
-                show_matches = gr.Button("What the places match", size="sm", elem_id="show-matches")
-                show_alone = gr.Button("What the values draw alone", size="sm", elem_id="show-alone")
-                show_layers = gr.Button("Which layer suits", size="sm", elem_id="show-layers")
-                stop = gr.Button("Stop", size="sm", variant="stop", visible=False, elem_id="stop")
-            explored = gr.HTML(EXPLORE, padding=False, elem_id="explored")
-            matches = PictureSheet(
-                count=0, size="medium", empty="", elem_id="matches", visible=False, label="Best matches"
-            )
-    with gr.Column(elem_id="panel-rules"):
-        with gr.Row(elem_id="bar-history"):
+    with gr.Column(elem_id="panel-see", elem_classes="panel"), gr.Tabs(selected="results", elem_id="tabs") as tabs:
+        with gr.Tab("Results", id="results", render_children=True):
+            results = lay_out_results()
+        with gr.Tab("Pictures", id="pictures", render_children=True):
+            pictures = lay_out_pictures()
+        with gr.Tab("Explore", id="explore", render_children=True):
+            exploring = lay_out_exploring()
+    with gr.Column(elem_id="panel-rules", elem_classes="panel"):
+        with gr.Row(elem_id="bar-history", elem_classes="bar"):
             gr.HTML("<h2>Rules in force</h2>", padding=False)
             new = gr.Button("New rule", size="sm", interactive=False, elem_id="new")
             undo = gr.Button("Undo", size="sm", interactive=False, elem_id="undo")
             redo = gr.Button("Redo", size="sm", interactive=False, elem_id="redo")
             reset = gr.Button("Reset", size="sm", elem_id="reset")
         rules = RuleList(elem_id="rules")
-    sharing = lay_out_sharing()
-    return sharing | {
-        "matches": matches, "explored": explored, "show_matches": show_matches, "show_alone": show_alone,
-        "show_layers": show_layers, "stop": stop,
-        "tabs": tabs, "headline": headline, "pairs": pairs, "order": order, "more": more, "slot": slot, "sheet": sheet,
-        "previous": previous, "next": next_, "number": number, "rules": rules, "new": new, "undo": undo, "redo": redo,
-        "reset": reset,
+    own = {"tabs": tabs, "rules": rules, "new": new, "undo": undo, "redo": redo, "reset": reset}
+    return own | results | pictures | exploring | lay_out_sharing()
+
+
+def lay_out_results() -> Components:
+    headline = gr.HTML(padding=False, elem_id="headline")
+    pairs = PairSheet(count=PAIRS, elem_id="pairs", label="Unseen pictures, before and after")
+    with gr.Row(elem_id="bar-results", elem_classes="bar"):
+        order = gr.Radio(
+            ORDERS, value="best", show_label=False, container=False, label="Which", elem_id="order", visible=False,
+            elem_classes="choose",
+        )  # fmt: skip
+        more = gr.Button("Show others", size="sm", elem_id="more")
+    return {"headline": headline, "pairs": pairs, "order": order, "more": more}
+
+
+def lay_out_pictures() -> Components:
+    picking = gr.HTML(padding=False, elem_id="picking")
+    with gr.Row(elem_id="bar-slot", elem_classes="bar"):
+        gr.HTML("<p class='quiet'>A picture goes to</p>", padding=False)
+        slot = gr.Radio(
+            SLOTS, value="copy", show_label=False, container=False, label="A picture goes to", elem_id="slot",
+            elem_classes="choose",
+        )  # fmt: skip
+    sheet = PictureSheet(count=PAGE, elem_id="sheet", label="Pictures to choose from")
+    with gr.Row(elem_id="bar-sheet", elem_classes="bar"):
+        previous = gr.Button("Previous", size="sm", elem_id="previous")
+        next_ = gr.Button("Next", size="sm", elem_id="next")
+        everything = gr.Button("All pictures", size="sm", visible=False, elem_id="everything")
+        number = gr.Number(label="From number", precision=0, minimum=0, maximum=LAST, elem_id="number")
+    return {
+        "picking": picking, "slot": slot, "sheet": sheet, "previous": previous, "next": next_, "everything": everything,
+        "number": number,
     }  # fmt: skip
 
 
-def lay_out_sharing() -> dict[str, gr.components.Component]:
+def lay_out_exploring() -> Components:
+    with gr.Row(elem_id="bar-explore", elem_classes="bar"):
+        show_matches = gr.Button("What it will reach", size="sm", elem_id="show-matches")
+        show_alone = gr.Button("What it copies", size="sm", elem_id="show-alone")
+        show_layers = gr.Button("Which layer suits", size="sm", elem_id="show-layers")
+        stop = gr.Button("Stop", size="sm", variant="stop", visible=False, elem_id="stop")
+    explored = gr.HTML(EXPLORE, padding=False, elem_id="explored")
+    matches = PictureSheet(count=0, size="large", empty="", elem_id="matches", visible=False, label="Best matches")
+    return {
+        "show_matches": show_matches, "show_alone": show_alone, "show_layers": show_layers, "stop": stop,
+        "explored": explored, "matches": matches,
+    }  # fmt: skip
+
+
+def lay_out_sharing() -> Components:
     """Below: files to take home and files brought along."""
-    with gr.Column(elem_id="panel-share"):
-        gr.HTML("<h2>Take it home, or bring one along</h2>", padding=False)
-        with gr.Row(elem_id="bar-share"):
-            save_edit = gr.Button("Rules", size="sm", elem_id="save-edit")
-            save_request = gr.Button("Request", size="sm", elem_id="save-request")
-            save_sheet = gr.Button("Sheet", size="sm", elem_id="save-sheet")
-            save_walk = gr.Button("Walk", size="sm", elem_id="save-walk")
+    with gr.Column(elem_id="panel-share", elem_classes="panel"):
+        gr.HTML(SHARE, padding=False)
+        with gr.Row(elem_id="bar-share", elem_classes="bar"):
+            save_edit = gr.Button("Save rules", size="sm", elem_id="save-edit")
+            save_request = gr.Button("Save request", size="sm", elem_id="save-request")
+            save_sheet = gr.Button("Save sheet", size="sm", elem_id="save-sheet")
+            save_walk = gr.Button("Save walk", size="sm", elem_id="save-walk")
         files = gr.File(label="Ready to download", interactive=False, visible=False, elem_id="files")
         upload = gr.File(
-            label="Drop a request (.json) or rules (.zip) here",
-            file_types=[".json", ".zip"],
-            height=96,
-            elem_id="upload",
+            label="Open rules (.zip) or a request (.json)", file_types=[".json", ".zip"], height=104, elem_id="upload"
         )
     return {
         "save_edit": save_edit, "save_request": save_request, "save_sheet": save_sheet, "save_walk": save_walk,
         "files": files, "upload": upload,
     }  # fmt: skip
-
-
-def wire(page: gr.Blocks, p: Parts, h: Handlers, first: str) -> None:
-    """Which event calls which handler."""
-    here, everything = [p.session, p.view], p.all()
-    on = partial(dict, outputs=everything, show_progress="hidden", **WORK)
-
-    page.load(partial(h.load, first), None, api_visibility="private", **on())
-    p.generator.input(h.load, p.generator, api_name="open_generator", **on())
-    p.cards.select(h.choose_preset, [p.cards, *here], api_name="choose_preset", **on())
-    p.sheet.select(h.pick, [p.sheet, *here], api_name="pick_picture", **on())
-    p.slot.input(h.set_slot, [p.slot, p.view], p.view, api_name="set_slot")
-    p.kind.input(h.set_kind, [p.kind, *here], api_name="set_kind", **on())
-    p.previous.click(partial(h.turn, -1), here, api_name="previous_page", **on())
-    p.next.click(partial(h.turn, 1), here, api_name="next_page", **on())
-    p.number.submit(h.go_to, [p.number, *here], api_name="go_to_picture", **on())
-    p.find.click(h.search, here, api_name="search", **on())
-
-    painted = [
-        p.copy.input(h.paint_copy, [p.copy, *here], api_name="paint_copy", **on()),
-        p.paste.input(h.place, [p.paste, *here], api_name="place", **on()),
-        p.context.input(h.paint_context, [p.context, *here], api_name="paint_context", **on()),
-    ]
-    for event, listener in (("edit", p.tray.edit), ("remove", p.tray.remove), ("add", p.tray.add)):
-        listener(h.tray, [p.tray, *here], api_name=f"tray_{event}", **on())
-    settings = [p.erase, p.everywhere, p.layer, p.rank, p.locality]
-    for one in settings:
-        change = one.release if isinstance(one, gr.Slider) else one.input
-        painted.append(change(h.settings, [*settings, *here], api_visibility="undocumented", **on()))
-    for event in painted:
-        event.then(h.live, [p.live, *here], api_visibility="private", **on())
-
-    p.rewrite.click(h.rewrite, here, api_name="rewrite", **on())
-    p.strength.release(h.strength, [p.strength, *here], api_name="set_strength", **on())
-    p.order.input(h.order, [p.order, *here], api_name="order_results", **on())
-    p.more.click(h.more, [*here, p.shown], api_name="more_results", **on())
-    p.rules.input(h.rules, [p.rules, *here], api_name="change_rules", **on())
-    p.new.click(h.new_rule, here, api_name="new_rule", **on())
-    p.undo.click(h.undo, here, api_name="undo", **on())
-    p.redo.click(h.redo, here, api_name="redo", **on())
-    p.reset.click(h.reset, here, api_name="reset", **on())
-    wire_files(p, Files(h), on)
-
-
-def wire_files(p: Parts, f: Files, on: Callable[..., dict]) -> None:
-    """Exploring, taking home and bringing along."""
-    here = [p.session, p.view]
-    p.show_matches.click(f.show_matches, here, api_name="key_matches", **on())
-    p.show_alone.click(f.show_alone, here, api_name="values_alone", **on())
-    trying = p.show_layers.click(f.show_layers, here, api_name="layer_chart", **on())
-    p.stop.click(lambda: gr.update(visible=False), None, p.stop, cancels=[trying], api_visibility="private")
-    p.save_edit.click(f.save_edit, here, api_name="save_edit", **on())
-    p.save_request.click(f.save_request, here, api_name="save_request", **on())
-    p.save_sheet.click(f.save_sheet, here, api_name="save_sheet", **on())
-    p.save_walk.click(
-        f.save_walk, here, api_name="save_walk", **(on() | {"show_progress": "full", "show_progress_on": p.files})
-    )
-    p.upload.upload(f.open_file, [p.upload, *here], api_name="open_file", **on())

@@ -88,7 +88,16 @@ class Parts:
     @property
     def in_request(self) -> list:
         """What another request changes."""
-        more = [self.context, self.kind, self.layer, self.rank, self.locality, self.everywhere, self.slot, self.picking]
+        more = [
+            self.context,
+            self.kind,
+            self.layer,
+            self.rank,
+            self.locality,
+            self.everywhere,
+            self.slot,
+            self.picking,
+        ]
         return [*self.in_hand, *more]
 
     @property

@@ -7,55 +7,61 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from rewriting.edit import CONFIG, FACTORS, REQUESTS, EditStack
-from rewriting.request import Request
+from rewriting.edit import CONFIG, FACTORS, MAX_EDITS, REQUESTS, EditStack
+from rewriting.generators import bundled
+from rewriting.request import Region, Request
 from rewriting.studio.pictures import save_walk, sheet
 from rewriting.studio.session import Session
-from rewriting.studio.workshop import PAIRS, Workshop
+from rewriting.studio.workshop import PAIRS, SIDE, Workshop
 
 WALK_FRAMES, WALK_STOPS = 32, 4
 MAX_ARCHIVE = 16 << 20
 PARTS = (CONFIG, FACTORS, REQUESTS)
 
 
-def file_name(session: Session, ending: str) -> Path:
-    """A fresh file named after the rule."""
+def file_name(session: Session, folder: Path, ending: str) -> Path:
+    """Where to write what is named after the rule."""
     title = session.rule.edit.name if session.rule else session.request.name
     stem = re.sub(r"[^a-z0-9]+", "-", (title or "rule").lower()).strip("-") or "rule"
-    return Path(tempfile.mkdtemp(prefix="rewriting-")) / f"{stem[:60]}{ending}"
+    return folder / f"{stem[:60]}{ending}"
 
 
-def save_request(session: Session) -> Path:
+def save_request(session: Session, folder: Path) -> Path:
     """The request as JSON; `Request.load` and the studio open it again."""
-    return session.request.with_(generator=session.generator).save(file_name(session, ".json"))
+    return session.request.with_(generator=session.generator).save(file_name(session, folder, ".json"))
 
 
-def save_edit(session: Session) -> Path:
+def save_edit(session: Session, folder: Path) -> Path:
     """All rules in force as an edit repo in a zip; unpacked, `EditStack.load` opens it."""
-    path = file_name(session, ".zip")
-    folder = session.stack.save(path.with_suffix(""))
-    shutil.make_archive(str(folder), "zip", folder)
-    return path
+    path = file_name(session, folder, ".zip")
+    repo = session.whole_stack.save(path.with_suffix(""))
+    return Path(shutil.make_archive(str(repo), "zip", repo))
 
 
-def save_sheet(workshop: Workshop, session: Session, seeds: list[int]) -> Path:
+def save_sheet(workshop: Workshop, session: Session, folder: Path, seeds: list[int]) -> Path:
     """Pictures before and after, row by row, as PNG."""
-    before = workshop.generator(session.generator).images(seeds)
+    before = workshop.plain(session, seeds)
     after = workshop.edited(session, seeds)
     rows = []
     for start in range(0, len(seeds), PAIRS // 2):
         rows += [list(before[start : start + PAIRS // 2]), list(after[start : start + PAIRS // 2])]
-    path = file_name(session, ".png")
+    path = file_name(session, folder, ".png")
     sheet(rows).save(path)
     return path
 
 
 def save_walk_file(
-    workshop: Workshop, session: Session, seeds: list[int], progress: Callable[[float, str], None]
+    workshop: Workshop,
+    session: Session,
+    folder: Path,
+    seeds: list[int],
+    progress: Callable[[float, str], None] = lambda done, what: None,
 ) -> Path:
     """A walk through the latent space, before beside after, as animated WebP."""
     generator, stops, frames = workshop.generator(session.generator), seeds[:WALK_STOPS], []
@@ -63,36 +69,67 @@ def save_walk_file(
         progress(i / WALK_FRAMES, "Walking")
         before, after = (generator.walk(stops, i / WALK_FRAMES, edits) for edits in ((), session.stack))
         frames.append(np.concatenate([before, after], 1))
-    return save_walk(frames, file_name(session, ".webp"))
+    return save_walk(frames, file_name(session, folder, ".webp"))
 
 
-def open_file(path: str | Path, session: Session) -> Session:
-    """Bring a request (.json, ours or a session of the paper's code) or an edit (.zip of an edit repo) into a session.
+def open_file(path: str | Path, session: Session, workshop: Workshop) -> Session:
+    """Bring a request (.json, ours or a session of the paper's code) or rules (.zip of an edit repo) into a session.
 
-    Raises ValueError in one sentence; the session that came in is untouched.
+    One made on another bundled generator opens that.  Raises ValueError in one sentence; what came in is untouched.
     """
     path = Path(path)
     if path.suffix == ".json":
-        return session.step("open request", request=_for(Request.load(path), session), editing=None)
+        request = Request.load(path)
+        session = _opened(session, request.generator, workshop)
+        return session.step("open request", request=_fitted(request, session.generator, workshop), editing=None)
     if path.suffix == ".zip":
-        return open_edit(path, session)
-    raise ValueError(f"{path.name} is neither a request (.json) nor an edit (.zip); those two can be opened here.")
+        with tempfile.TemporaryDirectory() as folder:
+            unpack(path, Path(folder))
+            return adopt_all(EditStack.load(folder), session, workshop)
+    raise ValueError(f"{path.name} is neither a request (.json) nor rules (.zip); those two can be opened here.")
 
 
-def open_edit(path: Path, session: Session) -> Session:
-    """The edits of a zipped edit repo, put in force after those that are."""
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(path, Path(folder))
-        return adopt_all(EditStack.load(folder), session)
-
-
-def adopt_all(stack: EditStack, session: Session) -> Session:
-    """Put edits from elsewhere in force."""
+def adopt_all(stack: EditStack, session: Session, workshop: Workshop) -> Session:
+    """Put edits from elsewhere in force, after those that are."""
+    session = _opened(session, stack[0].generator, workshop)
+    generator, before = workshop.generator(session.generator), session
+    if len(session.rules) + len(stack) > MAX_EDITS:
+        raise ValueError(
+            f"{len(session.rules)} rules and {len(stack)} more are too many; {MAX_EDITS} can be in force."
+        )
     for edit in stack:
-        if edit.generator and edit.generator != session.generator:
-            raise ValueError(f"The edit was made for {edit.generator!r}; open that generator first.")
-        session = session.start_new().adopt(edit, edit.request, "open edit")
-    return session
+        edit.check_fits(generator)
+        if edit.request is not None:
+            edit = edit.with_(request=_fitted(edit.request, session.generator, workshop))
+        session = session.adopt(edit, edit.request or Request(generator=session.generator), "open rules", new=True)
+    return replace(session, past=(*before.past, before.now))  # one step for undo
+
+
+def _opened(session: Session, generator: str, workshop: Workshop) -> Session:
+    if not generator or generator == session.generator:
+        return session
+    if generator not in bundled():
+        raise ValueError(f"The file was made for the generator {generator[:80]!r}; open that one first.")
+    workshop.generator(generator)
+    return session.open(generator)
+
+
+def _fitted(request: Request, generator: str, workshop: Workshop) -> Request:
+    """The request with masks of the canvases' size; ValueError if it asks for what the generator does not have."""
+    if request.layer is not None:
+        workshop.generator(generator).check_layer(request.layer)
+    return request.with_(
+        generator=generator,
+        copy=_sized(request.copy) if request.copy else None,
+        paste=_sized(request.paste) if request.paste else None,
+        context=tuple(map(_sized, request.context)),
+        preserve=tuple(map(_sized, request.preserve)),
+    )
+
+
+def _sized(region: Region) -> Region:
+    mask = Image.fromarray(region.mask).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    return Region(region.seed, np.asarray(mask))
 
 
 def unpack(path: Path, folder: Path) -> None:
@@ -111,9 +148,3 @@ def unpack(path: Path, folder: Path) -> None:
                     (folder / name).write_bytes(file.read(MAX_ARCHIVE + 1))
     except (zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"{path.name} cannot be unpacked ({type(error).__name__}); save it again.") from None
-
-
-def _for(request: Request, session: Session) -> Request:
-    if request.generator and request.generator != session.generator:
-        raise ValueError(f"The request was made for {request.generator!r}; open that generator first.")
-    return request.with_(generator=session.generator)

@@ -64,9 +64,8 @@ class Showing:
         """The canvases, the tray and the settings of the rule in the making, and how far it is."""
         p, session, view, request = self.parts, desk.session, desk.view, desk.session.request
         return {
-            p.copy: p.copy.show(image=self._canvas(desk, "copy"), value=_mask_of(request.copy, view.copy_seed)),
-            **self.pasted(desk),
-            p.context: p.context.show(image=self._canvas(desk, "context"), value=painted_here(session, view)),
+            **self.canvas(desk, "copy"),
+            **self.canvas(desk, "context"),
             p.kind: gr.update(value=view.kind),
             **self.mode(request),
             p.everywhere: gr.update(value=request.everywhere),
@@ -77,6 +76,16 @@ class Showing:
             **self.progress(desk),
             **self.waiting(desk),
         }
+
+    def canvas(self, desk: Desk, slot: str) -> Updates:
+        """The canvas "copy" with the one that shows what is copied, or "paste", or "context"."""
+        p, request, view = self.parts, desk.session.request, desk.view
+        image = self._canvas(desk, slot)
+        if slot == "copy":
+            return {p.copy: p.copy.show(image=image, value=_mask_of(request.copy, view.copy_seed))} | self.pasted(desk)
+        if slot == "paste":
+            return self.pasted(desk)
+        return {p.context: p.context.show(image=image, value=_painted(request, view))}
 
     def pasted(self, desk: Desk) -> Updates:
         """The picture to paste into, with the object where it was put."""
@@ -127,7 +136,7 @@ class Showing:
         return {
             p.sheet: p.sheet.show(pictures=pictures, loading=False),
             p.everything: gr.update(visible=bool(view.found)),
-            p.number: gr.update(value=view.seeds[0]),
+            p.number: gr.update(value=None if view.found else view.start),
             **self.waiting(desk),
         }
 
@@ -162,11 +171,10 @@ class Showing:
     def plain(self, desk: Desk) -> Updates:
         """Without rules: what the generator draws, and what to do."""
         p, session = self.parts, desk.session
-        urls = self.workshop.pictures(session.generator, desk.plain_seeds, session.numbering)
-        pairs = [{"seed": s, "before": u, "after": ""} for s, u in zip(desk.plain_seeds, urls, strict=True)]
-        what = f"What {session.generator.rsplit('/', 1)[-1]!r} draws"
-        todo = "Press a rule above to change it, or make one of your own in steps 1 to 4."
-        return {p.headline: says(what, ("", todo)), p.pairs: p.pairs.show(pairs=pairs, loading=False)}
+        seeds = self.result_seeds(session, desk.view)
+        urls = self.workshop.pictures(session.generator, seeds, session.numbering)
+        pairs = [{"seed": s, "before": u, "after": ""} for s, u in zip(seeds, urls, strict=True)]
+        return {p.headline: self.headline(desk), p.pairs: p.pairs.show(pairs=pairs, loading=False)}
 
     def results(self, desk: Desk) -> Iterator[Updates]:
         """Unseen pictures before and after: the first as soon as it is drawn, then all, then the numbers.
@@ -177,22 +185,27 @@ class Showing:
         if not session.rules:
             yield self.plain(desk)
             return
-        seeds = self.result_seeds(session, desk.view)
-        for drawn in self.workshop.results(session, seeds):
+        for drawn in self.workshop.results(session, self.result_seeds(session, desk.view)):
+            numbers = self.numbers(session, drawn)
             if desk.turn != turn:
                 return
-            numbers = self.headline(session, drawn if drawn.complete else None)
-            yield {p.headline: numbers, p.pairs: p.pairs.show(pairs=drawn.pairs, loading=not drawn.complete)}
+            desk.numbers = numbers
+            yield {
+                p.headline: self.headline(desk),
+                p.pairs: p.pairs.show(pairs=drawn.pairs, loading=not drawn.complete),
+            }
 
     def working(self, title: str) -> Updates:
         """While a rule is solved: the old results, dimmed."""
-        return {self.parts.headline: says(title, ("", "rewriting…")), self.parts.pairs: gr.update(loading=True)}
+        return {
+            self.parts.headline: says(title, ("", "rewriting…")),
+            self.parts.pairs: self.parts.pairs.show(loading=True),
+        }
 
     def as_before(self, desk: Desk) -> Updates:
         """After `working` came to nothing."""
-        p, session = self.parts, desk.session
-        headline = self.headline(session, None) if session.rules else self.plain(desk)[p.headline]
-        return {p.headline: headline, p.pairs: gr.update(loading=False)}
+        p = self.parts
+        return {p.headline: self.headline(desk), p.pairs: p.pairs.show(loading=False)}
 
     def result_seeds(self, session: Session, view: View) -> list[int]:
         """Unseen pictures to show: those that come with a preset, or as the visitor ordered them."""
@@ -203,23 +216,32 @@ class Showing:
             session, view.order, view.shown
         )
 
-    def headline(self, session: Session, drawn: Drawn | None) -> str:
-        """The rule being looked at in numbers; those that need all pictures once they are `drawn`."""
-        rule = session.rule
+    def headline(self, desk: Desk) -> str:
+        """The rule being looked at, and the numbers last found."""
+        session = desk.session
+        if not session.rules:
+            return says(
+                f"What {session.generator.rsplit('/', 1)[-1]!r} draws",
+                ("", "Press a rule above to change it, or make one of your own in steps 1 to 4."),
+            )
+        one = session.rule or (session.rules[0] if len(session.rules) == 1 else None)
+        return says(one.edit.name if one else f"{len(session.rules)} rules together", *desk.numbers)
+
+    def numbers(self, session: Session, drawn: Drawn) -> tuple[tuple[str, str], ...]:
+        """What the rule being looked at does; what takes all pictures to say once they are drawn."""
+        rule, said = session.rule, []
         if rule is None:
-            count = len(session.rules)
-            return says(session.rules[0].edit.name if count == 1 else f"{count} rules together")
-        said, report = [], rule.edit.report
+            return ()
         alone = len(session.rules) == 1 and rule.edit.enabled and rule.edit.strength == 1
         measured = preset(rule.preset).measured if rule.preset and alone else ""
         if measured:
             said.append(("good", measured))
-        elif drawn is not None and (effect := self.workshop.effect(session, drawn)) is not None:
+        elif drawn.complete and (effect := self.workshop.effect(session, drawn)) is not None:
             said.append(("good", f"{effect.changed} of {effect.among} matching pictures change"))
             said.append(("", f"{effect.elsewhere:.1%} change elsewhere"))
-        if report:
-            said.append(("", f"solved in {report.milliseconds:.0f} ms"))
-        return says(rule.edit.name, *said)
+        if rule.edit.report:
+            said.append(("", f"solved in {rule.edit.report.milliseconds:.0f} ms"))
+        return tuple(said)
 
     # --- helpers ----------------------------------------------------------------------------------------------------
 
@@ -234,9 +256,8 @@ class Showing:
         return {"minimum": layers.start, "maximum": layers.stop - 1, "value": layer}
 
 
-def painted_here(session: Session, view: View) -> np.ndarray | None:
-    """What is painted on the third canvas."""
-    regions = getattr(session.request, view.kind)
+def _painted(request: Request, view: View) -> np.ndarray | None:
+    regions = getattr(request, view.kind)
     return next((region.mask > 0 for region in regions if region.seed == view.context_seed), None)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from rewriting.edit import Edit
 from rewriting.generators import Generator, bundled
 from rewriting.hub import load_generator
-from rewriting.presets import Preset, preset, presets
+from rewriting.presets import preset, presets
 from rewriting.request import Request
 from rewriting.rewriter import Matches, Rewriter
 from rewriting.studio.gallery import Gallery, Picture
@@ -87,7 +87,7 @@ class Workshop:
         rewriter.locality_terms(Request())
         for chosen in presets().values():
             if (chosen.generator, chosen.request.layer) == (name, layer):
-                self._solve_preset(chosen)
+                self.preset_edit(chosen.name)
                 self.pictures(name, chosen.shown[:PAIRS])
 
     # --- pictures ---------------------------------------------------------------------------------------------------
@@ -143,12 +143,14 @@ class Workshop:
             return ""
         return data_url(self.rewriter(session.generator, request.layer).goal_image(request))
 
-    def search(self, session: Session, count: int = SEARCHED, best: int = 240) -> Iterator[tuple[int, list[int], float]]:
+    def search(
+        self, session: Session, count: int = SEARCHED, best: int = 240
+    ) -> Iterator[tuple[int, list[int], float]]:
         """Look through pictures 0 .. count - 1: how many were looked at, the best matches so far, and the response
         above which a place of them should be outlined."""
         scores, heat = np.empty(0), []
         for start in range(0, count, SEARCH_STEP):
-            found = self._matches(session, range(start, min(count, start + SEARCH_STEP)))
+            found = self.matches(session, range(start, min(count, start + SEARCH_STEP)))
             scores = np.concatenate([scores, found.scores])
             heat.append(found.heat.ravel())
             ranked = [int(i) for i in np.argsort(-scores, kind="stable")[:best]]
@@ -156,15 +158,16 @@ class Workshop:
 
     def ranked(self, session: Session, count: int = RANKED) -> list[int]:
         """Pictures 0 .. count - 1, best match with the context first."""
-        return [int(i) for i in np.argsort(-self._matches(session, range(count)).scores, kind="stable")]
+        return [int(i) for i in np.argsort(-self.matches(session, range(count)).scores, kind="stable")]
 
     def outlines_at(self, session: Session, seeds: Sequence[int], threshold: float) -> list[str]:
         """The places of some pictures that match the context, as masks to outline."""
         if all(region.empty for region in session.request.places):
             return [""] * len(seeds)
-        return [outline(heat, threshold, SIDE) for heat in self._matches(session, seeds).heat]
+        return [outline(heat, threshold, SIDE) for heat in self.matches(session, seeds).heat]
 
-    def _matches(self, session: Session, seeds: Sequence[int]) -> Matches:
+    def matches(self, session: Session, seeds: Sequence[int]) -> Matches:
+        """How strongly some pictures respond to the context, and where."""
         request = session.request
         return self.rewriter(session.generator, request.layer).matches(request, seeds, **session.numbering._asdict())
 
@@ -187,21 +190,22 @@ class Workshop:
         chosen = preset(name)
         if chosen.generator != session.generator:
             session = session.open(chosen.generator)
-        edit = self._solve_preset(chosen)
+        edit = self.preset_edit(name)
         mine = session.rule is not None and not session.rule.preset
         return session.adopt(edit, chosen.request, f"preset {name}", preset=name, new=mine)
 
-    def _solve_preset(self, chosen: Preset) -> Edit:
-        """Everybody's, so solved once."""
-        if chosen.name not in self._presets:
-            self._presets[chosen.name] = self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
-        return self._presets[chosen.name]
+    def preset_edit(self, name: str) -> Edit:
+        """A preset, solved: everybody's, so solved once."""
+        chosen = preset(name)
+        if name not in self._presets:
+            self._presets[name] = self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
+        return self._presets[name]
 
     def effect(self, session: Session, drawn: Drawn) -> Effect | None:
         """How much the rules change pictures where the context matches, and elsewhere; None without a context."""
         if not any(not region.empty for region in session.request.places):
             return None
-        heat = self._matches(session, drawn.seeds[: len(drawn.before)]).heat
+        heat = self.matches(session, drawn.seeds[: len(drawn.before)]).heat
         return effect(drawn.before, drawn.after, heat, painted_share(session.request))
 
     def result_seeds(self, session: Session, order: str = "best", start: int = 0) -> list[int]:

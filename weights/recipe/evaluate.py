@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from rewriting.generators import read_generator
-from weights.recipe.devices import choose_device, fast_dtype
+from rewriting.generators.precision import choose_device, fast_dtype
 from weights.recipe.pool import Render
 from weights.recipe.scenes import SCENES, Scene, scaled
 from weights.recipe.trainee import Trainee, trainee_of

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
+from rewriting.generators.precision import choose_device
 from weights.recipe import checkpoint
-from weights.recipe.devices import choose_device
 from weights.recipe.scenes import SCENES
 from weights.recipe.settings import BUDGETS, RESUMED, Settings
 from weights.recipe.trainer import Trainer

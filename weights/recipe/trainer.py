@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rewriting.generators import Generator
+from rewriting.generators.precision import fast_dtype
 from weights.recipe import checkpoint, losses
 from weights.recipe.critic import Critic
-from weights.recipe.devices import fast_dtype
 from weights.recipe.evaluate import HeldOut
 from weights.recipe.muon import Muon
 from weights.recipe.pool import Pool

@@ -12,6 +12,7 @@ How things travel between Python and the page, the same for every component:
   | --- | --- | --- |
   | `MaskCanvas` | `input` | boolean array (height, width), or None if nothing is painted |
   | `PlacementCanvas` | `input` | {"x", "y"}, centre of the patch in model pixels, or None |
+  | both canvases | `choose` | nothing: a picture is asked for |
   | `PictureSheet`, `PairSheet` | `select` | the picture's seed |
   | `PresetCards` | `select` | the card's name |
   | `ContextTray` | `edit`, `remove`, `add` | {"kind", "index", "id"}; only {"kind": "add"} for `add` |
@@ -85,7 +86,7 @@ class StudioComponent(gr.HTML, metaclass=_WithoutStubs):
         super().__init__(
             value=value,
             html_template=static(f"{self.stem}.html"),
-            css_template=static("theme.css") + static(f"{self.stem}.css"),
+            css_template=static("colours.css") + static("theme.css") + static(f"{self.stem}.css"),
             js_on_load=static("common.js") + static(f"{self.stem}.js"),
             apply_default_css=False,
             **{name: self.content[name](item, name) for name, item in shown.items()},

@@ -19,7 +19,7 @@ class MaskCanvas(StudioComponent):
 
     The value is the mask at model resolution whatever size it is displayed in. When Python sets a value, strokes
     that Python cannot have seen yet are put on top of it and sent back with `input`. So `show(value=...)` is for
-    other events than the canvas's own `input`.
+    other events than the canvas's own `input`. The event `choose` asks for a picture, or for another.
     """
 
     stem = "mask_canvas"
@@ -32,6 +32,7 @@ class MaskCanvas(StudioComponent):
         "empty": checks.text(200),
     }
     input = user_event("input", trigger_mode="always_last")
+    choose = user_event("choose", trigger_mode="multiple")
 
     def __init__(
         self,
@@ -96,7 +97,8 @@ class PlacementCanvas(StudioComponent):
     """Show a picture with a cut-out patch on it, to be dragged, clicked or nudged into place.
 
     The arrow keys move it by one pixel, with Shift by eight; Escape takes back the drag in progress. A patch of
-    `w` x `h` pixels centred at (x, y) covers columns x - w//2 .. x - w//2 + w - 1, and rows likewise.
+    `w` x `h` pixels centred at (x, y) covers columns x - w//2 .. x - w//2 + w - 1, and rows likewise. The event
+    `choose` asks for a picture, or for another.
     """
 
     stem = "placement_canvas"
@@ -109,6 +111,7 @@ class PlacementCanvas(StudioComponent):
         "empty": checks.text(200),
     }
     input = user_event("input", trigger_mode="always_last")
+    choose = user_event("choose", trigger_mode="multiple")
 
     def __init__(
         self,

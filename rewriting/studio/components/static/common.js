@@ -19,6 +19,7 @@ const ICONS = {
   right: ["m10 6 6 6-6 6"],
   cross: ["M6 6l12 12", "M18 6 6 18"],
   plus: ["M12 5v14", "M5 12h14"],
+  pictures: ["M3 3h8v8H3Z", "M13 3h8v8h-8Z", "M3 13h8v8H3Z", "M13 13h8v8h-8Z"],
   halves: ["m9 8-4 4 4 4", "m15 8 4 4-4 4"],
 };
 
@@ -67,6 +68,18 @@ function follow(handlers) {
 function tell(event, value) {
   props.value = value;
   trigger(event);
+}
+
+// A canvas asks for a picture: anywhere while it has none, then in a corner.
+function askForPicture(stage) {
+  const button = make("button", { type: "button", class: "choose", onclick: () => trigger("choose") }, icon("pictures"), make("span"));
+  for (const name of ["pointerdown", "pointerup", "keydown"]) button.addEventListener(name, (event) => event.stopPropagation());
+  stage.append(button);
+  return function say() {
+    const words = props.image ? "Choose another picture" : props.empty;
+    find("span", button).textContent = words;
+    button.title = words;
+  };
 }
 
 // A row of buttons of which one is on: arrow keys move, as in any radio group.

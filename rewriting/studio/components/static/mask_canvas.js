@@ -4,6 +4,7 @@ const STEPS = 30; // of undo
 const UNSEEN_MS = 5000; // a stroke younger than this may have crossed Python's answer on its way
 
 const stage = find(".stage");
+const sayChoose = askForPicture(stage);
 const overlay = find(".outline", stage);
 const rings = overlay.querySelectorAll(".ring");
 const slider = find(".size input");
@@ -247,7 +248,7 @@ function layOut() {
 function showImage() {
   stage.classList.toggle("ready", Boolean(props.image));
   setPicture(find(".picture"), props.image);
-  find(".nothing").textContent = props.empty;
+  sayChoose();
   const keys = "Keys: brackets change the brush size, E switches the eraser, Control Z undoes, arrow keys move the brush, Space paints.";
   stage.setAttribute("aria-label", `${props.label || ""}. ${props.image ? keys : props.empty}`);
   if (props.tint) element.style.setProperty("--tint", props.tint);

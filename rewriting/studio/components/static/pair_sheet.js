@@ -76,6 +76,9 @@ function showPairs() {
   while (grid.children.length > room) grid.lastChild.remove();
   while (grid.children.length < room) grid.append(makePair());
   [...grid.children].forEach((pair, i) => fillPair(pair, pairs[i]));
+  const plain = pairs.length > 0 && !props.loading && pairs.every((shown) => !shown.after);
+  grid.classList.toggle("plain", plain);
+  find(".choice").classList.toggle("idle", plain);
   grid.setAttribute("aria-busy", Boolean(props.loading));
   grid.setAttribute("aria-label", props.label || "");
   sayNothing(pairs.length);

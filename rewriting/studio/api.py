@@ -1,0 +1,165 @@
+"""Endpoints for programs: plain data in and out, nothing kept between calls.
+
+The page's own events are endpoints too; they work on the caller's desk, as a visitor's do.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gradio as gr
+
+from rewriting.edit import EditStack
+from rewriting.generators import bundled
+from rewriting.presets import presets
+from rewriting.request import Request
+from rewriting.studio.desk import Desk
+from rewriting.studio.events.base import polite
+from rewriting.studio.pictures import data_url
+from rewriting.studio.workshop import Workshop
+
+MOST = 24  # pictures in one answer
+
+
+class Api:
+    """What programs can ask of a workshop."""
+
+    def __init__(self, workshop: Workshop):
+        self.workshop = workshop
+
+    def list_generators(self) -> list[dict]:
+        """The generators that come with the software.
+
+        Returns:
+            A list of {"name", "resolution", "layers": [lowest, highest], "default_layer"}.
+        """
+        return [self._generator(name) for name in bundled()]
+
+    def list_presets(self) -> list[dict]:
+        """The rules that come with the software.
+
+        Returns:
+            A list of {"name", "title", "generator", "measured"}; measured is a sentence, or empty.
+        """
+        return [
+            {"name": p.name, "title": p.title, "generator": p.generator, "measured": p.measured}
+            for p in presets().values()
+        ]
+
+    def draw(self, generator: str, seeds: list[int], presets: list[str]) -> list[dict]:
+        """Draw pictures of a bundled generator, with preset rules in force if there are any.
+
+        Args:
+            generator: its name, as list_generators has it.
+            seeds: numbers of up to 24 pictures.
+            presets: names of rules, as list_presets has them; an empty list for none.
+
+        Returns:
+            A list of {"seed", "before", "after"}, pictures as WebP data URLs; "after" is empty without rules.
+        """
+        self._check(generator, seeds)
+        edits = [self.workshop.preset_edit(name) for name in presets]
+        for edit in edits:
+            edit.check_fits(self.workshop.generator(generator))
+        return self._pairs(generator, seeds, EditStack(edits))
+
+    def solve(self, request: dict, seeds: list[int]) -> dict:
+        """Solve a request and draw pictures before and after.
+
+        Args:
+            request: as the studio saves it: parsed JSON of the format "rewriting-request".
+            seeds: numbers of up to 24 pictures.
+
+        Returns:
+            {"layer", "rank", "report", "pictures"}: report has losses before and after, and milliseconds; pictures is
+            a list of {"seed", "before", "after"}, as WebP data URLs.
+        """
+        asked = Request.from_json(json.loads(request) if isinstance(request, str) else request)
+        self._check(asked.generator, seeds)
+        asked.check()
+        edit = self.workshop.rewriter(asked.generator, asked.layer).solve(asked)
+        pictures = self._pairs(asked.generator, seeds, EditStack([edit]))
+        return {"layer": edit.layer, "rank": edit.rank, "report": vars(edit.report), "pictures": pictures}
+
+    def desk(self, desk: Desk) -> dict:
+        """What the caller has made on the page: the generator, the rules in force, and what the request still lacks.
+
+        Returns:
+            {"generator", "missing", "solved", "can_undo", "can_redo", "request", "rules": [{"id", "name", "layer",
+            "rank", "strength", "on", "report"}]}; missing is empty if the request can be rewritten.
+        """
+        session = desk.session
+        return {
+            "generator": session.generator,
+            "missing": session.request.missing(),
+            "solved": session.solved,
+            "can_undo": bool(session.past),
+            "can_redo": bool(session.future),
+            "request": session.request.to_json(),
+            "rules": [
+                {
+                    "id": str(rule.number),
+                    "name": rule.edit.name,
+                    "layer": rule.edit.layer,
+                    "rank": rule.edit.rank,
+                    "strength": rule.edit.strength,
+                    "on": rule.edit.enabled,
+                    "report": vars(rule.edit.report) if rule.edit.report else None,
+                }
+                for rule in session.rules
+            ],
+        }
+
+    def pictures(self, seeds: list[int], desk: Desk) -> list[dict]:
+        """Pictures before and after the rules that the caller has in force on the page.
+
+        Args:
+            seeds: numbers of up to 24 pictures.
+
+        Returns:
+            A list of {"seed", "before", "after"}, pictures as WebP data URLs.
+        """
+        _check_seeds(seeds)
+        session = desk.session
+        after = self.workshop.edited(session, seeds)
+        urls = self.workshop.pictures(session.generator, seeds, session.numbering)
+        return [{"seed": s, "before": b, "after": data_url(a)} for s, b, a in zip(seeds, urls, after, strict=True)]
+
+    def _generator(self, name: str) -> dict:
+        generator = self.workshop.generator(name)
+        layers = generator.layers
+        return {
+            "name": name,
+            "resolution": generator.config.resolution,
+            "layers": [layers.start, layers.stop - 1],
+            "default_layer": generator.config.default_layer,
+        }
+
+    def _check(self, generator: str, seeds: list[int]) -> None:
+        if generator not in bundled():
+            raise ValueError(f"There is no generator {generator!r:.80}; there are {', '.join(bundled())}.")
+        _check_seeds(seeds)
+
+    def _pairs(self, generator: str, seeds: list[int], edits: EditStack) -> list[dict]:
+        befores = self.workshop.pictures(generator, seeds)
+        afters = [""] * len(seeds)
+        if len(edits):
+            afters = [data_url(picture) for picture in self.workshop.generator(generator).images(seeds, edits)]
+        return [{"seed": s, "before": b, "after": a} for s, b, a in zip(seeds, befores, afters, strict=True)]
+
+
+def _check_seeds(seeds: Any) -> None:
+    if not isinstance(seeds, list) or len(seeds) > MOST:
+        raise ValueError(f"Give a list of at most {MOST} numbers of pictures.")
+
+
+def offer(api: Api, desk: gr.State) -> None:
+    """Register the endpoints on the page being built."""
+    for endpoint in (api.list_generators, api.list_presets, api.draw, api.solve):
+        gr.api(polite(endpoint), api_name=endpoint.__name__, concurrency_id="generator")
+    asked, answer = gr.JSON(visible=False), gr.JSON(visible=False)
+    gr.Button(visible=False).click(api.desk, desk, answer, api_name="desk", show_progress="hidden")
+    gr.Button(visible=False).click(
+        polite(api.pictures), [asked, desk], answer, api_name="pictures", show_progress="hidden"
+    )

@@ -1,0 +1,13 @@
+"""What happens on the page: events in, updates out.
+
+An event's function takes what its component sends and, last, the visitor's `Desk`; it changes the desk and returns
+updates by component.  It touches no weight and no tensor: the workshop does the work.
+"""
+
+from rewriting.studio.events.exploring import Exploring
+from rewriting.studio.events.making import Making
+from rewriting.studio.events.pictures import Pictures
+from rewriting.studio.events.rules import Rules
+from rewriting.studio.events.sharing import Sharing
+
+__all__ = ["Exploring", "Making", "Pictures", "Rules", "Sharing"]

@@ -1,0 +1,93 @@
+"""What all events share: the way to what is shown, and how a refusal reaches the visitor."""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from rewriting.studio.desk import Desk
+from rewriting.studio.session import Session
+from rewriting.studio.showing import Showing, Updates
+
+REFUSALS = (ValueError, OSError)  # in one sentence, for people
+
+
+class Events:
+    """show: what the page shows of a desk."""
+
+    def __init__(self, show: Showing):
+        self.show, self.workshop, self.parts = show, show.workshop, show.parts
+
+    def changed(self, desk: Desk, old: Session, *, afresh: bool = False) -> Iterator[Updates]:
+        """After a jump: all that is to be shown otherwise than for the `old` session.  afresh: everything."""
+        p, session = self.parts, desk.session
+        afresh = afresh or (session.generator, session.numbering) != (old.generator, old.numbering)
+        if afresh:
+            desk.look(start=0, found=(), heat=None)
+        searched = self.turn_to_request(desk)
+        updates = self.show.request(desk) | self.show.rules(desk)
+        if afresh or searched:
+            updates |= self.show.sheet(desk)
+        if afresh or look_of(session) != look_of(old):
+            desk.look(shown=0)
+            results = self.show.results(desk)
+            yield updates | {p.generator: gr.update(value=session.generator)} | next(results, {})
+            yield from results
+        else:
+            yield updates | {p.headline: self.show.headline(desk)}
+
+    @staticmethod
+    def turn_to_request(desk: Desk) -> bool:
+        """Put the pictures that the request speaks of into the canvases; whether this ends a search."""
+        request, view = desk.session.request, desk.view
+        places = request.context or request.preserve
+        desk.look(
+            copy_seed=request.copy.seed if request.copy else view.copy_seed,
+            paste_seed=request.paste.seed if request.paste else view.paste_seed,
+            context_seed=places[0].seed if places else view.context_seed,
+            kind="preserve" if request.preserve and not request.context else "context",
+            **({"heat": None, "found": (), "start": 0} if view.found else {}),
+        )
+        return bool(view.found)
+
+
+def look_of(session: Session) -> list[tuple]:
+    """What the rules in force make of pictures: equal if they make the same."""
+    return [(id(r.edit.factor), r.edit.strength) for r in session.rules if r.edit.enabled] or [(bool(session.rules),)]
+
+
+def polite(event: Callable, as_before: Callable[[Desk], Updates] | None = None) -> Callable:
+    """The event, whose refusals a visitor reads as one sentence.
+
+    as_before: what to show again if it is refused half-way.
+    """
+
+    def refuse(error: Exception) -> gr.Error:
+        return gr.Error(html.escape(str(error), quote=False), print_exception=False)
+
+    if not inspect.isgeneratorfunction(event):
+
+        @functools.wraps(event)
+        def answer(*arguments: Any) -> Updates:
+            try:
+                return event(*arguments)
+            except REFUSALS as error:
+                raise refuse(error) from error
+
+        return answer
+
+    @functools.wraps(event)
+    def answers(*arguments: Any) -> Iterator[Updates]:
+        try:
+            yield from event(*arguments)
+        except REFUSALS as error:
+            if as_before is not None:
+                yield as_before(next(a for a in arguments if isinstance(a, Desk)))
+            raise refuse(error) from error
+
+    return answers

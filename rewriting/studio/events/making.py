@@ -1,0 +1,158 @@
+"""Making a rule: choose a generator or a preset, paint, paste, set, and rewrite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+import numpy as np
+
+from rewriting.presets import preset
+from rewriting.studio.desk import Desk
+from rewriting.studio.events.base import Events
+from rewriting.studio.session import Session
+from rewriting.studio.showing import Updates
+from rewriting.studio.view import View
+
+RESULTS, PICTURES = gr.update(selected="results"), gr.update(selected="pictures")
+
+
+class Making(Events):
+    """Events on the left of the page and above."""
+
+    def open_generator(self, generator: str, desk: Desk) -> Iterator[Updates]:
+        """Begin afresh on another generator: its pictures, an empty request, no rules. Undo goes back."""
+        old = desk.session
+        self.workshop.generator(generator)
+        desk.jump(lambda session: session.open(generator))
+        desk.view = View()
+        yield from self.changed(desk, old, afresh=True)
+
+    def choose_preset(self, preset_name: str | None, desk: Desk) -> Iterator[Updates]:
+        """Put a preset rule in force and show its request, and unseen pictures before and after."""
+        if preset_name is None:
+            return
+        p, old, chosen = self.parts, desk.session, preset(preset_name)
+        yield self.show.working(chosen.title) | {p.tabs: RESULTS}
+        self.workshop.preset_edit(preset_name)
+        desk.jump(lambda session: self.workshop.choose(session, preset_name))
+        afresh = (chosen.generator, desk.session.numbering) != (old.generator, old.numbering)
+        desk.view = View() if afresh else desk.view.with_(shown=0, order="best")
+        searched = self.turn_to_request(desk)
+        results = self.show.results(desk)
+        yield next(results, {}) | {p.generator: gr.update(value=chosen.generator), p.order: gr.update(value="best")}
+        yield self.show.request(desk) | self.show.rules(desk)
+        yield from results
+        if afresh or searched:
+            yield self.show.sheet(desk)
+
+    # --- painting ---------------------------------------------------------------------------------------------------
+
+    def paint_copy(self, mask: np.ndarray | None, desk: Desk) -> Updates:
+        """Paint the object to copy on the picture in the first canvas; it goes to the same place of the second."""
+        seed, paste_seed = desk.view.copy_seed, desk.view.paste_seed
+        if seed is None:
+            return self.show.progress(desk)
+        desk.change(lambda session: session.paint_copy(seed, mask, paste_seed))
+        return self.show.pasted(desk) | self.show.progress(desk)
+
+    def place(self, spot: dict[str, int] | None, desk: Desk) -> Updates:
+        """Put the copied object's centre somewhere in the second picture; the goal is drawn at once."""
+        seed = desk.view.paste_seed
+        if spot is None or seed is None:
+            return self.show.progress(desk)
+        desk.change(lambda session: session.place(seed, spot["x"], spot["y"]))
+        goal = self.parts.paste.show(goal=self.workshop.goal(desk.session))
+        return {self.parts.paste: goal} | self.show.progress(desk)
+
+    def paint_context(self, mask: np.ndarray | None, desk: Desk) -> Updates:
+        """Paint on the third picture where the rule should hold, or what must not change."""
+        kind, seed = desk.view.kind, desk.view.context_seed
+        if seed is None:
+            return self.show.progress(desk)
+        desk.change(lambda session: session.paint_place(kind, seed, mask))
+        return self.show.places(desk) | self.show.progress(desk)
+
+    def tray(self, action: dict | None, desk: Desk) -> Updates:
+        """Edit or remove a painted place, or begin another."""
+        p = self.parts
+        if not action:
+            return self.show.progress(desk)
+        if action["kind"] == "add":
+            desk.look(slot="context", kind="context")
+            return {p.tabs: PICTURES, p.kind: gr.update(value="context")} | self.show.waiting(desk)
+        kind, _, seed = action.get("id", "").partition("-")
+        if kind not in ("context", "preserve") or not seed.isdecimal():
+            raise ValueError(f"There is no place {action.get('id')!r}; the tray names those there are.")
+        if action["kind"] == "remove":
+            desk.change(lambda session: session.remove_place(kind, int(seed)))
+        else:
+            desk.look(kind=kind, context_seed=int(seed))
+        shown = self.show.canvas(desk, "context") | {p.kind: gr.update(value=desk.view.kind)}
+        return shown | self.show.places(desk) | self.show.progress(desk) | self.show.waiting(desk)
+
+    def set_kind(self, kind: str, desk: Desk) -> Updates:
+        """What painting on the third canvas means: "context", the rule holds here; "preserve", keep this as it is."""
+        desk.look(kind=kind)
+        return self.show.canvas(desk, "context") | self.show.progress(desk)
+
+    # --- settings and rewriting -------------------------------------------------------------------------------------
+
+    def set_mode(self, mode: str, desk: Desk) -> Updates:
+        """Whether a copied object replaces what is there ("replace") or what is painted disappears ("erase")."""
+        desk.change(lambda session: session.ask("mode", erase=mode == "erase"))
+        if mode == "erase":
+            desk.look(slot="context")
+        return self.show.mode(desk.session.request) | self.show.progress(desk) | self.show.waiting(desk)
+
+    def settings(self, layer: int, rank: int, locality: float, everywhere: bool, desk: Desk) -> Updates:
+        """Set the layer, the rank, the locality, and whether the object is pasted at every painted place."""
+        generator = self.workshop.generator(desk.session.generator)
+        wanted = {"layer": generator.check_layer(int(layer)), "rank": int(rank), "locality": float(locality)}
+        wanted["everywhere"] = bool(everywhere)
+        moved = wanted["layer"] != desk.session.now.asked.rest.layer
+        desk.change(lambda session: session.ask("settings", **wanted))
+        return (self.show.pasted(desk) if moved else {}) | self.show.progress(desk)
+
+    def rewrite(self, desk: Desk) -> Iterator[Updates]:
+        """Solve the request as it is painted now, put the rule in force, and show unseen pictures before and after."""
+        name = desk.session.rule.edit.name if desk.session.rule else "Your rule"
+        yield self.show.working(name) | {self.parts.tabs: RESULTS}
+        yield from self._solve(desk)
+
+    def live(self, live: bool, desk: Desk) -> Iterator[Updates]:
+        """After a stroke: rewrite, if the visitor wants that, and nothing is missing or solved already."""
+        if not live or desk.session.solved or desk.session.request.missing():
+            return
+        yield self.show.working(desk.session.rule.edit.name if desk.session.rule else "Your rule")
+        asked = desk.session.now.asked
+        for updates in self._solve(desk):
+            yield updates
+            if desk.session.now.asked != asked:  # painted on meanwhile: the newer event goes on from here
+                return
+
+    def _solve(self, desk: Desk) -> Iterator[Updates]:
+        since, asked = desk.jumps, desk.session
+        edit = self.workshop.solve(asked)
+        if not desk.change(lambda session: session.adopt(edit), since=since):
+            yield self.show.as_before(desk)
+            return
+        desk.look(shown=0)
+        yield self.show.rules(desk) | self.show.progress(desk)
+        yield from self.show.results(desk)
+
+    def set_strength(self, strength: float, desk: Desk) -> Iterator[Updates]:
+        """How strongly the rule being edited acts: 1 as solved, 0 not at all, negative the opposite."""
+        rule = desk.session.rule
+        if rule is None or rule.edit.strength == strength:
+            return
+        desk.change(lambda session: session.change_rule(rule.number, "strength", strength=float(strength)))
+        yield self.show.rules(desk)
+        yield from self.show.results(desk)
+
+    def new_rule(self, desk: Desk) -> Updates:
+        """Keep the rules in force and begin another."""
+        desk.jump(Session.start_new)
+        searched, desk.view = desk.view.found, View(order=desk.view.order)
+        sheet = self.show.sheet(desk) if searched else {}
+        return self.show.request(desk) | self.show.rules(desk) | sheet | {self.parts.tabs: PICTURES}

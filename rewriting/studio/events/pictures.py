@@ -1,0 +1,103 @@
+"""Pictures to choose from, and pictures that show what the rules do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from rewriting.studio.desk import Desk
+from rewriting.studio.events.base import Events
+from rewriting.studio.showing import Updates
+from rewriting.studio.view import LAST, PAGE, SLOTS
+from rewriting.studio.workshop import PAIRS, SEARCHED
+
+
+class Pictures(Events):
+    """Events on the sheet of pictures and on the results."""
+
+    def pick_picture(self, seed: int | None, desk: Desk) -> Updates:
+        """Put a picture into the canvas that waits for one (see `await_picture`); the next canvas waits then."""
+        if seed is None:
+            return self.show.progress(desk)
+        slot = desk.view.slot
+        desk.change(lambda session: session.turn_to(slot, seed))
+        desk.view = desk.view.pick(seed)
+        return self.show.canvas(desk, slot) | self.show.progress(desk) | self.show.waiting(desk)
+
+    def await_picture(self, slot: str, desk: Desk) -> Updates:
+        """Which canvas the next picked picture goes to: "copy", "paste" or "context"."""
+        if slot not in SLOTS:
+            raise ValueError(f"There is no canvas {slot!r}; there are {', '.join(SLOTS)}.")
+        desk.look(slot=slot)
+        return self.show.waiting(desk)
+
+    def await_copy(self, desk: Desk) -> Updates:
+        """The next picked picture is to be copied from."""
+        return self._await("copy", desk)
+
+    def await_paste(self, desk: Desk) -> Updates:
+        """The next picked picture is to be pasted into."""
+        return self._await("paste", desk)
+
+    def await_context(self, desk: Desk) -> Updates:
+        """On the next picked picture it will be painted where the rule should hold."""
+        return self._await("context", desk)
+
+    def _await(self, slot: str, desk: Desk) -> Updates:
+        return self.await_picture(slot, desk) | {self.parts.tabs: gr.update(selected="pictures")}
+
+    # --- the sheet --------------------------------------------------------------------------------------------------
+
+    def previous_page(self, desk: Desk) -> Updates:
+        """The pictures before those on the sheet."""
+        return self._look(desk, start=desk.view.page(-1).start)
+
+    def next_page(self, desk: Desk) -> Updates:
+        """The pictures after those on the sheet."""
+        return self._look(desk, start=desk.view.page(1).start)
+
+    def go_to_picture(self, number: float | None, desk: Desk) -> Updates:
+        """The page of the sheet that begins with a picture."""
+        start = number or 0
+        if not 0 <= start <= LAST or start != int(start):
+            raise ValueError(f"There is no picture {start:g}; numbers run from 0 to {LAST}.")
+        return self._look(desk, start=int(start), found=(), heat=None)
+
+    def all_pictures(self, desk: Desk) -> Updates:
+        """All pictures again, after a search."""
+        return self._look(desk, start=0, found=(), heat=None)
+
+    def _look(self, desk: Desk, **changes: object) -> Updates:
+        old = desk.view
+        try:
+            desk.look(**changes)
+            return self.show.sheet(desk)
+        except ValueError:
+            desk.view = old
+            raise
+
+    def search(self, desk: Desk) -> Iterator[Updates]:
+        """Find the pictures that best match what was painted, and outline the matching places."""
+        p, session = self.parts, desk.session
+        for looked, ranked, heat in self.workshop.search(session):
+            if desk.session.generator != session.generator:
+                return
+            desk.look(found=tuple(ranked), start=0, heat=heat)
+            said = f"<p class='quiet' role='status'>Looking: {looked} of {SEARCHED} pictures…</p>"
+            more = {p.picking: said} if looked < SEARCHED else {}
+            yield {p.tabs: gr.update(selected="pictures")} | self.show.sheet(desk) | more
+
+    # --- results ----------------------------------------------------------------------------------------------------
+
+    def order_results(self, order: str, desk: Desk) -> Iterator[Updates]:
+        """Results on the pictures that match the context "best", or on any ("random")."""
+        desk.look(order=order, shown=0)
+        yield {self.parts.pairs: self.parts.pairs.show(loading=True)}
+        yield from self.show.results(desk)
+
+    def more_results(self, desk: Desk) -> Iterator[Updates]:
+        """Other unseen pictures."""
+        desk.look(shown=desk.view.shown + (PAIRS if desk.session.rules else PAGE))
+        yield {self.parts.pairs: self.parts.pairs.show(loading=True)}
+        yield from self.show.results(desk)

@@ -1,0 +1,62 @@
+"""Taking rules and pictures home, and bringing rules along."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gradio as gr
+from gradio.processing_utils import save_file_to_cache
+
+from rewriting.studio import sharing
+from rewriting.studio.desk import Desk
+from rewriting.studio.events.base import Events
+from rewriting.studio.showing import Updates
+
+
+class Sharing(Events):
+    """Events of the panel below."""
+
+    def save_request(self, desk: Desk) -> Updates:
+        """The request as JSON."""
+        return self._ready(lambda folder: sharing.save_request(desk.session, folder))
+
+    def save_edit(self, desk: Desk) -> Updates:
+        """All rules in force as a zip, which opens here, in Python and on the Hub."""
+        return self._ready(lambda folder: sharing.save_edit(desk.session, folder))
+
+    def save_sheet(self, desk: Desk) -> Updates:
+        """The pictures of the results before and after, as PNG."""
+        return self._ready(lambda folder: sharing.save_sheet(self.workshop, desk.session, folder, self._seeds(desk)))
+
+    def save_walk(self, desk: Desk, progress: gr.Progress = gr.Progress()) -> Updates:  # noqa: B008 - gradio's way
+        """A walk through the pictures of the results, before beside after, as animated WebP."""
+
+        def save(folder: Path) -> Path:
+            seeds = self._seeds(desk)
+            return sharing.save_walk_file(
+                self.workshop, desk.session, folder, seeds, lambda done, what: progress(done, desc=what)
+            )
+
+        return self._ready(save)
+
+    def open_file(self, path: str | None, desk: Desk) -> Iterator[Updates]:
+        """Open a request (.json) or rules (.zip)."""
+        if path is None:
+            return
+        yield {self.parts.upload: None}
+        old = desk.session
+        opened = sharing.open_file(path, old, self.workshop)
+        desk.jump(lambda session: opened)
+        yield from self.changed(desk, old)
+
+    def _seeds(self, desk: Desk) -> list[int]:
+        return self.show.result_seeds(desk.session, desk.view)
+
+    def _ready(self, save: Callable[[Path], Path]) -> Updates:
+        """A link to a file, which gradio keeps for a while; `save` writes it into a folder."""
+        files = self.parts.files
+        with tempfile.TemporaryDirectory() as folder:
+            kept = save_file_to_cache(save(Path(folder)), files.GRADIO_CACHE)
+        return {files: gr.update(value=kept, visible=True)}

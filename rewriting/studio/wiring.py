@@ -1,0 +1,125 @@
+"""Which event calls which function; each is an endpoint of the API under its name, with its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from rewriting.studio.api import Api, offer
+from rewriting.studio.events import Exploring, Making, Pictures, Rules, Sharing
+from rewriting.studio.events.base import polite
+from rewriting.studio.parts import Parts
+from rewriting.studio.showing import Showing
+from rewriting.studio.workshop import Workshop
+
+HEAVY = {"concurrency_id": "generator", "concurrency_limit": 2}  # what draws or solves for long
+TO_PICTURES = "() => document.querySelector('#panel-see').scrollIntoView({block: 'nearest', behavior: 'smooth'})"
+
+
+def wire(workshop: Workshop, parts: Parts) -> None:
+    """Connect everything."""
+    show = Showing(workshop, parts)
+    on = Listener(show)
+    wire_making(parts, Making(show), on)
+    wire_painting(parts, Making(show), on)
+    wire_pictures(parts, Pictures(show), on)
+    wire_rules(parts, Rules(show), on)
+    wire_exploring(parts, Exploring(show), on)
+    wire_sharing(parts, Sharing(show), on)
+    offer(Api(workshop), parts.desk)
+
+
+class Listener:
+    """Registers events: on(event, function, inputs, outputs) under the function's name, the desk as last input."""
+
+    def __init__(self, show: Showing):
+        self.show, self.desk = show, show.parts.desk
+
+    def __call__(
+        self, listen: Callable, function: Callable, inputs: list, outputs: list, *, heavy: bool = False, **options: Any
+    ) -> Any:
+        results = self.show.parts.pairs in outputs
+        outputs = list(dict.fromkeys(outputs))
+        return listen(
+            polite(function, self.show.as_before if results else None),
+            [*inputs, self.desk],
+            outputs,
+            **{"api_name": function.__name__, "show_progress": "hidden"} | (HEAVY if heavy else {}) | options,
+        )
+
+
+def wire_making(p: Parts, making: Making, on: Listener) -> None:
+    on(p.generator.input, making.open_generator, [p.generator], p.in_all, heavy=True)
+    on(p.cards.select, making.choose_preset, [p.cards], p.in_all, heavy=True)
+    on(p.mode.input, making.set_mode, [p.mode], [*p.in_hand, p.slot, p.picking])
+    on(p.kind.input, making.set_kind, [p.kind], [p.context, *p.in_hand])
+    on(p.rewrite.click, making.rewrite, [], [*p.in_hand, *p.in_rules, *p.in_results, p.tabs], heavy=True)
+    shown = [*p.in_rules, *p.in_results]
+    on(p.strength.release, making.set_strength, [p.strength], shown, heavy=True, trigger_mode="always_last")
+    on(p.new.click, making.new_rule, [], p.in_all)
+    tray = [p.context, p.kind, p.slot, p.picking, p.tabs, *p.in_hand]
+    for name, listen in (("edit", p.tray.edit), ("remove", p.tray.remove), ("add", p.tray.add)):
+        on(listen, making.tray, [p.tray], tray, api_name=f"tray_{name}")
+
+
+def wire_painting(p: Parts, making: Making, on: Listener) -> None:
+    """Strokes and settings, each of which may be followed by a rewriting."""
+    painted = [
+        on(p.copy.input, making.paint_copy, [p.copy], p.in_hand),
+        on(p.paste.input, making.place, [p.paste], p.in_hand),
+        on(p.context.input, making.paint_context, [p.context], p.in_hand),
+    ]
+    settings = [p.layer, p.rank, p.locality, p.everywhere]
+    for number, one in enumerate(settings):
+        listen = one.release if isinstance(one, gr.Slider) else one.input
+        named = {"api_name": "settings"} if number == 0 else {"api_visibility": "private"}
+        painted.append(on(listen, making.settings, settings, p.in_hand, trigger_mode="always_last", **named))
+    shown = [*p.in_hand, *p.in_rules, *p.in_results]
+    for listen in [p.live.input, *(event.then for event in painted)]:
+        on(
+            listen, making.live, [p.live], shown, heavy=True, trigger_mode="always_last",
+            **({"api_name": "live"} if listen == p.live.input else {"api_visibility": "private"}),
+        )  # fmt: skip
+
+
+def wire_pictures(p: Parts, pictures: Pictures, on: Listener) -> None:
+    picked = [*p.in_hand, p.context, p.slot, p.picking]
+    on(p.sheet.select, pictures.pick_picture, [p.sheet], picked)
+    on(p.pairs.select, pictures.pick_picture, [p.pairs], picked, api_visibility="private")
+    on(p.matches.select, pictures.pick_picture, [p.matches], picked, api_visibility="private")
+    on(p.slot.input, pictures.await_picture, [p.slot], [p.slot, p.picking])
+    awaiting = ((p.copy, pictures.await_copy), (p.paste, pictures.await_paste), (p.context, pictures.await_context))
+    for canvas, wait in awaiting:
+        on(canvas.choose, wait, [], [p.slot, p.picking, p.tabs]).then(None, None, None, js=TO_PICTURES)
+    on(p.previous.click, pictures.previous_page, [], p.in_sheet, trigger_mode="multiple")
+    on(p.next.click, pictures.next_page, [], p.in_sheet, trigger_mode="multiple")
+    on(p.everything.click, pictures.all_pictures, [], p.in_sheet)
+    on(p.number.submit, pictures.go_to_picture, [p.number], p.in_sheet)
+    on(p.find.click, pictures.search, [], [*p.in_sheet, p.tabs], heavy=True)
+    on(p.order.input, pictures.order_results, [p.order], p.in_results, heavy=True)
+    on(p.more.click, pictures.more_results, [], p.in_results, heavy=True)
+
+
+def wire_rules(p: Parts, rules: Rules, on: Listener) -> None:
+    on(p.rules.input, rules.change_rules, [p.rules], p.in_all, heavy=True)
+    on(p.undo.click, rules.undo, [], p.in_all, heavy=True, trigger_mode="multiple")
+    on(p.redo.click, rules.redo, [], p.in_all, heavy=True, trigger_mode="multiple")
+    on(p.reset.click, rules.reset, [], p.in_all, heavy=True)
+
+
+def wire_exploring(p: Parts, exploring: Exploring, on: Listener) -> None:
+    explored = [p.explored, p.matches, p.stop]
+    on(p.show_matches.click, exploring.key_matches, [], explored, heavy=True)
+    on(p.show_alone.click, exploring.values_alone, [], explored, heavy=True)
+    trying = on(p.show_layers.click, exploring.layer_chart, [], explored, heavy=True)
+    p.stop.click(exploring.stopped, None, [p.stop], cancels=[trying], api_visibility="private")
+
+
+def wire_sharing(p: Parts, sharing: Sharing, on: Listener) -> None:
+    on(p.save_edit.click, sharing.save_edit, [], [p.files])
+    on(p.save_request.click, sharing.save_request, [], [p.files])
+    on(p.save_sheet.click, sharing.save_sheet, [], [p.files], heavy=True)
+    on(p.save_walk.click, sharing.save_walk, [], [p.files], heavy=True, show_progress="full")
+    on(p.upload.upload, sharing.open_file, [p.upload], [*p.in_all, p.upload], heavy=True)
