@@ -1,9 +1,35 @@
 """Change the rules of an image generator: Bau et al., "Rewriting a Deep Generative Model", ECCV 2020."""
 
-from rewriting.edit import Edit, EditStack
-from rewriting.hub import load_generator
-from rewriting.request import Region, Request
-from rewriting.rewriter import Rewriter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rewriting.edit import Edit, EditStack
+    from rewriting.hub import load_generator
+    from rewriting.request import Region, Request
+    from rewriting.rewriter import Rewriter
 
 __all__ = ["Edit", "EditStack", "Region", "Request", "Rewriter", "load_generator"]
 __version__ = "1.0.0"
+
+_HOMES = {
+    "Edit": "rewriting.edit",
+    "EditStack": "rewriting.edit",
+    "Region": "rewriting.request",
+    "Request": "rewriting.request",
+    "Rewriter": "rewriting.rewriter",
+    "load_generator": "rewriting.hub",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, imported when first asked for: `python -m rewriting --help` needs no PyTorch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -26,6 +26,9 @@ from rewriting.goal import Term
 from rewriting.layer import EditableLayer, Factored
 
 ROUNDINGS = (0.1, 0.02, 0.004, 0.001)  # of the mean |v|: below it the L1 norm is rounded off, ever less
+# Of the mean |v| (or v^2), times |Lambda_o|^2 / |W0_o|^2: demodulation divides by the norm of W, so that without it a
+# channel may run off to any size at no cost, and its strength could no longer be set.
+RIDGE = 1e-6
 TOLERANCE = 1e-3  # relative fall of the objective below which a channel is done with a rounding
 NORMS = ("l1", "l2")
 
@@ -81,6 +84,7 @@ class Problem:
 
     patches: (T, n).  fixed, offset, target: (O, T).  weight: (T,).  picture: (T,), whose each position is.
     norm: (M, O), linear: (M, O, n), gram: (M, n, n), or None: the demodulation's quadratic.  rounding: of |r|.
+    ridge: (O,), weight of |Lambda_o|^2.
     """
 
     patches: Tensor
@@ -95,6 +99,7 @@ class Problem:
     activated: bool
     squared: bool
     rounding: float
+    ridge: Tensor
 
     @classmethod
     def of(cls, layer: EditableLayer, terms: Sequence[Term], directions: Tensor, norm: str) -> Problem:
@@ -115,6 +120,9 @@ class Problem:
             activated=pieces[0].activated,
             squared=norm == "l2",
             rounding=ROUNDINGS[-1] * float(target.abs().mean()) + 1e-12,
+            ridge=RIDGE
+            * (target.square() if norm == "l2" else target.abs()).mean()
+            / layer.weight.flatten(1).square().sum(1).clamp_min(1e-12),
         )
 
     def only(self, channels: Tensor) -> Problem:
@@ -125,6 +133,7 @@ class Problem:
             fixed=self.fixed[channels],
             offset=self.offset[channels],
             target=self.target[channels],
+            ridge=self.ridge[channels],
             norm=self.norm[:, channels] if demodulated else None,
             linear=self.linear[:, channels] if demodulated else None,
         )
@@ -149,6 +158,10 @@ class Problem:
         """(O,): each channel's objective, with |r| rounded off."""
         size = residual.square() if self.squared else (residual.square() + self.rounding**2).sqrt() - self.rounding
         return size @ self.weight
+
+    def penalty(self, factor: Tensor) -> Tensor:
+        """(O,): what the size of Lambda costs each channel; see RIDGE."""
+        return self.ridge * factor.square().sum(1)
 
     def exact_cost(self, factor: Tensor) -> Tensor:
         """(O,): each channel's objective, not rounded."""
@@ -212,14 +225,14 @@ def descend(problem: Problem, factor: Tensor, iterations: int, tolerance: float)
     Returns Lambda (O, n) and the number of iterations.
     """
     products, used, finest = Products(problem), 0, problem.rounding
-    best, best_cost = factor, problem.exact_cost(factor)
+    best, best_cost = factor, problem.exact_cost(factor) + problem.penalty(factor)
     damping = torch.full((len(factor),), 1e-4, device=factor.device)
     roundings = [finest] if problem.squared else [finest * r / ROUNDINGS[-1] for r in ROUNDINGS]
     for i, rounding in enumerate(roundings):
         share = -(-(iterations - used) // (len(roundings) - i))
         factor, spent = minimise(replace(problem, rounding=rounding), products, factor, damping, share, tolerance)
         used += spent
-        cost = problem.exact_cost(factor)
+        cost = problem.exact_cost(factor) + problem.penalty(factor)
         best = torch.where((cost < best_cost)[:, None], factor, best)
         best_cost = torch.minimum(cost, best_cost)
     return best, used
@@ -237,14 +250,17 @@ def minimise(
     active = torch.arange(len(factor), device=factor.device)
     part, here = problem, factor
     state = part.forward(here)
-    cost = part.cost(state[0])
+    cost = part.cost(state[0]) + part.penalty(here)
     used = 0
     while used < iterations:
         used += 1
         hessian, gradient = part.normal_equations(here, state, products)
+        ridge = part.ridge if part.squared else 2 * part.ridge  # the equations of the squared form are halved
+        hessian.diagonal(dim1=1, dim2=2).add_(ridge[:, None])
+        gradient = gradient + ridge[:, None] * here
         trial = here + damped_step(hessian, gradient, damping[active])
         trial_state = part.forward(trial)
-        trial_cost = part.cost(trial_state[0])
+        trial_cost = part.cost(trial_state[0]) + part.penalty(trial)
         better = trial_cost < cost
         fall = torch.where(better, cost - trial_cost, 0) / cost.clamp_min(1e-30)
         here = torch.where(better[:, None], trial, here)

@@ -79,8 +79,9 @@ def chart(found: Sequence[Suitability], *, done: bool) -> str:
     )
     advice = f"Layer {best} suits this rule best." if best else "Trying the layers, one after another…"
     return (
-        f"<p role='status'>{html.escape(advice)}</p><table class='layers'><thead><tr><th>Layer</th><th>Goal reached</th>"
-        f"<th>Means the same alone</th><th>Changes elsewhere</th></tr></thead><tbody>{rows}</tbody></table>"
+        f"<p class='quiet' role='status'>{html.escape(advice)}</p><table class='layers'><thead><tr><th>Layer</th>"
+        f"<th>Goal reached</th><th>Means the same alone</th><th>Changes elsewhere</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
     )
 
 

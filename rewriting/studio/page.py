@@ -18,7 +18,7 @@ from rewriting.studio.components import (
     PresetCards,
     RuleList,
 )
-from rewriting.studio.components.base import static
+from rewriting.studio.components.base import StudioComponent, static
 from rewriting.studio.desk import Desk
 from rewriting.studio.parts import Parts
 from rewriting.studio.pictures import preview_halves
@@ -30,11 +30,12 @@ from rewriting.studio.workshop import PAIRS, SIDE, Workshop
 
 CSS = static("colours.css") + (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 TITLE = "Rewriting"
-MODES = [("Replace", "replace"), ("Erase", "erase")]
+MODES = [("Copy and paste", "replace"), ("Erase", "erase")]
 SLOTS = [("1 Copy", "copy"), ("2 Paste", "paste"), ("3 Where it holds", "context")]
 KINDS = [("Holds here", "context"), ("Keep as it is", "preserve")]
+TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore")]
 ORDERS = [("Best matches", "best"), ("Any pictures", "random")]
-EXPLORE = "<p class='quiet'>Paint a rule, then look into it: what it will reach, what it copies, where it is best written.</p>"
+EXPLORE = "<p class='quiet'>Look into the rule being made: what it will reach, what it copies, where to write it.</p>"
 SHARE = "<h2>Take it home, or bring one along</h2>"
 
 Components = dict[str, gr.blocks.Block]
@@ -71,13 +72,11 @@ def lay_out(workshop: Workshop, desk: Desk) -> Parts:
 def fill(show: Showing, desk: Desk) -> None:
     """Give the components what they show first, so that the page needs no event to be complete."""
     for part, update in (show.plain(desk) | show.sheet(desk)).items():
-        changes = (
-            {k: v for k, v in update.items() if k != "__type__"} if isinstance(update, dict) else {"value": update}
-        )
-        for name, value in changes.items():
-            if name != "value" and name in getattr(part, "props", {}):
-                part.props[name] = value
-            else:
+        for name, value in (update if isinstance(update, dict) else {"value": update}).items():
+            content = getattr(part, "props", {})
+            if name in content:
+                content[name] = value
+            elif name != "__type__":
                 setattr(part, name, value)
 
 
@@ -93,7 +92,7 @@ def head(step: Step, *, following: bool = False) -> gr.HTML:
 def lay_out_making(desk: Desk) -> Components:
     """Left: the rule in the making, in five steps."""
     first, second, third, fourth = steps(desk.session, desk.view)
-    with gr.Column(elem_id="panel-paste", elem_classes="panel"):
+    with gr.Column(elem_id="panel-paste"):
         mode = gr.Radio(
             MODES, value="replace", show_label=False, container=False, label="The rule", elem_id="mode",
             elem_classes="choose",
@@ -101,43 +100,26 @@ def lay_out_making(desk: Desk) -> Components:
         with gr.Row(elem_id="step12") as step12:
             with gr.Column(min_width=0, elem_id="step1"):
                 head_copy = head(first, following=True)
-                copy = MaskCanvas(
-                    width=SIDE,
-                    height=SIDE,
-                    label="Object to copy",
-                    empty="Choose a picture to copy from",
-                    elem_id="copy",
-                )
+                copy = canvas(MaskCanvas, "Object to copy", "Pick a picture to copy from", "copy")
             with gr.Column(min_width=0, elem_id="step2"):
                 head_paste = head(second)
-                paste = PlacementCanvas(
-                    width=SIDE,
-                    height=SIDE,
-                    label="Where it goes",
-                    empty="Choose a picture to paste into",
-                    elem_id="paste",
-                )
-        no_copy = gr.HTML(NOTHING_COPIED, padding=False, visible=False)
-    with gr.Column(elem_id="panel-hold", elem_classes="panel"):
+                paste = canvas(PlacementCanvas, "Where it goes", "Pick a picture to paste into", "paste")
+        no_copy = gr.HTML(NOTHING_COPIED, padding=False, visible="hidden")
+    with gr.Column(elem_id="panel-hold"):
         head_hold = head(third)
         kind = gr.Radio(
             KINDS, value="context", show_label=False, container=False, label="Painting means", elem_id="kind",
             elem_classes="choose",
         )  # fmt: skip
         with gr.Row(elem_id="places"):
-            context = MaskCanvas(
-                width=SIDE,
-                height=SIDE,
-                label="Places",
-                empty="Choose a picture that has such a place",
-                elem_id="context",
-            )
+            context = canvas(MaskCanvas, "Places", "Pick a picture that has such a place", "context")
             tray = ContextTray(hint="Add", elem_id="tray")
         find = gr.Button("Find pictures like these", size="sm", elem_id="find")
-    with gr.Column(elem_id="panel-go", elem_classes="panel"):
+    with gr.Column(elem_id="panel-go"):
         head_go = head(fourth)
         rewrite = gr.Button("Rewrite", variant="primary", interactive=False, elem_id="rewrite")
-        strength = slider(-1, 2, 1, "Strength", "1 as made, 0 not at all, below 0 the opposite", step=0.05, off=True)
+        strength = slider(-1, 2, 1, "Strength", "1 as made, 0 not at all, below 0 the opposite", step=0.05)
+        strength.interactive = False
     settings = lay_out_settings()
     return settings | {
         "mode": mode, "step12": step12, "no_copy": no_copy, "head_copy": head_copy, "head_paste": head_paste,
@@ -148,9 +130,9 @@ def lay_out_making(desk: Desk) -> Components:
 
 def lay_out_settings() -> Components:
     """The fifth step."""
-    with gr.Column(elem_id="panel-tune", elem_classes="panel"):
+    with gr.Column(elem_id="panel-tune"):
         head(Step(5, False, "when something is amiss"))
-        layer = slider(2, 12, 8, "Layer", "Low layers decide what is there, high ones how it looks")
+        layer = slider(2, 12, 8, "Layer", "Low: what is there. High: how it looks")
         rank = slider(1, 20, RANK, "Rank", "Higher follows the goal more closely")
         locality = slider(0, 30, LOCALITY, "Locality", "Higher leaves other things alone", step=0.5)
         everywhere = gr.Checkbox(label="Paste at every place of step 3", container=False, elem_id="everywhere")
@@ -158,26 +140,31 @@ def lay_out_settings() -> Components:
     return {"layer": layer, "rank": rank, "locality": locality, "everywhere": everywhere, "live": live}
 
 
-def slider(
-    low: float, high: float, value: float, label: str, info: str, step: float = 1, off: bool = False
-) -> gr.Slider:
+def canvas(kind: type[StudioComponent], label: str, empty: str, name: str) -> StudioComponent:
+    return kind(width=SIDE, height=SIDE, label=label, empty=empty, elem_id=name)
+
+
+def slider(low: float, high: float, value: float, label: str, info: str, step: float = 1) -> gr.Slider:
     return gr.Slider(
-        low, high, value, step=step, label=label, info=info, buttons=[], interactive=not off, elem_id=label.lower(),
-        elem_classes="line",
-    )  # fmt: skip
+        low, high, value, step=step, label=label, info=info, buttons=[], elem_id=label.lower(), elem_classes="line"
+    )
 
 
 def lay_out_seeing() -> Components:
     """Right: results, pictures to choose from, and the rules in force."""
-    with gr.Column(elem_id="panel-see", elem_classes="panel"), gr.Tabs(selected="results", elem_id="tabs") as tabs:
-        with gr.Tab("Results", id="results", render_children=True):
+    with gr.Column(elem_id="panel-see"):
+        tabs = gr.Radio(
+            TABS, value="results", show_label=False, container=False, label="What to see", interactive=True,
+            elem_id="tabs",
+        )  # fmt: skip
+        with gr.Column(elem_id="results"):
             results = lay_out_results()
-        with gr.Tab("Pictures", id="pictures", render_children=True):
+        with gr.Column(elem_id="pictures"):
             pictures = lay_out_pictures()
-        with gr.Tab("Explore", id="explore", render_children=True):
+        with gr.Column(elem_id="explore"):
             exploring = lay_out_exploring()
-    with gr.Column(elem_id="panel-rules", elem_classes="panel"):
-        with gr.Row(elem_id="bar-history", elem_classes="bar"):
+    with gr.Column(elem_id="panel-rules"):
+        with gr.Row(elem_id="bar-history"):
             gr.HTML("<h2>Rules in force</h2>", padding=False)
             new = gr.Button("New rule", size="sm", interactive=False, elem_id="new")
             undo = gr.Button("Undo", size="sm", interactive=False, elem_id="undo")
@@ -191,9 +178,9 @@ def lay_out_seeing() -> Components:
 def lay_out_results() -> Components:
     headline = gr.HTML(padding=False, elem_id="headline")
     pairs = PairSheet(count=PAIRS, elem_id="pairs", label="Unseen pictures, before and after")
-    with gr.Row(elem_id="bar-results", elem_classes="bar"):
+    with gr.Row(elem_id="bar-results"):
         order = gr.Radio(
-            ORDERS, value="best", show_label=False, container=False, label="Which", elem_id="order", visible=False,
+            ORDERS, value="best", show_label=False, container=False, label="Which", elem_id="order", visible="hidden",
             elem_classes="choose",
         )  # fmt: skip
         more = gr.Button("Show others", size="sm", elem_id="more")
@@ -202,32 +189,32 @@ def lay_out_results() -> Components:
 
 def lay_out_pictures() -> Components:
     picking = gr.HTML(padding=False, elem_id="picking")
-    with gr.Row(elem_id="bar-slot", elem_classes="bar"):
+    with gr.Row(elem_id="bar-slot"):
         gr.HTML("<p class='quiet'>A picture goes to</p>", padding=False)
         slot = gr.Radio(
             SLOTS, value="copy", show_label=False, container=False, label="A picture goes to", elem_id="slot",
             elem_classes="choose",
         )  # fmt: skip
     sheet = PictureSheet(count=PAGE, elem_id="sheet", label="Pictures to choose from")
-    with gr.Row(elem_id="bar-sheet", elem_classes="bar"):
+    with gr.Row(elem_id="bar-sheet"):
         previous = gr.Button("Previous", size="sm", elem_id="previous")
         next_ = gr.Button("Next", size="sm", elem_id="next")
-        everything = gr.Button("All pictures", size="sm", visible=False, elem_id="everything")
+        everything = gr.Button("All pictures", size="sm", visible="hidden", elem_id="everything")
         number = gr.Number(label="From number", precision=0, minimum=0, maximum=LAST, elem_id="number")
     return {
-        "picking": picking, "slot": slot, "sheet": sheet, "previous": previous, "next": next_, "everything": everything,
-        "number": number,
+        "picking": picking, "slot": slot, "sheet": sheet, "previous": previous, "next": next_,
+        "everything": everything, "number": number,
     }  # fmt: skip
 
 
 def lay_out_exploring() -> Components:
-    with gr.Row(elem_id="bar-explore", elem_classes="bar"):
+    with gr.Row(elem_id="bar-explore"):
         show_matches = gr.Button("What it will reach", size="sm", elem_id="show-matches")
         show_alone = gr.Button("What it copies", size="sm", elem_id="show-alone")
         show_layers = gr.Button("Which layer suits", size="sm", elem_id="show-layers")
-        stop = gr.Button("Stop", size="sm", variant="stop", visible=False, elem_id="stop")
+        stop = gr.Button("Stop", size="sm", variant="stop", visible="hidden", elem_id="stop")
     explored = gr.HTML(EXPLORE, padding=False, elem_id="explored")
-    matches = PictureSheet(count=0, size="large", empty="", elem_id="matches", visible=False, label="Best matches")
+    matches = PictureSheet(count=0, size="large", empty="", elem_id="matches", visible="hidden", label="Best matches")
     return {
         "show_matches": show_matches, "show_alone": show_alone, "show_layers": show_layers, "stop": stop,
         "explored": explored, "matches": matches,
@@ -236,9 +223,9 @@ def lay_out_exploring() -> Components:
 
 def lay_out_sharing() -> Components:
     """Below: files to take home and files brought along."""
-    with gr.Column(elem_id="panel-share", elem_classes="panel"):
+    with gr.Column(elem_id="panel-share"):
         gr.HTML(SHARE, padding=False)
-        with gr.Row(elem_id="bar-share", elem_classes="bar"):
+        with gr.Row(elem_id="bar-share"):
             save_edit = gr.Button("Save rules", size="sm", elem_id="save-edit")
             save_request = gr.Button("Save request", size="sm", elem_id="save-request")
             save_sheet = gr.Button("Save sheet", size="sm", elem_id="save-sheet")

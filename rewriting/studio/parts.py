@@ -46,7 +46,7 @@ class Parts:
     everywhere: gr.Checkbox
     live: gr.Checkbox
     # results, pictures, explore
-    tabs: gr.Tabs
+    tabs: gr.Radio
     headline: gr.HTML
     pairs: PairSheet
     order: gr.Radio
@@ -82,7 +82,7 @@ class Parts:
         """What a stroke or a setting changes."""
         return [
             self.copy, self.paste, self.tray, self.mode, self.step12, self.no_copy, self.head_copy, self.head_paste,
-            self.head_hold, self.head_go, self.rewrite, self.undo, self.redo,
+            self.head_hold, self.head_go, self.rewrite, self.undo, self.redo, self.picking,
         ]  # fmt: skip
 
     @property

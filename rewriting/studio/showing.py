@@ -16,7 +16,7 @@ from rewriting.studio.components.cards import STRENGTH
 from rewriting.studio.desk import Desk
 from rewriting.studio.parts import Parts
 from rewriting.studio.results import Drawn
-from rewriting.studio.session import Session, centre
+from rewriting.studio.session import Rule, Session, centre
 from rewriting.studio.steps import Step, picking, steps
 from rewriting.studio.view import PAGE, View
 from rewriting.studio.workshop import PAIRS, Workshop
@@ -39,6 +39,11 @@ def says(title: str, *said: tuple[str, str]) -> str:
     return f"<div class='says' role='status'><strong>{html.escape(title)}</strong>{spans}</div>"
 
 
+def shown(yes: bool) -> dict[str, Any]:
+    """Hidden components stay on the page: what is changed while they are away is not lost."""
+    return gr.update(visible=True if yes else "hidden")
+
+
 class Showing:
     """Updates of components, by component, for what lies on a desk."""
 
@@ -52,9 +57,9 @@ class Showing:
         p, session = self.parts, desk.session
         heads = steps(session, desk.view)
         following = next((step.number for step in heads if step.needed and not step.done), None)
-        shown = (p.head_copy, p.head_paste, p.head_hold, p.head_go)
+        at = (p.head_copy, p.head_paste, p.head_hold, p.head_go)
         return {
-            **{part: step_head(step, following=step.number == following) for part, step in zip(shown, heads, strict=True)},
+            **{part: step_head(s, following=s.number == following) for part, s in zip(at, heads, strict=True)},
             p.rewrite: gr.update(interactive=all(step.done or not step.needed for step in heads[:3])),
             p.undo: gr.update(interactive=bool(session.past)),
             p.redo: gr.update(interactive=bool(session.future)),
@@ -100,8 +105,8 @@ class Showing:
         p = self.parts
         return {
             p.mode: gr.update(value="erase" if request.erase else "replace"),
-            p.step12: gr.update(visible=not request.erase),
-            p.no_copy: gr.update(visible=request.erase),
+            p.step12: shown(not request.erase),
+            p.no_copy: shown(request.erase),
         }
 
     def places(self, desk: Desk) -> Updates:
@@ -135,7 +140,7 @@ class Showing:
         ]
         return {
             p.sheet: p.sheet.show(pictures=pictures, loading=False),
-            p.everything: gr.update(visible=bool(view.found)),
+            p.everything: shown(bool(view.found)),
             p.number: gr.update(value=None if view.found else view.start),
             **self.waiting(desk),
         }
@@ -160,7 +165,7 @@ class Showing:
             p.strength: gr.update(value=min(high, max(low, strength)), interactive=session.rule is not None),
             p.new: gr.update(interactive=bool(session.rules)),
             p.cards: gr.update(value=session.rule.preset if session.rule and session.rule.preset else None),
-            p.order: gr.update(visible=bool(session.rules)),
+            p.order: shown(bool(session.rules)),
             p.head_go: self.progress(desk)[p.head_go],
             p.undo: gr.update(interactive=bool(session.past)),
             p.redo: gr.update(interactive=bool(session.future)),
@@ -197,10 +202,13 @@ class Showing:
 
     def working(self, title: str) -> Updates:
         """While a rule is solved: the old results, dimmed."""
-        return {
-            self.parts.headline: says(title, ("", "rewriting…")),
-            self.parts.pairs: self.parts.pairs.show(loading=True),
-        }
+        p = self.parts
+        return {p.headline: says(title, ("", "rewriting…")), p.pairs: p.pairs.show(loading=True)}
+
+    def solved(self, desk: Desk) -> Updates:
+        """Between the solve and the first picture."""
+        rule, p = desk.session.rule, self.parts
+        return {p.headline: says(rule.edit.name, *_solve_time(rule), ("", "looking for pictures that match…"))}
 
     def as_before(self, desk: Desk) -> Updates:
         """After `working` came to nothing."""
@@ -221,7 +229,7 @@ class Showing:
         session = desk.session
         if not session.rules:
             return says(
-                f"What {session.generator.rsplit('/', 1)[-1]!r} draws",
+                f"What the {session.generator.rsplit('/', 1)[-1]} generator draws",
                 ("", "Press a rule above to change it, or make one of your own in steps 1 to 4."),
             )
         one = session.rule or (session.rules[0] if len(session.rules) == 1 else None)
@@ -239,9 +247,7 @@ class Showing:
         elif drawn.complete and (effect := self.workshop.effect(session, drawn)) is not None:
             said.append(("good", f"{effect.changed} of {effect.among} matching pictures change"))
             said.append(("", f"{effect.elsewhere:.1%} change elsewhere"))
-        if rule.edit.report:
-            said.append(("", f"solved in {rule.edit.report.milliseconds:.0f} ms"))
-        return tuple(said)
+        return (*said, *_solve_time(rule))
 
     # --- helpers ----------------------------------------------------------------------------------------------------
 
@@ -254,6 +260,13 @@ class Showing:
         layers = generator.layers
         layer = session.now.asked.rest.layer or generator.config.default_layer
         return {"minimum": layers.start, "maximum": layers.stop - 1, "value": layer}
+
+
+def _solve_time(rule: Rule) -> list[tuple[str, str]]:
+    if rule.edit.report is None:
+        return []
+    time = rule.edit.report.milliseconds
+    return [("", f"solved in {time:.0f} ms" if time < 1000 else f"solved in {time / 1000:.1f} s")]
 
 
 def _painted(request: Request, view: View) -> np.ndarray | None:

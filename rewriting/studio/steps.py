@@ -41,7 +41,7 @@ def _copy(session: Session, view: View) -> Step:
     copy = session.request.copy
     if copy is not None and not copy.empty:
         return Step(1, True, f"picture {copy.seed}")
-    return Step(1, False, "choose a picture" if view.copy_seed is None else "paint the object")
+    return Step(1, False, "pick a picture" if view.copy_seed is None else "paint the object")
 
 
 def _paste(session: Session, view: View) -> Step:
@@ -50,7 +50,7 @@ def _paste(session: Session, view: View) -> Step:
     if copied and request.paste is not None and not request.paste.empty:
         return Step(2, True, f"picture {request.paste.seed}")
     if view.paste_seed is None:
-        return Step(2, False, "choose a picture")
+        return Step(2, False, "pick a picture")
     return Step(2, False, "click its place" if copied else "needs step 1")
 
 
@@ -64,7 +64,7 @@ def _hold(session: Session, view: View, erase: bool) -> Step:
         return Step(3, True, ", ".join(parts), erase)
     if not erase:
         return Step(3, False, ", ".join([*parts, "optional"]), False)
-    return Step(3, False, "choose a picture" if view.context_seed is None else "paint what goes", True)
+    return Step(3, False, "pick a picture" if view.context_seed is None else "paint what goes", True)
 
 
 def _go(session: Session, absent: list[Step]) -> Step:

@@ -12,10 +12,10 @@ LAST = 2**32 - 1 - PAGE
 
 @dataclass(frozen=True)
 class View:
-    """copy_seed, paste_seed, context_seed: pictures in the canvases.  kind: what painting on the third means, "context"
-    or "preserve".  slot: which canvas the next picked picture goes to.  start: first picture of the sheet's page.
-    found: pictures of a search, best first, instead of all; heat: the response that outlines a place.  order: of the
-    results, "best" or "random"; shown: how many of them were shown before those on the page."""
+    """copy_seed, paste_seed, context_seed: pictures in the canvases.  kind: what painting on the third means,
+    "context" or "preserve".  slot: which canvas the next picked picture goes to.  start: first picture of the
+    sheet's page.  found: pictures of a search, best first, instead of all; heat: the response that outlines a place.
+    order: of the results, "best" or "random"; shown: how many of them were shown before those on the page."""
 
     copy_seed: int | None = None
     paste_seed: int | None = None

@@ -83,8 +83,13 @@ def polite(event: Callable, as_before: Callable[[Desk], Updates] | None = None) 
 
     @functools.wraps(event)
     def answers(*arguments: Any) -> Iterator[Updates]:
+        silent = True  # gradio would take silence for an order to empty all outputs
         try:
-            yield from event(*arguments)
+            for updates in event(*arguments):
+                silent = False
+                yield updates
+            if silent:
+                yield gr.skip()
         except REFUSALS as error:
             if as_before is not None:
                 yield as_before(next(a for a in arguments if isinstance(a, Desk)))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import gradio as gr
-
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import Events
 from rewriting.studio.exploring import key_matches, layer_chart, values_alone
-from rewriting.studio.showing import Updates
+from rewriting.studio.showing import Updates, shown
 from rewriting.studio.workshop import SEARCHED
 
 
@@ -32,22 +30,22 @@ class Exploring(Events):
         """Try the request at every layer and chart how well each suits; the last line recommends one."""
         p, session = self.parts, desk.session
         session.request.check()
-        yield self._said("Trying the layers…") | {p.stop: gr.update(visible=True)}
+        yield self._said("Trying the layers…") | {p.stop: shown(True)}
         try:
             for _, chart in layer_chart(self.workshop, session):
                 yield {p.explored: chart}
         except ValueError:
-            yield self._said("") | {p.stop: gr.update(visible=False)}
+            yield self._said("") | {p.stop: shown(False)}
             raise
-        yield {p.stop: gr.update(visible=False)}
+        yield {p.stop: shown(False)}
 
     def stopped(self) -> Updates:
         """After the trying of layers was stopped."""
-        return {self.parts.stop: gr.update(visible=False)}
+        return {self.parts.stop: shown(False)}
 
     def _said(self, words: str, pictures: list[dict] | None = None) -> Updates:
         p = self.parts
         return {
             p.explored: f"<p class='quiet' role='status'>{words}</p>",
-            p.matches: p.matches.show(pictures=pictures or [], visible=bool(pictures)),
+            p.matches: p.matches.show(pictures=pictures or [], visible=True if pictures else "hidden"),
         }

@@ -14,7 +14,7 @@ from rewriting.studio.session import Session
 from rewriting.studio.showing import Updates
 from rewriting.studio.view import View
 
-RESULTS, PICTURES = gr.update(selected="results"), gr.update(selected="pictures")
+RESULTS, PICTURES = gr.update(value="results"), gr.update(value="pictures")
 
 
 class Making(Events):
@@ -138,7 +138,7 @@ class Making(Events):
             yield self.show.as_before(desk)
             return
         desk.look(shown=0)
-        yield self.show.rules(desk) | self.show.progress(desk)
+        yield self.show.rules(desk) | self.show.progress(desk) | self.show.solved(desk)
         yield from self.show.results(desk)
 
     def set_strength(self, strength: float, desk: Desk) -> Iterator[Updates]:

@@ -45,7 +45,7 @@ class Pictures(Events):
         return self._await("context", desk)
 
     def _await(self, slot: str, desk: Desk) -> Updates:
-        return self.await_picture(slot, desk) | {self.parts.tabs: gr.update(selected="pictures")}
+        return self.await_picture(slot, desk) | {self.parts.tabs: gr.update(value="pictures")}
 
     # --- the sheet --------------------------------------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ class Pictures(Events):
             desk.look(found=tuple(ranked), start=0, heat=heat)
             said = f"<p class='quiet' role='status'>Looking: {looked} of {SEARCHED} pictures…</p>"
             more = {p.picking: said} if looked < SEARCHED else {}
-            yield {p.tabs: gr.update(selected="pictures")} | self.show.sheet(desk) | more
+            yield {p.tabs: gr.update(value="pictures")} | self.show.sheet(desk) | more
 
     # --- results ----------------------------------------------------------------------------------------------------
 

@@ -33,11 +33,12 @@ class Sharing(Events):
     def save_walk(self, desk: Desk, progress: gr.Progress = gr.Progress()) -> Updates:  # noqa: B008 - gradio's way
         """A walk through the pictures of the results, before beside after, as animated WebP."""
 
+        def say(done: float, what: str) -> None:
+            progress(done, desc=what)
+
         def save(folder: Path) -> Path:
             seeds = self._seeds(desk)
-            return sharing.save_walk_file(
-                self.workshop, desk.session, folder, seeds, lambda done, what: progress(done, desc=what)
-            )
+            return sharing.save_walk_file(self.workshop, desk.session, folder, seeds, say)
 
         return self._ready(save)
 

@@ -76,7 +76,7 @@ function showPairs() {
   while (grid.children.length > room) grid.lastChild.remove();
   while (grid.children.length < room) grid.append(makePair());
   [...grid.children].forEach((pair, i) => fillPair(pair, pairs[i]));
-  const plain = pairs.length > 0 && !props.loading && pairs.every((shown) => !shown.after);
+  const plain = pairs.length > 0 && pairs.every((shown) => !shown.after);
   grid.classList.toggle("plain", plain);
   find(".choice").classList.toggle("idle", plain);
   grid.setAttribute("aria-busy", Boolean(props.loading));

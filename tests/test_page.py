@@ -1,0 +1,72 @@
+"""The page as a visitor meets it: it opens, a preset is pressed, unseen pictures change; two visitors keep apart."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from rewriting.presets import preset
+from rewriting.studio.page import CSS, build
+from rewriting.studio.workshop import Workshop
+from tests.browser import chromium, chromium_page, serving, wait_for
+
+PRESET = "glasses-come-off"
+PATIENCE = 90  # seconds: the machines that run this are slow and busy
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving(build(Workshop(), "face"), css=CSS) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+def sources(page: Page, kind: str) -> list[str]:
+    """Addresses of the shown pictures, "before" or "after", that have come."""
+    images = page.locator(f"#pairs .place.{kind} img")
+    return [
+        source for source in images.evaluate_all("all => all.map(image => image.src)") if source.startswith("data:")
+    ]
+
+
+def press(page: Page, name: str) -> None:
+    page.locator(f"#cards [data-name='{name}']").click()
+
+
+def changed(page: Page) -> bool:
+    """Whether every pair has come, and differs."""
+    before, after = sources(page, "before"), sources(page, "after")
+    return len(before) == len(after) == 12 and all(one != other for one, other in zip(before, after, strict=True))
+
+
+def test_a_preset_changes_unseen_pictures(browser: Browser, url: str):
+    with chromium_page(browser, url) as page:
+        wait_for(lambda: len(sources(page, "before")) == 12, seconds=PATIENCE, page=page)
+        press(page, PRESET)
+        wait_for(lambda: changed(page), seconds=PATIENCE, page=page)
+        request = preset(PRESET).request
+        painted = {region.seed for region in (request.copy, request.paste, *request.context)}
+        seeds = page.locator("#pairs .seed").all_inner_texts()
+        assert len(seeds) == 12 and painted.isdisjoint(int(seed) for seed in seeds)
+        wait_for(lambda: preset(PRESET).title in page.locator("#rules").inner_text(), seconds=PATIENCE, page=page)
+
+
+def test_one_visitor_never_sees_anothers_rules(browser: Browser, url: str):
+    with chromium_page(browser, url) as mine, chromium_page(browser, url) as yours:
+        press(mine, PRESET)
+        wait_for(lambda: changed(mine), seconds=PATIENCE, page=mine)
+        wait_for(lambda: len(sources(yours, "before")) == 12, seconds=PATIENCE, page=yours)
+        assert not changed(yours)
+        assert preset(PRESET).title not in yours.locator("#rules").inner_text()
+
+
+def test_the_page_fits_a_phone(browser: Browser, url: str):
+    with chromium_page(browser, url, width=390, height=844, phone=True) as page:
+        page.locator("#cards").wait_for(timeout=1000 * PATIENCE)
+        wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        assert wide <= window
