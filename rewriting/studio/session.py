@@ -128,6 +128,10 @@ class Session:
         now = replace(self.now, what=what, **changes)
         return Session(now, (*self.past, self.now)[-MAX_STEPS:])
 
+    def as_one_step(self, before: Session) -> Session:
+        """The same, so that one undo leads back to what was `before`."""
+        return replace(self, past=(*before.past, before.now)[-MAX_STEPS:])
+
     def undo(self) -> Session:
         if not self.past:
             return self

@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,8 +79,9 @@ def open_file(path: str | Path, session: Session, workshop: Workshop) -> Session
     path = Path(path)
     if path.suffix == ".json":
         request = Request.load(path)
-        session = _opened(session, request.generator, workshop)
-        return session.step("open request", request=_fitted(request, session.generator, workshop), editing=None)
+        opened = _opened(session, request.generator, workshop)
+        request = _fitted(request, opened.generator, workshop)
+        return opened.step("open request", request=request, editing=None).as_one_step(session)
     if path.suffix == ".zip":
         with tempfile.TemporaryDirectory() as folder:
             unpack(path, Path(folder))
@@ -91,8 +91,8 @@ def open_file(path: str | Path, session: Session, workshop: Workshop) -> Session
 
 def adopt_all(stack: EditStack, session: Session, workshop: Workshop) -> Session:
     """Put edits from elsewhere in force, after those that are."""
-    session = _opened(session, stack[0].generator, workshop)
-    generator, before = workshop.generator(session.generator), session
+    before, session = session, _opened(session, stack[0].generator, workshop)
+    generator = workshop.generator(session.generator)
     if len(session.rules) + len(stack) > MAX_EDITS:
         raise ValueError(
             f"{len(session.rules)} rules and {len(stack)} more are too many; {MAX_EDITS} can be in force."
@@ -102,7 +102,7 @@ def adopt_all(stack: EditStack, session: Session, workshop: Workshop) -> Session
         if edit.request is not None:
             edit = edit.with_(request=_fitted(edit.request, session.generator, workshop))
         session = session.adopt(edit, edit.request or Request(generator=session.generator), "open rules", new=True)
-    return replace(session, past=(*before.past, before.now))  # one step for undo
+    return session.as_one_step(before)
 
 
 def _opened(session: Session, generator: str, workshop: Workshop) -> Session:

@@ -63,7 +63,8 @@ class Showing:
             p.rewrite: gr.update(interactive=all(step.done or not step.needed for step in heads[:3])),
             p.undo: gr.update(interactive=bool(session.past)),
             p.redo: gr.update(interactive=bool(session.future)),
-        }  # fmt: skip
+            p.picking: self.waiting(desk)[p.picking],
+        }
 
     def request(self, desk: Desk) -> Updates:
         """The canvases, the tray and the settings of the rule in the making, and how far it is."""
@@ -247,7 +248,7 @@ class Showing:
         elif drawn.complete and (effect := self.workshop.effect(session, drawn)) is not None:
             said.append(("good", f"{effect.changed} of {effect.among} matching pictures change"))
             said.append(("", f"{effect.elsewhere:.1%} change elsewhere"))
-        return (*said, *_solve_time(rule))
+        return tuple(said if rule.preset else [*said, *_solve_time(rule)])
 
     # --- helpers ----------------------------------------------------------------------------------------------------
 

@@ -88,7 +88,8 @@ class Workshop:
         for chosen in presets().values():
             if (chosen.generator, chosen.request.layer) == (name, layer):
                 self.preset_edit(chosen.name)
-                self.pictures(name, chosen.shown[:PAIRS])
+                regions = (chosen.request.copy, chosen.request.paste, *chosen.request.context)
+                self.pictures(name, [*chosen.shown[:PAIRS], *(r.seed for r in regions if r is not None)])
 
     # --- pictures ---------------------------------------------------------------------------------------------------
 
@@ -187,12 +188,12 @@ class Workshop:
 
     def choose(self, session: Session, name: str) -> Session:
         """Show a preset: its request, solved and in force; it takes the place of another preset's rule."""
-        chosen = preset(name)
+        chosen, edit, opened = preset(name), self.preset_edit(name), session
         if chosen.generator != session.generator:
-            session = session.open(chosen.generator)
-        edit = self.preset_edit(name)
-        mine = session.rule is not None and not session.rule.preset
-        return session.adopt(edit, chosen.request, f"preset {name}", preset=name, new=mine)
+            opened = session.open(chosen.generator)
+        mine = opened.rule is not None and not opened.rule.preset
+        adopted = opened.adopt(edit, chosen.request, f"preset {name}", preset=name, new=mine)
+        return adopted.as_one_step(session)
 
     def preset_edit(self, name: str) -> Edit:
         """A preset, solved: everybody's, so solved once."""

@@ -83,7 +83,8 @@ class PairSheet(_Sheet):
     """Pictures before and after a rule: side by side, under a divider, as a map of change, or after only.
 
     Each pair is {"seed", "before", "after"} with, if wanted, a "change" map and a "note". A pair whose after is the
-    empty string keeps its place until the picture comes; while none of them has one, they are single pictures. Without a map the difference is computed by the browser.
+    empty string keeps its place until the picture comes; while none of them has one, they are single pictures.
+    Without a map the difference is computed by the browser.
     """
 
     stem = "pair_sheet"

@@ -42,6 +42,12 @@ class Events:
             yield updates | {p.headline: self.show.headline(desk)}
 
     @staticmethod
+    def but(part: Any, updates: Updates) -> Updates:
+        """The updates, but for the component that the event came from: it may hold a newer value by now, which the
+        next event is to read."""
+        return {key: update for key, update in updates.items() if key is not part}
+
+    @staticmethod
     def turn_to_request(desk: Desk) -> bool:
         """Put the pictures that the request speaks of into the canvases; whether this ends a search."""
         request, view = desk.session.request, desk.view

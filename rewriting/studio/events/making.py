@@ -26,7 +26,8 @@ class Making(Events):
         self.workshop.generator(generator)
         desk.jump(lambda session: session.open(generator))
         desk.view = View()
-        yield from self.changed(desk, old, afresh=True)
+        for updates in self.changed(desk, old, afresh=True):
+            yield self.but(self.parts.generator, updates)
 
     def choose_preset(self, preset_name: str | None, desk: Desk) -> Iterator[Updates]:
         """Put a preset rule in force and show its request, and unseen pictures before and after."""
@@ -41,7 +42,7 @@ class Making(Events):
         searched = self.turn_to_request(desk)
         results = self.show.results(desk)
         yield next(results, {}) | {p.generator: gr.update(value=chosen.generator), p.order: gr.update(value="best")}
-        yield self.show.request(desk) | self.show.rules(desk)
+        yield self.but(p.cards, self.show.request(desk) | self.show.rules(desk))
         yield from results
         if afresh or searched:
             yield self.show.sheet(desk)
@@ -103,7 +104,8 @@ class Making(Events):
         desk.change(lambda session: session.ask("mode", erase=mode == "erase"))
         if mode == "erase":
             desk.look(slot="context")
-        return self.show.mode(desk.session.request) | self.show.progress(desk) | self.show.waiting(desk)
+        updates = self.show.mode(desk.session.request) | self.show.progress(desk) | self.show.waiting(desk)
+        return self.but(self.parts.mode, updates)
 
     def settings(self, layer: int, rank: int, locality: float, everywhere: bool, desk: Desk) -> Updates:
         """Set the layer, the rank, the locality, and whether the object is pasted at every painted place."""
@@ -147,7 +149,7 @@ class Making(Events):
         if rule is None or rule.edit.strength == strength:
             return
         desk.change(lambda session: session.change_rule(rule.number, "strength", strength=float(strength)))
-        yield self.show.rules(desk)
+        yield self.but(self.parts.strength, self.show.rules(desk))
         yield from self.show.results(desk)
 
     def new_rule(self, desk: Desk) -> Updates:

@@ -30,7 +30,7 @@ class Pictures(Events):
         if slot not in SLOTS:
             raise ValueError(f"There is no canvas {slot!r}; there are {', '.join(SLOTS)}.")
         desk.look(slot=slot)
-        return self.show.waiting(desk)
+        return self.but(self.parts.slot, self.show.waiting(desk))
 
     def await_copy(self, desk: Desk) -> Updates:
         """The next picked picture is to be copied from."""
@@ -45,7 +45,8 @@ class Pictures(Events):
         return self._await("context", desk)
 
     def _await(self, slot: str, desk: Desk) -> Updates:
-        return self.await_picture(slot, desk) | {self.parts.tabs: gr.update(value="pictures")}
+        desk.look(slot=slot)
+        return self.show.waiting(desk) | {self.parts.tabs: gr.update(value="pictures")}
 
     # --- the sheet --------------------------------------------------------------------------------------------------
 
