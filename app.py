@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rewriting.cli import fail
@@ -23,6 +24,7 @@ EXAMPLES = """examples:
   python app.py --generator horse --port 8000
   python app.py --generator my-generator       a folder, as `python -m rewriting convert` writes it
   python app.py --generator somebody/churches  a repo on the Hugging Face Hub
+  python app.py --generator stylegan2.pt       a checkpoint, read as `convert` reads it
 """
 
 
@@ -53,13 +55,15 @@ def port(text: str) -> int:
 def open_workshop(device: str, first: str) -> Workshop:
     """What the page works in, with generators on that device; `first` is loaded.  Raises what loading raises."""
     from rewriting import load_generator
+    from rewriting.checkpoints import read_checkpoint
     from rewriting.generators.precision import fast_dtype
     from rewriting.studio.workshop import Workshop
 
     chosen = choose_device(device)
 
     def load(name: str) -> Generator:
-        generator = load_generator(name).to(chosen)
+        local_file = Path(name).is_file()  # a checkpoint as people have them: .pt, .pkl, .pth
+        generator = (read_checkpoint(name) if local_file else load_generator(name)).to(chosen)
         generator.compute_dtype = fast_dtype(chosen)
         return generator
 

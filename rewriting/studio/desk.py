@@ -16,7 +16,7 @@ class Desk:
     A stroke may arrive while a rewriting is under way.  An event therefore does not bring back the session it began
     with but changes the one there is now, and what takes long asks at its end whether it is still wanted:
 
-    * `turn`, taken by each event that draws results: a later one stops the earlier;
+    * turns, taken by each event that draws results, searches or explores: a later one ends the earlier;
     * `jumps`, counted when the visitor goes elsewhere (undo, another rule, another generator): a rule solved before
       the jump is not put in force after it.
 
@@ -25,7 +25,8 @@ class Desk:
 
     def __init__(self, session: Session, view: View | None = None):
         self.session, self.view = session, view or View()
-        self.turn = self.jumps = 0
+        self.jumps = 0
+        self._turns: dict[str, int] = {}
         self.numbers: tuple[tuple[str, str], ...] = ()  # said of the results on the page
         self._lock = RLock()
 
@@ -52,8 +53,8 @@ class Desk:
             self.view = self.view.with_(**changes)
             return self.view
 
-    def take_turn(self) -> int:
-        """The results are this event's to draw, until another takes its turn."""
+    def take_turn(self, topic: str) -> Callable[[], bool]:
+        """A part of the page is this event's to draw: whether it still is, as another may have taken its turn."""
         with self._lock:
-            self.turn += 1
-            return self.turn
+            mine = self._turns[topic] = self._turns.get(topic, 0) + 1
+        return lambda: self._turns[topic] == mine

@@ -36,7 +36,7 @@ def lit(picture: np.ndarray, heat: np.ndarray, low: float, high: float) -> np.nd
     """A picture, bright where the response is high and dim where it is low."""
     share = np.clip((heat - low) / max(high - low, 1e-9), 0, 1) ** 0.5
     light = enlarged((share * 255).astype(np.uint8), len(picture)).astype(np.float32)[..., None] / 255
-    return (picture * (0.18 + 0.82 * light)).round().astype(np.uint8)
+    return (picture * (0.25 + 0.75 * light)).round().astype(np.uint8)
 
 
 def values_alone(workshop: Workshop, session: Session) -> str:

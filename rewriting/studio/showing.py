@@ -187,13 +187,13 @@ class Showing:
 
         Ends early when another event draws results.
         """
-        p, turn, session = self.parts, desk.take_turn(), desk.session
+        p, mine, session = self.parts, desk.take_turn("results"), desk.session
         if not session.rules:
             yield self.plain(desk)
             return
         for drawn in self.workshop.results(session, self.result_seeds(session, desk.view)):
             numbers = self.numbers(session, drawn)
-            if desk.turn != turn:
+            if not mine():
                 return
             desk.numbers = numbers
             yield {

@@ -19,10 +19,11 @@ class Step:
     done: bool
     note: str
     needed: bool = True
+    erase: bool = False
 
     @property
     def title(self) -> str:
-        return TITLES[self.number - 1]
+        return "What disappears" if self.erase else TITLES[self.number - 1]
 
 
 def steps(session: Session, view: View) -> list[Step]:
@@ -61,10 +62,10 @@ def _hold(session: Session, view: View, erase: bool) -> Step:
     parts = [_count(places, "place")] if places else []
     parts += [f"{kept} kept"] if kept else []
     if places:
-        return Step(3, True, ", ".join(parts), erase)
+        return Step(3, True, ", ".join(parts), erase, erase)
     if not erase:
         return Step(3, False, ", ".join([*parts, "optional"]), False)
-    return Step(3, False, "pick a picture" if view.context_seed is None else "paint what goes", True)
+    return Step(3, False, "pick a picture" if view.context_seed is None else "paint it", True, True)
 
 
 def _go(session: Session, absent: list[Step]) -> Step:

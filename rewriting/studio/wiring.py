@@ -40,14 +40,12 @@ class Listener:
     def __call__(
         self, listen: Callable, function: Callable, inputs: list, outputs: list, *, heavy: bool = False, **options: Any
     ) -> Any:
-        results = self.show.parts.pairs in outputs
+        """heavy: whether it draws or solves for long.  options: of gradio's listener; and `refused`, from desk to
+        updates: what to show again if the function refuses half-way."""
+        refused = options.pop("refused", self.show.as_before if self.show.parts.pairs in outputs else None)
+        usual = {"api_name": function.__name__, "show_progress": "hidden"} | (HEAVY if heavy else {})
         outputs = list(dict.fromkeys(outputs))
-        return listen(
-            polite(function, self.show.as_before if results else None),
-            [*inputs, self.desk],
-            outputs,
-            **{"api_name": function.__name__, "show_progress": "hidden"} | (HEAVY if heavy else {}) | options,
-        )
+        return listen(polite(function, refused), [*inputs, self.desk], outputs, **usual | options)
 
 
 def wire_making(p: Parts, making: Making, on: Listener) -> None:
@@ -110,11 +108,11 @@ def wire_rules(p: Parts, rules: Rules, on: Listener) -> None:
 
 
 def wire_exploring(p: Parts, exploring: Exploring, on: Listener) -> None:
-    explored = [p.explored, p.matches, p.stop]
-    on(p.show_matches.click, exploring.key_matches, [], explored, heavy=True)
-    on(p.show_alone.click, exploring.values_alone, [], explored, heavy=True)
-    trying = on(p.show_layers.click, exploring.layer_chart, [], explored, heavy=True)
-    p.stop.click(exploring.stopped, None, [p.stop], cancels=[trying], api_visibility="private")
+    explored, usual = [p.explored, p.matches, p.stop], {"heavy": True, "trigger_mode": "always_last"}
+    on(p.show_matches.click, exploring.key_matches, [], explored, refused=exploring.nothing_found, **usual)
+    on(p.show_alone.click, exploring.values_alone, [], explored, **usual)
+    on(p.show_layers.click, exploring.layer_chart, [], explored, refused=exploring.nothing_found, **usual)
+    on(p.stop.click, exploring.stop, [], [p.stop])
 
 
 def wire_sharing(p: Parts, sharing: Sharing, on: Listener) -> None:

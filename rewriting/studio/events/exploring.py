@@ -16,32 +16,40 @@ class Exploring(Events):
 
     def key_matches(self, desk: Desk) -> Iterator[Updates]:
         """The pictures that the painted places match best, bright where they match."""
-        yield self._said("Looking…")
-        for looked, pictures in key_matches(self.workshop, desk.session):
-            said = "Bright: what the rule will reach. Dark: what it leaves alone."
+        p, session, mine = self.parts, desk.session, desk.take_turn("explore")
+        yield self._said("Looking…") | {p.stop: shown(True)}
+        for looked, pictures in key_matches(self.workshop, session):
+            if not mine():
+                return
             more = f" {looked} of {SEARCHED} pictures so far…" if looked < SEARCHED else ""
-            yield self._said(said + more, pictures)
+            yield self._said(f"Bright: what the rule will reach. Dark: what it leaves alone.{more}", pictures)
+        yield {p.stop: shown(False)}
 
     def values_alone(self, desk: Desk) -> Updates:
         """What the painted values draw without their surroundings."""
-        return self._said("") | {self.parts.explored: values_alone(self.workshop, desk.session)}
+        desk.take_turn("explore")
+        found = values_alone(self.workshop, desk.session)
+        return self._said("") | {self.parts.explored: found, self.parts.stop: shown(False)}
 
     def layer_chart(self, desk: Desk) -> Iterator[Updates]:
         """Try the request at every layer and chart how well each suits; the last line recommends one."""
-        p, session = self.parts, desk.session
+        p, session, mine = self.parts, desk.session, desk.take_turn("explore")
         session.request.check()
-        yield self._said("Trying the layers…") | {p.stop: shown(True)}
-        try:
-            for _, chart in layer_chart(self.workshop, session):
-                yield {p.explored: chart}
-        except ValueError:
-            yield self._said("") | {p.stop: shown(False)}
-            raise
+        yield self._said("Trying the layers, one after another…") | {p.stop: shown(True)}
+        for _, chart in layer_chart(self.workshop, session):
+            if not mine():
+                return
+            yield {p.explored: chart}
         yield {p.stop: shown(False)}
 
-    def stopped(self) -> Updates:
-        """After the trying of layers was stopped."""
+    def stop(self, desk: Desk) -> Updates:
+        """Stop looking or trying; what was found stays."""
+        desk.take_turn("explore")
         return {self.parts.stop: shown(False)}
+
+    def nothing_found(self, desk: Desk) -> Updates:
+        """After a refusal."""
+        return self._said("") | {self.parts.stop: shown(False)}
 
     def _said(self, words: str, pictures: list[dict] | None = None) -> Updates:
         p = self.parts

@@ -70,7 +70,7 @@ class Pictures(Events):
         return self._look(desk, start=0, found=(), heat=None)
 
     def _look(self, desk: Desk, **changes: object) -> Updates:
-        old = desk.view
+        old, _ = desk.view, desk.take_turn("sheet")
         try:
             desk.look(**changes)
             return self.show.sheet(desk)
@@ -80,9 +80,9 @@ class Pictures(Events):
 
     def search(self, desk: Desk) -> Iterator[Updates]:
         """Find the pictures that best match what was painted, and outline the matching places."""
-        p, session = self.parts, desk.session
+        p, session, mine = self.parts, desk.session, desk.take_turn("sheet")
         for looked, ranked, heat in self.workshop.search(session):
-            if desk.session.generator != session.generator:
+            if not mine() or desk.session.generator != session.generator:
                 return
             desk.look(found=tuple(ranked), start=0, heat=heat)
             said = f"<p class='quiet' role='status'>Looking: {looked} of {SEARCHED} pictures…</p>"
