@@ -41,9 +41,10 @@ def second_moments(
     counts: dict[int, int] = {}
     for start, keys in walk_keys(generator, layers, samples, truncation):
         for layer, key in keys:
-            rows = key.permute(0, 2, 3, 1).flatten(0, 2).double()
-            sums[layer] = sums.get(layer, 0) + rows.t() @ rows
-            counts[layer] = counts.get(layer, 0) + len(rows)
+            for one in key.flatten(2):  # picture by picture: a whole batch in float64 would fill a small memory
+                columns = one.double()
+                sums[layer] = sums.get(layer, 0) + columns @ columns.t()
+                counts[layer] = counts.get(layer, 0) + columns.shape[1]
         if progress:
             progress(min(1.0, (start + generator.batch_size) / samples), "Measuring what its features mean")
     return {layer: (sums[layer] / counts[layer]).cpu() for layer in layers}

@@ -3,8 +3,8 @@
 const VIEWS = [
   ["pairs", "Pairs", "Before and after, side by side"],
   ["slider", "Slider", "Drag a divider over each picture"],
-  ["change", "What changed", "Bright where the picture changed"],
-  ["after", "After only", "Hold or hover to see before"],
+  ["change", "Changes", "Bright where the picture changed"],
+  ["after", "After", "Hold or hover to see before"],
 ];
 
 const grid = find(".grid");
