@@ -86,7 +86,7 @@ def card(preset: Preset) -> dict[str, str]:
 
 
 def head(step: Step, *, following: bool = False) -> gr.HTML:
-    return gr.HTML(step_head(step, following=following), padding=False)
+    return gr.HTML(step_head(step, following=following), padding=False, label=f"Step {step.number}")
 
 
 def lay_out_making(desk: Desk) -> Components:
@@ -104,7 +104,7 @@ def lay_out_making(desk: Desk) -> Components:
             with gr.Column(min_width=0, elem_id="step2"):
                 head_paste = head(second)
                 paste = canvas(PlacementCanvas, "Where it goes", "Pick a picture to paste into", "paste")
-        no_copy = gr.HTML(NOTHING_COPIED, padding=False, visible="hidden")
+        no_copy = gr.HTML(NOTHING_COPIED, padding=False, label="In erase mode", visible="hidden")
     with gr.Column(elem_id="panel-hold"):
         head_hold = head(third)
         kind = gr.Radio(
@@ -176,7 +176,7 @@ def lay_out_seeing() -> Components:
 
 
 def lay_out_results() -> Components:
-    headline = gr.HTML(padding=False, elem_id="headline")
+    headline = gr.HTML(padding=False, label="Headline of the results", elem_id="headline")
     pairs = PairSheet(count=PAIRS, elem_id="pairs", label="Unseen pictures, before and after")
     with gr.Row(elem_id="bar-results"):
         order = gr.Radio(
@@ -188,7 +188,7 @@ def lay_out_results() -> Components:
 
 
 def lay_out_pictures() -> Components:
-    picking = gr.HTML(padding=False, elem_id="picking")
+    picking = gr.HTML(padding=False, label="What to pick", elem_id="picking")
     with gr.Row(elem_id="bar-slot"):
         gr.HTML("<p class='quiet'>A picture goes to</p>", padding=False)
         slot = gr.Radio(
@@ -213,7 +213,7 @@ def lay_out_exploring() -> Components:
         show_alone = gr.Button("What it copies", size="sm", elem_id="show-alone")
         show_layers = gr.Button("Which layer suits", size="sm", elem_id="show-layers")
         stop = gr.Button("Stop", size="sm", variant="stop", visible="hidden", elem_id="stop")
-    explored = gr.HTML(EXPLORE, padding=False, elem_id="explored")
+    explored = gr.HTML(EXPLORE, padding=False, label="Findings", elem_id="explored")
     matches = PictureSheet(count=0, size="large", empty="", elem_id="matches", visible="hidden", label="Best matches")
     return {
         "show_matches": show_matches, "show_alone": show_alone, "show_layers": show_layers, "stop": stop,
@@ -230,7 +230,7 @@ def lay_out_sharing() -> Components:
             save_request = gr.Button("Save request", size="sm", elem_id="save-request")
             save_sheet = gr.Button("Save sheet", size="sm", elem_id="save-sheet")
             save_walk = gr.Button("Save walk", size="sm", elem_id="save-walk")
-        files = gr.File(label="Ready to download", interactive=False, visible=False, elem_id="files")
+        files = gr.File(label="Ready to download", interactive=False, elem_id="files")
         upload = gr.File(
             label="Open rules (.zip) or a request (.json)", file_types=[".json", ".zip"], height=104, elem_id="upload"
         )

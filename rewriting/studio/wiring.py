@@ -15,13 +15,17 @@ from rewriting.studio.showing import Showing
 from rewriting.studio.workshop import Workshop
 
 HEAVY = {"concurrency_id": "generator", "concurrency_limit": 2}  # what draws or solves for long
-TO_PICTURES = "() => document.querySelector('#panel-see').scrollIntoView({block: 'nearest', behavior: 'smooth'})"
+# On phones the pictures and the canvases are far apart.
+GO = "(name, block) => innerWidth <= 860 && document.querySelector(name).scrollIntoView({block, behavior: 'smooth'})"
+TO_PICTURES = f"() => ({GO})('#panel-see', 'start')"
+TO_CANVAS = f"() => ({GO})('#' + document.querySelector('#slot input:checked').value, 'center')"
 
 
 def wire(workshop: Workshop, parts: Parts) -> None:
     """Connect everything."""
     show = Showing(workshop, parts)
     on = Listener(show)
+    wire_scrolling(parts)
     wire_making(parts, Making(show), on)
     wire_painting(parts, Making(show), on)
     wire_pictures(parts, Pictures(show), on)
@@ -29,6 +33,14 @@ def wire(workshop: Workshop, parts: Parts) -> None:
     wire_exploring(parts, Exploring(show), on)
     wire_sharing(parts, Sharing(show), on)
     offer(Api(workshop), parts.desk)
+
+
+def wire_scrolling(p: Parts) -> None:
+    """On phones, go to where the next thing is to be done.  Wired first, as events of a component wait for each
+    other, and for the sheet also because its own event makes the next canvas wait."""
+    p.sheet.select(None, None, None, js=TO_CANVAS)
+    for listen in (p.copy.choose, p.paste.choose, p.context.choose, p.tray.add, p.find.click, p.rewrite.click):
+        listen(None, None, None, js=TO_PICTURES)
 
 
 class Listener:
@@ -57,9 +69,10 @@ def wire_making(p: Parts, making: Making, on: Listener) -> None:
     shown = [*p.in_rules, *p.in_results]
     on(p.strength.release, making.set_strength, [p.strength], shown, heavy=True, trigger_mode="always_last")
     on(p.new.click, making.new_rule, [], p.in_all)
-    tray = [p.context, p.kind, p.slot, p.picking, p.tabs, *p.in_hand]
-    for name, listen in (("edit", p.tray.edit), ("remove", p.tray.remove), ("add", p.tray.add)):
-        on(listen, making.tray, [p.tray], tray, api_name=f"tray_{name}")
+    tray = [p.context, p.kind, p.slot, p.tabs, *p.in_hand]
+    on(p.tray.add, making.add_place, [p.tray], tray)
+    on(p.tray.edit, making.edit_place, [p.tray], tray)
+    on(p.tray.remove, making.remove_place, [p.tray], tray)
 
 
 def wire_painting(p: Parts, making: Making, on: Listener) -> None:
@@ -90,7 +103,7 @@ def wire_pictures(p: Parts, pictures: Pictures, on: Listener) -> None:
     on(p.slot.input, pictures.await_picture, [p.slot], [p.slot, p.picking])
     awaiting = ((p.copy, pictures.await_copy), (p.paste, pictures.await_paste), (p.context, pictures.await_context))
     for canvas, wait in awaiting:
-        on(canvas.choose, wait, [], [p.slot, p.picking, p.tabs]).then(None, None, None, js=TO_PICTURES)
+        on(canvas.choose, wait, [], [p.slot, p.picking, p.tabs])
     on(p.previous.click, pictures.previous_page, [], p.in_sheet, trigger_mode="multiple")
     on(p.next.click, pictures.next_page, [], p.in_sheet, trigger_mode="multiple")
     on(p.everything.click, pictures.all_pictures, [], p.in_sheet)

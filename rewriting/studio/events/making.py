@@ -74,23 +74,30 @@ class Making(Events):
         desk.change(lambda session: session.paint_place(kind, seed, mask))
         return self.show.places(desk) | self.show.progress(desk)
 
-    def tray(self, action: dict | None, desk: Desk) -> Updates:
-        """Edit or remove a painted place, or begin another."""
+    def add_place(self, action: dict | None, desk: Desk) -> Updates:
+        """The next picked picture is for step 3: a place where the rule should hold."""
         p = self.parts
-        if not action:
-            return self.show.progress(desk)
-        if action["kind"] == "add":
-            desk.look(slot="context", kind="context")
-            return {p.tabs: PICTURES, p.kind: gr.update(value="context")} | self.show.waiting(desk)
-        kind, _, seed = action.get("id", "").partition("-")
-        if kind not in ("context", "preserve") or not seed.isdecimal():
-            raise ValueError(f"There is no place {action.get('id')!r}; the tray names those there are.")
-        if action["kind"] == "remove":
-            desk.change(lambda session: session.remove_place(kind, int(seed)))
-        else:
-            desk.look(kind=kind, context_seed=int(seed))
-        shown = self.show.canvas(desk, "context") | {p.kind: gr.update(value=desk.view.kind)}
-        return shown | self.show.places(desk) | self.show.progress(desk) | self.show.waiting(desk)
+        desk.look(slot="context", kind="context")
+        return (
+            self.show.canvas(desk, "context")
+            | self.show.waiting(desk)
+            | {
+                p.kind: gr.update(value="context"),
+                p.tabs: PICTURES,
+            }
+        )
+
+    def edit_place(self, action: dict | None, desk: Desk) -> Updates:
+        """Put a painted place into the third canvas: {"kind": "edit", "index", "id": "context-<seed>"}, or "preserve-"."""
+        kind, seed = _place_named(action)
+        desk.look(kind=kind, context_seed=seed)
+        return self.show.canvas(desk, "context") | self.show.progress(desk) | {self.parts.kind: gr.update(value=kind)}
+
+    def remove_place(self, action: dict | None, desk: Desk) -> Updates:
+        """Remove a painted place: {"kind": "remove", "index", "id": "context-<seed>"}, or "preserve-"."""
+        kind, seed = _place_named(action)
+        desk.change(lambda session: session.remove_place(kind, seed))
+        return self.show.canvas(desk, "context") | self.show.places(desk) | self.show.progress(desk)
 
     def set_kind(self, kind: str, desk: Desk) -> Updates:
         """What painting on the third canvas means: "context", the rule holds here; "preserve", keep this as it is."""
@@ -123,7 +130,7 @@ class Making(Events):
         yield from self._solve(desk)
 
     def live(self, live: bool, desk: Desk) -> Iterator[Updates]:
-        """After a stroke: rewrite, if the visitor wants that, and nothing is missing or solved already."""
+        """Rewrite at once, as after each stroke, if `live` is on and nothing is missing or solved already."""
         if not live or desk.session.solved or desk.session.request.missing():
             return
         yield self.show.working(desk.session.rule.edit.name if desk.session.rule else "Your rule")
@@ -158,3 +165,12 @@ class Making(Events):
         searched, desk.view = desk.view.found, View(order=desk.view.order)
         sheet = self.show.sheet(desk) if searched else {}
         return self.show.request(desk) | self.show.rules(desk) | sheet | {self.parts.tabs: PICTURES}
+
+
+def _place_named(action: dict | None) -> tuple[str, int]:
+    """What the tray calls a place: "context" or "preserve", and the picture's number."""
+    name = (action or {}).get("id", "")
+    kind, _, seed = name.partition("-")
+    if kind not in ("context", "preserve") or not seed.isdecimal():
+        raise ValueError(f"There is no place {name!r}; the tray names those there are.")
+    return kind, int(seed)

@@ -59,5 +59,4 @@ class Sharing(Events):
         """A link to a file, which gradio keeps for a while; `save` writes it into a folder."""
         files = self.parts.files
         with tempfile.TemporaryDirectory() as folder:
-            kept = save_file_to_cache(save(Path(folder)), files.GRADIO_CACHE)
-        return {files: gr.update(value=kept, visible=True)}
+            return {files: save_file_to_cache(save(Path(folder)), files.GRADIO_CACHE)}
