@@ -88,13 +88,13 @@ class Making(Events):
         )
 
     def edit_place(self, action: dict | None, desk: Desk) -> Updates:
-        """Put a painted place into the third canvas: {"kind": "edit", "index", "id": "context-<seed>"}, or "preserve-"."""
+        """Put a painted place into the third canvas: {"kind": "edit", "index", "id": "context-<seed>"}."""
         kind, seed = _place_named(action)
         desk.look(kind=kind, context_seed=seed)
         return self.show.canvas(desk, "context") | self.show.progress(desk) | {self.parts.kind: gr.update(value=kind)}
 
     def remove_place(self, action: dict | None, desk: Desk) -> Updates:
-        """Remove a painted place: {"kind": "remove", "index", "id": "context-<seed>"}, or "preserve-"."""
+        """Remove a painted place: {"kind": "remove", "index", "id": "context-<seed>" or "preserve-<seed>"}."""
         kind, seed = _place_named(action)
         desk.change(lambda session: session.remove_place(kind, seed))
         return self.show.canvas(desk, "context") | self.show.places(desk) | self.show.progress(desk)

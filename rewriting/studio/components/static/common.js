@@ -190,9 +190,9 @@ async function readPixels(url, w, h) {
 }
 
 // {width, height, bits}: by alpha if the picture is transparent anywhere, else by brightness; the rule of masks.py.
-function maskOf(pixels) {
+// A cut-out goes by its alpha even if it fills its box.
+function maskOf(pixels, clear = false) {
   const { width, height, data } = pixels;
-  let clear = false;
   for (let i = 3; i < data.length && !clear; i += 4) clear = data[i] < 255;
   const bits = new Uint8Array(width * height);
   for (let i = 0; i < bits.length; i++) bits[i] = (clear ? data[4 * i + 3] : data[4 * i]) > 127 ? 1 : 0;

@@ -92,7 +92,7 @@ async function loadPatch() {
   const pixels = props.patch ? await readPixels(props.patch) : null;
   if (turn !== loads) return;
   size = pixels && { width: pixels.width, height: pixels.height };
-  outline = pixels ? outlinePath(maskOf(pixels)) : "";
+  outline = pixels ? outlinePath(maskOf(pixels, true)) : "";
   setPicture(patch, props.patch);
   draw();
 }
