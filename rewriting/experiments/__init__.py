@@ -1,0 +1,73 @@
+"""The paper's experiments, run again on the bundled generators, whose scenes are known.
+
+`python -m rewriting experiments NAME` runs one and writes a report.  An experiment is one function in one module,
+`run(report, *, n, progress)`, which is imported only when it is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from rewriting.experiments.report import Report
+
+RECIPE = "weights.recipe"  # the scenes and rules: they are part of a checkout, not of an installed package
+MANY = 10_000  # pictures, as in the paper's tables
+Run = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """name: as on the command line, and of the report's folder.  run: "module:function".  n: pictures, by default."""
+
+    name: str
+    title: str
+    run: str
+    n: int = MANY
+
+    def load(self) -> Run:
+        """The function `run(report, *, n: int, progress: Callable[[str], None])`.
+
+        Raises FileNotFoundError if the scenes are not there.
+        """
+        module, function = self.run.split(":")
+        require_recipe()
+        return getattr(import_module(module), function)
+
+
+_ALL: tuple[Experiment, ...] = ()
+
+EXPERIMENTS: dict[str, Experiment] = {one.name: one for one in _ALL}
+
+
+def require_recipe() -> None:
+    """Raises FileNotFoundError, with a way out, where `weights/recipe` cannot be imported."""
+    try:
+        found = find_spec(RECIPE) is not None
+    except ModuleNotFoundError:
+        found = False
+    if not found:
+        raise FileNotFoundError(
+            "The experiments need the scenes in weights/recipe, which are not here; run from a checkout of the whole "
+            "project."
+        )
+
+
+def run_experiment(name: str, folder: Path, *, n: int | None = None, progress: Callable[[str], None]) -> Path:
+    """Run one experiment on n pictures and write its report; returns the report's folder, folder/name.
+
+    Raises ValueError for a name that is none, or n below 1.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"There is no experiment {name!r}; choose from {', '.join(EXPERIMENTS)}.")
+    experiment = EXPERIMENTS[name]
+    n = experiment.n if n is None else n
+    if n < 1:
+        raise ValueError(f"n is {n}; give 1 picture or more.")
+    report = Report(experiment.name, experiment.title, Path(folder))
+    report.number("n", n)
+    experiment.load()(report, n=n, progress=progress)
+    return report.write()
