@@ -4,18 +4,21 @@ On a hosted Space whoever asks is a visitor: without a token of their own they r
 and what their token fetched is kept apart.  Every failure is a `HubError`, a ValueError of one sentence.
 """
 
-from rewriting.hub.access import Account, HubError, Missing, Unreachable, account
+from rewriting.hub.access import Account, Gated, HubError, Missing, Unreachable, account
 from rewriting.hub.community import Rule, list_rules
 from rewriting.hub.deployment import deploy
 from rewriting.hub.folders import write_rule
 from rewriting.hub.loading import Source, load_edits, load_generator, load_rule
+from rewriting.hub.opening import Opened, open_repo
 from rewriting.hub.publishing import publish, publish_folder
 from rewriting.hub.sending import Published
 
 __all__ = [
     "Account",
+    "Gated",
     "HubError",
     "Missing",
+    "Opened",
     "Published",
     "Rule",
     "Source",
@@ -26,6 +29,7 @@ __all__ = [
     "load_edits",
     "load_generator",
     "load_rule",
+    "open_repo",
     "publish",
     "publish_folder",
     "write_rule",

@@ -20,6 +20,7 @@ Token = str | bool | None
 Progress = Callable[[float, str], None]
 T = TypeVar("T")
 
+PUBLIC = "REWRITING_PUBLIC"  # in the environment: other people than this machine's user reach the page
 CONNECT = 3.0  # seconds until a Hub that cannot be reached is given up
 PATIENCE = 8.0  # seconds for the answer to a small question
 CACHED_PATIENCE = 3.0  # the same where a copy in the cache will do
@@ -40,6 +41,10 @@ class Missing(HubError):
     """There is no such repo, or the token may not see it."""
 
 
+class Gated(HubError):
+    """The repo is for people who accepted its conditions."""
+
+
 @dataclass(frozen=True)
 class Account:
     """Whom a token belongs to.  organizations: where this account is a member."""
@@ -49,8 +54,8 @@ class Account:
 
 
 def hosted() -> bool:
-    """Whether this runs on a hosted Space, where whoever asks is a visitor."""
-    return bool(os.environ.get("SPACE_ID"))
+    """Whether whoever asks is a visitor: on a hosted Space, or where `app.py` made the page public."""
+    return bool(os.environ.get("SPACE_ID") or os.environ.get(PUBLIC))
 
 
 def reading_token(token: Token) -> Token:
@@ -215,7 +220,7 @@ def _explained(error: Exception, what: str, endpoint: str | None, revision: str 
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
-        return HubError(
+        return Gated(
             f"{what} is for people who accepted its conditions: open {host(endpoint)}/{what}, accept them, and come "
             f"back with a token of that account."
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from rewriting.hub.access import REPO_ID, Token, ask, host, plainly, reading_token
 from rewriting.hub.cards import EDIT_TAG, GENERATOR_TAG, TAG, base_tag
-from rewriting.hub.download import AFTER
+from rewriting.hub.download import AFTER, BEFORE
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ class Rule:
     updated: str
     private: bool
     picture: str
+
+    @property
+    def picture_before(self) -> str:
+        """Address of the same pictures as they were."""
+        return self.picture.removesuffix(AFTER) + BEFORE
 
 
 def list_rules(

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 from rewriting.edit import CONFIG, FACTORS, REQUESTS
@@ -79,15 +81,29 @@ def naming(repo_id: str) -> Iterator[None]:
         raise HubError(f"{repo_id} cannot be opened: {error}") from None
 
 
-@contextmanager
-def cache_for(token: Token, cache_dir: str | Path | None) -> Iterator[str | Path | None]:
-    """Where to keep files.  On a Space, what came with a visitor's token is removed again unless the caller named a
-    place for this visitor: the cache does not ask who may see what lies in it."""
-    if cache_dir is not None or not hosted() or token is False:
-        yield cache_dir
-        return
-    with TemporaryDirectory(prefix="rewriting-") as folder:
-        yield folder
+class Cache:
+    """Where to keep files, as a context: `path`.
+
+    For visitors that is a folder of this call's own, removed at its end: the cache does not ask who may see what lies
+    in it, and nobody tidies it up.  Unless the caller named a place for this visitor.
+    """
+
+    def __init__(self, cache_dir: str | Path | None):
+        self._own = hosted() and cache_dir is None
+        self.path = mkdtemp(prefix="rewriting-") if self._own else cache_dir
+
+    def __enter__(self) -> Cache:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._own:
+            shutil.rmtree(str(self.path), ignore_errors=True)
+
+    def stay_with(self, thing: object) -> None:
+        """Keep a folder of one's own as long as something that needs the files."""
+        if self._own:
+            weakref.finalize(thing, shutil.rmtree, str(self.path), ignore_errors=True)
+        self._own = False
 
 
 def fetch(
@@ -108,7 +124,7 @@ def fetch(
     """
     check_repo_id(repo_id)
     revision, token = check_revision(revision), reading_token(token)
-    kept = _kept(repo_id, required, revision, cache_dir)
+    kept = kept_in_cache(repo_id, required, revision, cache_dir)
     if kept is not None and kept.commit == revision:
         return kept
     try:
@@ -266,7 +282,9 @@ def _meter(repo_id: str, name: str, progress: Progress | None) -> type:
 # --- the cache ------------------------------------------------------------------------------------------------------
 
 
-def _kept(repo_id: str, names: Sequence[str], revision: str, cache_dir: str | Path | None) -> Snapshot | None:
+def kept_in_cache(
+    repo_id: str, names: Sequence[str], revision: str | None, cache_dir: str | Path | None
+) -> Snapshot | None:
     """The revision's files in the cache, if all of them are there."""
     from huggingface_hub import try_to_load_from_cache
 

@@ -14,7 +14,7 @@ from rewriting.generators import Generator, bundled, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.files import BUNDLED, MOMENTS, WEIGHTS, read_json
 from rewriting.hub.access import REPO_ID, HubError, Progress, Token, hosted, reading_token
-from rewriting.hub.download import LICENSE, LIMITS, cache_for, fetch, naming
+from rewriting.hub.download import LICENSE, LIMITS, Cache, fetch, naming
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ def load_generator(
 ) -> Generator:
     """A generator: bundled, by its name; in a generator-repo folder; or on the Hub, by its id "name/repo".
 
-    revision: a branch, tag or commit of the Hub repo; by default its main branch.
+    revision: a branch, tag or commit of the Hub repo; by default its main branch.  "name/repo@revision" says the same.
     token: for private and gated repos; by default the login of this machine, and on a hosted Space none.
-    endpoint: address of another Hub.  cache_dir: where files are kept; on a Space, what a token fetched is kept
-    nowhere unless this says so, and only a `Path`, never a text, is looked for on disk.
+    endpoint: address of another Hub.  cache_dir: where files are kept; on a Space, only as long as the generator is
+    in use unless this says so, and there only a `Path`, never a text, is looked for on disk.
     progress: called with (share done, sentence) while files arrive.
     Raises ValueError (a HubError where the Hub is concerned) or FileNotFoundError, in one sentence, before anything
     is built from a file that is not right.
@@ -60,12 +60,26 @@ def load_generator(
         return _with_source(read_generator(BUNDLED / name), name, "", BUNDLED / name)
     if _is_folder(name_or_path):
         return _with_source(read_generator(name_or_path), "", "", Path(name_or_path))
-    if isinstance(name_or_path, str) and REPO_ID.fullmatch(name):
-        return _from_hub(name, revision=revision, **options)
+    repo_id, revision = split_revision(name, revision)
+    if isinstance(name_or_path, str) and REPO_ID.fullmatch(repo_id):
+        return _from_hub(repo_id, revision=revision, **options)
     raise ValueError(
         f"There is no generator {name!r}: bundled are {', '.join(bundled())}; a folder must hold a "
         f"config.json and a model.safetensors; the id of a Hub repo has the form name/repo."
     )
+
+
+def split_revision(name: str, revision: str | None = None) -> tuple[str, str | None]:
+    """ "name/repo@revision" -> ("name/repo", "revision"); without an @, what was given.
+
+    Raises HubError if both name a revision, and not the same.
+    """
+    repo_id, at, named = name.partition("@")
+    if not at:
+        return name, revision
+    if revision not in (None, named):
+        raise HubError(f"{name[:100]!r} and the revision {revision!r} do not agree; give the revision once.")
+    return repo_id, named
 
 
 def load_edits(
@@ -86,8 +100,9 @@ def load_edits(
     if _is_folder(name_or_path):
         stack = EditStack.load(name_or_path)
     else:
+        repo_id, revision = split_revision(str(name_or_path), revision)
         stack = _edits_from_hub(
-            str(name_or_path),
+            repo_id,
             EditStack.load,
             revision=revision,
             token=token,
@@ -113,6 +128,13 @@ def load_rule(
     weights are others than those.
     """
     access: dict[str, Any] = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
+    stack, commit = read_rule(name_or_path, revision=revision, **access)
+    generator = load_base(stack, revision=commit or None, **access)
+    return generator, fitting(stack, generator)
+
+
+def read_rule(name_or_path: str | Path, *, revision: str | None = None, **access: Any) -> tuple[EditStack, str]:
+    """The rules of an edit repo, and the commit that their generator had then, "" if it is not on the Hub."""
 
     def read(folder: Path) -> tuple[EditStack, str]:
         base = read_json(folder / CONFIG)
@@ -120,11 +142,9 @@ def load_rule(
         return EditStack.load(folder), str((base or {}).get("revision") or "")
 
     if _is_folder(name_or_path):
-        stack, commit = read(Path(name_or_path))
-    else:
-        stack, commit = _edits_from_hub(str(name_or_path), read, revision=revision, **access)
-    generator = load_base(stack, revision=commit or None, **access)
-    return generator, fitting(stack, generator)
+        return read(Path(name_or_path))
+    repo_id, revision = split_revision(str(name_or_path), revision)
+    return _edits_from_hub(repo_id, read, revision=revision, **access)
 
 
 def load_base(stack: EditStack, *, revision: str | None = None, **access: Any) -> Generator:
@@ -157,32 +177,33 @@ def _is_folder(name_or_path: str | Path) -> bool:
 
 def _from_hub(repo_id: str, *, token: Token, cache_dir: str | Path | None, **options: Any) -> Generator:
     token = reading_token(token)
-    with cache_for(token, cache_dir) as cache:
+    with Cache(cache_dir) as cache:
         found = fetch(
             repo_id,
             (CONFIG, WEIGHTS),
             (MOMENTS, LICENSE),
             expected=GENERATOR_FORMAT,
             token=token,
-            cache_dir=cache,
+            cache_dir=cache.path,
             **options,
         )
         with naming(repo_id):
             generator = read_generator(found.folder)
+        cache.stay_with(generator)  # which reads its second moments when they are needed
         generator.config = replace(generator.config, name=repo_id)
         return _with_source(generator, repo_id, found.commit, found.folder)
 
 
 def _edits_from_hub(repo_id: str, read: Callable[[Path], Any], *, token: Token, cache_dir: Any, **options: Any) -> Any:
     token = reading_token(token)
-    with cache_for(token, cache_dir) as cache:
+    with Cache(cache_dir) as cache:
         found = fetch(
             repo_id,
             (CONFIG, FACTORS),
             (REQUESTS, LICENSE),
             expected=EDIT_FORMAT,
             token=token,
-            cache_dir=cache,
+            cache_dir=cache.path,
             **options,
         )
         with naming(repo_id):

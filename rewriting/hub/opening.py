@@ -1,0 +1,102 @@
+"""Opening a repo of which only the id is known, with no more of a token than it takes.
+
+What everybody may read is read without a token, and so can be shared by everybody; the token is shown only where the
+Hub asks for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rewriting.edit import CONFIG, FACTORS, EditStack
+from rewriting.generators import Generator
+from rewriting.generators.files import WEIGHTS
+from rewriting.hub.access import Gated, Missing, Progress, Token, Unreachable, check_repo_id, host, reading_token
+from rewriting.hub.download import kept_in_cache, look_up
+from rewriting.hub.loading import fitting, load_base, load_generator, read_rule, split_revision
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A generator, and the rules in it that the repo holds, if it is one of rules.
+
+    with_token: whether the generator was only to be had with the token.
+    """
+
+    generator: Generator
+    stack: EditStack
+    with_token: bool
+
+
+def repo_named(text: str, endpoint: str | None = None) -> tuple[str, str | None]:
+    """What people write or copy: "name/repo", "name/repo@revision" or an address of the Hub -> id and revision.
+
+    Raises HubError if it is none of these.
+    """
+    text = text.strip().removeprefix(f"{host(endpoint)}/").rstrip("/")
+    address = re.fullmatch(r"([^/]+/[^/@]+)/(?:tree|blob|commit|resolve)/([^/]+)(?:/.*)?", text)
+    repo_id, revision = address.groups() if address else split_revision(text)
+    return check_repo_id(repo_id), revision
+
+
+def open_repo(
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    token: Token = None,
+    endpoint: str | None = None,
+    cache_dir: str | Path | None = None,
+    progress: Progress | None = None,
+    at_hand: Generator | None = None,
+) -> Opened:
+    """A generator, or rules together with the generator they were made for, whichever the repo holds.
+
+    at_hand: used for rules that were made for it, instead of fetching it.  Other options as for `load_generator`.
+    Raises HubError.
+    """
+    access: dict[str, Any] = {"endpoint": endpoint, "cache_dir": cache_dir}
+    if progress:
+        progress(0.0, f"Looking at {repo_id}")
+    holds_rules, _ = least(lambda t: _holds_rules(repo_id, revision, token=t, **access), token)
+    access["progress"] = progress
+    if not holds_rules:
+        generator, needed = least(lambda t: load_generator(repo_id, revision=revision, token=t, **access), token)
+        return Opened(generator, EditStack(), needed)
+    (stack, commit), _ = least(lambda t: read_rule(repo_id, revision=revision, token=t, **access), token)
+    if at_hand is not None and stack[0].base == at_hand.digest():
+        return Opened(at_hand, fitting(stack, at_hand), False)
+    generator, needed = least(lambda t: load_base(stack, revision=commit or None, token=t, **access), token)
+    return Opened(generator, fitting(stack, generator), needed)
+
+
+def least(read: Callable[[Token], T], token: Token) -> tuple[T, bool]:
+    """What `read` returns without a token or, where that is not enough, with it; and whether it took the token."""
+    from huggingface_hub import get_token
+
+    try:
+        return read(False), False
+    except (Missing, Gated):
+        token = reading_token(token)
+        if token is False or (token is None and not get_token()):
+            raise
+        return read(token), True
+
+
+def _holds_rules(
+    repo_id: str, revision: str | None, *, token: Token, endpoint: str | None, cache_dir: str | Path | None
+) -> bool:
+    """Whether it is a repo of rules rather than of a generator; where the Hub is silent, the cache may know."""
+    try:
+        info = look_up(repo_id, revision=revision, token=token, endpoint=endpoint)
+    except Unreachable:
+        for name in (FACTORS, WEIGHTS):
+            if kept_in_cache(repo_id, (CONFIG, name), revision, cache_dir) is not None:
+                return name == FACTORS
+        raise
+    return FACTORS in {file.rfilename for file in info.siblings or ()}
