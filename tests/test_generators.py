@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from rewriting import EditStack
 from rewriting.generators import LayerInput, to_uint8
 from rewriting.generators.latents import latents
-from rewriting.generators.stylegan2 import fold_upsampling
+from rewriting.generators.stylegan2 import ModulatedConv
 from tests import tiny
 from tests.reference import rosinality
 from tests.tiny import FLOAT32_NOISE
@@ -61,14 +61,15 @@ def test_the_config_s_truncation_holds_where_none_is_asked_for():
     assert np.ptp(made.images(SEEDS, truncation=0.0), axis=0).max() == 0  # all are the mean picture
 
 
-def test_folding_the_upsampling_convolution_is_exact():
+@pytest.mark.parametrize("side", [7, 12])  # below and above the size from which a batch runs together
+def test_an_upsampling_convolution_is_a_transposed_one_and_a_low_pass(side):
     source = torch.Generator().manual_seed(0)
-    x = torch.randn(2, 5, 7, 7, generator=source, dtype=torch.float64)
-    weight = torch.randn(6, 5, 3, 3, generator=source, dtype=torch.float64)
-    transposed = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    conv = ModulatedConv(5, 6, 3, 4, upsample=True).double()
+    x = torch.randn(2, 5, side, side, generator=source, dtype=torch.float64)
+    transposed = F.conv_transpose2d(x, conv.weight[0].transpose(0, 1) * conv.scale, stride=2)
     expected = rosinality.upfirdn2d(transposed, 4 * rosinality.fir_kernel().double(), 1, (1, 1))
-    folded = F.pixel_shuffle(F.conv2d(x, fold_upsampling(weight), padding=1), 2)
-    torch.testing.assert_close(folded, expected, rtol=0, atol=1e-12)  # float64: only the order of sums differs
+    ours = conv.linear(x, conv.kernel(conv.weight))
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-12)  # float64: only the order of sums differs
 
 
 def test_a_picture_is_uint8_of_its_float_picture(drawn):
