@@ -32,7 +32,7 @@ def lrelu(x: Tensor) -> Tensor:
 
 
 def low_pass(x: Tensor, kernel: Tensor) -> Tensor:
-    """Each channel with the 4x4 filter that follows an upsampling convolution: (B, C, h, w) -> (B, C, h - 1, w - 1)."""
+    """The 4x4 filter after an upsampling convolution, on each channel: (B, C, h, w) -> (B, C, h - 1, w - 1)."""
     return F.conv2d(x, kernel.expand(x.shape[1], 1, 4, 4), padding=1, groups=x.shape[1])
 
 
