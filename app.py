@@ -79,6 +79,8 @@ def warm(workshop: Workshop, first: str, stopped: threading.Event) -> None:
     for preset in sorted(presets().values(), key=lambda preset: preset.generator != first):
         if not stopped.is_set():
             workshop.warm(preset.generator, preset.request.layer)
+    if not stopped.is_set():
+        workshop.draw_ahead(workshop.open(first))
 
 
 def serve(workshop: Workshop, options: argparse.Namespace) -> None:

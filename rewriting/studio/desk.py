@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
@@ -16,7 +17,8 @@ class Desk:
     A stroke may arrive while a rewriting is under way.  An event therefore does not bring back the session it began
     with but changes the one there is now, and what takes long asks at its end whether it is still wanted:
 
-    * turns, taken by each event that draws results, searches or explores: a later one ends the earlier;
+    * turns, taken by each event that rewrites, draws results, searches, explores or saves: a later one of the same
+      kind ends the earlier, and so does the visitor who presses Stop;
     * `jumps`, counted when the visitor goes elsewhere (undo, another rule, another generator): a rule solved before
       the jump is not put in force after it.
 
@@ -27,6 +29,7 @@ class Desk:
         self.session, self.view = session, view or View()
         self.jumps = 0
         self._turns: dict[str, int] = {}
+        self._doing: dict[str, str] = {}  # what is under way, in words, by topic
         self.numbers: tuple[tuple[str, str], ...] = ()  # said of the results on the page
         self._lock = RLock()
 
@@ -57,4 +60,35 @@ class Desk:
         """A part of the page is this event's to draw: whether it still is, as another may have taken its turn."""
         with self._lock:
             mine = self._turns[topic] = self._turns.get(topic, 0) + 1
+            self._doing.pop(topic, None)
         return lambda: self._turns[topic] == mine
+
+    @contextmanager
+    def doing(self, topic: str, words: str) -> Iterator[Callable[[], bool]]:
+        """Take a turn, and be busy with it until the end: whether it is still this event's."""
+        mine = self.take_turn(topic)
+        self.say(topic, words)
+        try:
+            yield mine
+        finally:
+            with self._lock:
+                if mine():
+                    self._doing.pop(topic, None)
+
+    def say(self, topic: str, words: str) -> None:
+        """What is being done by now."""
+        with self._lock:
+            self._doing[topic] = words
+
+    @property
+    def busy(self) -> str:
+        """What is under way, in words; empty if nothing is."""
+        with self._lock:
+            return next(reversed(self._doing.values()), "")
+
+    def stop(self) -> None:
+        """End everything under way; what it has shown so far stays."""
+        with self._lock:
+            self.jumps += 1
+            for topic in self._turns:
+                self.take_turn(topic)

@@ -18,7 +18,7 @@ MATCHES = 12
 def key_matches(workshop: Workshop, session: Session) -> Iterator[tuple[int, list[dict]]]:
     """How many pictures were looked at, and those of them that match the context best, dimmed where they do not
     (paper, Figure 2c)."""
-    for looked, ranked, _ in workshop.search(session):
+    for looked, ranked in workshop.search(session):
         seeds = ranked[:MATCHES]
         found = workshop.matches(session, seeds)
         high, low = float(found.heat.max()), float(np.quantile(found.heat, 0.8))

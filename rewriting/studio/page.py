@@ -28,7 +28,12 @@ from rewriting.studio.view import LAST, PAGE
 from rewriting.studio.wiring import wire
 from rewriting.studio.workshop import PAIRS, SIDE, Workshop
 
-CSS = static("colours.css") + (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+
+def own_text(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+CSS = static("colours.css") + own_text("page.css")
 TITLE = "Rewriting"
 MODES = [("Copy and paste", "replace"), ("Erase", "erase")]
 SLOTS = [("1 Copy", "copy"), ("2 Paste", "paste"), ("3 Where it holds", "context")]
@@ -45,6 +50,7 @@ def build(workshop: Workshop, first: str) -> gr.Blocks:
     """The page, opening on the generator `first`."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
         wire(workshop, lay_out(workshop, Desk(workshop.open(first))))
+        page.load(None, None, None, js=own_text("keys.js"))
     return page.queue(default_concurrency_limit=8, max_size=64)
 
 
@@ -132,9 +138,9 @@ def lay_out_settings() -> Components:
     """The fifth step."""
     with gr.Column(elem_id="panel-tune"):
         head(Step(5, False, "when something is amiss"))
-        layer = slider(2, 12, 8, "Layer", "Low: what is there. High: how it looks")
-        rank = slider(1, 20, RANK, "Rank", "Higher follows the goal more closely")
-        locality = slider(0, 30, LOCALITY, "Locality", "Higher leaves other things alone", step=0.5)
+        layer = slider(2, 12, 8, "Layer", "Usually 8. Low: what is there; high: how it looks")
+        rank = slider(1, 20, RANK, "Rank", f"Usually {RANK}. Higher follows the goal more closely")
+        locality = slider(0, 30, LOCALITY, "Locality", f"Usually {LOCALITY:g}. Higher spares other things", step=0.5)
         everywhere = gr.Checkbox(label="Paste at every place of step 3", container=False, elem_id="everywhere")
         live = gr.Checkbox(label="Live: rewrite after every stroke", container=False, elem_id="live")
     return {"layer": layer, "rank": rank, "locality": locality, "everywhere": everywhere, "live": live}
@@ -153,10 +159,13 @@ def slider(low: float, high: float, value: float, label: str, info: str, step: f
 def lay_out_seeing() -> Components:
     """Right: results, pictures to choose from, and the rules in force."""
     with gr.Column(elem_id="panel-see"):
-        tabs = gr.Radio(
-            TABS, value="results", show_label=False, container=False, label="What to see", interactive=True,
-            elem_id="tabs",
-        )  # fmt: skip
+        with gr.Row(elem_id="bar-tabs"):
+            tabs = gr.Radio(
+                TABS, value="results", show_label=False, container=False, label="What to see", interactive=True,
+                elem_id="tabs",
+            )  # fmt: skip
+            busy = gr.HTML(padding=False, label="What is under way", elem_id="busy")
+            stop = gr.Button("Stop", size="sm", variant="stop", visible="hidden", elem_id="stop")
         with gr.Column(elem_id="results"):
             results = lay_out_results()
         with gr.Column(elem_id="pictures"):
@@ -171,7 +180,8 @@ def lay_out_seeing() -> Components:
             redo = gr.Button("Redo", size="sm", interactive=False, elem_id="redo")
             reset = gr.Button("Reset", size="sm", elem_id="reset")
         rules = RuleList(elem_id="rules")
-    own = {"tabs": tabs, "rules": rules, "new": new, "undo": undo, "redo": redo, "reset": reset}
+    history = {"rules": rules, "new": new, "undo": undo, "redo": redo, "reset": reset}
+    own = {"tabs": tabs, "busy": busy, "stop": stop} | history
     return own | results | pictures | exploring | lay_out_sharing()
 
 
@@ -201,9 +211,10 @@ def lay_out_pictures() -> Components:
         next_ = gr.Button("Next", size="sm", elem_id="next")
         everything = gr.Button("All pictures", size="sm", visible="hidden", elem_id="everything")
         number = gr.Number(label="From number", precision=0, minimum=0, maximum=LAST, elem_id="number")
+        outlines = gr.Checkbox(label="Outline what the rule would reach", container=False, elem_id="outlines")
     return {
         "picking": picking, "slot": slot, "sheet": sheet, "previous": previous, "next": next_,
-        "everything": everything, "number": number,
+        "everything": everything, "number": number, "outlines": outlines,
     }  # fmt: skip
 
 
@@ -212,12 +223,13 @@ def lay_out_exploring() -> Components:
         show_matches = gr.Button("What it will reach", size="sm", elem_id="show-matches")
         show_alone = gr.Button("What it copies", size="sm", elem_id="show-alone")
         show_layers = gr.Button("Which layer suits", size="sm", elem_id="show-layers")
-        stop = gr.Button("Stop", size="sm", variant="stop", visible="hidden", elem_id="stop")
     explored = gr.HTML(EXPLORE, padding=False, label="Findings", elem_id="explored")
     matches = PictureSheet(count=0, size="large", empty="", elem_id="matches", visible="hidden", label="Best matches")
+    with gr.Row(elem_id="bar-layer"):
+        use_layer = gr.Button("Use this layer", size="sm", visible="hidden", elem_id="use-layer")
     return {
-        "show_matches": show_matches, "show_alone": show_alone, "show_layers": show_layers, "stop": stop,
-        "explored": explored, "matches": matches,
+        "show_matches": show_matches, "show_alone": show_alone, "show_layers": show_layers, "explored": explored,
+        "matches": matches, "use_layer": use_layer,
     }  # fmt: skip
 
 

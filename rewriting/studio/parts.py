@@ -47,6 +47,8 @@ class Parts:
     live: gr.Checkbox
     # results, pictures, explore
     tabs: gr.Radio
+    busy: gr.HTML
+    stop: gr.Button
     headline: gr.HTML
     pairs: PairSheet
     order: gr.Radio
@@ -58,12 +60,13 @@ class Parts:
     number: gr.Number
     next: gr.Button
     everything: gr.Button
+    outlines: gr.Checkbox
     show_matches: gr.Button
     show_alone: gr.Button
     show_layers: gr.Button
-    stop: gr.Button
     explored: gr.HTML
     matches: PictureSheet
+    use_layer: gr.Button
     # rules, files
     rules: RuleList
     new: gr.Button
@@ -107,11 +110,20 @@ class Parts:
 
     @property
     def in_results(self) -> list:
-        return [self.headline, self.pairs, self.order]
+        return [self.headline, self.pairs, self.order, *self.in_work]
+
+    @property
+    def in_work(self) -> list:
+        """What says that something is under way, and ends it."""
+        return [self.busy, self.stop]
 
     @property
     def in_sheet(self) -> list:
-        return [self.sheet, self.slot, self.picking, self.everything, self.number]
+        return [self.sheet, self.slot, self.picking, self.everything, self.number, self.outlines, *self.in_work]
+
+    @property
+    def in_findings(self) -> list:
+        return [self.explored, self.matches, self.use_layer, *self.in_work]
 
     @property
     def in_all(self) -> list:

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -55,19 +55,16 @@ def save_sheet(workshop: Workshop, session: Session, folder: Path, seeds: list[i
     return path
 
 
-def save_walk_file(
-    workshop: Workshop,
-    session: Session,
-    folder: Path,
-    seeds: list[int],
-    progress: Callable[[float, str], None] = lambda done, what: None,
-) -> Path:
-    """A walk through the latent space, before beside after, as animated WebP."""
-    generator, stops, frames = workshop.generator(session.generator), seeds[:WALK_STOPS], []
+def walk_frames(workshop: Workshop, session: Session, seeds: list[int]) -> Iterator[np.ndarray]:
+    """A walk through the latent space, frame by frame: before beside after, uint8 (H, 2 W, 3)."""
+    generator, stops = workshop.generator(session.generator), seeds[:WALK_STOPS]
     for i in range(WALK_FRAMES):
-        progress(i / WALK_FRAMES, "Walking")
         before, after = (generator.walk(stops, i / WALK_FRAMES, edits) for edits in ((), session.stack))
-        frames.append(np.concatenate([before, after], 1))
+        yield np.concatenate([before, after], 1)
+
+
+def save_walk_file(session: Session, folder: Path, frames: list[np.ndarray]) -> Path:
+    """The frames of a walk as animated WebP."""
     return save_walk(frames, file_name(session, folder, ".webp"))
 
 

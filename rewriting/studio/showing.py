@@ -133,8 +133,8 @@ class Showing:
         p, session, view = self.parts, desk.session, desk.view
         urls = self.workshop.pictures(session.generator, view.seeds, session.numbering)
         outlines = [""] * len(urls)
-        if view.heat is not None:
-            outlines = self.workshop.outlines_at(session, view.seeds, view.heat)
+        if view.outlines:
+            outlines = self.workshop.outlines_at(session, view.seeds)
         pictures = [
             {"seed": s, "image": u, **({"outline": o} if o else {})}
             for s, u, o in zip(view.seeds, urls, outlines, strict=True)
@@ -142,6 +142,7 @@ class Showing:
         return {
             p.sheet: p.sheet.show(pictures=pictures, loading=False),
             p.everything: shown(bool(view.found)),
+            p.outlines: gr.update(value=view.outlines),
             p.number: gr.update(value=None if view.found else view.start),
             **self.waiting(desk),
         }
@@ -165,12 +166,17 @@ class Showing:
             p.rules: gr.update(value={"rows": rows}),
             p.strength: gr.update(value=min(high, max(low, strength)), interactive=session.rule is not None),
             p.new: gr.update(interactive=bool(session.rules)),
-            p.cards: gr.update(value=session.rule.preset if session.rule and session.rule.preset else None),
+            p.cards: gr.update(value=self.preset_in_force(session)),
             p.order: shown(bool(session.rules)),
             p.head_go: self.progress(desk)[p.head_go],
             p.undo: gr.update(interactive=bool(session.past)),
             p.redo: gr.update(interactive=bool(session.future)),
         }
+
+    @staticmethod
+    def preset_in_force(session: Session) -> str | None:
+        """The name of the preset that is being looked at."""
+        return session.rule.preset if session.rule and session.rule.preset else None
 
     # --- results ----------------------------------------------------------------------------------------------------
 
@@ -187,24 +193,36 @@ class Showing:
 
         Ends early when another event draws results.
         """
-        p, mine, session = self.parts, desk.take_turn("results"), desk.session
-        if not session.rules:
-            yield self.plain(desk)
-            return
-        for drawn in self.workshop.results(session, self.result_seeds(session, desk.view)):
-            numbers = self.numbers(session, drawn)
-            if not mine():
-                return
-            desk.numbers = numbers
-            yield {
-                p.headline: self.headline(desk),
-                p.pairs: p.pairs.show(pairs=drawn.pairs, loading=not drawn.complete),
-            }
+        p, session = self.parts, desk.session
+        with desk.doing("results", "Drawing") as mine:
+            if not session.rules:
+                yield self.plain(desk)
+            else:
+                yield self.busy(desk)
+                for drawn in self.workshop.results(session, self.result_seeds(session, desk.view)):
+                    numbers = self.numbers(session, drawn)
+                    if not mine():
+                        return
+                    desk.numbers = numbers
+                    yield {
+                        p.headline: self.headline(desk),
+                        p.pairs: p.pairs.show(pairs=drawn.pairs, loading=not drawn.complete),
+                    }
+        yield self.busy(desk)
 
-    def working(self, title: str) -> Updates:
+    def tab(self, name: str) -> Updates:
+        """Turn to "results", "pictures" or "explore".  A new update each time: gradio empties those it has sent."""
+        return {self.parts.tabs: gr.update(value=name)}
+
+    def busy(self, desk: Desk) -> Updates:
+        """What is under way, and the way to end it."""
+        p, words = self.parts, html.escape(desk.busy)
+        return {p.busy: f"<p class='quiet' role='status'>{words}</p>" if words else "", p.stop: shown(bool(words))}
+
+    def working(self, desk: Desk, title: str) -> Updates:
         """While a rule is solved: the old results, dimmed."""
         p = self.parts
-        return {p.headline: says(title, ("", "rewriting…")), p.pairs: p.pairs.show(loading=True)}
+        return {p.headline: says(title, ("", "rewriting…")), p.pairs: p.pairs.show(loading=True)} | self.busy(desk)
 
     def solved(self, desk: Desk) -> Updates:
         """Between the solve and the first picture."""
@@ -212,9 +230,9 @@ class Showing:
         return {p.headline: says(rule.edit.name, *_solve_time(rule), ("", "looking for pictures that match…"))}
 
     def as_before(self, desk: Desk) -> Updates:
-        """After `working` came to nothing."""
+        """After what was under way came to nothing."""
         p = self.parts
-        return {p.headline: self.headline(desk), p.pairs: p.pairs.show(loading=False)}
+        return {p.headline: self.headline(desk), p.pairs: p.pairs.show(loading=False), **self.busy(desk)}
 
     def result_seeds(self, session: Session, view: View) -> list[int]:
         """Unseen pictures to show: those that come with a preset, or as the visitor ordered them."""
@@ -246,8 +264,8 @@ class Showing:
         if measured:
             said.append(("good", measured))
         elif drawn.complete and (effect := self.workshop.effect(session, drawn)) is not None:
-            said.append(("good", f"{effect.changed} of {effect.among} matching pictures change"))
-            said.append(("", f"{effect.elsewhere:.1%} change elsewhere"))
+            said.append(("good", f"Changes {effect.changed} of {effect.among} places like those painted"))
+            said.append(("", f"{100 * effect.elsewhere:.1f} % change elsewhere"))
         return tuple(said if rule.preset else [*said, *_solve_time(rule)])
 
     # --- helpers ----------------------------------------------------------------------------------------------------

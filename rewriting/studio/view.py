@@ -14,8 +14,9 @@ LAST = 2**32 - 1 - PAGE
 class View:
     """copy_seed, paste_seed, context_seed: pictures in the canvases.  kind: what painting on the third means,
     "context" or "preserve".  slot: which canvas the next picked picture goes to.  start: first picture of the
-    sheet's page.  found: pictures of a search, best first, instead of all; heat: the response that outlines a place.
-    order: of the results, "best" or "random"; shown: how many of them were shown before those on the page."""
+    sheet's page.  found: pictures of a search, best first, instead of all; outlines: whether the places that match
+    are outlined.  advised: the layer that the chart of layers recommends.  order: of the results, "best" or "random";
+    shown: how many of them were shown before those on the page."""
 
     copy_seed: int | None = None
     paste_seed: int | None = None
@@ -24,7 +25,8 @@ class View:
     slot: str = "copy"
     start: int = 0
     found: tuple[int, ...] = ()
-    heat: float | None = None
+    outlines: bool = False
+    advised: int | None = None
     order: str = "best"
     shown: int = 0
 
@@ -53,4 +55,4 @@ class View:
 
     def all_pictures(self) -> View:
         """Not only those that a search found."""
-        return self.with_(found=(), heat=None, start=0)
+        return self.with_(found=(), start=0)

@@ -54,7 +54,9 @@ class Listener:
     ) -> Any:
         """heavy: whether it draws or solves for long.  options: of gradio's listener; and `refused`, from desk to
         updates: what to show again if the function refuses half-way."""
-        refused = options.pop("refused", self.show.as_before if self.show.parts.pairs in outputs else None)
+        p = self.show.parts
+        before = self.show.as_before if p.pairs in outputs else self.show.busy if p.stop in outputs else None
+        refused = options.pop("refused", before)
         usual = {"api_name": function.__name__, "show_progress": "hidden"} | (HEAVY if heavy else {})
         outputs = list(dict.fromkeys(outputs))
         return listen(polite(function, refused), [*inputs, self.desk], outputs, **usual | options)
@@ -69,6 +71,7 @@ def wire_making(p: Parts, making: Making, on: Listener) -> None:
     shown = [*p.in_rules, *p.in_results]
     on(p.strength.release, making.set_strength, [p.strength], shown, heavy=True, trigger_mode="always_last")
     on(p.new.click, making.new_rule, [], p.in_all)
+    on(p.stop.click, making.stop, [], [p.headline, p.pairs, *p.in_work])
     tray = [p.context, p.kind, p.slot, p.tabs, *p.in_hand]
     on(p.tray.add, making.add_place, [p.tray], tray)
     on(p.tray.edit, making.edit_place, [p.tray], tray)
@@ -108,6 +111,10 @@ def wire_pictures(p: Parts, pictures: Pictures, on: Listener) -> None:
     on(p.next.click, pictures.next_page, [], p.in_sheet, trigger_mode="multiple")
     on(p.everything.click, pictures.all_pictures, [], p.in_sheet)
     on(p.number.submit, pictures.go_to_picture, [p.number], p.in_sheet)
+    on(
+        p.outlines.input, pictures.outline_matches, [p.outlines], p.in_sheet, heavy=True, trigger_mode="always_last",
+        refused=pictures.no_outlines,
+    )  # fmt: skip
     on(p.find.click, pictures.search, [], [*p.in_sheet, p.tabs], heavy=True)
     on(p.order.input, pictures.order_results, [p.order], p.in_results, heavy=True)
     on(p.more.click, pictures.more_results, [], p.in_results, heavy=True)
@@ -121,16 +128,16 @@ def wire_rules(p: Parts, rules: Rules, on: Listener) -> None:
 
 
 def wire_exploring(p: Parts, exploring: Exploring, on: Listener) -> None:
-    explored, usual = [p.explored, p.matches, p.stop], {"heavy": True, "trigger_mode": "always_last"}
+    explored, usual = p.in_findings, {"heavy": True, "trigger_mode": "always_last"}
     on(p.show_matches.click, exploring.key_matches, [], explored, refused=exploring.nothing_found, **usual)
     on(p.show_alone.click, exploring.values_alone, [], explored, **usual)
     on(p.show_layers.click, exploring.layer_chart, [], explored, refused=exploring.nothing_found, **usual)
-    on(p.stop.click, exploring.stop, [], [p.stop])
+    on(p.use_layer.click, exploring.use_layer, [], p.in_request)
 
 
 def wire_sharing(p: Parts, sharing: Sharing, on: Listener) -> None:
     on(p.save_edit.click, sharing.save_edit, [], [p.files])
     on(p.save_request.click, sharing.save_request, [], [p.files])
     on(p.save_sheet.click, sharing.save_sheet, [], [p.files], heavy=True)
-    on(p.save_walk.click, sharing.save_walk, [], [p.files], heavy=True, show_progress="full")
+    on(p.save_walk.click, sharing.save_walk, [], [p.files, *p.in_work], heavy=True)
     on(p.upload.upload, sharing.open_file, [p.upload], [*p.in_all, p.upload], heavy=True)

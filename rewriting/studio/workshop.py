@@ -20,6 +20,7 @@ from rewriting.request import Request
 from rewriting.rewriter import Matches, Rewriter
 from rewriting.studio.gallery import Gallery, Picture
 from rewriting.studio.pictures import cutout, data_url, enlarged, outline
+from rewriting.studio.preparing import Preparation
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
 from rewriting.studio.session import Numbering, Session
 
@@ -42,6 +43,7 @@ class Workshop:
         self._rewriters: OrderedDict[tuple[str, int], Rewriter] = OrderedDict()
         self._presets: dict[str, Edit] = {}
         self._gallery = Gallery(self._draw)
+        self._preparation = Preparation(SEARCHED)
         self._lock = RLock()
 
     # --- generators -------------------------------------------------------------------------------------------------
@@ -79,6 +81,10 @@ class Workshop:
         """A new visitor's session on a generator."""
         self.generator(name)
         return Session.on(name)
+
+    def draw_ahead(self, session: Session) -> None:
+        """Begin, in the background, what the first rewriting and the first search of this request will wait for."""
+        self._preparation.begin(self.rewriter(session.generator, session.request.layer), session.numbering)
 
     def warm(self, name: str, layer: int) -> None:
         """Do what the first rewriting of a layer would wait for, and draw what its presets show."""
@@ -144,27 +150,27 @@ class Workshop:
             return ""
         return data_url(self.rewriter(session.generator, request.layer).goal_image(request))
 
-    def search(
-        self, session: Session, count: int = SEARCHED, best: int = 240
-    ) -> Iterator[tuple[int, list[int], float]]:
-        """Look through pictures 0 .. count - 1: how many were looked at, the best matches so far, and the response
-        above which a place of them should be outlined."""
-        scores, heat = np.empty(0), []
+    def search(self, session: Session, count: int = SEARCHED, best: int = 240) -> Iterator[tuple[int, list[int]]]:
+        """Look through pictures 0 .. count - 1: how many were looked at, and the best matches so far."""
+        scores = np.empty(0)
         for start in range(0, count, SEARCH_STEP):
             found = self.matches(session, range(start, min(count, start + SEARCH_STEP)))
             scores = np.concatenate([scores, found.scores])
-            heat.append(found.heat.ravel())
-            ranked = [int(i) for i in np.argsort(-scores, kind="stable")[:best]]
-            yield len(scores), ranked, float(np.quantile(np.concatenate(heat), OUTLINED))
+            yield len(scores), [int(i) for i in np.argsort(-scores, kind="stable")[:best]]
 
     def ranked(self, session: Session, count: int = RANKED) -> list[int]:
         """Pictures 0 .. count - 1, best match with the context first."""
         return [int(i) for i in np.argsort(-self.matches(session, range(count)).scores, kind="stable")]
 
-    def outlines_at(self, session: Session, seeds: Sequence[int], threshold: float) -> list[str]:
-        """The places of some pictures that match the context, as masks to outline."""
+    def outlines_at(self, session: Session, seeds: Sequence[int], threshold: float | None = None) -> list[str]:
+        """The places of some pictures that match the context, as masks to outline.
+
+        threshold: the response above which they do; by default one that half a percent of all places exceed.
+        """
         if all(region.empty for region in session.request.places):
             return [""] * len(seeds)
+        if threshold is None:
+            threshold = float(np.quantile(self.matches(session, range(SEARCH_STEP)).heat, OUTLINED))
         return [outline(heat, threshold, SIDE) for heat in self.matches(session, seeds).heat]
 
     def matches(self, session: Session, seeds: Sequence[int]) -> Matches:

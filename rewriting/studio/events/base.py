@@ -28,7 +28,7 @@ class Events:
         p, session = self.parts, desk.session
         afresh = afresh or (session.generator, session.numbering) != (old.generator, old.numbering)
         if afresh:
-            desk.look(start=0, found=(), heat=None)
+            desk.look(start=0, found=(), outlines=False)
         searched = self.turn_to_request(desk)
         updates = self.show.request(desk) | self.show.rules(desk)
         if afresh or searched:
@@ -57,7 +57,7 @@ class Events:
             paste_seed=request.paste.seed if request.paste else view.paste_seed,
             context_seed=places[0].seed if places else view.context_seed,
             kind="preserve" if request.preserve and not request.context else "context",
-            **({"heat": None, "found": (), "start": 0} if view.found else {}),
+            **({"found": (), "outlines": False, "start": 0} if view.found else {}),
         )
         return bool(view.found)
 

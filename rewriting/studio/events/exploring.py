@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import gradio as gr
+
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import Events
 from rewriting.studio.exploring import key_matches, layer_chart, values_alone
 from rewriting.studio.showing import Updates, shown
 from rewriting.studio.workshop import SEARCHED
+from rewriting.suitability import recommended
+
+REACH = "Bright: what the rule will reach. Dark: what it leaves alone. The numbers say how strongly a picture matches."
 
 
 class Exploring(Events):
@@ -16,44 +21,54 @@ class Exploring(Events):
 
     def key_matches(self, desk: Desk) -> Iterator[Updates]:
         """The pictures that the painted places match best, bright where they match."""
-        p, session, mine = self.parts, desk.session, desk.take_turn("explore")
-        yield self._said("Looking…") | {p.stop: shown(True)}
-        for looked, pictures in key_matches(self.workshop, session):
-            if not mine():
-                return
-            more = f" {looked} of {SEARCHED} pictures so far…" if looked < SEARCHED else ""
-            yield self._said(f"Bright: what the rule will reach. Dark: what it leaves alone.{more}", pictures)
-        yield {p.stop: shown(False)}
+        session = desk.session
+        with desk.doing("explore", "Looking at pictures") as mine:
+            yield self._said("Looking…") | self.show.busy(desk)
+            for looked, pictures in key_matches(self.workshop, session):
+                if not mine():
+                    return
+                desk.say("explore", f"Looked at {looked} of {SEARCHED} pictures")
+                yield self._said(REACH, pictures) | self.show.busy(desk)
+        yield self.show.busy(desk)
 
     def values_alone(self, desk: Desk) -> Updates:
         """What the painted values draw without their surroundings."""
         desk.take_turn("explore")
         found = values_alone(self.workshop, desk.session)
-        return self._said("") | {self.parts.explored: found, self.parts.stop: shown(False)}
+        return self._said("") | {self.parts.explored: found} | self.show.busy(desk)
 
     def layer_chart(self, desk: Desk) -> Iterator[Updates]:
         """Try the request at every layer and chart how well each suits; the last line recommends one."""
-        p, session, mine = self.parts, desk.session, desk.take_turn("explore")
+        p, session = self.parts, desk.session
         session.request.check()
-        yield self._said("Trying the layers, one after another…") | {p.stop: shown(True)}
-        for _, chart in layer_chart(self.workshop, session):
-            if not mine():
-                return
-            yield {p.explored: chart}
-        yield {p.stop: shown(False)}
+        with desk.doing("explore", "Trying layers") as mine:
+            yield self._said("Trying the layers, one after another…") | self.show.busy(desk)
+            for found, chart in layer_chart(self.workshop, session):
+                if not mine():
+                    return
+                best = recommended(found)
+                desk.say("explore", f"Tried layer {found[-1].layer}")
+                yield {p.explored: chart, **self.show.busy(desk)}
+        desk.look(advised=best)
+        yield {p.use_layer: gr.update(value=f"Use layer {best}", visible=True), **self.show.busy(desk)}
 
-    def stop(self, desk: Desk) -> Updates:
-        """Stop looking or trying; what was found stays."""
-        desk.take_turn("explore")
-        return {self.parts.stop: shown(False)}
+    def use_layer(self, desk: Desk) -> Updates:
+        """Set the layer that the chart recommends."""
+        best, generator = desk.view.advised, self.workshop.generator(desk.session.generator)
+        if best is None:
+            raise ValueError("No layer has been recommended yet; press Which layer suits first.")
+        layer = generator.check_layer(best)
+        desk.change(lambda session: session.ask("settings", layer=layer))
+        return self.show.request(desk)
 
     def nothing_found(self, desk: Desk) -> Updates:
         """After a refusal."""
-        return self._said("") | {self.parts.stop: shown(False)}
+        return self._said("") | self.show.busy(desk)
 
     def _said(self, words: str, pictures: list[dict] | None = None) -> Updates:
         p = self.parts
         return {
             p.explored: f"<p class='quiet' role='status'>{words}</p>",
             p.matches: p.matches.show(pictures=pictures or [], visible=True if pictures else "hidden"),
+            p.use_layer: shown(False),
         }

@@ -14,8 +14,6 @@ from rewriting.studio.session import Session
 from rewriting.studio.showing import Updates
 from rewriting.studio.view import View
 
-RESULTS, PICTURES = gr.update(value="results"), gr.update(value="pictures")
-
 
 class Making(Events):
     """Events on the left of the page and above."""
@@ -34,8 +32,12 @@ class Making(Events):
         if preset_name is None:
             return
         p, old, chosen = self.parts, desk.session, preset(preset_name)
-        yield self.show.working(chosen.title) | {p.tabs: RESULTS}
-        self.workshop.preset_edit(preset_name)
+        with desk.doing("rule", "Rewriting") as mine:
+            yield self.show.working(desk, chosen.title) | self.show.tab("results")
+            self.workshop.preset_edit(preset_name)
+        if not mine():
+            yield self.show.as_before(desk) | {p.cards: gr.update(value=self.show.preset_in_force(desk.session))}
+            return
         desk.jump(lambda session: self.workshop.choose(session, preset_name))
         afresh = (chosen.generator, desk.session.numbering) != (old.generator, old.numbering)
         desk.view = View() if afresh else desk.view.with_(shown=0, order="best")
@@ -55,6 +57,7 @@ class Making(Events):
         if seed is None:
             return self.show.progress(desk)
         desk.change(lambda session: session.paint_copy(seed, mask, paste_seed))
+        self.workshop.draw_ahead(desk.session)
         return self.show.pasted(desk) | self.show.progress(desk)
 
     def place(self, spot: dict[str, int] | None, desk: Desk) -> Updates:
@@ -72,6 +75,7 @@ class Making(Events):
         if seed is None:
             return self.show.progress(desk)
         desk.change(lambda session: session.paint_place(kind, seed, mask))
+        self.workshop.draw_ahead(desk.session)
         return self.show.places(desk) | self.show.progress(desk)
 
     def add_place(self, action: dict | None, desk: Desk) -> Updates:
@@ -81,10 +85,8 @@ class Making(Events):
         return (
             self.show.canvas(desk, "context")
             | self.show.waiting(desk)
-            | {
-                p.kind: gr.update(value="context"),
-                p.tabs: PICTURES,
-            }
+            | self.show.tab("pictures")
+            | {p.kind: gr.update(value="context")}
         )
 
     def edit_place(self, action: dict | None, desk: Desk) -> Updates:
@@ -121,19 +123,19 @@ class Making(Events):
         wanted["everywhere"] = bool(everywhere)
         moved = wanted["layer"] != desk.session.now.asked.rest.layer
         desk.change(lambda session: session.ask("settings", **wanted))
+        if moved:
+            self.workshop.draw_ahead(desk.session)
         return (self.show.pasted(desk) if moved else {}) | self.show.progress(desk)
 
     def rewrite(self, desk: Desk) -> Iterator[Updates]:
         """Solve the request as it is painted now, put the rule in force, and show unseen pictures before and after."""
-        name = desk.session.rule.edit.name if desk.session.rule else "Your rule"
-        yield self.show.working(name) | {self.parts.tabs: RESULTS}
+        yield self.show.tab("results")
         yield from self._solve(desk)
 
     def live(self, live: bool, desk: Desk) -> Iterator[Updates]:
         """Rewrite at once, as after each stroke, if `live` is on and nothing is missing or solved already."""
         if not live or desk.session.solved or desk.session.request.missing():
             return
-        yield self.show.working(desk.session.rule.edit.name if desk.session.rule else "Your rule")
         asked = desk.session.now.asked
         for updates in self._solve(desk):
             yield updates
@@ -142,8 +144,10 @@ class Making(Events):
 
     def _solve(self, desk: Desk) -> Iterator[Updates]:
         since, asked = desk.jumps, desk.session
-        edit = self.workshop.solve(asked)
-        if not desk.change(lambda session: session.adopt(edit), since=since):
+        with desk.doing("rule", "Rewriting") as mine:
+            yield self.show.working(desk, asked.rule.edit.name if asked.rule else "Your rule")
+            edit = self.workshop.solve(asked)
+        if not mine() or not desk.change(lambda session: session.adopt(edit), since=since):
             yield self.show.as_before(desk)
             return
         desk.look(shown=0)
@@ -159,12 +163,17 @@ class Making(Events):
         yield self.but(self.parts.strength, self.show.rules(desk))
         yield from self.show.results(desk)
 
+    def stop(self, desk: Desk) -> Updates:
+        """End what is under way: rewriting, looking for pictures, trying layers, walking.  What is shown stays."""
+        desk.stop()
+        return self.show.as_before(desk)
+
     def new_rule(self, desk: Desk) -> Updates:
         """Keep the rules in force and begin another."""
         desk.jump(Session.start_new)
         searched, desk.view = desk.view.found, View(order=desk.view.order)
         sheet = self.show.sheet(desk) if searched else {}
-        return self.show.request(desk) | self.show.rules(desk) | sheet | {self.parts.tabs: PICTURES}
+        return self.show.request(desk) | self.show.rules(desk) | sheet | self.show.tab("pictures")
 
 
 def _place_named(action: dict | None) -> tuple[str, int]:

@@ -46,7 +46,7 @@ class Pictures(Events):
 
     def _await(self, slot: str, desk: Desk) -> Updates:
         desk.look(slot=slot)
-        return self.show.waiting(desk) | {self.parts.tabs: gr.update(value="pictures")}
+        return self.show.waiting(desk) | self.show.tab("pictures")
 
     # --- the sheet --------------------------------------------------------------------------------------------------
 
@@ -63,31 +63,49 @@ class Pictures(Events):
         start = number or 0
         if not 0 <= start <= LAST or start != int(start):
             raise ValueError(f"There is no picture {start:g}; numbers run from 0 to {LAST}.")
-        return self._look(desk, start=int(start), found=(), heat=None)
+        return self._look(desk, start=int(start), found=())
 
     def all_pictures(self, desk: Desk) -> Updates:
         """All pictures again, after a search."""
-        return self._look(desk, start=0, found=(), heat=None)
+        return self._look(desk, start=0, found=())
+
+    def outline_matches(self, outlines: bool, desk: Desk) -> Iterator[Updates]:
+        """Whether to outline, on every sheet of pictures, what the rule would reach."""
+        if outlines and all(region.empty for region in desk.session.request.places):
+            raise ValueError("Nothing is painted that could match; paint a place in step 3 first.")
+        with desk.doing("sheet", "Looking for matches") as mine:
+            yield self.show.busy(desk)
+            desk.look(outlines=bool(outlines))
+            sheet = self.show.sheet(desk)
+            if not mine():
+                return
+        yield sheet | self.show.busy(desk)
+
+    def no_outlines(self, desk: Desk) -> Updates:
+        """After a refusal."""
+        return {self.parts.outlines: gr.update(value=desk.view.outlines)} | self.show.busy(desk)
 
     def _look(self, desk: Desk, **changes: object) -> Updates:
         old, _ = desk.view, desk.take_turn("sheet")
         try:
             desk.look(**changes)
-            return self.show.sheet(desk)
+            return self.show.sheet(desk) | self.show.busy(desk)
         except ValueError:
             desk.view = old
             raise
 
     def search(self, desk: Desk) -> Iterator[Updates]:
         """Find the pictures that best match what was painted, and outline the matching places."""
-        p, session, mine = self.parts, desk.session, desk.take_turn("sheet")
-        for looked, ranked, heat in self.workshop.search(session):
-            if not mine() or desk.session.generator != session.generator:
-                return
-            desk.look(found=tuple(ranked), start=0, heat=heat)
-            said = f"<p class='quiet' role='status'>Looking: {looked} of {SEARCHED} pictures…</p>"
-            more = {p.picking: said} if looked < SEARCHED else {}
-            yield {p.tabs: gr.update(value="pictures")} | self.show.sheet(desk) | more
+        session = desk.session
+        with desk.doing("sheet", "Looking at pictures") as mine:
+            yield self.show.tab("pictures") | self.show.busy(desk)
+            for looked, ranked in self.workshop.search(session):
+                if not mine() or desk.session.generator != session.generator:
+                    return
+                desk.look(found=tuple(ranked), start=0, outlines=True)
+                desk.say("sheet", f"Looked at {looked} of {SEARCHED} pictures")
+                yield self.show.sheet(desk) | self.show.busy(desk)
+        yield self.show.busy(desk)
 
     # --- results ----------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 
 from rewriting.studio import sharing
@@ -30,17 +29,19 @@ class Sharing(Events):
         """The pictures of the results before and after, as PNG."""
         return self._ready(lambda folder: sharing.save_sheet(self.workshop, desk.session, folder, self._seeds(desk)))
 
-    def save_walk(self, desk: Desk, progress: gr.Progress = gr.Progress()) -> Updates:  # noqa: B008 - gradio's way
+    def save_walk(self, desk: Desk) -> Iterator[Updates]:
         """A walk through the pictures of the results, before beside after, as animated WebP."""
-
-        def say(done: float, what: str) -> None:
-            progress(done, desc=what)
-
-        def save(folder: Path) -> Path:
-            seeds = self._seeds(desk)
-            return sharing.save_walk_file(self.workshop, desk.session, folder, seeds, say)
-
-        return self._ready(save)
+        session, frames = desk.session, []
+        with desk.doing("walk", "Walking") as mine:
+            yield self.show.busy(desk)
+            for frame in sharing.walk_frames(self.workshop, session, self._seeds(desk)):
+                if not mine():
+                    return
+                frames.append(frame)
+                desk.say("walk", f"Walking: {len(frames)} of {sharing.WALK_FRAMES} steps")
+                yield self.show.busy(desk)
+            ready = self._ready(lambda folder: sharing.save_walk_file(session, folder, frames))
+        yield ready | self.show.busy(desk)
 
     def open_file(self, path: str | None, desk: Desk) -> Iterator[Updates]:
         """Open a request (.json) or rules (.zip)."""
