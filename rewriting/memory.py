@@ -55,8 +55,8 @@ def walk_keys(
 ) -> Iterator[tuple[int, Iterator[tuple[int, Tensor]]]]:
     """For each batch of pictures: its first number, and (layer, key (B, I, h, w)) on the way up."""
     wanted = sorted({generator.check_layer(layer) for layer in layers})
-    for start in range(0, samples, generator.batch_size):
-        z = generator.latents(range(start, min(start + generator.batch_size, samples)), "row")
+    chunks = generator.latents(range(samples), "row").split(generator.batch_size)
+    for start, z in zip(range(0, samples, generator.batch_size), chunks, strict=True):
         yield start, _keys_on_the_way(generator, generator.map(z, truncation), wanted)
 
 

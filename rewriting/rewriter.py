@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
 
@@ -74,14 +74,16 @@ class Rewriter:
             wanted = [(seed, seeding, truncation) for seed in seeds]
             absent = [key for key in dict.fromkeys(wanted) if key not in self._features]
             found = {key: self._features[key] for key in wanted if key in self._features}
-            for start in range(0, len(absent), self.generator.batch_size):
-                chunk = absent[start : start + self.generator.batch_size]
-                z = self.generator.latents([seed for seed, _, _ in chunk], seeding)
-                at = self.generator.enter(self.generator.map(z, truncation), self.number)
-                found |= dict(zip(chunk, at.split(), strict=True))
+            if absent:
+                latents = self.generator.latents([seed for seed, _, _ in absent], seeding)
+                found |= dict(zip(absent, self._enter(latents, truncation), strict=True))
             for key in dict.fromkeys(wanted):
                 self._remember(key, found[key])
             return [found[key] for key in wanted]
+
+    def _enter(self, latents: Tensor, truncation: float | None) -> Iterator[LayerInput]:
+        for z in latents.split(self.generator.batch_size):
+            yield from self.generator.enter(self.generator.map(z, truncation), self.number).split()
 
     def _remember(self, key: tuple, at: LayerInput) -> None:
         if key in self._features:

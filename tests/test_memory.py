@@ -59,6 +59,7 @@ def test_second_moments_are_the_mean_outer_product_over_all_positions(kind):
 
 def test_second_moments_follow_the_truncation_and_report_their_progress():
     made = tiny.generator(resolution=8)
+    made.batch_size = 16
     heard = []
     whole = second_moments(made, [4], samples=20, progress=lambda share, text: heard.append((share, text)))[4]
     assert [share for share, _ in heard] == [0.8, 1.0] and all(text for _, text in heard)

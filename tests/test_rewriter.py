@@ -219,6 +219,7 @@ def test_a_picture_smaller_than_the_layer_still_shows_its_edit(rewriter):
 
 def test_features_are_computed_once(monkeypatch):
     rewriter = Rewriter(tiny.generator(), 6)
+    rewriter.generator.batch_size = 16
     asked = []
     enter = rewriter.generator.enter
     monkeypatch.setattr(rewriter.generator, "enter", lambda z, *rest: asked.append(len(z)) or enter(z, *rest))

@@ -53,7 +53,7 @@ def add_generator(parser: argparse.ArgumentParser, *, required: bool = True) -> 
         help="auto, cpu or cuda (default: auto, which is cuda if there is one)",
     )
     parser.add_argument(
-        "--batch", type=int, metavar="N", help="pictures drawn together (default: 16); fewer need less memory"
+        "--batch", type=int, metavar="N", help="pictures drawn together (default: 1 on a CPU, 16 on a GPU)"
     )
 
 
@@ -91,7 +91,8 @@ def open_generator(name: str, options: argparse.Namespace, progress: Progress | 
     if options.batch is not None and options.batch < 1:
         raise ValueError(f"--batch is {options.batch}; give 1 or more.")
     generator = load_generator(name, progress=progress).to(device)
-    generator.batch_size = options.batch or generator.batch_size
+    if options.batch:
+        generator.batch_size = options.batch
     generator.compute_dtype = fast_dtype(device)
     return generator
 

@@ -117,12 +117,7 @@ def _rewritten(options: argparse.Namespace, progress: Progress) -> Generator:
         rewriter = Rewriter(generator, chosen.request.layer, progress=progress)
         edit = rewriter.solve(chosen.request)
         edits.append(edit if options.strength is None else edit.with_(strength=options.strength))
-    if not edits:
-        return generator
-    batch = generator.batch_size
-    generator = generator.merge(edits)
-    generator.batch_size = batch
-    return generator
+    return generator.merge(edits) if edits else generator
 
 
 def _draw_sheet(generator: Generator, seeds: Sequence[int], out: Path, **settings: Any) -> None:

@@ -172,8 +172,9 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 
     def forward(self, x: Tensor, latent: Tensor, rgb: Tensor | None) -> Tensor:
-        key, _ = self.conv.key(x, latent)
-        y = self.conv.linear(key, self.conv.prepare(None, key.dtype)[0]).float() + self.bias
+        conv = self.conv
+        weight = conv.weight.flatten(2) * conv.scale * conv.modulation(latent)[:, None]  # (B, 3, I): less than x
+        y = torch.bmm(weight.to(x.dtype), x.flatten(2)).unflatten(2, x.shape[2:]).float() + self.bias
         return y if rgb is None else y + upsample(rgb)
 
 
