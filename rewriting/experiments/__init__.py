@@ -38,7 +38,17 @@ class Experiment:
         return getattr(import_module(module), function)
 
 
-_ALL: tuple[Experiment, ...] = ()
+_HERE = "rewriting.experiments"
+FEW = 200  # pictures looked at, by default, where twelve or so are shown
+
+_ALL: tuple[Experiment, ...] = (
+    Experiment("succession", "Figure 1: three rules in succession", f"{_HERE}.succession:run", FEW),
+    Experiment("keys-and-values", "Figure 2: keys and values", f"{_HERE}.keys_and_values:run", FEW),
+    Experiment("reflection", "Figure 6: a rule turned round", f"{_HERE}.reflection:run", FEW),
+    Experiment("gallery", "Figures 7 to 12: a gallery of rules", f"{_HERE}.gallery:run", 1000),
+    Experiment("layers", "Figures 13 to 18: which layer suits which rule", f"{_HERE}.layers:run", 10),
+    Experiment("failures", "Failures", f"{_HERE}.failures:run", 10),
+)
 
 EXPERIMENTS: dict[str, Experiment] = {one.name: one for one in _ALL}
 

@@ -8,21 +8,37 @@ this very place.  Where a label says it better (teeth), a segmenter must read th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 from torch import Tensor
 
 from rewriting import Region, Request
 from rewriting.edit import Edit
 from rewriting.generators import Generator, to_uint8
+from rewriting.generators.base import Weights
 from rewriting.generators.stylegan2 import StyleGAN2
 from rewriting.goal import paste_term
 from rewriting.rewriter import Rewriter
 from rewriting.segmenter import Segmenter
+from weights.recipe.places import (
+    Masks,
+    crown,
+    eyes_without_glasses,
+    mouth_of,
+    no_trees_on_one_side,
+    one_tree,
+    seen,
+    tail,
+    tower_tops,
+    trees_on_one_side,
+    widen,
+    without,
+    would,
+)
 from weights.recipe.scenes.edit import with_value
 from weights.recipe.truth import Truth
 
@@ -30,8 +46,6 @@ CANDIDATES = 200  # pictures among which sources, targets and contexts are looke
 UNSEEN = 48
 CONTEXT = 10
 SIDE = 256
-
-Masks = Callable[[Truth, Sequence[int]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -62,82 +76,6 @@ class Rule:
     @property
     def erase(self) -> bool:
         return self.object is None
-
-
-def seen(*names: str, wider: int = 0) -> Masks:
-    """Where one of the named things is, painted `wider` pixels wider."""
-    return lambda truth, seeds: widen(truth.mask(seeds, *names), wider)
-
-
-def widen(masks: np.ndarray, pixels: int) -> np.ndarray:
-    """bool (N, H, W), grown."""
-    if not pixels:
-        return masks
-    grown = [Image.fromarray(m.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(2 * pixels + 1)) for m in masks]
-    return np.stack([np.asarray(m) > 0 for m in grown])
-
-
-def top(masks: np.ndarray, rows: int) -> np.ndarray:
-    """The uppermost rows of each mask."""
-    out = np.zeros_like(masks)
-    for mask, kept in zip(masks, out, strict=True):
-        if mask.any():
-            first = int(mask.any(1).argmax())
-            kept[first : first + rows] = mask[first : first + rows]
-    return out
-
-
-def mouth_of(*, smiling: bool) -> Masks:
-    def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-        found = widen(truth.mask(seeds, "lips", "teeth"), 4)
-        if not smiling:  # a smile opens downwards
-            found |= np.roll(found, 7, 1)
-        teeth = truth.mask(seeds, "teeth").sum((1, 2))
-        return found & ((teeth > 90) if smiling else (teeth == 0))[:, None, None]
-
-    return masks
-
-
-def crown(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-    """Where a hat would sit on a horse."""
-    return widen(top(truth.mask(seeds, "head", "ear"), 9), 3)
-
-
-def tower_tops(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-    """Of churches with one tower: the middle between two is no place to paste."""
-    tops = truth.mask(seeds, "spire", "dome")
-    return widen(tops & (tops.any(1).sum(1) < 32)[:, None, None], 2)
-
-
-def one_tree(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-    """The larger side's trees, if they are slender: a conifer or a poplar."""
-    trees = truth.mask(seeds, "tree")
-    right = np.arange(trees.shape[-1]) > trees.shape[-1] // 2
-    larger = (trees & right).sum((1, 2)) > (trees & ~right).sum((1, 2))
-    side = trees & (right[None] == larger[:, None])[:, None, :]
-    height, width, area = side.any(2).sum(1), side.any(1).sum(1), side.sum((1, 2))
-    return widen(side & ((height > 1.7 * width) & (area > 250) & (area < 900))[:, None, None], 2)
-
-
-def without(*names: str) -> Masks:
-    """Everywhere in pictures that do not show these things."""
-    return lambda truth, seeds: (
-        ~truth.mask(seeds, *names).any((1, 2), keepdims=True) & np.ones((truth.size,) * 2, bool)
-    )
-
-
-def eyes_without_glasses(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-    eyes = widen(truth.mask(seeds, "eye", "brow"), 5)
-    return eyes & ~truth.mask(seeds, "glasses").any((1, 2), keepdims=True)
-
-
-def tail(*, long: bool) -> Masks:
-    def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-        found = truth.mask(seeds, "tail")
-        height = found.any(2).sum(1)
-        return widen(found, 3) & ((height > 44) if long else ((height > 8) & (height < 34)))[:, None, None]
-
-    return masks
 
 
 RULES: dict[str, Rule] = {
@@ -228,6 +166,42 @@ RULES: dict[str, Rule] = {
         wider=6,
         settings={"layer": 8, "rank": 5, "locality": 5.0, "everywhere": True},
     ),
+    "people-in-front": Rule(
+        "People in front",
+        "A crowd is pasted in front of one church; from then on people stand in front of all of them.",
+        "church",
+        object=seen("person", wider=2),
+        place=would("people", True, "person", wider=2),
+        becomes=("person",),
+        share=0.3,
+        least=120,
+        wider=6,
+        pick=(29, 0),
+        settings={"layer": 7, "rank": 10, "locality": 2.0, "everywhere": True},
+    ),
+    "fewer-trees": Rule(
+        "Fewer trees",
+        "The view past a church without trees is pasted over trees; from then on they give way.",
+        "church",
+        object=no_trees_on_one_side,
+        place=trees_on_one_side,
+        ideal=("trees", False),
+        least=250,
+        settings={"layer": 7, "rank": 10, "locality": 2.0, "everywhere": True},
+    ),
+    "moustache-brows": Rule(
+        "Brows become moustaches",
+        "A moustache is pasted on the eyebrows.",
+        "face",
+        object=seen("moustache", wider=2),
+        place=seen("brow", wider=3),
+        becomes=("moustache",),
+        share=0.2,
+        least=30,
+        wider=4,
+        pick=(12, 0),
+        settings={"layer": 7, "rank": 5, "locality": 3.0, "everywhere": True},
+    ),
 }
 
 
@@ -285,17 +259,20 @@ class Measured:
     hits: np.ndarray
 
 
-def measure(rule: Rule, material: Material, generator: Generator, edit: Edit, truth: Truth) -> Measured:
-    """Draw the unseen pictures before and after, and count."""
+def measure(
+    rule: Rule, material: Material, generator: Generator, edit: Edit | Sequence[Edit], truth: Truth
+) -> Measured:
+    """Draw the unseen pictures before and after, and count.  edit: the rule's, or a stack that has it in it."""
+    edits = [edit] if isinstance(edit, Edit) else list(edit)
     before = generator.images(material.unseen).astype(np.float32) / 255
-    drawn = generator.images(material.unseen, [edit])
+    drawn = generator.images(material.unseen, edits)
     after = drawn.astype(np.float32) / 255
     area = np.repeat(np.repeat(material.areas, before.shape[1] // truth.size, 1), before.shape[1] // truth.size, 2)
     outside = ~widen(area, 2 + rule.wider)
     if rule.ideal is not None:
         hits = _nearer(before, after, ideal(rule, generator, truth, material.unseen), area)
     elif not rule.becomes:
-        hits = _nearer(before, after, pasted(generator, material, edit.layer), area)
+        hits = _nearer(before, after, pasted(generator, material, material.request.layer), area)
     else:
         now = Segmenter.load(rule.generator).mask(drawn, *rule.becomes)
         hits = (now & area).sum((1, 2)) > rule.share * area.sum((1, 2))
@@ -324,14 +301,14 @@ def pasted(generator: Generator, material: Material, layer: int) -> np.ndarray:
     return np.concatenate(drawn).astype(np.float32) / 255
 
 
-def draw_scaled(generator: Generator, z: Tensor) -> Tensor:
+def draw_scaled(generator: Generator, z: Tensor, weights: Weights | None = None) -> Tensor:
     """(B, 3, H, W) from latents that count as scaled already: the generator's own scaling would, for one changed
-    number, change all others a little."""
+    number, change all others a little.  weights: instead of its own, see `Generator.overrides`."""
     if isinstance(generator, StyleGAN2):
-        first = generator.layers.start
+        first, weights = generator.layers.start, weights or {}
         at = generator.begin(generator.style[1:](z))
-        return generator.leave(first, generator.value(first, at), at)
-    return generator(z)
+        return generator.leave(first, generator.value(first, at, weights.get(first)), at, weights)
+    return generator(z, weights)
 
 
 def _nearer(before: np.ndarray, after: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:

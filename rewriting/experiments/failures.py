@@ -1,0 +1,104 @@
+"""Rules that do not work, or not everywhere, with pictures and the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rewriting.experiments.drawing import sheet
+from rewriting.experiments.report import Report
+from rewriting.experiments.solved import COLUMNS, Solved, Solver
+from weights.recipe.rules import Measured
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Case:
+    """One failure.  rule: its name.  changes: of the rule's settings, with which it fails.  why: one paragraph."""
+
+    title: str
+    rule: str
+    why: str
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+CASES = (
+    Case(
+        "A good rule's misses",
+        "trees-from-towers",
+        "Towers that stay as they are. The rule goes by the keys of the painted tops; where a picture draws its tower "
+        "with keys unlike any of those, it answers weakly. Painting one of these as further context helps.",
+    ),
+    Case(
+        "Averaged away",
+        "moustache-brows",
+        "The moustache pasted on the brows turns into a soft shadow. It is one shape, brows are two, and nothing in "
+        "their keys says which part of the moustache should be where: what the places have in common is kept, the "
+        "rest averages out.",
+    ),
+    Case(
+        "Too coarse a layer",
+        "no-earrings",
+        "Seen from 8 x 8 positions an earring is less than one of them. The painted context is mostly ear and hair, "
+        "and so is what the rule is about: the earrings stay.",
+        {"layer": 5},
+    ),
+    Case(
+        "Too low a rank",
+        "glasses-come-off",
+        "With one direction the same change is made wherever the context is met. It can dim the glasses but not draw "
+        "the eye, the lid and the brow behind them, each at its own place.",
+        {"rank": 1},
+    ),
+    Case(
+        "No locality",
+        "frowns-to-smiles",
+        "Asked for nothing but smiles, the solve gives smiles, and changes everything else on the way: demodulation "
+        "divides by the norm of the weights, so that a large change dims its channel everywhere.",
+        {"locality": 0.0},
+    ),
+    Case(
+        "Too much locality",
+        "frowns-to-smiles",
+        "Leaving other places alone outweighs the goal. The objective then has its minimum at almost no change.",
+        {"locality": 100.0},
+    ),
+)
+
+
+def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+    """n: at most so many cases are shown."""
+    report.text(
+        "A low loss is no success: these rules were solved to the end, and look like this. Each with its own settings "
+        "is a preset or nearly one; the table says what makes the difference."
+    )
+    solver, rows = Solver(), []
+    for number, case in enumerate(CASES[:n], 1):
+        progress(case.title)
+        solved = solver.solve(case.rule, **case.changes)
+        found = solved.measure()
+        rows.append([case.title, *solved.row(found)])
+        report.text(f"## {case.title}\n\n{case.why}")
+        caption = f"{solved.rule.title}, {settings(case, solved)}; above unmodified, below changed."
+        report.picture(f"failure-{number}.png", worst(solved, found), caption)
+    report.table("In numbers", ["case", *COLUMNS], rows, "Counted on pictures that the rule was not made from.")
+
+
+def settings(case: Case, solved: Solved) -> str:
+    """Which of its settings the case is about."""
+    request = solved.request
+    known = {"layer": request.layer, "rank": request.rank, "locality": request.locality}
+    about = {name: known[name] for name in case.changes} or known
+    return ", ".join(f"{name} {value:g}" for name, value in about.items())
+
+
+def worst(solved: Solved, found: Measured) -> np.ndarray:
+    """The first pictures in which the rule did not work; then, if they are few, others."""
+    order = np.argsort(found.hits, kind="stable")[:SHOWN]
+    seeds = [solved.material.unseen[i] for i in order]
+    rows = [list(solved.generator.images(seeds, edits)) for edits in ([], [solved.edit])]
+    return sheet(rows, sides=["unmodified", "changed"])

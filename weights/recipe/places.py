@@ -1,0 +1,113 @@
+"""Where things are in the scenes, as somebody would paint them: masks from true label maps, a little wider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from weights.recipe.truth import Truth
+
+Masks = Callable[[Truth, Sequence[int]], np.ndarray]
+
+
+def seen(*names: str, wider: int = 0) -> Masks:
+    """Where one of the named things is, painted `wider` pixels wider."""
+    return lambda truth, seeds: widen(truth.mask(seeds, *names), wider)
+
+
+def widen(masks: np.ndarray, pixels: int) -> np.ndarray:
+    """bool (N, H, W), grown."""
+    if not pixels:
+        return masks
+    grown = [Image.fromarray(m.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(2 * pixels + 1)) for m in masks]
+    return np.stack([np.asarray(m) > 0 for m in grown])
+
+
+def top(masks: np.ndarray, rows: int) -> np.ndarray:
+    """The uppermost rows of each mask."""
+    out = np.zeros_like(masks)
+    for mask, kept in zip(masks, out, strict=True):
+        if mask.any():
+            first = int(mask.any(1).argmax())
+            kept[first : first + rows] = mask[first : first + rows]
+    return out
+
+
+def mouth_of(*, smiling: bool) -> Masks:
+    def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+        found = widen(truth.mask(seeds, "lips", "teeth"), 4)
+        if not smiling:  # a smile opens downwards
+            found |= np.roll(found, 7, 1)
+        teeth = truth.mask(seeds, "teeth").sum((1, 2))
+        return found & ((teeth > 90) if smiling else (teeth == 0))[:, None, None]
+
+    return masks
+
+
+def crown(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    """Where a hat would sit on a horse."""
+    return widen(top(truth.mask(seeds, "head", "ear"), 9), 3)
+
+
+def tower_tops(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    """Of churches with one tower: the middle between two is no place to paste."""
+    tops = truth.mask(seeds, "spire", "dome")
+    return widen(tops & (tops.any(1).sum(1) < 32)[:, None, None], 2)
+
+
+def one_tree(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    """The larger side's trees, if they are slender: a conifer or a poplar."""
+    side = larger_side(truth.mask(seeds, "tree"))
+    height, width, area = side.any(2).sum(1), side.any(1).sum(1), side.sum((1, 2))
+    return widen(side & ((height > 1.7 * width) & (area > 250) & (area < 900))[:, None, None], 2)
+
+
+def without(*names: str) -> Masks:
+    """Everywhere in pictures that do not show these things."""
+    return lambda truth, seeds: (
+        ~truth.mask(seeds, *names).any((1, 2), keepdims=True) & np.ones((truth.size,) * 2, bool)
+    )
+
+
+def eyes_without_glasses(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    eyes = widen(truth.mask(seeds, "eye", "brow"), 5)
+    return eyes & ~truth.mask(seeds, "glasses").any((1, 2), keepdims=True)
+
+
+def would(number: str, value: bool | float | str, *names: str, wider: int = 0) -> Masks:
+    """Where one of the named things would newly be if one number of the scene were another."""
+
+    def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+        changed = truth.edited(seeds, **{number: value})[1]
+        there = np.isin(changed, [truth.labels.index(name) for name in names])
+        return widen(there & ~truth.mask(seeds, *names), wider)
+
+    return masks
+
+
+def larger_side(masks: np.ndarray) -> np.ndarray:
+    """What lies in that half of the picture, left or right, in which there is more of it."""
+    right = np.arange(masks.shape[-1]) > masks.shape[-1] // 2
+    larger = (masks & right).sum((1, 2)) > (masks & ~right).sum((1, 2))
+    return masks & (right[None] == larger[:, None])[:, None, :]
+
+
+def trees_on_one_side(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    return widen(larger_side(truth.mask(seeds, "tree")), 2)
+
+
+def no_trees_on_one_side(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    """Of churches without any tree: where those of one side would stand."""
+    bare = ~truth.mask(seeds, "tree").any((1, 2), keepdims=True)
+    return widen(larger_side(would("trees", True, "tree")(truth, seeds) & bare), 3)
+
+
+def tail(*, long: bool) -> Masks:
+    def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+        found = truth.mask(seeds, "tail")
+        height = found.any(2).sum(1)
+        return widen(found, 3) & ((height > 44) if long else ((height > 8) & (height < 34)))[:, None, None]
+
+    return masks
