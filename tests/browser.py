@@ -4,19 +4,26 @@ with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as
     page.click("text=Rewrite")
 """
 
+import os
 import shutil
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 import gradio as gr
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+import rewriting
+
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+OURS = os.path.dirname(rewriting.__file__)
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 T = TypeVar("T")
@@ -31,6 +38,21 @@ def serving(demo: gr.Blocks, **options: Any) -> Iterator[str]:
         yield url
     finally:
         demo.close(verbose=False)
+        wait_for(lambda: not computing(), seconds=60)
+
+
+def computing() -> bool:
+    """Whether a thread is still at work for a page that nobody looks at: Python must not exit then, as it would end
+    threads inside torch, which aborts the process."""
+    here = threading.get_ident()
+    frames = [frame for thread, frame in sys._current_frames().items() if thread != here]
+    return any(caller.f_code.co_filename.startswith(OURS) for frame in frames for caller in callers(frame))
+
+
+def callers(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 @contextmanager

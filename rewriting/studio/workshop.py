@@ -35,7 +35,12 @@ OUTLINED = 0.995  # quantile of the responses above which a place is outlined
 
 
 class Workshop:
-    """Generators ready for use, and what people do with them."""
+    """Generators ready for use, and what people do with them.
+
+    searched: so many pictures are looked through for those that match.
+    """
+
+    searched = SEARCHED
 
     def __init__(self, load: Callable[[str], Generator] = load_generator):
         self._load = load
@@ -43,7 +48,7 @@ class Workshop:
         self._rewriters: OrderedDict[tuple[str, int], Rewriter] = OrderedDict()
         self._presets: dict[str, Edit] = {}
         self._gallery = Gallery(self._draw)
-        self._preparation = Preparation(SEARCHED)
+        self._preparation = Preparation()
         self._lock = RLock()
 
     # --- generators -------------------------------------------------------------------------------------------------
@@ -84,7 +89,8 @@ class Workshop:
 
     def draw_ahead(self, session: Session) -> None:
         """Begin, in the background, what the first rewriting and the first search of this request will wait for."""
-        self._preparation.begin(self.rewriter(session.generator, session.request.layer), session.numbering)
+        rewriter = self.rewriter(session.generator, session.request.layer)
+        self._preparation.begin(rewriter, session.numbering, self.searched)
 
     def warm(self, name: str, layer: int) -> None:
         """Do what the first rewriting of a layer would wait for, and draw what its presets show."""
@@ -150,9 +156,9 @@ class Workshop:
             return ""
         return data_url(self.rewriter(session.generator, request.layer).goal_image(request))
 
-    def search(self, session: Session, count: int = SEARCHED, best: int = 240) -> Iterator[tuple[int, list[int]]]:
+    def search(self, session: Session, count: int | None = None, best: int = 240) -> Iterator[tuple[int, list[int]]]:
         """Look through pictures 0 .. count - 1: how many were looked at, and the best matches so far."""
-        scores = np.empty(0)
+        count, scores = count or self.searched, np.empty(0)
         for start in range(0, count, SEARCH_STEP):
             found = self.matches(session, range(start, min(count, start + SEARCH_STEP)))
             scores = np.concatenate([scores, found.scores])

@@ -10,7 +10,6 @@ from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import Events
 from rewriting.studio.exploring import key_matches, layer_chart, values_alone
 from rewriting.studio.showing import Updates, shown
-from rewriting.studio.workshop import SEARCHED
 from rewriting.suitability import recommended
 
 REACH = "Bright: what the rule will reach. Dark: what it leaves alone. The numbers say how strongly a picture matches."
@@ -27,7 +26,7 @@ class Exploring(Events):
             for looked, pictures in key_matches(self.workshop, session):
                 if not mine():
                     return
-                desk.say("explore", f"Looked at {looked} of {SEARCHED} pictures")
+                desk.say("explore", f"Looked at {looked} of {self.workshop.searched} pictures")
                 yield self._said(REACH, pictures) | self.show.busy(desk)
         yield self.show.busy(desk)
 

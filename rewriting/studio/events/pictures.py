@@ -10,7 +10,7 @@ from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import Events
 from rewriting.studio.showing import Updates
 from rewriting.studio.view import LAST, PAGE, SLOTS
-from rewriting.studio.workshop import PAIRS, SEARCHED
+from rewriting.studio.workshop import PAIRS
 
 
 class Pictures(Events):
@@ -103,7 +103,7 @@ class Pictures(Events):
                 if not mine() or desk.session.generator != session.generator:
                     return
                 desk.look(found=tuple(ranked), start=0, outlines=True)
-                desk.say("sheet", f"Looked at {looked} of {SEARCHED} pictures")
+                desk.say("sheet", f"Looked at {looked} of {self.workshop.searched} pictures")
                 yield self.show.sheet(desk) | self.show.busy(desk)
         yield self.show.busy(desk)
 

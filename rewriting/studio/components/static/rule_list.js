@@ -69,7 +69,7 @@ function showRules() {
   const focused = document.activeElement;
   const old = new Map([...list.children].map((rule) => [rule.dataset.id, rule]));
   const wanted = rows.map((row) => old.get(row.id) || makeRule(row));
-  for (const rule of list.children) if (!wanted.includes(rule)) rule.remove();
+  for (const rule of [...list.children]) if (!wanted.includes(rule)) rule.remove();
   wanted.forEach((rule, i) => {
     if (list.children[i] !== rule) list.insertBefore(rule, list.children[i] || null);
     fillRule(rule, rows[i], i);
