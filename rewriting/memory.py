@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from rewriting import processes
 from rewriting.generators import Generator
 from rewriting.generators.files import write_tensors
 
@@ -35,29 +36,34 @@ def second_moments(
 ) -> dict[int, Tensor]:
     """{layer: C}, each float64 (I, I), uncentred, over all positions of pictures 0 .. samples - 1 (seeding "row").
 
-    All layers come from one run through the generator; sums are in float64.
+    All layers come from one run through the generator; sums are in float64.  The processes of a `torchrun` share the
+    pictures, and each of them gets the whole C.
     """
-    sums: dict[int, Tensor] = {}
-    counts: dict[int, int] = {}
-    for start, keys in walk_keys(generator, layers, samples, truncation):
+    sums = {layer: _empty_moment(generator, layer) for layer in layers}
+    pictures = processes.mine(range(samples))
+    for done, keys in walk_keys(generator, layers, pictures, truncation):
         for layer, key in keys:
             for one in key.flatten(2):  # picture by picture: a whole batch in float64 would fill a small memory
                 columns = one.double()
-                sums[layer] = sums.get(layer, 0) + columns @ columns.t()
-                counts[layer] = counts.get(layer, 0) + columns.shape[1]
+                sums[layer] += columns @ columns.t() / columns.shape[1]
         if progress:
-            progress(min(1.0, (start + generator.batch_size) / samples), "Measuring what its features mean")
-    return {layer: (sums[layer] / counts[layer]).cpu() for layer in layers}
+            progress(done / len(pictures), "Measuring what its features mean")
+    return {layer: (processes.total(moment) / samples).cpu() for layer, moment in sums.items()}
+
+
+def _empty_moment(generator: Generator, layer: int) -> Tensor:
+    width = generator.conv(generator.check_layer(layer)).weight.shape[-3]
+    return torch.zeros(width, width, dtype=torch.float64, device=generator.device)
 
 
 def walk_keys(
-    generator: Generator, layers: Sequence[int], samples: int, truncation: float | None
+    generator: Generator, layers: Sequence[int], pictures: Sequence[int], truncation: float | None
 ) -> Iterator[tuple[int, Iterator[tuple[int, Tensor]]]]:
-    """For each batch of pictures: its first number, and (layer, key (B, I, h, w)) on the way up."""
-    wanted = sorted({generator.check_layer(layer) for layer in layers})
-    chunks = generator.latents(range(samples), "row").split(generator.batch_size)
-    for start, z in zip(range(0, samples, generator.batch_size), chunks, strict=True):
-        yield start, _keys_on_the_way(generator, generator.map(z, truncation), wanted)
+    """For each batch of pictures: how many there were with it, and (layer, key (B, I, h, w)) on the way up."""
+    wanted, done = sorted(generator.check_layer(layer) for layer in set(layers)), 0
+    for z in generator.latents(pictures, "row").split(generator.batch_size) if pictures else ():
+        done += len(z)
+        yield done, _keys_on_the_way(generator, generator.map(z, truncation), wanted)
 
 
 def _keys_on_the_way(generator: Generator, latent: Tensor, wanted: list[int]) -> Iterator[tuple[int, Tensor]]:

@@ -10,10 +10,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rewriting.cli import measuring, models, pictures, rules, sharing
+from rewriting.cli import measuring, models, pictures, rules, searching, sharing
 from rewriting.cli.options import examples
 
-GROUPS = (pictures, rules, sharing, models, measuring)
+GROUPS = (pictures, rules, searching, sharing, models, measuring)
 FAILED, INTERRUPTED = 2, 130  # exit codes: as argparse's, and as a shell reports Ctrl-C
 EXAMPLES = """
 a sheet of pictures, without and with a rule that comes with the software
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0; 2 with one sentence on stderr; 130 for Ctrl-C."""
     try:
         options = parser().parse_args(arguments)
-        options.run(options)
+        (_run_together if int(os.environ.get("WORLD_SIZE", "1")) > 1 else options.run)(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -56,6 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         return fail(error)
     return 0
+
+
+def _run_together(options: argparse.Namespace) -> None:
+    """One of several processes that `torchrun` has started; the first of them speaks for all."""
+    from rewriting import processes
+
+    if not options.together:
+        raise ValueError("This command runs in one process; start it without torchrun.")
+    with processes.joined():
+        if processes.rank():
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
+        options.run(options)
 
 
 def fail(error: Exception) -> int:

@@ -47,6 +47,7 @@ def add_commands(commands: Any) -> None:
         moments,
         "Measure a generator's features at every layer, and keep that beside it.",
         MOMENTS_EXAMPLES,
+        together=True,
     )
     add_generator(parser)
 
@@ -93,7 +94,7 @@ def convert(options: argparse.Namespace) -> None:
 def moments(options: argparse.Namespace) -> None:
     import torch
 
-    from rewriting import memory
+    from rewriting import memory, processes
     from rewriting.generators.files import MOMENTS
 
     folder = _folder(options.generator)
@@ -101,8 +102,9 @@ def moments(options: argparse.Namespace) -> None:
         generator = open_generator(str(folder), options, progress)
         generator.compute_dtype = torch.float32  # whatever is fast here: the file is for other machines too
         measured = memory.second_moments(generator, list(generator.layers), progress=progress)
-    key = memory.content_key(generator, None, memory.SAMPLES)
-    memory.write_moments(folder / MOMENTS, measured, key)
+    if not processes.rank():
+        key = memory.content_key(generator, None, memory.SAMPLES)
+        memory.write_moments(folder / MOMENTS, measured, key)
     print(f"Wrote {folder / MOMENTS}: layers {generator.layers.start} to {generator.layers.stop - 1}")
 
 

@@ -21,9 +21,18 @@ Progress = Callable[[float, str], None]
 
 
 def command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], None], summary: str, shown: str
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    summary: str,
+    shown: str,
+    *,
+    together: bool = False,
 ) -> argparse.ArgumentParser:
-    """A new command's parser.  summary: one sentence for the list of commands.  shown: examples below its help."""
+    """A new command's parser.  summary: one sentence for the list of commands.  shown: examples below its help.
+
+    together: whether several processes of a `torchrun` can share its work.
+    """
     parser = commands.add_parser(
         name,
         help=summary[0].lower() + summary[1:].rstrip("."),
@@ -31,7 +40,7 @@ def command(
         epilog=examples(shown),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, together=together)
     return parser
 
 

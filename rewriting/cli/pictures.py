@@ -31,12 +31,20 @@ python -m rewriting sample --generator church --edit somebody/their-rule --stren
 
 # ten thousand files for an evaluation; if it is interrupted, the same command goes on where it stopped
 python -m rewriting sample --generator face --seeds 0-9999 --truncation 0.7 --out faces/
+
+# the same, shared by four processes, here or (see torchrun's own help) on several machines with a common folder
+torchrun --nproc-per-node 4 -m rewriting sample --generator face --seeds 0-9999 --truncation 0.7 --out faces/
 """
 
 
 def add_commands(commands: Any) -> None:
     parser = command(
-        commands, "sample", sample, "Draw pictures, with or without rules, on a sheet or into a folder.", EXAMPLES
+        commands,
+        "sample",
+        sample,
+        "Draw pictures, with or without rules, on a sheet or into a folder.",
+        EXAMPLES,
+        together=True,
     )
     add_generator(parser, required=False)
     add_edits(parser)
@@ -122,9 +130,12 @@ def _rewritten(options: argparse.Namespace, progress: Progress) -> Generator:
 
 def _draw_sheet(generator: Generator, seeds: Sequence[int], out: Path, **settings: Any) -> None:
     """As many rows as columns, or one less."""
+    from rewriting import processes
     from rewriting.studio.pictures import sheet
 
-    pictures = generator.images(seeds, **settings)
+    pictures = processes.gathered(list(generator.images(processes.mine(seeds), **settings)))
+    if processes.rank():
+        return
     columns = math.ceil(math.sqrt(len(pictures)))
     rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -148,21 +159,24 @@ def draw_folder(
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
+    from rewriting import processes
+
     psi = generator.config.truncation if truncation is None else truncation
     settings = {"generator": generator.config.name, "weights": generator.digest(), "truncation": psi, "size": size}
     note, total, drawn = json.dumps(settings), sum(map(len, seeds)), 0
     info = PngInfo()
     info.add_text(NOTE, note)
     folder.mkdir(parents=True, exist_ok=True)
-    for done, missing in _missing(chain(*seeds), folder, note, overwrite, generator.batch_size):
+    own = islice(chain(*seeds), processes.rank(), None, processes.count())
+    for done, missing in _missing(own, folder, note, overwrite, generator.batch_size):
         pictures = generator.images(missing, size=size, truncation=truncation)
         for seed, picture in zip(missing, pictures, strict=True):
             partial = folder / f"{_file(seed)}.partial"
             Image.fromarray(picture).save(partial, "PNG", pnginfo=info)
             os.replace(partial, folder / _file(seed))
         drawn += len(missing)
-        progress(done / total, f"Drawing {total:,} pictures")
-    return drawn
+        progress(min(1.0, done * processes.count() / total), f"Drawing {total:,} pictures")
+    return sum(processes.gathered([drawn]))
 
 
 def _missing(

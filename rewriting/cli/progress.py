@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TextIO
@@ -14,13 +15,15 @@ LINE_EVERY = 10.0  # seconds between lines where there is no terminal to draw a 
 class Progress:
     """Called with (share done, from 0 to 1, sentence).  A context manager: leaving it ends the bar's line.
 
-    On a terminal a bar is redrawn; elsewhere, such as in a log, a line is written now and then.
+    On a terminal a bar is redrawn; elsewhere, such as in a log, a line is written now and then.  Of several processes
+    that `torchrun` has started, only the first shows its own.
     """
 
     def __init__(self, stream: TextIO | None = None):
         self._stream = sys.stderr if stream is None else stream
         self._sentence, self._began, self._shown = "", 0.0, 0.0
         self._open = False
+        self._silent = int(os.environ.get("RANK", "0")) > 0
 
     def __enter__(self) -> Progress:
         return self
@@ -33,7 +36,7 @@ class Progress:
         if sentence != self._sentence:
             self._end_line()
             self._sentence, self._began, self._shown = sentence, now, now
-        if now - self._began < PATIENCE:
+        if self._silent or now - self._began < PATIENCE:
             return
         if self._stream.isatty():
             self._draw(share, now)

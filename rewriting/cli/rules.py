@@ -44,11 +44,7 @@ def add_commands(commands: Any) -> None:
         APPLY_EXAMPLES,
     )
     add_generator(parser, required=False)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--request", metavar="FILE", help="a request.json, a session saved by the paper's code, or an edit folder"
-    )
-    source.add_argument("--preset", metavar="NAME", help="a rule that comes with the software (`models` lists them)")
+    add_request(parser)
     parser.add_argument(
         "--layer",
         type=int,
@@ -76,12 +72,21 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="the generator folder to write")
 
 
+def add_request(parser: argparse.ArgumentParser) -> None:
+    """Which request: see `named_request`."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--request", metavar="FILE", help="a request.json, a session saved by the paper's code, or an edit folder"
+    )
+    source.add_argument("--preset", metavar="NAME", help="a rule that comes with the software (`models` lists them)")
+
+
 def apply(options: argparse.Namespace) -> None:
     from rewriting import Rewriter
     from rewriting.edit import FORMAT
     from rewriting.hub import write_rule
 
-    request, out = _request(options), output_folder(options.out, FORMAT)
+    request, out = named_request(options), output_folder(options.out, FORMAT)
     seeds = None if options.seeds is None else _few(parse_seeds(options.seeds))
     with Progress() as progress:
         generator = open_generator(options.generator or request.generator, options, progress)
@@ -110,7 +115,7 @@ def merge(options: argparse.Namespace) -> None:
     print(f"Wrote {out}: {generator.config.name or 'the generator'} with {rules} in its weights.")
 
 
-def _request(options: argparse.Namespace) -> Request:
+def named_request(options: argparse.Namespace) -> Request:
     """The request named by --request or --preset; ValueError if it does not say for which generator either."""
     from rewriting import Edit, Request
     from rewriting.presets import preset
@@ -125,7 +130,7 @@ def _request(options: argparse.Namespace) -> Request:
         raise ValueError(f"The rule in {options.request} came without its request; give one that has an edit.json.")
     if not (options.generator or request.generator):
         raise ValueError(f"{options.request} does not say which generator it is for; give --generator.")
-    changes = {name: getattr(options, name) for name in ("name", "layer", "rank", "locality")}
+    changes = {name: getattr(options, name, None) for name in ("name", "layer", "rank", "locality")}
     request = request.with_(**{name: value for name, value in changes.items() if value is not None})
     return request.with_(name=request.name or Path(options.preset or options.request).stem)
 

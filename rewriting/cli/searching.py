@@ -1,0 +1,66 @@
+"""`search`: which pictures show what a request is about."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from rewriting.cli.options import add_generator, command, open_generator
+from rewriting.cli.pictures import parse_seeds
+from rewriting.cli.progress import Progress
+from rewriting.cli.rules import add_request, named_request
+
+STEP = 64  # pictures between two words of progress
+EXAMPLES = """
+# the 24 churches, of a thousand, whose features are most like what the rule was painted on, and their pictures
+python -m rewriting search --preset trees-from-towers --seeds 0-999 --out towers.png
+
+# a hundred thousand, shared by four processes; the list goes into a file
+torchrun --nproc-per-node 4 -m rewriting search --request request.json --seeds 0-99999 --best 500 > found.tsv
+"""
+
+
+def add_commands(commands: Any) -> None:
+    summary = "Find the pictures that match a request's context best: a line of number and response for each."
+    parser = command(commands, "search", search, summary, EXAMPLES, together=True)
+    add_generator(parser, required=False)
+    add_request(parser)
+    parser.add_argument("--layer", type=int, metavar="N", help="whose features are compared (default: the request's)")
+    parser.add_argument("--seeds", default="0-999", metavar="N", help="such as 0-999 (default: 0-999)")
+    parser.add_argument("--best", type=int, default=24, metavar="N", help="how many to list (default: 24)")
+    parser.add_argument("--out", metavar="FILE", help="a .png, .webp or .jpg to show them on")
+
+
+def search(options: argparse.Namespace) -> None:
+    """Every picture's strongest response d . k, highest first."""
+    from rewriting import Rewriter, processes
+
+    if options.best < 1:
+        raise ValueError(f"--best is {options.best}; give 1 or more.")
+    request, seeds = named_request(options), list(chain(*parse_seeds(options.seeds)))
+    with Progress() as progress:
+        generator = open_generator(options.generator or request.generator, options, progress)
+        rewriter = Rewriter(generator, request.layer, progress=progress)
+        own = processes.mine(seeds)
+        scores: list[float] = []
+        for start in range(0, len(own), STEP):
+            found = rewriter.matches(request, own[start : start + STEP], truncation=request.truncation)
+            scores += found.scores.tolist()
+            progress(len(scores) / len(own), f"Looking at {len(seeds):,} pictures")
+        scores = processes.gathered(scores)
+        best = sorted(range(len(seeds)), key=lambda i: -scores[i])[: options.best]
+        if options.out and not processes.rank():
+            _show(generator.images([seeds[i] for i in best], truncation=request.truncation), Path(options.out))
+    for i in best:
+        print(f"{seeds[i]}\t{scores[i]:.4f}")
+
+
+def _show(pictures: Any, out: Path) -> None:
+    from rewriting.studio.pictures import sheet
+
+    columns = math.ceil(math.sqrt(len(pictures)))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sheet([pictures[start : start + columns] for start in range(0, len(pictures), columns)]).save(out)

@@ -1,0 +1,72 @@
+"""Work shared among the processes of one run, on one machine or several, as `torchrun` starts them.
+
+Each process takes every n-th item, and what they find is put together: the same pictures, bit for bit, and sums that
+differ from one process's by the order of addition alone.  A run of one process is all of this with n = 1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, zip_longest
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+T = TypeVar("T")
+_ABSENT = object()
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Inside, the processes that `torchrun` has started work together; it tells them of each other by environment.
+
+    GPUs, where there are any, are given out in order.
+    """
+    gpus = torch.cuda.is_available()
+    if gpus:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    dist.init_process_group("nccl" if gpus else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def count() -> int:
+    """How many processes work together."""
+    return dist.get_world_size() if _together() else 1
+
+
+def rank() -> int:
+    """This one's number, from 0."""
+    return dist.get_rank() if _together() else 0
+
+
+def mine(items: Sequence[T]) -> Sequence[T]:
+    """This process's share: every n-th of them."""
+    return items[rank() :: count()]
+
+
+def gathered(own: Sequence[T]) -> list[T]:
+    """What all processes have of a sequence that `mine` has split, in its order again; each must call this."""
+    if not _together():
+        return list(own)
+    shares: list[list[T]] = [[] for _ in range(count())]
+    dist.all_gather_object(shares, list(own))
+    return [item for item in chain(*zip_longest(*shares, fillvalue=_ABSENT)) if item is not _ABSENT]
+
+
+def total(own: Tensor) -> Tensor:
+    """The sum of all processes' tensors, which have one shape; each must call this."""
+    if _together():
+        own = own.clone()
+        dist.all_reduce(own)
+    return own
+
+
+def _together() -> bool:
+    return dist.is_available() and dist.is_initialized()

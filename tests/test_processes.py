@@ -1,0 +1,102 @@
+"""Several processes, started by torchrun, do together what one does alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rewriting import cli, load_generator, memory, processes
+from rewriting.generators import write_generator
+from rewriting.generators.files import MOMENTS
+from tests import tiny
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A generator to draw with, and a request on it."""
+    home = tmp_path_factory.mktemp("together")
+    write_generator(tiny.generator(name="tiny"), home / "tiny")
+    tiny.request(name="A rule", generator="tiny", layer=6).save(home / "request.json")
+    return home
+
+
+def together(folder, *arguments):
+    """Run a command in two processes; what they print, and what they complain of."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": path}
+    environment["REWRITING_CACHE"] = str(folder / "cache")
+    words = [*command, "-m", "rewriting", *map(str, arguments)]
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def alone(folder, monkeypatch):
+    """One process's way, with as many threads."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("REWRITING_CACHE", str(folder / "cache"))
+    monkeypatch.setattr("rewriting.generators.precision.fast_dtype", lambda device: torch.float32)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield lambda *arguments: cli.main([str(argument) for argument in arguments])
+    torch.set_num_threads(threads)
+
+
+def test_two_processes_draw_the_same_pictures_bit_for_bit(folder, alone):
+    code, said, complaint = together(folder, "sample", "--generator", "tiny", "--seeds", "0-6", "--out", "two")
+    assert code == 0, complaint
+    assert said == "Drew 7 pictures into two\n"  # once, and all of them
+    alone("sample", "--generator", "tiny", "--seeds", "0-6", "--out", "one")
+    names = sorted(path.name for path in (folder / "one").iterdir())
+    assert names == sorted(path.name for path in (folder / "two").iterdir()) and len(names) == 7
+    for name in names:
+        one, two = (np.asarray(Image.open(folder / where / name)) for where in ("one", "two"))
+        assert np.array_equal(one, two)
+
+
+def test_two_processes_measure_the_same_second_moments(folder, alone):
+    code, said, complaint = together(folder, "moments", "--generator", folder / "tiny")
+    assert code == 0 and said.count("Wrote") == 1, complaint
+    generator = load_generator(folder / "tiny")
+    key = memory.content_key(generator, None, memory.SAMPLES)
+    for layer, moment in memory.second_moments(generator, [3, 6]).items():
+        kept = memory.read_moment(folder / "tiny" / MOMENTS, layer, len(moment), key)
+        # kept as float32, 24 bits; the order of a float64 sum is far below that
+        torch.testing.assert_close(kept, moment, rtol=2e-7, atol=1e-7 * float(moment.abs().max()))
+
+
+def test_two_processes_find_what_one_finds(folder, alone, capsys):
+    words = ("search", "--request", folder / "request.json", "--generator", folder / "tiny", "--seeds", "5-40")
+    code, found, complaint = together(folder, *words, "--best", 9, "--out", "found.png")
+    assert code == 0, complaint
+    assert alone(*words, "--best", 9) == 0
+    expected = [line.split() for line in capsys.readouterr().out.splitlines()]
+    got = [line.split() for line in found.splitlines()]
+    assert len(got) == 9 and [seed for seed, _ in got] == [seed for seed, _ in expected]
+    scores = [float(score) for _, score in got]
+    assert scores == sorted(scores, reverse=True) and scores[0] > scores[-1]
+    with Image.open(folder / "found.png") as sheet:
+        assert sheet.size[0] >= 3 * 32
+
+
+def test_what_cannot_be_shared_says_so(monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun tells its processes
+    assert cli.main(["models"]) == 2
+    said = capsys.readouterr()
+    assert not said.out and said.err == "error: This command runs in one process; start it without torchrun.\n"
+
+
+def test_alone_everything_is_ones_own():
+    items = [3, 1, 2]
+    assert processes.mine(items) == items and processes.gathered(items) == items
+    assert processes.count() == 1 and processes.rank() == 0
+    one = torch.ones(2)
+    assert processes.total(one) is one
