@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rewriting import Rewriter
-from rewriting.experiments.drawing import COLOURS, OUTLINE, bars, few_colours, fitted, lit, outlined, sheet, stacked
+from rewriting.experiments.drawing import COLOURS, OUTLINE, bars, fitted, lit, outlined, sheet, stacked
 from rewriting.experiments.failures import CASES
 from rewriting.experiments.gallery import FIGURES
 from rewriting.experiments.keys_and_values import strongest_inside
@@ -23,6 +24,7 @@ from rewriting.experiments.reflection import (
     selectivity,
     swapped,
 )
+from rewriting.experiments.report import Report
 from rewriting.experiments.succession import fitting
 from tests.tiny import generator
 from weights.recipe.rules import RULES
@@ -53,13 +55,6 @@ def test_stacked_sheets_lie_below_each_other():
     both = stacked(sheet([[picture(1)]]), sheet([[picture(2), picture(3)]]))
     assert both.shape[1] == 2 * 12 + 4
     assert {1, 2, 3} <= set(np.unique(both))
-
-
-def test_few_colours_keeps_the_picture_nearly_as_it_is():
-    smooth = np.linspace(0, 255, 64 * 64).reshape(64, 64).astype(np.uint8)[..., None].repeat(3, 2)
-    reduced = few_colours(smooth, 32)
-    assert len(np.unique(reduced.reshape(-1, 3), axis=0)) <= 32
-    assert np.abs(reduced.astype(int) - smooth).max() <= 255 / 32  # half a step of 32 levels, and rounding
 
 
 def test_an_outline_is_drawn_around_the_mask_and_nothing_else_changes():
@@ -94,6 +89,14 @@ def test_bars_are_as_tall_as_their_values():
     assert tall["elsewhere"] == [pytest.approx(190 / 2, abs=2)]
     with pytest.raises(ValueError, match="2 values"):
         bars("", ["6", "7"], {"reached": [1.0]})
+
+
+def test_a_report_keeps_sheets_as_webp(tmp_path):
+    smooth = np.linspace(0, 255, 64 * 64).reshape(64, 64).astype(np.uint8)[..., None].repeat(3, 2)
+    report = Report("one", "One", tmp_path)
+    report.picture("sheet.webp", smooth, "A sheet")
+    kept = np.asarray(Image.open(report.write() / "sheet.webp").convert("RGB")).astype(int)
+    assert np.abs(kept - smooth).mean() < 3  # lossy, but not visibly so
 
 
 # --- reflection ---------------------------------------------------------------------------------------------------

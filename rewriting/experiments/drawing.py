@@ -11,7 +11,6 @@ GAP, MARGIN, TEXT = 4, 12, 13  # pixels between pictures, around charts, and of 
 PAPER, INK, QUIET, GRID = (255, 255, 255), (34, 34, 40), (110, 110, 120), (226, 226, 232)
 OUTLINE = (255, 214, 10)
 COLOURS = ((38, 103, 160), (222, 122, 42), (64, 140, 88), (170, 66, 90), (120, 96, 170), (120, 120, 120))
-PALETTE = 192  # colours that a sheet keeps: it is a quarter of the size, and looks the same
 
 Cell = np.ndarray | None
 
@@ -38,7 +37,7 @@ def sheet(rows: Sequence[Sequence[Cell]], *, headings: Sequence[str] = (), sides
         for column, cell in enumerate(row):
             if cell is not None:
                 page.paste(Image.fromarray(cell), (left + column * (width + GAP), y))
-    return few_colours(np.asarray(page))
+    return np.asarray(page)
 
 
 def stacked(*sheets: np.ndarray) -> np.ndarray:
@@ -46,12 +45,6 @@ def stacked(*sheets: np.ndarray) -> np.ndarray:
     width = max(one.shape[1] for one in sheets)
     padded = [np.pad(one, ((0, 2 * GAP), (0, width - one.shape[1]), (0, 0)), constant_values=255) for one in sheets]
     return np.concatenate(padded)
-
-
-def few_colours(picture: np.ndarray, colours: int = PALETTE) -> np.ndarray:
-    """The picture in a palette of its own, which PNG keeps in far less room."""
-    reduced = Image.fromarray(picture).quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    return np.asarray(reduced.convert("RGB"))
 
 
 def outlined(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -84,7 +84,7 @@ def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
         rows.append([case.title, *solved.row(found)])
         report.text(f"## {case.title}\n\n{case.why}")
         caption = f"{solved.rule.title}, {settings(case, solved)}; above unmodified, below changed."
-        report.picture(f"failure-{number}.png", worst(solved, found), caption)
+        report.picture(f"failure-{number}.webp", worst(solved, found), caption)
     report.table("In numbers", ["case", *COLUMNS], rows, "Counted on pictures that the rule was not made from.")
 
 

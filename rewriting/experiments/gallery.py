@@ -78,7 +78,7 @@ def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
         rows.append([figure, *solved.row(found)])
         report.number(name, found.worked / found.among)
         seeds = best_matches(solved.rewriter, solved.request, range(FIRST, FIRST + n), BEST)
-        report.picture(f"{name}.png", gallery_sheet(solved, seeds), f"{figure}. {solved.rule.title}.")
+        report.picture(f"{name}.webp", gallery_sheet(solved, seeds), f"{figure}. {solved.rule.title}.")
     report.table(
         "How often the rules work",
         ["figure", *COLUMNS],

@@ -32,8 +32,8 @@ def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
         found, within = matched(solved, n)
         rows.append([solved.rule.title, solved.request.layer, within, area_share(solved)])
         report.number(name, within)
-        report.picture(f"{name}-keys.png", found, f"{solved.rule.title}: what the context's key matches.")
-        report.picture(f"{name}-values.png", alone(solved), f"{solved.rule.title}: values in place and alone.")
+        report.picture(f"{name}-keys.webp", found, f"{solved.rule.title}: what the context's key matches.")
+        report.picture(f"{name}-values.webp", alone(solved), f"{solved.rule.title}: values in place and alone.")
     report.table(
         "Where the keys answer",
         ["rule", "layer", "strongest answer lies in the rule's area", "which is this share of the picture"],

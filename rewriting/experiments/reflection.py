@@ -298,7 +298,7 @@ def _show(report: Report, unchanged: Sequence[np.ndarray], inverted: Sequence[np
     rows = [unchanged[1], inverted[1], unchanged[0], inverted[0]]
     sides = ["windows, unchanged", "windows, inverted", "no windows, unchanged", "no windows, inverted"]
     report.picture(
-        "inverted.png",
+        "inverted.webp",
         sheet([list(row[:SHOWN]) for row in rows], sides=sides),
         f"Windows added and taken away by units, before and after the rank-1 change, strength {STRENGTHS[-1]:g}.",
     )

@@ -13,6 +13,7 @@ from PIL import Image
 
 FORMAT, FORMAT_VERSION = "rewriting-experiment", 1
 JSON, MARKDOWN = "report.json", "report.md"
+ENDINGS, QUALITY = (".png", ".webp"), 90
 ABSENT = "–"
 Cell = str | float | None
 
@@ -45,14 +46,16 @@ class Report:
         self._parts.append({"kind": "table", "title": title, "columns": list(columns), "rows": cells, "note": note})
 
     def picture(self, file_name: str, picture: np.ndarray, caption: str) -> None:
-        """A picture, uint8 (H, W, 3), written as PNG under that name.
+        """A picture, uint8 (H, W, 3), written under that name: as .png to the bit, as .webp in less room.
 
-        Raises ValueError for another array, a name that is no plain .png file name, or one that was used before.
+        Raises ValueError for another array, a name that is no plain .png or .webp file name, or one used before.
         """
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise ValueError(f"The picture {file_name} is {picture.dtype} {picture.shape}; expected uint8 (H, W, 3).")
-        if Path(file_name).name != file_name or not file_name.endswith(".png") or file_name in self._pictures:
-            raise ValueError(f"{file_name!r} is no new name of a .png file; choose another.")
+        if Path(file_name).name != file_name or Path(file_name).suffix not in ENDINGS:
+            raise ValueError(f"{file_name!r} is no plain name of a .png or .webp file; choose another.")
+        if file_name in self._pictures:
+            raise ValueError(f"{file_name!r} is the name of an earlier picture; choose another.")
         self._pictures[file_name] = picture
         self._parts.append({"kind": "picture", "file": file_name, "caption": caption})
 
@@ -65,7 +68,7 @@ class Report:
         folder = self.folder / self.name
         folder.mkdir(parents=True, exist_ok=True)
         for name, picture in self._pictures.items():
-            Image.fromarray(picture).save(folder / name, optimize=True)
+            Image.fromarray(picture).save(folder / name, optimize=True, quality=QUALITY)
         (folder / JSON).write_text(self.json(), encoding="utf-8")
         (folder / MARKDOWN).write_text(self.markdown(), encoding="utf-8")
         return folder

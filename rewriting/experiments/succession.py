@@ -41,7 +41,8 @@ def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
         ["rule", "pictures", "worked alone", "worked in the stack", "elsewhere, alone", "elsewhere, in the stack"],
         rows,
         "On each rule's own unseen pictures. Elsewhere: mean change outside the rule's area, of the full range; in "
-        "the stack that includes what the two other rules are meant to do.",
+        "the stack that includes what the two other rules are meant to do. People count where the segmenter reads "
+        "them: this generator's own crowds are soft, and the ones that the rule puts there are softer still.",
     )
     _show(report, solved, fitting(solver.truth("church"), range(FIRST, FIRST + n))[:SHOWN])
     _orders(report, solved)
@@ -63,7 +64,7 @@ def _show(report: Report, solved: Sequence[Solved], seeds: Sequence[int]) -> Non
     rows = [list(generator.images(seeds, edits[:count])) for count in range(len(edits) + 1)]
     sides = ["unmodified", *(f"+ {one.rule.title}" for one in solved)]
     report.picture(
-        "succession.png",
+        "succession.webp",
         sheet(rows, sides=sides),
         f"The first {len(seeds)} pictures with a word, a spire or dome, and nobody in front; one rule more a row.",
     )
