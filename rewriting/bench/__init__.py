@@ -3,7 +3,8 @@
 `python -m rewriting bench` prints the table; quote ratios, since machines differ and are shared.
 """
 
-from rewriting.bench.measure import Row, run
+from rewriting.bench.measure import SUBJECTS, run
 from rewriting.bench.report import as_json, as_table
+from rewriting.bench.row import Row
 
-__all__ = ["Row", "as_json", "as_table", "run"]
+__all__ = ["SUBJECTS", "Row", "as_json", "as_table", "run"]

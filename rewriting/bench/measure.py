@@ -4,56 +4,42 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
+from rewriting import memory
 from rewriting.bench import straightforward
+from rewriting.bench.row import Row
+from rewriting.bench.studio import answering
 from rewriting.generators import Generator, GeneratorConfig, build
+from rewriting.generators.precision import choose_device, fast_dtype
 from rewriting.generators.stylegan2 import StyleGAN2
 from rewriting.goal import Term
 from rewriting.hub import load_generator
 from rewriting.layer import EditableLayer
-from rewriting.memory import second_moments, whitener
 from rewriting.rewriter import Rewriter
 from rewriting.solve import solve
 
+SUBJECTS = ("solve", "draw", "moments", "search", "app")
 BUNDLED = "church"
 REPEATS = 5
 PATCH = 10  # positions a side that the benchmark's goal covers
 
 
-@dataclass(frozen=True)
-class Row:
-    """One measurement.  ours, theirs: median seconds; spread: slowest over fastest of ours.  note: losses and the
-    like, measured in the same run."""
-
-    what: str
-    ours: float
-    theirs: float | None
-    spread: float
-    note: str = ""
-
-    @property
-    def ratio(self) -> float | None:
-        return None if self.theirs is None else self.theirs / self.ours
-
-
 def timed(run: Callable[[], object], repeats: int = REPEATS) -> tuple[float, float]:
     """Median seconds and slowest over fastest, after one run that warms up."""
     run()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
+    seconds = [once(run) for _ in range(repeats)]
     return statistics.median(seconds), max(seconds) / min(seconds)
 
 
 def once(run: Callable[[], object]) -> float:
+    """Seconds, a GPU's pending work included."""
     start = time.perf_counter()
     run()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -66,26 +52,42 @@ def full_size() -> Generator:
 
 
 def run(
-    *, iterations: int = 2001, ranks: tuple[int, ...] = (1, 3, 10), layers: tuple[int, ...] = (8,)
+    *,
+    only: Sequence[str] = SUBJECTS,
+    iterations: int = 2001,
+    ranks: Sequence[int] = (1, 3, 10),
+    layers: Sequence[int] = (6, 8, 10),
+    device: str = "auto",
 ) -> Iterator[Row]:
-    """All measurements, one after another.  iterations: of the projected gradient, which takes most of the time."""
-    for generator in (load_generator(BUNDLED), full_size()):
-        yield from solves(generator, layers, ranks, iterations)
-        yield from drawing(generator)
-        yield statistics_row(generator, layers[0])
-    yield from searching(load_generator(BUNDLED))
+    """The measurements on those subjects, one after another.
+
+    iterations: of the projected gradient, which takes most of the time.  ranks, layers: of the solves.
+    """
+    chosen = choose_device(device)
+    generators = [load_generator(BUNDLED).to(chosen), full_size().to(chosen)]
+    for generator in generators:
+        if "solve" in only:
+            yield from solves(generator, layers, ranks, iterations)
+        if "draw" in only:
+            for precision in dict.fromkeys((torch.float32, fast_dtype(chosen))):
+                yield from drawing(generator, precision)
+        if "moments" in only:
+            yield moments(generator)
+    if "search" in only:
+        yield from searching(generators[0])
+    if "app" in only:
+        yield from answering()
 
 
 @torch.no_grad()
-def solves(generator: Generator, layers: tuple[int, ...], ranks: tuple[int, ...], iterations: int) -> Iterator[Row]:
+def solves(generator: Generator, layers: Sequence[int], ranks: Sequence[int], iterations: int) -> Iterator[Row]:
     """The solve of a pasted patch, without locality, against the projected gradient on the same goal."""
     for number in layers:
         layer, term, context = goal(generator, number)
-        moment = second_moments(generator, [number], samples=64)[number]
+        moment = memory.second_moments(generator, [number], samples=64)[number]
         for rank in ranks:
-            whitening = whitener(moment)
-            top = torch.linalg.svd(context.double() @ whitening, full_matrices=False)[2][:rank]
-            directions = torch.linalg.qr((top @ whitening).t())[0].t().float()
+            weights = torch.ones(len(context))
+            directions = memory.directions(context.cpu(), weights, moment, rank).to(context.device)
             found = [solve(layer, [term], directions)]
             ours, spread = timed(lambda d=directions, t=term, la=layer: solve(la, [t], d), 3)
             left: list[float] = []
@@ -108,41 +110,50 @@ def goal(generator: Generator, number: int) -> tuple[EditableLayer, Term, torch.
     start = (size - PATCH) // 2
     here = slice(start, start + PATCH)
     target[..., here, here] = source[..., here, here]
-    weight = torch.zeros(size, size)
+    weight = torch.zeros(size, size, device=target.device)
     weight[here, here] = 1 / PATCH**2
     half = slice(start // layer.ratio, (start + PATCH) // layer.ratio)
     return layer, Term(one, target, weight, "goal"), one.key[0][:, half, half].flatten(1).t()
 
 
 @torch.no_grad()
-def drawing(generator: Generator) -> Iterator[Row]:
+def drawing(generator: StyleGAN2, precision: torch.dtype) -> Iterator[Row]:
     """Pictures, against the straightforward implementation; and resumed from layer 8, against whole ones."""
-    if not isinstance(generator, StyleGAN2):
-        return
-    for batch in (1, 16 if generator.config.resolution <= 128 else 4):
+    name = f"{generator.config.name}, {str(precision).removeprefix('torch.')}"
+    for batch in (1, 16):
         z = generator.latents(range(batch))
-        ours, spread = timed(lambda z=z: generator(z))
+        generator.compute_dtype = torch.float32
         theirs, _ = timed(lambda z=z: straightforward.draw(generator, z), 2)
-        apart = float((generator(z) - straightforward.draw(generator, z)).abs().mean()) / 2
-        note = f"mean difference {apart:.1e} of the range"
-        yield Row(f"draw {batch}, {generator.config.name}", ours, theirs, spread, note)
+        expected = straightforward.draw(generator, z)
+        generator.compute_dtype = precision
+        ours, spread = timed(lambda z=z: [generator(some) for some in z.split(generator.batch_size)])
+        drawn = torch.cat([generator(some) for some in z.split(generator.batch_size)])
+        apart = float((drawn - expected).abs().mean()) / 2
+        yield Row(f"draw {batch}, {name}", ours, theirs, spread, f"mean difference {apart:.1e} of the range")
     rewriter = Rewriter(generator, 8)
     rewriter.images(range(4))
     resumed, spread = timed(lambda: rewriter.images(range(4)))
     whole, _ = timed(lambda: generator.images(range(4)))
-    yield Row(
-        f"draw 4 again from layer 8, {generator.config.name}", resumed, whole, spread, "against drawing them whole"
-    )
+    yield Row(f"draw 4 again from layer 8, {name}", resumed, whole, spread, "against drawing them whole")
+    generator.compute_dtype = torch.float32
 
 
 @torch.no_grad()
-def statistics_row(generator: Generator, layer: int) -> Row:
-    """The sum of k k^T over 16 pictures' keys, against one outer product a position."""
-    key = generator.enter(generator.map(generator.latents(range(16))), layer).key
-    rows = key.permute(0, 2, 3, 1).flatten(0, 2)
-    ours, spread = timed(lambda: rows.double().t() @ rows.double())
-    theirs, _ = timed(lambda: straightforward.second_moment(key), 1)
-    return Row(f"second moment of 16 pictures, {generator.config.name}, layer {layer}", ours, theirs, spread)
+def moments(generator: StyleGAN2, layer: int = 8, pictures: int = 1000, few: int = 8) -> Row:
+    """C of a layer over 1000 pictures (100 at full size), against drawing whole pictures and adding one outer product
+    a position, of which a few pictures are measured and the rest reckoned."""
+    pictures = pictures if generator.config.resolution <= 128 else pictures // 10
+    ours = once(lambda: memory.second_moments(generator, [layer], samples=pictures))
+    z = generator.latents(range(few), "row")
+    straightforward.draw(generator, z[:1])
+    theirs = once(
+        lambda: (
+            straightforward.draw(generator, z),
+            straightforward.second_moment(generator.enter(generator.map(z), layer).key),
+        )
+    )
+    what = f"second moment of {pictures} pictures, {generator.config.name}, layer {layer}"
+    return Row(what, ours, theirs * pictures / few, 1.0, f"straightforward: from {few} pictures")
 
 
 def searching(generator: Generator) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from rewriting.bench.measure import Row
+from rewriting.bench.row import Row
 
 
 def machine() -> dict[str, Any]:

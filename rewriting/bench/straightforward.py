@@ -89,7 +89,7 @@ def projected_gradient(
 def second_moment(key: Tensor) -> Tensor:
     """(B, I, h, w) -> (I, I), the sum over positions one outer product at a time, as the paper's code adds it up."""
     rows = key.permute(0, 2, 3, 1).flatten(0, 2)
-    total = torch.zeros(rows.shape[1], rows.shape[1])
+    total = rows.new_zeros(rows.shape[1], rows.shape[1])
     for chunk in rows.split(256):
         total = torch.addbmm(total, chunk[:, :, None], chunk[:, None, :])
     return total

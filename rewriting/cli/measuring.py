@@ -11,18 +11,31 @@ from typing import Any
 from rewriting.cli.options import command
 
 STEPS = 2001  # of the paper's code
+LAYERS, RANKS = (6, 8, 10), (1, 3, 10)
 EXAMPLES = """
 # everything, which takes a while: the paper's way takes as long as it takes
 python -m rewriting bench --json bench.json
 
+# how fast it draws, and how soon the studio answers
+python -m rewriting bench draw app
+
+# one solve, at full size and on a bundled generator
+python -m rewriting bench solve --layers 8 --ranks 1
+
 # only to see that it runs: the solves' ratios are then against 20 steps of the paper's way, not against all 2001
-python -m rewriting bench --iterations 20
+python -m rewriting bench solve --iterations 20
 """
 
 
 def add_commands(commands: Any) -> None:
     summary = "Measure how fast it is here, each time beside the straightforward way to do the same."
     parser = command(commands, "bench", bench, summary, EXAMPLES)
+    parser.add_argument(
+        "only", nargs="*", metavar="SUBJECT", help="solve, draw, moments, search or app (default: all)"
+    )
+    parser.add_argument("--layers", type=int, nargs="+", default=LAYERS, metavar="N", help="of the solves")
+    parser.add_argument("--ranks", type=int, nargs="+", default=RANKS, metavar="N", help="of the solves")
+    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu or cuda")
     parser.add_argument("--json", metavar="FILE", help="where to write the numbers, for programs")
     parser.add_argument(
         "--iterations",
@@ -34,12 +47,15 @@ def add_commands(commands: Any) -> None:
 
 
 def bench(options: argparse.Namespace) -> None:
-    from rewriting.bench import as_json, as_table, run
+    from rewriting.bench import SUBJECTS, as_json, as_table, run
 
+    if unknown := set(options.only) - set(SUBJECTS):
+        raise ValueError(f"There is no subject {sorted(unknown)[0]!r}; choose from {', '.join(SUBJECTS)}.")
     if options.iterations < 1:
         raise ValueError(f"--iterations is {options.iterations}; give 1 or more.")
     rows = []
-    for row in run(iterations=options.iterations):
+    chosen = {"only": options.only or SUBJECTS, "layers": options.layers, "ranks": options.ranks}
+    for row in run(**chosen, iterations=options.iterations, device=options.device):
         rows.append(row)
         print(f"measured: {row.what}", file=sys.stderr, flush=True)
     print(as_table(rows))
