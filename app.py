@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+if os.environ.get("SPACES_ZERO_GPU"):
+    import spaces  # noqa: F401 - of a ZeroGPU Space, where it wants to come before PyTorch
+
 from rewriting.cli import fail
 from rewriting.cli.options import choose_device
 
@@ -56,18 +59,25 @@ def open_workshop(device: str, first: str) -> Workshop:
     """What the page works in, with generators on that device; `first` is loaded.  Raises what loading raises."""
     from rewriting import load_generator
     from rewriting.checkpoints import read_checkpoint
+    from rewriting.generators import bundled
     from rewriting.generators.precision import fast_dtype
+    from rewriting.studio import zerogpu
     from rewriting.studio.workshop import Workshop
 
-    chosen = choose_device(device)
+    chosen = choose_device("cpu" if zerogpu.present() else device)  # ZeroGPU only pretends to have one here
 
-    def load(name: str) -> Generator:
-        local_file = Path(name).is_file()  # a checkpoint as people have them: .pt, .pkl, .pth
-        generator = (read_checkpoint(name) if local_file else load_generator(name)).to(chosen)
-        generator.compute_dtype = fast_dtype(chosen)
+    def prepare(generator: Generator) -> Generator:
+        generator.to(chosen).compute_dtype = fast_dtype(chosen)
         return generator
 
-    workshop = Workshop(load)
+    def load(name: str) -> Generator:
+        path = Path(name)
+        if path.is_file():  # a checkpoint as people have them: .pt, .pkl, .pth
+            return prepare(read_checkpoint(name))
+        folder = path.is_dir() and name not in bundled()
+        return prepare(load_generator(path if folder else name))
+
+    workshop = Workshop(load, prepare=prepare)
     workshop.generator(first)
     return workshop
 
@@ -83,12 +93,21 @@ def warm(workshop: Workshop, first: str, stopped: threading.Event) -> None:
         workshop.draw_ahead(workshop.open(first))
 
 
+def reached_by_others(options: argparse.Namespace) -> bool:
+    """Whether other machines than this one may open the page."""
+    name = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    return options.share or name not in ("127.0.0.1", "localhost", "::1")
+
+
 def serve(workshop: Workshop, options: argparse.Namespace) -> None:
     """The page, until it is interrupted.  Raises OSError if the port is taken."""
     import gradio as gr
 
+    from rewriting.hub.access import PUBLIC
     from rewriting.studio.page import CSS, build
 
+    if reached_by_others(options):
+        os.environ[PUBLIC] = "1"  # whoever asks from now on is a visitor, without this machine's files and login
     page = build(workshop, options.generator)
     page.launch(
         prevent_thread_lock=True,

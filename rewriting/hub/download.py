@@ -138,7 +138,7 @@ def fetch(
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     names = _wanted(repo_id, sizes, required, optional, expected)
     if info.gated:
-        _check_admitted(repo_id, info.sha, token, endpoint)
+        check_admitted(repo_id, info.sha, token, endpoint)
     for name in names:
         path = _download(repo_id, name, sizes[name], info.sha, token, endpoint, cache_dir, progress)
         if name == CONFIG:
@@ -211,7 +211,7 @@ def _check_format(repo_id: str, path: Path, expected: str) -> None:
     )
 
 
-def _check_admitted(repo_id: str, commit: str, token: Token, endpoint: str | None) -> None:
+def check_admitted(repo_id: str, commit: str, token: Token, endpoint: str | None) -> None:
     """Asks for a gated file's header: one in the cache would be opened without the Hub's consent."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 

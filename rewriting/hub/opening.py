@@ -15,11 +15,23 @@ from typing import Any, TypeVar
 from rewriting.edit import CONFIG, FACTORS, EditStack
 from rewriting.generators import Generator
 from rewriting.generators.files import WEIGHTS
-from rewriting.hub.access import Gated, Missing, Progress, Token, Unreachable, check_repo_id, host, reading_token
-from rewriting.hub.download import kept_in_cache, look_up
+from rewriting.hub.access import (
+    Gated,
+    Missing,
+    Progress,
+    Token,
+    Unreachable,
+    check_repo_id,
+    check_revision,
+    host,
+    hosted,
+    reading_token,
+)
+from rewriting.hub.download import check_admitted, kept_in_cache, look_up
 from rewriting.hub.loading import fitting, load_base, load_generator, read_rule, split_revision
 
 T = TypeVar("T")
+Known = Callable[[str, str, bool], Generator | None]
 
 
 @dataclass(frozen=True)
@@ -54,23 +66,30 @@ def open_repo(
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
     at_hand: Generator | None = None,
+    known: Known = lambda repo_id, commit, with_token: None,
 ) -> Opened:
     """A generator, or rules together with the generator they were made for, whichever the repo holds.
 
-    at_hand: used for rules that were made for it, instead of fetching it.  Other options as for `load_generator`.
+    at_hand: used for rules that were made for it, instead of fetching it.  known: asked for a generator at a commit,
+    which it may have already, once it is clear who may see it.  Other options as for `load_generator`.
     Raises HubError.
     """
+    check_revision(revision)
     access: dict[str, Any] = {"endpoint": endpoint, "cache_dir": cache_dir}
     if progress:
         progress(0.0, f"Looking at {repo_id}")
-    holds_rules, _ = least(lambda t: _holds_rules(repo_id, revision, token=t, **access), token)
+    (holds_rules, commit), needed = least(lambda t: _look(repo_id, revision, token=t, **access), token)
     access["progress"] = progress
     if not holds_rules:
+        if (generator := known(repo_id, commit, needed)) is not None:
+            return Opened(generator, EditStack(), needed)
         generator, needed = least(lambda t: load_generator(repo_id, revision=revision, token=t, **access), token)
         return Opened(generator, EditStack(), needed)
     (stack, commit), _ = least(lambda t: read_rule(repo_id, revision=revision, token=t, **access), token)
     if at_hand is not None and stack[0].base == at_hand.digest():
         return Opened(at_hand, fitting(stack, at_hand), False)
+    if commit and (generator := known(stack[0].generator, commit, False)) is not None:
+        return Opened(generator, fitting(stack, generator), False)
     generator, needed = least(lambda t: load_base(stack, revision=commit or None, token=t, **access), token)
     return Opened(generator, fitting(stack, generator), needed)
 
@@ -88,15 +107,19 @@ def least(read: Callable[[Token], T], token: Token) -> tuple[T, bool]:
         return read(token), True
 
 
-def _holds_rules(
+def _look(
     repo_id: str, revision: str | None, *, token: Token, endpoint: str | None, cache_dir: str | Path | None
-) -> bool:
-    """Whether it is a repo of rules rather than of a generator; where the Hub is silent, the cache may know."""
+) -> tuple[bool, str]:
+    """Whether it is a repo of rules rather than of a generator, and the commit; where the Hub is silent, the cache may
+    know."""
     try:
         info = look_up(repo_id, revision=revision, token=token, endpoint=endpoint)
     except Unreachable:
         for name in (FACTORS, WEIGHTS):
-            if kept_in_cache(repo_id, (CONFIG, name), revision, cache_dir) is not None:
-                return name == FACTORS
+            kept = kept_in_cache(repo_id, (CONFIG, name), revision, cache_dir)
+            if kept is not None and not hosted():
+                return name == FACTORS, kept.commit
         raise
-    return FACTORS in {file.rfilename for file in info.siblings or ()}
+    if info.gated:
+        check_admitted(repo_id, info.sha, token, endpoint)
+    return FACTORS in {file.rfilename for file in info.siblings or ()}, info.sha

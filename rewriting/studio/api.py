@@ -16,6 +16,7 @@ from rewriting.presets import presets
 from rewriting.request import Request
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import polite
+from rewriting.studio.names import public_name
 from rewriting.studio.pictures import data_url
 from rewriting.studio.workshop import Workshop
 
@@ -91,7 +92,7 @@ class Api:
         """
         session = desk.session
         return {
-            "generator": session.generator,
+            "generator": public_name(session.generator),
             "missing": session.request.missing(),
             "solved": session.solved,
             "can_undo": bool(session.past),

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
+from rewriting.generators import bundled
+from rewriting.hub import Account
+from rewriting.studio.names import public_name
 from rewriting.studio.session import Session
 from rewriting.studio.view import View
 
@@ -23,6 +26,9 @@ class Desk:
       the jump is not put in force after it.
 
     gradio copies the desk it was given for each visitor.
+
+    token: what the visitor typed to sign in to the Hub, which leaves this process for nobody but the Hub; account:
+    whose it is.  opened: keys of the generators that this visitor may turn to, by the name that the page shows.
     """
 
     def __init__(self, session: Session, view: View | None = None):
@@ -31,10 +37,21 @@ class Desk:
         self._turns: dict[str, int] = {}
         self._doing: dict[str, str] = {}  # what is under way, in words, by topic
         self.numbers: tuple[tuple[str, str], ...] = ()  # said of the results on the page
+        self.token: str | None = None
+        self.account: Account | None = None
+        self.opened = {public_name(session.generator): session.generator}
         self._lock = RLock()
 
     def __deepcopy__(self, memo: dict) -> Desk:
         return Desk(self.session, self.view)
+
+    def key_of(self, name: str) -> str:
+        """The key of a generator that the page offers this visitor; ValueError for any other, wherever it may be."""
+        if name in bundled():
+            return name
+        if name not in self.opened:
+            raise ValueError(f"There is no generator {name!r:.80} on the page; open it from the Hub first.")
+        return self.opened[name]
 
     def change(self, make: Callable[[Session], Session], *, since: int | None = None) -> bool:
         """Change what was made; False, and nothing done, if the visitor has jumped `since` then."""

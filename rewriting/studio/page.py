@@ -20,6 +20,8 @@ from rewriting.studio.components import (
 )
 from rewriting.studio.components.base import StudioComponent, static
 from rewriting.studio.desk import Desk
+from rewriting.studio.hub_view import lay_out_hub
+from rewriting.studio.names import label, public_name
 from rewriting.studio.parts import Parts
 from rewriting.studio.pictures import preview_halves
 from rewriting.studio.showing import NOTHING_COPIED, Showing, step_head
@@ -33,12 +35,12 @@ def own_text(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
-CSS = static("colours.css") + own_text("page.css")
+CSS = static("colours.css") + own_text("page.css") + own_text("hub.css")
 TITLE = "Rewriting"
 MODES = [("Copy and paste", "replace"), ("Erase", "erase")]
 SLOTS = [("1 Copy", "copy"), ("2 Paste", "paste"), ("3 Where it holds", "context")]
 KINDS = [("Holds here", "context"), ("Keep as it is", "preserve")]
-TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore")]
+TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore"), ("Hub", "hub")]
 ORDERS = [("Best matches", "best"), ("Any pictures", "random")]
 EXPLORE = "<p class='quiet'>Look into the rule being made: what it will reach, what it copies, where to write it.</p>"
 SHARE = "<h2>Take it home, or bring one along</h2>"
@@ -59,9 +61,9 @@ def lay_out(workshop: Workshop, desk: Desk) -> Parts:
     state = gr.State(desk)
     with gr.Row(elem_id="head"):
         gr.HTML(f"<h1>{TITLE}</h1><p>Change the rules of an image generator, not one image.</p>", elem_id="title")
-        choices = [(name.capitalize(), name) for name in dict.fromkeys([*bundled(), desk.session.generator])]
+        choices = [(label(name), name) for name in dict.fromkeys([*bundled(), *desk.opened])]
         generator = gr.Radio(
-            choices, value=desk.session.generator, show_label=False, container=False, label="Generator",
+            choices, value=public_name(desk.session.generator), show_label=False, container=False, label="Generator",
             elem_id="generator", elem_classes="choose",
         )  # fmt: skip
     cards = PresetCards(cards=[card(p) for p in presets().values()], label="Rules to try", elem_id="cards")
@@ -172,6 +174,8 @@ def lay_out_seeing() -> Components:
             pictures = lay_out_pictures()
         with gr.Column(elem_id="explore"):
             exploring = lay_out_exploring()
+        with gr.Column(elem_id="hub"):
+            hub = lay_out_hub()
     with gr.Column(elem_id="panel-rules"):
         with gr.Row(elem_id="bar-history"):
             gr.HTML("<h2>Rules in force</h2>", padding=False)
@@ -182,7 +186,7 @@ def lay_out_seeing() -> Components:
         rules = RuleList(elem_id="rules")
     history = {"rules": rules, "new": new, "undo": undo, "redo": redo, "reset": reset}
     own = {"tabs": tabs, "busy": busy, "stop": stop} | history
-    return own | results | pictures | exploring | lay_out_sharing()
+    return own | results | pictures | exploring | lay_out_sharing() | {"hub": hub}
 
 
 def lay_out_results() -> Components:

@@ -15,6 +15,7 @@ from rewriting.studio.components import (
     PresetCards,
     RuleList,
 )
+from rewriting.studio.hub_view import HubParts
 
 
 @dataclass
@@ -79,6 +80,7 @@ class Parts:
     save_walk: gr.Button
     files: gr.File
     upload: gr.File
+    hub: HubParts
 
     @property
     def in_hand(self) -> list:

@@ -11,6 +11,7 @@ import numpy as np
 from rewriting.edit import Edit, EditStack
 from rewriting.masks import bounding_box
 from rewriting.request import Region, Request
+from rewriting.studio.names import public_name
 from rewriting.studio.packed import PackedRequest
 
 MAX_STEPS = 60
@@ -265,7 +266,7 @@ class Session:
 
 
 def _nothing(generator: str) -> PackedRequest:
-    return PackedRequest.of(Request(generator=generator))
+    return PackedRequest.of(Request(generator=public_name(generator)))
 
 
 def centre(mask: np.ndarray) -> tuple[int, int]:

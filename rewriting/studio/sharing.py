@@ -15,6 +15,7 @@ from PIL import Image
 from rewriting.edit import CONFIG, FACTORS, MAX_EDITS, REQUESTS, EditStack
 from rewriting.generators import bundled
 from rewriting.request import Region, Request
+from rewriting.studio.names import public_name, same
 from rewriting.studio.pictures import save_walk, sheet
 from rewriting.studio.session import Session
 from rewriting.studio.workshop import PAIRS, SIDE, Workshop
@@ -33,7 +34,7 @@ def file_name(session: Session, folder: Path, ending: str) -> Path:
 
 def save_request(session: Session, folder: Path) -> Path:
     """The request as JSON; `Request.load` and the studio open it again."""
-    return session.request.with_(generator=session.generator).save(file_name(session, folder, ".json"))
+    return session.request.with_(generator=public_name(session.generator)).save(file_name(session, folder, ".json"))
 
 
 def save_edit(session: Session, folder: Path) -> Path:
@@ -88,7 +89,9 @@ def open_file(path: str | Path, session: Session, workshop: Workshop) -> Session
 
 def adopt_all(stack: EditStack, session: Session, workshop: Workshop) -> Session:
     """Put edits from elsewhere in force, after those that are."""
-    before, session = session, _opened(session, stack[0].generator, workshop)
+    before = session
+    if not stack[0].base or stack[0].base != workshop.generator(session.generator).digest():
+        session = _opened(session, stack[0].generator, workshop)
     generator = workshop.generator(session.generator)
     if len(session.rules) + len(stack) > MAX_EDITS:
         raise ValueError(
@@ -98,12 +101,13 @@ def adopt_all(stack: EditStack, session: Session, workshop: Workshop) -> Session
         edit.check_fits(generator)
         if edit.request is not None:
             edit = edit.with_(request=_fitted(edit.request, session.generator, workshop))
-        session = session.adopt(edit, edit.request or Request(generator=session.generator), "open rules", new=True)
+        request = edit.request or Request(generator=public_name(session.generator))
+        session = session.adopt(edit, request, "open rules", new=True)
     return session.as_one_step(before)
 
 
 def _opened(session: Session, generator: str, workshop: Workshop) -> Session:
-    if not generator or generator == session.generator:
+    if not generator or same(generator, session.generator):
         return session
     if generator not in bundled():
         raise ValueError(f"The file was made for the generator {generator[:80]!r}; open that one first.")
@@ -116,7 +120,7 @@ def _fitted(request: Request, generator: str, workshop: Workshop) -> Request:
     if request.layer is not None:
         workshop.generator(generator).check_layer(request.layer)
     return request.with_(
-        generator=generator,
+        generator=public_name(generator),
         copy=_sized(request.copy) if request.copy else None,
         paste=_sized(request.paste) if request.paste else None,
         context=tuple(map(_sized, request.context)),

@@ -9,11 +9,13 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from rewriting.generators import bundled
 from rewriting.masks import encode_mask
 from rewriting.presets import preset
 from rewriting.request import Region, Request
 from rewriting.studio.components.cards import STRENGTH
 from rewriting.studio.desk import Desk
+from rewriting.studio.names import label, public_name
 from rewriting.studio.parts import Parts
 from rewriting.studio.results import Drawn
 from rewriting.studio.session import Rule, Session, centre
@@ -178,6 +180,13 @@ class Showing:
         """The name of the preset that is being looked at."""
         return session.rule.preset if session.rule and session.rule.preset else None
 
+    def picker(self, desk: Desk) -> Updates:
+        """The generators to turn to: those that come along, the one that the page opened on, and the latest others."""
+        here, names = public_name(desk.session.generator), list(desk.opened)
+        others = [name for name in names[1:] if name != here][-1:]
+        choices = [(label(name), name) for name in dict.fromkeys([*bundled(), names[0], *others, here])]
+        return {self.parts.generator: gr.update(choices=choices, value=here)}
+
     # --- results ----------------------------------------------------------------------------------------------------
 
     def plain(self, desk: Desk) -> Updates:
@@ -248,7 +257,7 @@ class Showing:
         session = desk.session
         if not session.rules:
             return says(
-                f"What the {session.generator.rsplit('/', 1)[-1]} generator draws",
+                f"What the {label(session.generator).lower()} generator draws",
                 ("", "Press a rule above to change it, or make one of your own in steps 1 to 4."),
             )
         one = session.rule or (session.rules[0] if len(session.rules) == 1 else None)

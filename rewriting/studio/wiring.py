@@ -8,12 +8,13 @@ from typing import Any
 import gradio as gr
 
 from rewriting.studio.api import Api, offer
-from rewriting.studio.events import Exploring, Making, Pictures, Rules, Sharing
+from rewriting.studio.events import Exploring, Hub, Making, Pictures, Rules, Sharing
 from rewriting.studio.events.base import polite
 from rewriting.studio.parts import Parts
 from rewriting.studio.showing import Showing
 from rewriting.studio.workshop import Workshop
 
+WAITING = {"concurrency_id": "hub", "concurrency_limit": 16}  # what mostly waits for the Hub
 HEAVY = {"concurrency_id": "generator", "concurrency_limit": 2}  # what draws or solves for long
 # On phones the pictures and the canvases are far apart.
 GO = "(name, block) => innerWidth <= 860 && document.querySelector(name).scrollIntoView({block, behavior: 'smooth'})"
@@ -32,6 +33,7 @@ def wire(workshop: Workshop, parts: Parts) -> None:
     wire_rules(parts, Rules(show), on)
     wire_exploring(parts, Exploring(show), on)
     wire_sharing(parts, Sharing(show), on)
+    wire_hub(parts, Hub(show), on)
     offer(Api(workshop), parts.desk)
 
 
@@ -141,3 +143,18 @@ def wire_sharing(p: Parts, sharing: Sharing, on: Listener) -> None:
     on(p.save_sheet.click, sharing.save_sheet, [], [p.files], heavy=True)
     on(p.save_walk.click, sharing.save_walk, [], [p.files, *p.in_work], heavy=True)
     on(p.upload.upload, sharing.open_file, [p.upload], [*p.in_all, p.upload], heavy=True)
+
+
+def wire_hub(p: Parts, hub: Hub, on: Listener) -> None:
+    h, opened = p.hub, [*p.in_all, p.hub.opening]
+    on(p.tabs.input, hub.visit_hub, [p.tabs], [h.finding, h.found, *h.in_account], **WAITING)
+    on(h.open.click, hub.open_repo, [h.address], opened, **WAITING)
+    on(h.address.submit, hub.open_repo, [h.address], opened, api_visibility="private", **WAITING)
+    on(h.found.select, hub.open_found, [h.found], [*opened, h.address], **WAITING)
+    on(h.find.click, hub.find_rules, [h.search], [h.finding, h.found], **WAITING)
+    on(h.search.submit, hub.find_rules, [h.search], [h.finding, h.found], api_visibility="private", **WAITING)
+    on(h.sign_in.click, hub.sign_in, [h.token], h.in_account, **WAITING)
+    on(h.token.submit, hub.sign_in, [h.token], h.in_account, api_visibility="private", **WAITING)
+    on(h.sign_out.click, hub.sign_out, [], h.in_account)
+    wish = [h.namespace, h.name, h.what, h.visibility, h.how]
+    on(h.publish.click, hub.publish_rules, wish, [h.published], **WAITING)

@@ -18,7 +18,9 @@ from rewriting.hub import load_generator
 from rewriting.presets import preset, presets
 from rewriting.request import Request
 from rewriting.rewriter import Matches, Rewriter
+from rewriting.studio import zerogpu
 from rewriting.studio.gallery import Gallery, Picture
+from rewriting.studio.names import repo_of, same, sealed
 from rewriting.studio.pictures import cutout, data_url, enlarged, outline
 from rewriting.studio.preparing import Preparation
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
@@ -42,8 +44,16 @@ class Workshop:
 
     searched = SEARCHED
 
-    def __init__(self, load: Callable[[str], Generator] = load_generator):
-        self._load = load
+    def __init__(
+        self,
+        load: Callable[[str], Generator] = load_generator,
+        *,
+        prepare: Callable[[Generator], Generator] = lambda generator: generator,
+        endpoint: str | None = None,
+    ):
+        """load: a bundled generator, or one that whoever started the studio named.  prepare: what is done to one from
+        the Hub before it is used, such as moving it to a device.  endpoint: address of another Hub."""
+        self._load, self._prepare, self.endpoint = load, prepare, endpoint
         self._generators: OrderedDict[str, Generator] = OrderedDict()
         self._rewriters: OrderedDict[tuple[str, int], Rewriter] = OrderedDict()
         self._presets: dict[str, Edit] = {}
@@ -54,10 +64,32 @@ class Workshop:
     # --- generators -------------------------------------------------------------------------------------------------
 
     def generator(self, name: str) -> Generator:
-        """Loaded once and shared.  Raises what `load_generator` raises."""
+        """Loaded once and shared by all who know its name (see `names`).  Raises what `load_generator` raises."""
+        with self._lock:
+            if name not in self._generators and not repo_of(name)[0]:
+                self._generators[name] = self._load(name)
+                self._make_room()
+            if name in self._generators:
+                self._generators.move_to_end(name)
+                return self._generators[name]
+        return self.add(name, self._again(name))  # a download, which nobody else waits for
+
+    def _again(self, name: str) -> Generator:
+        """A generator from the Hub that had to make room, with nobody's token."""
+        repo_id, commit = repo_of(name)
+        if sealed(name):
+            raise ValueError(f"{repo_id} had to make room for other generators; open it from the Hub again.")
+        return load_generator(repo_id, revision=commit, token=False, endpoint=self.endpoint)
+
+    def has(self, name: str) -> bool:
+        """Whether the generator is there without loading it."""
+        return name in self._generators
+
+    def add(self, name: str, generator: Generator) -> Generator:
+        """Share a generator from the Hub under its key; the one that is there already, if there is one."""
         with self._lock:
             if name not in self._generators:
-                self._generators[name] = self._load(name)
+                self._generators[name] = self._prepare(generator)
                 self._make_room()
             self._generators.move_to_end(name)
             return self._generators[name]
@@ -89,6 +121,8 @@ class Workshop:
 
     def draw_ahead(self, session: Session) -> None:
         """Begin, in the background, what the first rewriting and the first search of this request will wait for."""
+        if zerogpu.worth_it(self.generator(session.generator)):
+            return  # its processor is another
         rewriter = self.rewriter(session.generator, session.request.layer)
         self._preparation.begin(rewriter, session.numbering, self.searched)
 
@@ -106,7 +140,9 @@ class Workshop:
     # --- pictures ---------------------------------------------------------------------------------------------------
 
     def _draw(self, name: str, seeds: Sequence[int], numbering: Numbering) -> np.ndarray:
-        return self.generator(name).images(seeds, seeding=numbering.seeding, truncation=numbering.truncation)
+        generator = self.generator(name)
+        lent = zerogpu.drawn(generator, seeds, (), numbering)
+        return lent if lent is not None else generator.images(seeds, **numbering._asdict())
 
     def _drawn(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[Picture]:
         return self._gallery.pictures(name, seeds, numbering or Numbering())
@@ -128,13 +164,17 @@ class Workshop:
         layers = [rule.edit.layer for rule in session.rules if rule.edit.enabled and rule.edit.strength]
         if not layers:
             return self.plain(session, seeds)
+        lent = zerogpu.drawn(self.generator(session.generator), seeds, session.stack, session.numbering)
+        if lent is not None:
+            return lent
         how = session.numbering._asdict()
         return self.rewriter(session.generator, min(layers)).images(seeds, session.stack, **how)
 
     def results(self, session: Session, seeds: Sequence[int]) -> Iterator[Drawn]:
         """Pictures before and after, more and more of them."""
         drawn = Drawn(list(seeds), known=self._gallery.known(session.generator, seeds, session.numbering))
-        for end in CHUNKS:
+        at_once = zerogpu.worth_it(self.generator(session.generator))
+        for end in CHUNKS[-1:] if at_once else CHUNKS:
             some = drawn.seeds[len(drawn.before) : end]
             if some:
                 drawn = drawn.and_(self._drawn(session.generator, some, session.numbering), self.edited(session, some))
@@ -159,8 +199,9 @@ class Workshop:
     def search(self, session: Session, count: int | None = None, best: int = 240) -> Iterator[tuple[int, list[int]]]:
         """Look through pictures 0 .. count - 1: how many were looked at, and the best matches so far."""
         count, scores = count or self.searched, np.empty(0)
-        for start in range(0, count, SEARCH_STEP):
-            found = self.matches(session, range(start, min(count, start + SEARCH_STEP)))
+        step = count if zerogpu.worth_it(self.generator(session.generator)) else SEARCH_STEP
+        for start in range(0, count, step):
+            found = self.matches(session, range(start, min(count, start + step)))
             scores = np.concatenate([scores, found.scores])
             yield len(scores), [int(i) for i in np.argsort(-scores, kind="stable")[:best]]
 
@@ -182,6 +223,9 @@ class Workshop:
     def matches(self, session: Session, seeds: Sequence[int]) -> Matches:
         """How strongly some pictures respond to the context, and where."""
         request = session.request
+        lent = zerogpu.matched(self.generator(session.generator), request, seeds, session.numbering)
+        if lent is not None:
+            return lent
         return self.rewriter(session.generator, request.layer).matches(request, seeds, **session.numbering._asdict())
 
     # --- rules ------------------------------------------------------------------------------------------------------
@@ -189,10 +233,11 @@ class Workshop:
     def solve(self, session: Session) -> Edit:
         """Solve the session's request; the session stays as it is."""
         request = session.request
-        if request.generator and request.generator != session.generator:
+        if request.generator and not same(request.generator, session.generator):
             raise ValueError(f"The request was made for {request.generator!r}; open that generator first.")
         request.check()
-        return self.rewriter(session.generator, request.layer).solve(request)
+        lent = zerogpu.solved(self.generator(session.generator), request)
+        return lent or self.rewriter(session.generator, request.layer).solve(request)
 
     def rewrite(self, session: Session) -> Session:
         """Solve the session's request and put the rule in force."""

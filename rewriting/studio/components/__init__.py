@@ -3,6 +3,7 @@
 from rewriting.studio.components.canvas import MaskCanvas, PlacementCanvas
 from rewriting.studio.components.cards import ContextTray, PresetCards, RuleList
 from rewriting.studio.components.masks import mask_to_url, url_to_mask
+from rewriting.studio.components.repos import RepoCards
 from rewriting.studio.components.sheet import PairSheet, PictureSheet
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "PictureSheet",
     "PlacementCanvas",
     "PresetCards",
+    "RepoCards",
     "RuleList",
     "mask_to_url",
     "url_to_mask",

@@ -15,6 +15,7 @@ How things travel between Python and the page, the same for every component:
   | both canvases | `choose` | nothing: a picture is asked for |
   | `PictureSheet`, `PairSheet` | `select` | the picture's seed |
   | `PresetCards` | `select` | the card's name |
+  | `RepoCards` | `select` | the repo's id |
   | `ContextTray` | `edit`, `remove`, `add` | {"kind", "index", "id"}; only {"kind": "add"} for `add` |
   | `RuleList` | `input` | {"rows": [...], "action": {"kind", "id", ...}} |
 

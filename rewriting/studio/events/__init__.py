@@ -5,9 +5,10 @@ updates by component.  It touches no weight and no tensor: the workshop does the
 """
 
 from rewriting.studio.events.exploring import Exploring
+from rewriting.studio.events.hub import Hub
 from rewriting.studio.events.making import Making
 from rewriting.studio.events.pictures import Pictures
 from rewriting.studio.events.rules import Rules
 from rewriting.studio.events.sharing import Sharing
 
-__all__ = ["Exploring", "Making", "Pictures", "Rules", "Sharing"]
+__all__ = ["Exploring", "Hub", "Making", "Pictures", "Rules", "Sharing"]

@@ -36,7 +36,7 @@ class Events:
         if afresh or look_of(session) != look_of(old):
             desk.look(shown=0)
             results = self.show.results(desk)
-            yield updates | {p.generator: gr.update(value=session.generator)} | next(results, {})
+            yield updates | self.show.picker(desk) | next(results, {})
             yield from results
         else:
             yield updates | {p.headline: self.show.headline(desk)}

@@ -20,9 +20,9 @@ class Making(Events):
 
     def open_generator(self, generator: str, desk: Desk) -> Iterator[Updates]:
         """Begin afresh on another generator: its pictures, an empty request, no rules. Undo goes back."""
-        old = desk.session
-        self.workshop.generator(generator)
-        desk.jump(lambda session: session.open(generator))
+        old, key = desk.session, desk.key_of(generator)
+        self.workshop.generator(key)
+        desk.jump(lambda session: session.open(key))
         desk.view = View()
         for updates in self.changed(desk, old, afresh=True):
             yield self.but(self.parts.generator, updates)

@@ -1,0 +1,59 @@
+"""Repos of the Hub to open."""
+
+from typing import Any
+
+from rewriting.studio.components import checks
+from rewriting.studio.components.base import StudioComponent, user_event
+
+_id = checks.text(200)
+_line = checks.text(120)
+
+
+class RepoCards(StudioComponent):
+    """Published rules, each a card to press; its value is the id of the repo that was pressed last.
+
+    Each card is {"id", "title", "detail"} with, if wanted, strips of pictures "before" and "after", which the
+    visitor's browser fetches; one that does not come leaves no gap.
+    """
+
+    stem = "repo_cards"
+    content = {
+        "cards": checks.listing(
+            checks.record(
+                {"id": _id, "title": _id, "detail": _line}, {"before": checks.picture, "after": checks.picture}
+            ),
+            100,
+        ),
+    }
+    select = user_event("select", trigger_mode="always_last")
+
+    def __init__(
+        self,
+        value: str | None = None,
+        *,
+        cards: list[dict] | tuple = (),
+        label: str = "Published rules",
+        **kwargs: Any,
+    ):
+        """
+        Args:
+            value: the id of a repo.
+            cards: what is shown, in order; ids must differ.
+            label: what the cards are, read to those who do not see them.
+            kwargs: what every gradio component takes.
+        """
+        super().__init__(value, {"cards": cards}, label=label, **kwargs)
+
+    def read(self, payload: Any) -> str:
+        """The id of a repo; whether there is such a repo, the Hub knows."""
+        return _id(payload, "The repo")
+
+    def api_info(self) -> dict[str, Any]:
+        """The schema of the value."""
+        return {"type": "string", "description": "id of a repo on the Hub, or null"}
+
+    def example_payload(self) -> str:
+        """The form of an id."""
+        return "name/repo"
+
+    example_value = example_payload

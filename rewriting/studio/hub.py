@@ -1,0 +1,158 @@
+"""What a visitor does with the Hub: open a repo, look at what others published, publish the rules in force.
+
+Each takes the visitor's own token, None where there is none: that is the login of this machine for whoever runs the
+studio on it, and on a hosted Space no token at all.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import TypeVar
+
+from rewriting.edit import EditStack
+from rewriting.generators import Generator, bundled
+from rewriting.hub import Published, Rule, list_rules, open_repo, publish
+from rewriting.hub.access import Progress, Token, hosted
+from rewriting.hub.opening import repo_named
+from rewriting.studio.names import key_of, label, repo_of
+from rewriting.studio.session import Session
+from rewriting.studio.sharing import adopt_all
+from rewriting.studio.workshop import Workshop
+
+LISTED = 24
+HOWS = ("update", "create", "pull request")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What was opened: the workshop's key of a generator, and rules for it, if there are any."""
+
+    key: str
+    stack: EditStack
+
+    def into(self, session: Session, workshop: Workshop) -> Session:
+        """The session on that generator, with the rules in force after those that are."""
+        opened = session if session.generator == self.key else session.open(self.key)
+        return adopt_all(self.stack, opened, workshop).as_one_step(session) if len(self.stack) else opened
+
+    def said(self) -> str:
+        rules = len(self.stack)
+        brought = f"{rules} rule{'s' if rules > 1 else ''} for " if rules else ""
+        commit = repo_of(self.key)[1][:7]
+        return f"Opened {brought}{label(self.key)}{f' at {commit}' if commit else ''}."
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to publish and where.
+
+    repo: "name/repo", or "repo" for one's own namespace.  full_model: the rewritten model instead of the rules.
+    how: one of `HOWS`: a commit to a repo that is there or made, to a new one only, or a pull request.
+    """
+
+    repo: str
+    full_model: bool = False
+    private: bool = False
+    how: str = "update"
+
+
+def bring(workshop: Workshop, session: Session, text: str, token: Token, progress: Progress) -> Brought:
+    """Load what a visitor names: a bundled generator, a repo of the Hub or, for whoever runs the studio on their own
+    machine, a file or folder.  The session stays as it is.  Raises ValueError or OSError in one sentence."""
+    text = text.strip()
+    if not text:
+        raise ValueError("Type the id of a repo, such as name/repo, first.")
+    if text in bundled() or (not hosted() and Path(text).expanduser().exists()):
+        workshop.generator(text)
+        return Brought(text, EditStack())
+    repo_id, revision = repo_named(text, workshop.endpoint)
+
+    def known(repo: str, commit: str, with_token: bool) -> Generator | None:
+        key = key_of(repo, commit, _seal(token) if with_token else "")
+        return workshop.generator(key) if workshop.has(key) else None
+
+    at_hand = workshop.generator(session.generator) if workshop.has(session.generator) else None
+    opened = open_repo(
+        repo_id,
+        revision=revision,
+        token=token,
+        endpoint=workshop.endpoint,
+        progress=progress,
+        at_hand=at_hand,
+        known=known,
+    )
+    if opened.generator is at_hand:
+        return Brought(session.generator, opened.stack)
+    source = opened.generator.source
+    if source.name in bundled():
+        return Brought(source.name, opened.stack)
+    key = key_of(source.name, source.revision, _seal(token) if opened.with_token else "")
+    workshop.add(key, opened.generator)
+    return Brought(key, opened.stack)
+
+
+def _seal(token: Token) -> str:
+    """What stands for the token in a key: that of this machine's login is all its user's."""
+    return token if isinstance(token, str) else "this machine"
+
+
+def publish_rules(
+    workshop: Workshop, session: Session, wish: Wish, token: Token, progress: Progress | None = None
+) -> Published:
+    """Publish the rules in force.  Raises ValueError in one sentence."""
+    if not session.rules:
+        raise ValueError("No rule is in force; press a preset or rewrite one, then publish it.")
+    if not wish.repo.strip():
+        raise ValueError("Give the repo a name first.")
+    if wish.how not in HOWS:
+        raise ValueError(f"{wish.how!r:.60} is no way to publish; there are {', '.join(HOWS)}.")
+    return publish(
+        session.whole_stack,
+        wish.repo.strip(),
+        generator=workshop.generator(session.generator),
+        full_model=wish.full_model,
+        private=wish.private,
+        create_pr=wish.how == "pull request",
+        update=wish.how != "create",
+        token=token,
+        endpoint=workshop.endpoint,
+        progress=progress,
+    )
+
+
+def published_rules(workshop: Workshop, search: str, token: Token) -> list[Rule]:
+    """What others published, newest first.  search: part of an id."""
+    return list_rules(search=search.strip() or None, limit=LISTED, token=token, endpoint=workshop.endpoint)
+
+
+def telling(call: Callable[[Progress], T]) -> Iterator[str]:
+    """Run a call in a thread of its own and yield what it says of its progress, as it changes.
+
+    As a generator it returns what the call returns, and raises what it raises.
+    """
+    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    future: Future[T] = Future()
+
+    def progress(done: float, what: str) -> None:
+        said.put(f"{what}: {done:.0%}" if 0 < done < 1 else f"{what}…")
+
+    def work() -> None:
+        try:
+            future.set_result(call(progress))
+        except BaseException as error:
+            future.set_exception(error)
+        said.put(None)
+
+    Thread(target=work, daemon=True).start()
+    last = ""
+    while (sentence := said.get()) is not None:
+        if sentence != last:
+            yield sentence
+        last = sentence
+    return future.result()

@@ -1,0 +1,175 @@
+"""The tab of the Hub: open what is there, sign in, publish the rules in force."""
+
+from __future__ import annotations
+
+import html
+import os
+from dataclasses import dataclass, fields
+
+import gradio as gr
+
+from rewriting.hub import Account, Published, Rule
+from rewriting.hub.access import hosted
+from rewriting.hub.cards import base_tag
+from rewriting.studio.components import RepoCards
+from rewriting.studio.hub import HOWS
+
+VISIBILITY = [("Public", "public"), ("Private", "private")]
+WHAT = [("The rules", "rules"), ("Rewritten model", "model")]
+HOW_SAID = dict(zip(HOWS, ("Create or update", "Only create", "Pull request"), strict=True))
+OWN = "your own namespace"
+OPEN = "Id of a generator or of rules; @ and a branch, tag or commit for another revision"
+
+
+@dataclass
+class HubParts:
+    """The tab's components."""
+
+    address: gr.Textbox
+    open: gr.Button
+    opening: gr.HTML
+    search: gr.Textbox
+    find: gr.Button
+    finding: gr.HTML
+    found: RepoCards
+    account: gr.HTML
+    token: gr.Textbox
+    sign_in: gr.Button
+    sign_out: gr.Button
+    namespace: gr.Dropdown
+    name: gr.Textbox
+    visibility: gr.Radio
+    what: gr.Radio
+    how: gr.Radio
+    publish: gr.Button
+    published: gr.HTML
+
+    @property
+    def in_account(self) -> list:
+        """What signing in changes."""
+        return [self.account, self.token, self.sign_in, self.sign_out, self.namespace]
+
+
+def on_space() -> bool:
+    """Whether visitors sign in by the Hub's own page; elsewhere they type a token."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
+def lay_out_hub() -> HubParts:
+    """The tab, with nothing asked of the Hub yet."""
+    with gr.Column(elem_id="hub-open"):
+        gr.HTML("<h2>Open from the Hub</h2>", padding=False)
+        with gr.Row(elem_id="bar-address"):
+            address = box("Repo", "name/repo", "address", info=OPEN)
+            open_ = gr.Button("Open", size="sm", elem_id="open-repo")
+        opening = status("What is opened", "opening")
+        with gr.Row(elem_id="bar-search"):
+            search = box("Rules that people published", "part of a name", "search-rules")
+            find = gr.Button("Look", size="sm", elem_id="find-rules")
+        finding = status("What is found", "finding")
+        found = RepoCards(elem_id="found")
+    with gr.Column(elem_id="hub-publish"):
+        gr.HTML("<h2>Publish the rules in force</h2>", padding=False)
+        signing = lay_out_signing()
+        with gr.Row(elem_id="bar-target"):
+            namespace = gr.Dropdown([(OWN, "")], value="", label="Where", elem_id="namespace", min_width=0)
+            name = box("Name", "my-rule", "repo-name")
+        with gr.Row(elem_id="bar-wishes"):
+            what = choose(WHAT, "What", "publish-what")
+            visibility = choose(VISIBILITY, "Who may see it", "visibility")
+            how = choose([(said, how) for how, said in HOW_SAID.items()], "How", "publish-how")
+        publish = gr.Button("Publish", variant="primary", size="sm", elem_id="publish")
+        published = status("What was published", "published")
+    here = {"address": address, "open": open_, "opening": opening, "search": search, "find": find, "found": found}
+    wish = {"namespace": namespace, "name": name, "visibility": visibility, "what": what, "how": how}
+    return HubParts(**here, **signing, **wish, finding=finding, publish=publish, published=published)
+
+
+def lay_out_signing() -> dict[str, gr.blocks.Block]:
+    """On a Space the Hub's own button, which has the scopes of the README; elsewhere a box for a token."""
+    typed = not on_space()
+    with gr.Row(elem_id="bar-account"):
+        account = status("Who you are", "account")
+        if on_space() and os.environ.get("OAUTH_CLIENT_ID"):
+            gr.LoginButton(size="sm", elem_id="login")
+        info = "Stays in this session" if hosted() else "Only if it shall be another than that of `hf auth login`"
+        token = gr.Textbox(
+            label="Token that may write", type="password", max_lines=1, max_length=400, info=info, visible=typed,
+            elem_id="token", min_width=0,
+        )  # fmt: skip
+        sign_in = gr.Button("Sign in", size="sm", visible=typed, elem_id="sign-in")
+        sign_out = gr.Button("Sign out", size="sm", visible=False, elem_id="sign-out")
+    return {"account": account, "token": token, "sign_in": sign_in, "sign_out": sign_out}
+
+
+def box(label: str, placeholder: str, elem_id: str, info: str | None = None) -> gr.Textbox:
+    return gr.Textbox(
+        label=label, placeholder=placeholder, info=info, max_lines=1, max_length=300, elem_id=elem_id, min_width=0
+    )
+
+
+def choose(options: list[tuple[str, str]], label: str, elem_id: str) -> gr.Radio:
+    return gr.Radio(
+        options, value=options[0][1], label=label, show_label=False, container=False, elem_id=elem_id,
+        elem_classes="choose",
+    )  # fmt: skip
+
+
+def status(label: str, elem_id: str) -> gr.HTML:
+    return gr.HTML(padding=False, label=label, elem_id=elem_id)
+
+
+def part_names() -> list[str]:
+    return [field.name for field in fields(HubParts)]
+
+
+# --- what is said ----------------------------------------------------------------------------------------------------
+
+
+def said(text: str, kind: str = "quiet") -> str:
+    """One sentence.  kind: "quiet", "good" or "bad"."""
+    return f"<p class='{kind}' role='status'>{html.escape(text)}</p>"
+
+
+def said_of(published: Published, private: str = " It is private.") -> str:
+    """What came of publishing, with a link to it."""
+    if published.pull_request:
+        return f"<p class='good' role='status'>Opened {_link(published.pull_request, 'a pull request')}.</p>"
+    link = _link(published.url, published.repo_id)
+    if not published.changed:
+        what = f"Nothing has changed since it was published; no commit was made in {link}."
+    else:
+        what = f"{'Published' if published.created else 'Updated'} {link}."
+    return f"<p class='good' role='status'>{what}{private if published.private else ''}</p>"
+
+
+def _link(url: str, text: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        return html.escape(text)
+    return f"<a href='{html.escape(url)}' target='_blank' rel='noopener'>{html.escape(text)}</a>"
+
+
+def said_of_account(account: Account | None, typed: bool) -> str:
+    """Who is signed in, and how."""
+    if account is None:
+        how = "sign in to publish." if on_space() else "type a token to publish."
+        return said(f"You are not signed in; {how}")
+    groups = f", member of {', '.join(account.organizations)}" if account.organizations else ""
+    where = "" if typed or on_space() else " by this machine's login"
+    return said(f"Signed in as {account.name}{where}{groups}.")
+
+
+def card(rule: Rule) -> dict[str, str]:
+    """A published rule as `RepoCards` takes it."""
+    owner, _, name = rule.repo_id.partition("/")
+    kind = "rewritten model" if rule.kind == "model" else "rule"
+    base = rule.base.removeprefix(base_tag(""))
+    parts = [f"by {owner}", kind + (f" for {base}" if base else ""), "private" if rule.private else rule.license]
+    detail = " · ".join(part for part in parts if part)
+    return {
+        "id": rule.repo_id,
+        "title": name[:1].upper() + name[1:].replace("-", " ").replace("_", " "),
+        "detail": detail[:120],
+        "before": rule.picture_before,
+        "after": rule.picture,
+    }

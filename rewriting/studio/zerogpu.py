@@ -1,0 +1,189 @@
+"""The GPU of a ZeroGPU Space, borrowed for seconds at a time; anywhere else nothing here does anything.
+
+On such a Space the process that serves the page has no GPU.  A function marked with `spaces.GPU` runs in a forked
+process that has one, and that the next call uses again, whoever makes it.  So there is one such function, of this
+module; what goes in and comes out is pickled: where the generator's files lie, NumPy arrays and requests; weights are
+never written there; and nothing is kept there but generators and their features.
+
+The generators that come with the software are drawn by the CPU before a GPU could be had, and every second of it
+counts against what the visitor may use: only larger ones go there, and whole sheets at once.  Where no GPU is to be
+had, the CPU does the same, more slowly.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rewriting.edit import Edit, Report
+from rewriting.generators import Generator
+from rewriting.generators.files import MOMENTS
+from rewriting.generators.precision import choose_device, fast_dtype
+from rewriting.hub import load_generator
+from rewriting.request import Request
+from rewriting.rewriter import Matches, Rewriter
+from rewriting.studio.session import Numbering
+
+log = logging.getLogger(__name__)
+
+WORTH = 256  # pixels of a picture from which the GPU is worth the wait
+MEASURING = 30  # seconds for second moments that do not come with a generator
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to read a generator.  name: what edits made on it will name.  measured: whether its second moments lie
+    beside it."""
+
+    folder: str
+    name: str
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Change:
+    """An edit as arrays.  factor: (O, S, kh, kw).  directions: (S, I).  strength: 0 if it is switched off."""
+
+    layer: int
+    factor: np.ndarray
+    directions: np.ndarray
+    strength: float = 1.0
+
+    @classmethod
+    def of(cls, edit: Edit) -> Change:
+        strength = float(edit.strength) if edit.enabled else 0.0
+        return cls(edit.layer, edit.factor.numpy(), edit.directions.numpy(), strength)
+
+    def edit(self, **details: Any) -> Edit:
+        factor, directions = (torch.from_numpy(np.array(array)) for array in (self.factor, self.directions))
+        return Edit(self.layer, factor, directions, **{"strength": self.strength, **details})
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Errors that cross the border lose their words, so these cross as a value."""
+
+    sentence: str
+
+
+def present() -> bool:
+    """Whether this is a ZeroGPU Space."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
+def marked(function: Callable) -> Callable:
+    """The function, to be run where the GPU is."""
+    if not present():
+        return function
+    import spaces
+
+    return spaces.GPU(duration=seconds)(function)
+
+
+# --- what the page asks for: None where the CPU has to do it ---------------------------------------------------------
+
+
+def drawn(
+    generator: Generator, seeds: Sequence[int], edits: Iterable[Edit], numbering: Numbering
+) -> np.ndarray | None:
+    """Pictures under some edits, uint8 (N, H, W, 3)."""
+    changes = tuple(Change.of(edit) for edit in edits)
+    return _borrowed(generator, "draw", tuple(map(int, seeds)), changes, tuple(numbering))
+
+
+def matched(generator: Generator, request: Request, seeds: Sequence[int], numbering: Numbering) -> Matches | None:
+    """How strongly pictures respond to the request's context."""
+    return _borrowed(generator, "match", tuple(map(int, seeds)), request, tuple(numbering))
+
+
+def solved(generator: Generator, request: Request) -> Edit | None:
+    """The request's edit.  Raises ValueError as `Rewriter.solve` does."""
+    answer = _borrowed(generator, "solve", (), request)
+    if answer is None:
+        return None
+    change, asked, report = answer
+    about = {"name": asked.name, "generator": generator.config.name, "base": generator.digest()}
+    return change.edit(**about, request=asked, report=report)
+
+
+def worth_it(generator: Generator) -> bool:
+    """Whether the GPU is asked for this generator."""
+    return present() and generator.config.resolution >= WORTH and _place(generator) is not None
+
+
+def _place(generator: Generator) -> Place | None:
+    source = generator.source
+    if source is None or not source.folder.is_dir() or source.digest != generator.digest():
+        return None
+    folder = source.folder
+    return Place(str(folder), generator.config.name, (folder / MOMENTS).is_file())
+
+
+def _borrowed(generator: Generator, task: str, *arguments: Any) -> Any:
+    if not worth_it(generator):
+        return None
+    try:
+        answer = on_gpu(task, _place(generator), *arguments)
+    except Exception as error:  # the visitor's share of it is used up, it is taken, or it broke
+        log.warning("Without the GPU, %s: %s", task, error)
+        return None
+    if isinstance(answer, Refusal):
+        raise ValueError(answer.sentence)
+    return answer
+
+
+# --- what runs where the GPU is --------------------------------------------------------------------------------------
+
+
+def seconds(task: str, place: Place, seeds: Sequence[int], *_: Any) -> int:
+    """The most that a call may take, which must be left of what the visitor may use."""
+    measuring = 0 if place.measured or task == "draw" else MEASURING
+    return {"draw": 5, "match": 10, "solve": 15}[task] + len(seeds) // 20 + measuring
+
+
+@marked
+def on_gpu(task: str, place: Place, *arguments: Any) -> Any:
+    """Run one of the functions below where the GPU is."""
+    try:
+        return {"draw": _draw, "match": _match, "solve": _solve}[task](place, *arguments)
+    except ValueError as error:
+        return Refusal(str(error))
+
+
+def _draw(place: Place, seeds: Sequence[int], changes: Sequence[Change], numbering: tuple) -> np.ndarray:
+    edits = [change.edit() for change in changes]
+    seeding, truncation = numbering
+    return _opened(place).images(seeds, edits, seeding=seeding, truncation=truncation)
+
+
+def _match(place: Place, seeds: Sequence[int], request: Request, numbering: tuple) -> Matches:
+    seeding, truncation = numbering
+    return _rewriter(place, request.layer).matches(request, seeds, seeding=seeding, truncation=truncation)
+
+
+def _solve(place: Place, _: Sequence[int], request: Request) -> tuple[Change, Request, Report]:
+    edit = _rewriter(place, request.layer).solve(request)
+    return Change.of(edit), edit.request, edit.report
+
+
+@lru_cache(maxsize=2)  # of the process that has the GPU, which lives for some minutes
+def _opened(place: Place) -> Generator:
+    torch.set_num_threads(1)  # a forked process must not wait for its parent's threads
+    generator = load_generator(Path(place.folder))
+    generator.config = replace(generator.config, name=place.name)
+    device = choose_device("auto")
+    generator.to(device).compute_dtype = fast_dtype(device)
+    return generator
+
+
+@lru_cache(maxsize=4)
+def _rewriter(place: Place, layer: int | None) -> Rewriter:
+    return Rewriter(_opened(place), layer)

@@ -1,0 +1,153 @@
+"""The tab of the Hub as visitors use it: sign in, publish a rule, open it elsewhere, and be told what went wrong."""
+
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from rewriting.presets import preset
+from rewriting.studio.page import CSS, build
+from rewriting.studio.workshop import Workshop
+from tests.browser import chromium, chromium_page, serving, wait_for
+from tests.hub_client import alone_with_a_hub
+from tests.hub_repos import files_of
+
+pytest_plugins = ("tests.hub_fixtures",)
+
+PRESET = "glasses-come-off"
+NAME = preset(PRESET).title
+PATIENCE = 60  # seconds: the machines that run this are slow and busy
+SOON = 12  # seconds until an absent Hub is given up, on such a machine
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A Hub and a studio that knows no other: hub, workshop, url."""
+    with pytest.MonkeyPatch.context() as patch, alone_with_a_hub(patch, tmp_path_factory.mktemp("client")) as hub:
+        workshop = Workshop(endpoint=hub.url)
+        with serving(build(workshop, "face"), css=CSS) as url:
+            yield SimpleNamespace(hub=hub, workshop=workshop, url=url)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+def says(page: Page, part: str, words: str) -> str:
+    """What a line of the tab says, once it says this."""
+    line = page.locator(f"#{part}")
+    wait_for(lambda: words in line.inner_text(), seconds=PATIENCE, page=page)
+    return line.inner_text()
+
+
+def to_the_hub(page: Page) -> None:
+    page.locator("#tabs label", has_text="Hub").click()
+    wait_for(lambda: page.locator("#account").inner_text(), seconds=PATIENCE, page=page)
+
+
+def open_repo(page: Page, repo: str) -> None:
+    page.locator("#address input").fill(repo)
+    page.locator("#open-repo").click()
+
+
+def sign_in(page: Page, token: str) -> None:
+    page.locator("#token input").fill(token)
+    page.locator("#sign-in").click()
+
+
+def publish(page: Page, name: str) -> None:
+    page.locator("#repo-name input").fill(name)
+    page.locator("#publish").click()
+
+
+def rules(page: Page) -> str:
+    return page.locator("#rules").inner_text()
+
+
+def make_a_rule(page: Page) -> None:
+    page.locator(f"#cards [data-name='{PRESET}']").click()
+    wait_for(lambda: NAME in rules(page), seconds=PATIENCE, page=page)
+
+
+def test_a_rule_is_published_and_opened_by_somebody_else(browser: Browser, studio: SimpleNamespace):
+    token = studio.hub.add_user("alice", organizations=("guild",))
+    with chromium_page(browser, studio.url) as alice:
+        make_a_rule(alice)
+        to_the_hub(alice)
+        says(alice, "account", "not signed in")
+        sign_in(alice, token)
+        says(alice, "account", "Signed in as alice, member of guild.")
+        publish(alice, "no-glasses")
+        says(alice, "published", "Published alice/no-glasses.")
+        link = alice.locator("#published a").get_attribute("href")
+        assert link == f"{studio.hub.url}/alice/no-glasses"
+        publish(alice, "no-glasses")
+        says(alice, "published", "no commit was made")
+        assert len(studio.hub.repo("alice/no-glasses").commits) == 2  # its making, and the rule
+        kept = alice.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+        assert token not in alice.content() + kept and not alice.locator("#token input").is_visible()
+    with chromium_page(browser, studio.url) as bob:
+        to_the_hub(bob)
+        says(bob, "account", "not signed in")
+        bob.locator("#found [data-id='alice/no-glasses'] img").first.wait_for(timeout=1000 * PATIENCE)
+        open_repo(bob, "alice/no-glasses")
+        wait_for(lambda: NAME in rules(bob), seconds=PATIENCE, page=bob)
+        assert "Opened 1 rule for Face." in bob.locator("#opening").inner_text()
+        bob.locator("#rules button", has_text="Edit").click()  # its request came along
+        wait_for(lambda: bob.locator("#tray img").count() > 0, seconds=PATIENCE, page=bob)
+
+
+def test_a_generator_opens_by_its_id_and_undo_goes_back(browser: Browser, studio: SimpleNamespace, folder):
+    studio.hub.add_repo("org/tiny", files_of(folder))
+    with chromium_page(browser, studio.url) as page:
+        to_the_hub(page)
+        open_repo(page, "org/tiny@main")
+        chosen = page.locator("#generator label.selected")
+        wait_for(lambda: chosen.inner_text().strip() == "tiny", seconds=PATIENCE, page=page)
+        wait_for(lambda: "tiny" in page.locator("#headline").inner_text(), seconds=PATIENCE, page=page)
+        page.locator("#undo").click()
+        wait_for(lambda: chosen.inner_text().strip() == "Face", seconds=PATIENCE, page=page)
+        page.locator("#generator label", has_text="tiny").click()  # still offered
+        wait_for(lambda: "tiny" in page.locator("#headline").inner_text(), seconds=PATIENCE, page=page)
+
+
+def test_what_goes_wrong_is_one_sentence_and_the_session_stays(browser: Browser, studio: SimpleNamespace, folder):
+    hub, token = studio.hub, studio.hub.add_user("carol")
+    hub.add_repo("org/gated", files_of(folder), gated=True)
+    hub.add_repo("bob/secret", files_of(folder), private=True)
+    with chromium_page(browser, studio.url) as page:
+        make_a_rule(page)
+        to_the_hub(page)
+        publish(page, "mine")
+        says(page, "published", "You are not logged in")
+        sign_in(page, "hf_wrong")
+        says(page, "account", "does not accept this token")
+        sign_in(page, token)
+        says(page, "account", "Signed in as carol.")
+        for repo, words in (
+            ("org/none", "There is no repo org/none"),
+            ("org/gated", "accepted its conditions"),
+            ("bob/secret", "There is no repo bob/secret"),
+            ("alice/no glasses", "is not the id of a repo"),
+            ("/etc/passwd", "is not the id of a repo"),
+        ):
+            open_repo(page, repo)
+            says(page, "opening", words)
+        publish(page, "guild/hats")
+        says(page, "published", "This token may not do that")
+        says(page, "published", "pull request")  # what to do instead
+        studio.workshop.endpoint = "http://127.0.0.1:9"  # where nobody listens
+        try:
+            began = time.monotonic()
+            open_repo(page, "org/tiny-2")
+            says(page, "opening", "failed")
+            assert time.monotonic() - began < SOON
+        finally:
+            studio.workshop.endpoint = hub.url
+        assert NAME in rules(page)
+        publish(page, "mine")
+        says(page, "published", "Published carol/mine.")

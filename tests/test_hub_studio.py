@@ -1,0 +1,385 @@
+"""Visitors of one studio and a Hub: what each may see, what is kept apart, and where a token never goes."""
+
+import gc
+import json
+import pickle
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from rewriting.generators.files import BUNDLED
+from rewriting.hub import HubError, access
+from rewriting.studio import hub as studio_hub
+from rewriting.studio import workshop as workshop_module
+from rewriting.studio.desk import Desk
+from rewriting.studio.events.hub import Hub, token_of
+from rewriting.studio.hub import Wish, bring, publish_rules, telling
+from rewriting.studio.names import key_of, label, public_name, repo_of, same, sealed
+from rewriting.studio.page import lay_out
+from rewriting.studio.session import Session
+from rewriting.studio.sharing import open_file, save_edit, save_request
+from rewriting.studio.showing import Showing
+from rewriting.studio.workshop import Workshop
+from tests import tiny
+from tests.hub_repos import LAYER, edit_of, files_of
+from tests.test_hub import refused
+
+pytest_plugins = ("tests.hub_fixtures",)
+
+COMMIT = "c0ffee" + "0" * 34
+
+
+def silent(done, what):
+    """Nobody listens."""
+
+
+@pytest.fixture(scope="module")
+def made():
+    """Tiny generators in the places of the bundled ones."""
+    return {name: tiny.generator(name=name, seed=9) for name in ("face", "church", "horse", "kitchen")}
+
+
+@pytest.fixture
+def shop(hub, made, monkeypatch):
+    """A studio that measures features on fewer pictures."""
+    monkeypatch.setattr("rewriting.memory.SAMPLES", 48)
+    return Workshop(made.__getitem__, endpoint=hub.url)
+
+
+@pytest.fixture
+def space(hub, folder, monkeypatch):
+    """A Space with a token of its own and a private repo; the visitor alice has one, too."""
+    owner = hub.add_user("owner")
+    monkeypatch.setenv("SPACE_ID", "owner/studio")
+    monkeypatch.setenv("HF_TOKEN", owner)
+    hub.add_repo("owner/secret", files_of(folder), private=True)
+    hub.add_repo("alice/secret", files_of(folder), private=True)
+    hub.add_repo("org/tiny", files_of(folder))
+    yield hub
+    assert owner not in {one.token for one in hub.requests}
+
+
+def brought(shop, text, token=None, session=None):
+    return bring(shop, session or Session.on("face"), text, token, silent)
+
+
+def with_rule(shop, key):
+    """A session on that generator with a rule in force."""
+    return Session.on(key).adopt(edit_of(shop.generator(key)))
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_names_a_commit_and_hides_its_seal():
+    public, private = key_of("org/tiny", COMMIT), key_of("org/tiny", COMMIT, "hf_alice")
+    assert public == public_name(public) == public_name(private) == f"org/tiny@{COMMIT}"
+    assert sealed(private) and not sealed(public) and "hf_alice" not in private
+    assert private != key_of("org/tiny", COMMIT, "hf_bob")
+    assert repo_of(private) == ("org/tiny", COMMIT) and repo_of("face") == ("", "")
+    assert (label(private), label("face"), label("/home/me/a@b~c/")) == ("tiny", "Face", "A@b~c")
+    assert same("org/tiny", private) and same(public, private) and not same("org/other", private)
+    assert public_name("/home/me/a@b~c") == "/home/me/a@b~c"
+
+
+# --- what is brought -------------------------------------------------------------------------------------------------
+
+
+def test_a_generator_from_the_hub_is_loaded_once_for_all(hub, folder, shop):
+    hub.add_repo("org/tiny", files_of(folder))
+    first = brought(shop, "org/tiny")
+    fetched = len(hub.asked("/resolve/"))
+    assert brought(shop, f"{hub.url}/org/tiny", token=hub.add_user("alice")).key == first.key
+    assert len(hub.asked("/resolve/")) == fetched
+    assert first.said() == f"Opened tiny at {hub.repo('org/tiny').head.sha[:7]}."
+
+
+def test_an_older_revision_is_another_generator(hub, folder, shop, tmp_path):
+    repo = hub.add_repo("org/tiny", files_of(folder))
+    newer = tiny.generator(seed=7).save(tmp_path / "newer")
+    hub._commit(repo, {name: hub._file(name, data) for name, data in files_of(newer).items()}, "newer")
+    old, new = brought(shop, f"org/tiny@{repo.commits[0].sha}"), brought(shop, "org/tiny")
+    assert old.key != new.key and shop.generator(old.key).digest() != shop.generator(new.key).digest()
+    assert shop.pictures(old.key, [0]) != shop.pictures(new.key, [0])
+
+
+def test_rules_are_put_in_force_on_the_generator_they_were_made_for(hub, folder, shop):
+    alice = hub.add_user("alice")
+    hub.add_repo("org/tiny", files_of(folder))
+    session = with_rule(shop, brought(shop, "org/tiny").key)
+    done = publish_rules(shop, session, Wish("hats"), alice)
+    assert done.repo_id == "alice/hats" and done.created
+    opened = brought(shop, "alice/hats").into(Session.on("face"), shop)
+    assert opened.generator == session.generator and [rule.edit.name for rule in opened.rules] == ["Hats"]
+    assert np.array_equal(shop.edited(opened, [0, 1]), shop.edited(session, [0, 1]))
+    assert opened.undo().generator == "face"
+    again = brought(shop, "alice/hats", session=opened).into(opened, shop)
+    assert len(again.rules) == 2 and again.undo().now == opened.now
+
+
+def test_rules_for_a_bundled_generator_open_it(hub, shop, tmp_path):
+    from rewriting import EditStack, load_generator
+
+    edit = edit_of(load_generator("church"), name="Domes")
+    hub.add_repo("org/domes", files_of(EditStack([edit]).save(tmp_path / "domes")))
+    real = Workshop(endpoint=hub.url)
+    opened = brought(real, "org/domes").into(Session.on("face"), real)
+    assert opened.generator == "church" and opened.rule.edit.name == "Domes"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Type the id"),
+        ("org/none", "no repo org/none"),
+        ("org/gated", "accepted its conditions"),
+        ("org/tiny@nowhere", "no revision 'nowhere'"),
+        ("org/words", "has no config.json"),
+    ],
+)
+def test_what_cannot_be_brought_is_one_sentence(hub, folder, shop, text, said):
+    hub.add_repo("org/tiny", files_of(folder))
+    hub.add_repo("org/gated", files_of(folder), gated=True)
+    hub.add_repo("org/words", {"README.md": b"# Words"})
+    assert said in refused(lambda: brought(shop, text), ValueError)
+    assert not [name for name in shop._generators if "/" in name]
+
+
+# --- visitors of a Space ---------------------------------------------------------------------------------------------
+
+
+def test_a_private_generator_reaches_nobody_else(space, shop):
+    alice, bob = space.add_user("alice"), space.add_user("bob")
+    mine = brought(shop, "alice/secret", alice)
+    commit = space.repo("alice/secret").head.sha
+    assert sealed(mine.key) and shop.pictures(mine.key, [0])
+    for token in (bob, None):
+        assert "no repo alice/secret" in refused(lambda t=token: brought(shop, "alice/secret", t))
+        refused(lambda t=token: brought(shop, f"alice/secret@{commit}", t))
+        refused(lambda t=token: brought(shop, mine.key, t))
+    desk = Desk(Session.on("face"))  # bob's
+    for name in (mine.key, public_name(mine.key), "alice/secret"):
+        refused(lambda n=name: desk.key_of(n), ValueError)
+    refused(lambda: shop.generator(public_name(mine.key)), ValueError)  # not to be had without the token
+    space.stop()
+    refused(lambda: brought(shop, f"alice/secret@{commit}", None))
+
+
+def test_two_who_may_see_it_each_have_their_own(space, folder, shop):
+    alice = space.add_user("alice", organizations=("guild",))
+    bob = space.add_user("bob", organizations=("guild",))
+    space.add_repo("guild/secret", files_of(folder), private=True)
+    one, two = brought(shop, "guild/secret", alice), brought(shop, "guild/secret", bob)
+    assert one.key != two.key and public_name(one.key) == public_name(two.key)
+    assert shop.generator(one.key) is not shop.generator(two.key)
+    assert brought(shop, "guild/secret", alice).key == one.key
+
+
+def test_a_private_generator_that_had_to_make_room_is_gone_with_its_files(space, folder, shop, monkeypatch):
+    monkeypatch.setattr(workshop_module, "KEPT_GENERATORS", 1)
+    alice = space.add_user("alice")
+    mine = brought(shop, "alice/secret", alice)
+    files = shop.generator(mine.key).source.folder
+    assert files.is_dir()
+    public = brought(shop, "org/tiny")
+    gc.collect()
+    assert not files.exists()
+    assert "had to make room" in refused(lambda: shop.generator(mine.key), ValueError)
+    assert brought(shop, "alice/secret", alice).key == mine.key
+    assert shop.generator(public.key).config.name == "org/tiny"  # what is public comes back by itself
+
+
+def test_a_visitor_types_no_path_of_the_space(space, folder, shop, tmp_path):
+    checkpoint = tmp_path / "model.pt"
+    checkpoint.write_bytes(b"x")
+    for text in (str(folder), str(checkpoint), "/etc/passwd", "weights", "weights/face", "~", str(BUNDLED / "face")):
+        refused(lambda t=text: brought(shop, t))
+    assert {one.path for one in space.requests} <= {"/api/models/weights/face"}  # which is an id like any other
+
+
+def test_whoever_runs_the_studio_may_name_a_folder(hub, folder, monkeypatch):
+    from rewriting import load_generator
+
+    shop = Workshop(lambda name: tiny.generator(name=name) if name == "face" else load_generator(name))
+    assert brought(shop, str(folder)).key == str(folder)
+    monkeypatch.setenv(access.PUBLIC, "1")
+    refused(lambda: brought(shop, str(folder)))
+
+
+def test_nothing_is_published_with_the_spaces_token(space, shop):
+    session = with_rule(shop, brought(shop, "org/tiny").key)
+    assert "Log in first" in refused(lambda: publish_rules(shop, session, Wish("hats"), None))
+    assert publish_rules(shop, session, Wish("hats"), space.add_user("alice")).repo_id == "alice/hats"
+
+
+def test_the_seal_and_the_token_stay_in_the_session(space, shop, tmp_path):
+    alice = space.add_user("alice")
+    session = with_rule(shop, brought(shop, "alice/secret", alice).key)
+    request = tiny.request(256, layer=LAYER, generator=public_name(session.generator))
+    session = session.adopt(shop.solve(session.step("ask", request=request)), request, new=True)
+    secrets = (session.generator.partition("~")[2], alice)
+    done = publish_rules(shop, session, Wish("hats", private=True), alice)
+    files = space.repo(done.repo_id).head.files
+    written = [file.data for file in files.values()]
+    written += [save_request(session, tmp_path).read_bytes(), save_edit(session, tmp_path).read_bytes()]
+    assert not [secret for secret in secrets for data in written if secret.encode() in data]
+    assert json.loads(files["edit.json"].data)[1]["request"]["generator"] == public_name(session.generator)
+    opened = open_file(save_request(session, tmp_path), session, shop)
+    assert opened.generator == session.generator and opened.request.copy.seed == 0
+
+
+# --- publishing ------------------------------------------------------------------------------------------------------
+
+
+def test_the_wish_is_carried_out(hub, folder, shop):
+    alice = hub.add_user("alice", organizations=("guild",))
+    hub.add_repo("org/tiny", files_of(folder))
+    session = with_rule(shop, brought(shop, "org/tiny").key)
+
+    def published(*wish, **more):
+        return publish_rules(shop, session, Wish(*wish, **more), alice)
+
+    assert published("guild/hats", private=True).private
+    assert published("model", full_model=True).created
+    assert "model.safetensors" in hub.repo("alice/model").head.files
+    hub.add_repo("org/rule", {**{n: f.data for n, f in hub.repo("guild/hats").head.files.items()}, "edit.json": b"[]"})
+    assert published("org/rule", how="pull request").pull_request
+    assert "already" in refused(lambda: published("guild/hats", how="create"))
+    assert not published("guild/hats", private=True).changed
+    assert "This token may not" in refused(lambda: published("org/rule"))
+    assert "no rule" in refused(lambda: publish_rules(shop, Session.on("face"), Wish("x"), alice), ValueError).lower()
+    assert "a name" in refused(lambda: published(" "), ValueError)
+    assert "pull request" in refused(lambda: published("x", how="by pigeon"), ValueError)
+
+
+def test_what_a_call_says_comes_as_it_changes_and_its_refusal_too():
+    def call(progress):
+        for done, what in ((0.0, "Looking"), (0.5, "Fetching"), (0.5, "Fetching"), (1.0, "Fetched")):
+            progress(done, what)
+        return 7
+
+    told = telling(call)
+    assert [next(told) for _ in range(3)] == ["Looking…", "Fetching: 50%", "Fetched…"]
+    with pytest.raises(StopIteration) as ended:
+        next(told)
+    assert ended.value.value == 7
+
+    def fail(progress):
+        raise HubError("No.")
+
+    with pytest.raises(HubError, match="No."):
+        list(telling(fail))
+
+
+# --- the page's events -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def parts(made):
+    """Of a page that nobody looks at."""
+    with gr.Blocks(analytics_enabled=False):
+        return lay_out(Workshop(made.__getitem__), Desk(Session.on("face")))
+
+
+@pytest.fixture
+def page(shop, parts):
+    """(events, fresh desk)"""
+    return Hub(Showing(shop, parts)), Desk(shop.open("face"))
+
+
+def last(updates, part):
+    """What an event showed last in a component."""
+    return [one[part] for one in updates if part in one][-1]
+
+
+def test_the_first_word_needs_no_answer(page, hub):
+    events, desk = page
+    hub.fail(".", slow=30)
+    for event in (events.open_repo("org/tiny", desk), events.find_rules("", desk), events.sign_in("hf_x", desk)):
+        assert next(event)  # before anything is asked
+    assert not hub.requests
+
+
+def test_an_absent_hub_leaves_the_list_empty_and_the_page_in_peace(page, hub):
+    events, desk = page
+    hub.stop()
+    updates = list(events.visit_hub("hub", desk))
+    assert "connection" in last(updates, events.here.finding)
+    assert "not signed in" in last(updates, events.here.account)
+    assert not list(events.visit_hub("results", desk))
+
+
+def test_a_typed_token_is_kept_on_the_desk_alone(page, hub):
+    events, desk = page
+    alice = hub.add_user("alice", organizations=("guild",))
+    updates = list(events.sign_in(f" {alice} ", desk))
+    assert desk.token == alice and token_of(desk, None) == alice
+    assert alice not in repr(updates) and updates[0][events.here.token] == ""
+    assert "Signed in as alice" in last(updates, events.here.account)
+    assert [value for _, value in last(updates, events.here.namespace)["choices"]] == ["", "guild"]
+    assert alice.encode() not in pickle.dumps(desk.session) and alice not in repr(vars(desk.session))
+    events.sign_out(desk)
+    assert desk.token is None and desk.account is None
+
+
+@pytest.mark.parametrize("token", ["", "hf_wrong", "two words", "ключ"])
+def test_a_token_that_is_none_signs_nobody_in(page, hub, token):
+    events, desk = page
+    with pytest.raises(ValueError) as raised:
+        list(events.sign_in(token, desk))
+    assert tiny.is_one_sentence(str(raised.value)) and desk.token is None
+    assert not token or token not in str(raised.value)
+
+
+def test_on_a_space_the_login_of_the_hub_comes_with_each_call(page, space, monkeypatch):
+    events, desk = page
+    alice = gr.OAuthToken(token=space.add_user("alice"), scope="contribute-repos", expires_at=0)
+    with pytest.raises(ValueError, match="On a Space"):
+        list(events.sign_in(alice.token, desk))
+    with pytest.raises(HubError):
+        list(events.open_repo("alice/secret", desk))
+    assert desk.session.generator == "face" and not desk.session.past
+    list(events.open_repo("alice/secret", desk, alice))
+    assert sealed(desk.session.generator) and desk.token is None
+    desk.jump(lambda session: session.adopt(edit_of(events.workshop.generator(session.generator))))
+    with pytest.raises(HubError, match="Log in first"):
+        list(events.publish_rules("", "hats", "rules", "private", "update", desk))
+    updates = list(events.publish_rules("", "hats", "rules", "private", "update", desk, alice))
+    assert "alice/hats" in last(updates, events.here.published) and "private" in last(updates, events.here.published)
+    assert "Signed in as alice" in last(list(events.visit_hub("hub", desk, alice)), events.here.account)
+    assert "not signed in" in last(list(events.visit_hub("hub", desk)), events.here.account)  # logged out
+
+
+def test_the_pages_functions_ask_gradio_for_the_login():
+    for event in (Hub.open_repo, Hub.open_found, Hub.find_rules, Hub.visit_hub, Hub.publish_rules):
+        from typing import get_type_hints
+
+        assert get_type_hints(event)["oauth"] == gr.OAuthToken | None
+
+
+def test_going_on_meanwhile_ends_the_opening(page, hub, folder):
+    events, desk = page
+    hub.add_repo("org/tiny", files_of(folder))
+    opening = events.open_repo("org/tiny", desk)
+    next(opening)
+    desk.jump(lambda session: session.open("church"))
+    assert "Opened nothing" in last(list(opening), events.here.opening)
+    assert desk.session.generator == "church"
+
+
+def test_others_rules_are_shown_as_cards(page, hub, folder, shop):
+    events, desk = page
+    hub.add_repo("org/tiny", files_of(folder))
+    session = with_rule(shop, brought(shop, "org/tiny").key)
+    publish_rules(shop, session, Wish("pointy-hats"), hub.add_user("alice"))
+    updates = list(events.find_rules("hat", desk))
+    (card,) = last(updates, events.here.found)["cards"]
+    assert card["title"] == "Pointy hats" and card["id"] == "alice/pointy-hats"
+    assert card["detail"].startswith("by alice · rule for org/tiny")
+    assert card["before"] == f"{hub.url}/alice/pointy-hats/resolve/main/before.webp"
+    assert "Nobody" in last(list(events.find_rules("gloves", desk)), events.here.finding)
+    opening = events.open_found(card["id"], desk)
+    while not desk.session.rules:
+        next(opening)
+    assert desk.session.rule.edit.name == "Hats" and studio_hub.LISTED >= 1
