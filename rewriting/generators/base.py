@@ -313,6 +313,15 @@ class Generator(nn.Module, ABC):
         return result
 
 
+def standard_normal(*shape: int, std: float = 1.0) -> Tensor:
+    """Random weights; without any, where a module is built on the meta device, for its shapes alone.
+
+    There PyTorch's own would first import what it traces programs with, which takes as long as all else at the start.
+    """
+    drawn = torch.empty(*shape)
+    return drawn if drawn.is_meta else drawn.normal_(std=std)
+
+
 def _pick(weights: Weights | None, layer: int) -> Tensor | None:
     return weights.get(layer) if weights else None
 

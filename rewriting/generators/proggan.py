@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.base import Generator, LayerInput, convolve
+from rewriting.generators.base import Generator, LayerInput, convolve, standard_normal
 from rewriting.generators.config import GeneratorConfig
 
 SLOPE = 0.2
@@ -34,7 +34,7 @@ class PlainConv(nn.Module):
 
     def __init__(self, inp: int, out: int, size: int, padding: int):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out, inp, size, size))
+        self.weight = nn.Parameter(standard_normal(out, inp, size, size))
         self.padding = padding
 
     def kernel(self, weight: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.base import Generator, LayerInput, convolve, one_by_one
+from rewriting.generators.base import Generator, LayerInput, convolve, one_by_one, standard_normal
 from rewriting.generators.config import GeneratorConfig
 
 SQRT2 = math.sqrt(2)
@@ -61,7 +61,7 @@ class EqualLinear(nn.Module):
 
     def __init__(self, inp: int, out: int, *, bias: float = 0.0, rate: float = 1.0, activate: bool = False):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out, inp) / rate)
+        self.weight = nn.Parameter(standard_normal(out, inp, std=1 / rate))
         self.bias = nn.Parameter(torch.full((out,), float(bias)))
         self.scale, self.rate, self.activate = rate / math.sqrt(inp), rate, activate
 
@@ -79,7 +79,7 @@ class ModulatedConv(nn.Module):
 
     def __init__(self, inp: int, out: int, size: int, w_dim: int, *, upsample: bool = False, demodulate: bool = True):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(1, out, inp, size, size))
+        self.weight = nn.Parameter(standard_normal(1, out, inp, size, size))
         self.modulation = EqualLinear(w_dim, inp, bias=1.0)
         self.scale = 1 / math.sqrt(inp * size * size)
         self.upsample, self.demodulate, self.padding = upsample, demodulate, size // 2
@@ -181,7 +181,7 @@ class ToRGB(nn.Module):
 class Constant(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
-        self.input = nn.Parameter(torch.randn(1, channels, 4, 4))
+        self.input = nn.Parameter(standard_normal(1, channels, 4, 4))
 
 
 class StyleGAN2(Generator):
