@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 import threading
@@ -45,6 +46,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="auto",
         metavar="D",
         help="auto, cpu or cuda (default: auto, which is cuda if there is one)",
+    )
+    parser.add_argument(
+        "--mcp", action="store_true", help='offer drawing and solving as MCP tools; needs pip install "gradio[mcp]"'
     )
     return parser.parse_args(arguments)
 
@@ -104,11 +108,14 @@ def serve(workshop: Workshop, options: argparse.Namespace) -> None:
     import gradio as gr
 
     from rewriting.hub.access import PUBLIC
+    from rewriting.studio.api import hide_what_needs_memory
     from rewriting.studio.page import CSS, build
 
     if reached_by_others(options):
         os.environ[PUBLIC] = "1"  # whoever asks from now on is a visitor, without this machine's files and login
     page = build(workshop, options.generator)
+    if options.mcp:
+        hide_what_needs_memory(page)
     page.launch(
         prevent_thread_lock=True,
         server_port=options.port,
@@ -121,6 +128,7 @@ def serve(workshop: Workshop, options: argparse.Namespace) -> None:
         max_file_size="64mb",
         footer_links=["api"],
         show_error=True,
+        mcp_server=options.mcp,
     )
     stopped = threading.Event()
     threading.Thread(target=warm, args=(workshop, options.generator, stopped)).start()
@@ -133,6 +141,8 @@ def serve(workshop: Workshop, options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0, or 2 with one sentence on stderr."""
     options = parse(arguments)
+    if options.mcp and importlib.util.find_spec("mcp") is None:
+        return fail(ValueError('--mcp needs a package that is not installed; run pip install "gradio[mcp]" first.'))
     try:
         workshop = open_workshop(options.device, options.generator)
     except (ValueError, OSError) as error:

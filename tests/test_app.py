@@ -79,6 +79,13 @@ def test_a_device_that_is_not_there_ends_the_app_with_one_sentence():
     assert refused("--device", "abacus").startswith("error: There is no device 'abacus'")
 
 
+def test_mcp_without_its_package_ends_the_app_with_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(app.importlib.util, "find_spec", lambda name: None)
+    assert app.main(["--mcp"]) == 2
+    said = capsys.readouterr().err.strip()
+    assert 'run pip install "gradio[mcp]" first' in said and tiny.is_one_sentence(said)
+
+
 def test_a_taken_port_ends_the_app_with_one_sentence():
     with socket.create_server(("0.0.0.0", 0)) as server:
         port = server.getsockname()[1]

@@ -14,6 +14,7 @@ from rewriting.edit import EditStack
 from rewriting.generators import bundled
 from rewriting.presets import presets
 from rewriting.request import Request
+from rewriting.studio.components.checks import seed
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import polite
 from rewriting.studio.names import public_name
@@ -153,6 +154,16 @@ class Api:
 def _check_seeds(seeds: Any) -> None:
     if not isinstance(seeds, list) or len(seeds) > MOST:
         raise ValueError(f"Give a list of at most {MOST} numbers of pictures.")
+    for one in seeds:
+        seed(one, "The number of a picture")
+
+
+def hide_what_needs_memory(page: gr.Blocks) -> None:
+    """Leave only endpoints that need no desk to be listed, and so to become MCP tools: each call of a tool begins with
+    a fresh desk, so that what one has painted is gone when the next is to rewrite it."""
+    for function in page.fns.values():
+        if any(isinstance(one, gr.State) for one in function.inputs):
+            function.api_visibility = "undocumented"
 
 
 def offer(api: Api, desk: gr.State) -> None:

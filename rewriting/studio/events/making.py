@@ -19,7 +19,11 @@ class Making(Events):
     """Events on the left of the page and above."""
 
     def open_generator(self, generator: str, desk: Desk) -> Iterator[Updates]:
-        """Begin afresh on another generator: its pictures, an empty request, no rules. Undo goes back."""
+        """Begin afresh on another generator: its pictures, an empty request, no rules. Undo goes back.
+
+        Args:
+            generator: its name.
+        """
         old, key = desk.session, desk.key_of(generator)
         self.workshop.generator(key)
         desk.jump(lambda session: session.open(key))
@@ -28,7 +32,11 @@ class Making(Events):
             yield self.but(self.parts.generator, updates)
 
     def choose_preset(self, preset_name: str | None, desk: Desk) -> Iterator[Updates]:
-        """Put a preset rule in force and show its request, and unseen pictures before and after."""
+        """Put a preset rule in force and show its request, and unseen pictures before and after.
+
+        Args:
+            preset_name: as list_presets has it.
+        """
         if preset_name is None:
             return
         p, old, chosen = self.parts, desk.session, preset(preset_name)
@@ -52,7 +60,11 @@ class Making(Events):
     # --- painting ---------------------------------------------------------------------------------------------------
 
     def paint_copy(self, mask: np.ndarray | None, desk: Desk) -> Updates:
-        """Paint the object to copy on the picture in the first canvas; it goes to the same place of the second."""
+        """Paint the object to copy on the picture in the first canvas; it goes to the same place of the second.
+
+        Args:
+            mask: PNG data URL, white where painted.
+        """
         seed, paste_seed = desk.view.copy_seed, desk.view.paste_seed
         if seed is None:
             return self.show.progress(desk)
@@ -61,7 +73,11 @@ class Making(Events):
         return self.show.pasted(desk) | self.show.progress(desk)
 
     def place(self, spot: dict[str, int] | None, desk: Desk) -> Updates:
-        """Put the copied object's centre somewhere in the second picture; the goal is drawn at once."""
+        """Put the copied object's centre somewhere in the second picture; the goal is drawn at once.
+
+        Args:
+            spot: {"x", "y"}, in pixels of a picture of 256 by 256.
+        """
         seed = desk.view.paste_seed
         if spot is None or seed is None:
             return self.show.progress(desk)
@@ -70,7 +86,11 @@ class Making(Events):
         return {self.parts.paste: goal} | self.show.progress(desk)
 
     def paint_context(self, mask: np.ndarray | None, desk: Desk) -> Updates:
-        """Paint on the third picture where the rule should hold, or what must not change."""
+        """Paint on the third picture where the rule should hold, or what must not change.
+
+        Args:
+            mask: PNG data URL, white where painted; empty for nothing, which removes the place.
+        """
         kind, seed = desk.view.kind, desk.view.context_seed
         if seed is None:
             return self.show.progress(desk)
@@ -79,7 +99,11 @@ class Making(Events):
         return self.show.places(desk) | self.show.progress(desk)
 
     def add_place(self, action: dict | None, desk: Desk) -> Updates:
-        """The next picked picture is for step 3: a place where the rule should hold."""
+        """The next picked picture is for step 3: a place where the rule should hold.
+
+        Args:
+            action: {"kind": "add"}.
+        """
         p = self.parts
         desk.look(slot="context", kind="context")
         return (
@@ -90,26 +114,42 @@ class Making(Events):
         )
 
     def edit_place(self, action: dict | None, desk: Desk) -> Updates:
-        """Put a painted place into the third canvas: {"kind": "edit", "index", "id": "context-<seed>"}."""
+        """Put a painted place into the third canvas.
+
+        Args:
+            action: {"kind": "edit", "index": 0, "id": "context-<seed>" or "preserve-<seed>"}.
+        """
         kind, seed = _place_named(action)
         desk.look(kind=kind, context_seed=seed)
         return self.show.canvas(desk, "context") | self.show.progress(desk) | {self.parts.kind: gr.update(value=kind)}
 
     def remove_place(self, action: dict | None, desk: Desk) -> Updates:
-        """Remove a painted place: {"kind": "remove", "index", "id": "context-<seed>" or "preserve-<seed>"}."""
+        """Remove a painted place.
+
+        Args:
+            action: {"kind": "remove", "index": 0, "id": "context-<seed>" or "preserve-<seed>"}.
+        """
         kind, seed = _place_named(action)
         desk.change(lambda session: session.remove_place(kind, seed))
         return self.show.canvas(desk, "context") | self.show.places(desk) | self.show.progress(desk)
 
     def set_kind(self, kind: str, desk: Desk) -> Updates:
-        """What painting on the third canvas means: "context", the rule holds here; "preserve", keep this as it is."""
+        """What painting on the third canvas means.
+
+        Args:
+            kind: "context", the rule holds here; "preserve", keep this as it is.
+        """
         desk.look(kind=kind)
         return self.show.canvas(desk, "context") | self.show.progress(desk)
 
     # --- settings and rewriting -------------------------------------------------------------------------------------
 
     def set_mode(self, mode: str, desk: Desk) -> Updates:
-        """Whether a copied object replaces what is there ("replace") or what is painted disappears ("erase")."""
+        """Whether a copied object replaces what is there, or what is painted disappears.
+
+        Args:
+            mode: "replace" or "erase".
+        """
         desk.change(lambda session: session.ask("mode", erase=mode == "erase"))
         if mode == "erase":
             desk.look(slot="context")
@@ -117,7 +157,14 @@ class Making(Events):
         return self.but(self.parts.mode, updates)
 
     def settings(self, layer: int, rank: int, locality: float, everywhere: bool, desk: Desk) -> Updates:
-        """Set the layer, the rank, the locality, and whether the object is pasted at every painted place."""
+        """How the request is solved.
+
+        Args:
+            layer: which one to change, from list_generators' lowest to its highest.
+            rank: how many directions of it, 1 to 20.
+            locality: how much other places count, 0 to 30.
+            everywhere: whether the object is pasted at every painted place.
+        """
         generator = self.workshop.generator(desk.session.generator)
         wanted = {"layer": generator.check_layer(int(layer)), "rank": int(rank), "locality": float(locality)}
         wanted["everywhere"] = bool(everywhere)
@@ -133,7 +180,11 @@ class Making(Events):
         yield from self._solve(desk)
 
     def live(self, live: bool, desk: Desk) -> Iterator[Updates]:
-        """Rewrite at once, as after each stroke, if `live` is on and nothing is missing or solved already."""
+        """Rewrite at once, as after each stroke, if nothing is missing or solved already.
+
+        Args:
+            live: whether to; false does nothing.
+        """
         if not live or desk.session.solved or desk.session.request.missing():
             return
         asked = desk.session.now.asked
@@ -155,7 +206,11 @@ class Making(Events):
         yield from self.show.results(desk)
 
     def set_strength(self, strength: float, desk: Desk) -> Iterator[Updates]:
-        """How strongly the rule being edited acts: 1 as solved, 0 not at all, negative the opposite."""
+        """How strongly the rule being edited acts.
+
+        Args:
+            strength: -1 to 2: 1 as solved, 0 not at all, negative the opposite.
+        """
         rule = desk.session.rule
         if rule is None or rule.edit.strength == strength:
             return

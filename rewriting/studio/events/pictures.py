@@ -17,7 +17,11 @@ class Pictures(Events):
     """Events on the sheet of pictures and on the results."""
 
     def pick_picture(self, seed: int | None, desk: Desk) -> Updates:
-        """Put a picture into the canvas that waits for one (see `await_picture`); the next canvas waits then."""
+        """Put a picture into the canvas that waits for one (see `await_picture`); the next canvas waits then.
+
+        Args:
+            seed: the picture's number.
+        """
         if seed is None:
             return self.show.progress(desk)
         slot = desk.view.slot
@@ -26,7 +30,11 @@ class Pictures(Events):
         return self.show.canvas(desk, slot) | self.show.progress(desk) | self.show.waiting(desk)
 
     def await_picture(self, slot: str, desk: Desk) -> Updates:
-        """Which canvas the next picked picture goes to: "copy", "paste" or "context"."""
+        """Which canvas the next picked picture goes to.
+
+        Args:
+            slot: "copy", "paste" or "context".
+        """
         if slot not in SLOTS:
             raise ValueError(f"There is no canvas {slot!r}; there are {', '.join(SLOTS)}.")
         desk.look(slot=slot)
@@ -59,7 +67,11 @@ class Pictures(Events):
         return self._look(desk, start=desk.view.page(1).start)
 
     def go_to_picture(self, number: float | None, desk: Desk) -> Updates:
-        """The page of the sheet that begins with a picture."""
+        """The page of the sheet that begins with a picture.
+
+        Args:
+            number: the picture's.
+        """
         start = number or 0
         if not 0 <= start <= LAST or start != int(start):
             raise ValueError(f"There is no picture {start:g}; numbers run from 0 to {LAST}.")
@@ -70,7 +82,11 @@ class Pictures(Events):
         return self._look(desk, start=0, found=())
 
     def outline_matches(self, outlines: bool, desk: Desk) -> Iterator[Updates]:
-        """Whether to outline, on every sheet of pictures, what the rule would reach."""
+        """Outline, on every sheet of pictures, what the rule would reach.
+
+        Args:
+            outlines: whether to.
+        """
         if outlines and all(region.empty for region in desk.session.request.places):
             raise ValueError("Nothing is painted that could match; paint a place in step 3 first.")
         with desk.doing("sheet", "Looking for matches") as mine:
@@ -110,7 +126,11 @@ class Pictures(Events):
     # --- results ----------------------------------------------------------------------------------------------------
 
     def order_results(self, order: str, desk: Desk) -> Iterator[Updates]:
-        """Results on the pictures that match the context "best", or on any ("random")."""
+        """Which pictures the results are shown on.
+
+        Args:
+            order: "best" for those that match the context best, "random" for any.
+        """
         desk.look(order=order, shown=0)
         yield {self.parts.pairs: self.parts.pairs.show(loading=True)}
         yield from self.show.results(desk)

@@ -21,8 +21,11 @@ class Rules(Events):
     def change_rules(self, rules: dict[str, Any] | None, desk: Desk) -> Iterator[Updates]:
         """Switch, weaken, rename, order, duplicate, delete or reopen a rule.
 
-        rules: {"rows": the list as it should be, "action": {"kind", "id", ...}}, kind one of toggle (with "on"),
-        strength (with "strength"), rename (with "name"), move (order as in "rows"), duplicate, delete and reopen.
+        An action's kind is one of toggle (with "on"), strength (with "strength"), rename (with "name"), move (order
+        as in "rows"), duplicate, delete and reopen; its id is the rule's.
+
+        Args:
+            rules: {"rows": the list as it should be, "action": {"kind", "id", ...}}.
         """
         action = (rules or {}).get("action")
         if not action:

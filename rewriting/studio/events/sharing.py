@@ -44,7 +44,11 @@ class Sharing(Events):
         yield ready | self.show.busy(desk)
 
     def open_file(self, path: str | None, desk: Desk) -> Iterator[Updates]:
-        """Open a request (.json) or rules (.zip)."""
+        """Open a request or rules, as they were saved.
+
+        Args:
+            path: a file that ends in .json or .zip.
+        """
         if path is None:
             return
         yield {self.parts.upload: None}
