@@ -3,10 +3,13 @@
 import gc
 import json
 import pickle
+import time
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
 import pytest
+from gradio.helpers import special_args
 
 from rewriting.generators.files import BUNDLED
 from rewriting.hub import HubError, access
@@ -15,8 +18,9 @@ from rewriting.studio import workshop as workshop_module
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.hub import Hub, token_of
 from rewriting.studio.hub import Wish, bring, publish_rules, telling
+from rewriting.studio.hub_view import lay_out_hub
 from rewriting.studio.names import key_of, label, public_name, repo_of, same, sealed
-from rewriting.studio.page import lay_out
+from rewriting.studio.page import build, lay_out
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import open_file, save_edit, save_request
 from rewriting.studio.showing import Showing
@@ -351,11 +355,29 @@ def test_on_a_space_the_login_of_the_hub_comes_with_each_call(page, space, monke
     assert "not signed in" in last(list(events.visit_hub("hub", desk)), events.here.account)  # logged out
 
 
-def test_the_pages_functions_ask_gradio_for_the_login():
-    for event in (Hub.open_repo, Hub.open_found, Hub.find_rules, Hub.visit_hub, Hub.publish_rules):
-        from typing import get_type_hints
+def test_gradio_hands_the_login_to_every_event_that_asks_the_hub(made):
+    page = build(Workshop(made.__getitem__), "face")
+    login = {"access_token": "hf_alice", "scope": "contribute-repos", "expires_at": time.time() + 60}
+    request = gr.Request(session_hash="x", request=SimpleNamespace(session={"oauth_info": login}))
+    events = {fn.api_name: fn for fn in page.fns.values()}
+    for name in ("open_repo", "open_found", "visit_hub", "find_rules", "publish_rules"):
+        given = special_args(events[name].fn, [None] * len(events[name].inputs), request)[0]
+        assert given[-1].token == "hf_alice" and len(given) == len(events[name].inputs) + 1
 
-        assert get_type_hints(event)["oauth"] == gr.OAuthToken | None
+
+def test_on_a_space_one_logs_in_at_the_hub_and_types_no_token(monkeypatch):
+    def logins():
+        with gr.Blocks(analytics_enabled=False) as page:
+            parts = lay_out_hub()
+        assert not page.expects_oauth or not parts.token.visible
+        return [block for block in page.blocks.values() if isinstance(block, gr.LoginButton)]
+
+    assert not logins()  # where there is none, gradio would pretend
+    monkeypatch.setenv("SPACE_ID", "owner/studio")
+    assert not logins()  # a Space whose settings do not ask for logins still opens
+    monkeypatch.setenv("OAUTH_CLIENT_ID", "some-app")
+    monkeypatch.setattr("gradio.routes.attach_oauth", lambda app: None)  # which needs packages that Spaces bring
+    assert len(logins()) == 1
 
 
 def test_going_on_meanwhile_ends_the_opening(page, hub, folder):

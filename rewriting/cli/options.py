@@ -53,7 +53,8 @@ def add_generator(parser: argparse.ArgumentParser, *, required: bool = True) -> 
         "--generator",
         required=required,
         metavar="NAME",
-        help="a bundled generator (`models` lists them), a generator folder, or a Hub repo ORG/NAME",
+        help="a bundled generator (`models` lists them), a generator folder, or a Hub repo ORG/NAME or "
+        "ORG/NAME@REVISION",
     )
     parser.add_argument(
         "--device",
@@ -74,7 +75,7 @@ def add_edits(parser: argparse.ArgumentParser, *, required: bool = False) -> Non
         default=[],
         required=required,
         metavar="DIR",
-        help="rules to put in force: edit folders or Hub repos ORG/NAME, in any order",
+        help="rules to put in force: edit folders or Hub repos ORG/NAME (or ORG/NAME@REVISION), in any order",
     )
     parser.add_argument(
         "--strength", type=float, metavar="X", help="of all these rules: 1 as solved, 0 none, negative the opposite"
