@@ -17,7 +17,7 @@ from rewriting.studio.hub import HOWS
 VISIBILITY = [("Public", "public"), ("Private", "private")]
 WHAT = [("The rules", "rules"), ("Rewritten model", "model")]
 HOW_SAID = dict(zip(HOWS, ("Create or update", "Only create", "Pull request"), strict=True))
-OWN = "your own namespace"
+OWN = "your own name"
 OPEN = "Id of a generator or of rules; @ and a branch, tag or commit for another revision"
 
 

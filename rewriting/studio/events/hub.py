@@ -126,7 +126,7 @@ class Hub(Events):
 
     def _signed(self, desk: Desk, who: Account | None) -> Updates:
         p, typed = self.here, desk.token is not None
-        names = [(OWN if who is None else f"{who.name}, {OWN}", "")]
+        names = [(OWN if who is None else f"{who.name} (you)", "")]
         names += [(name, name) for name in (who.organizations if who else ())]
         return {
             p.account: said_of_account(who, typed),
