@@ -140,11 +140,11 @@ RULES: dict[str, Rule] = {
     ),
     "no-earrings": Rule(
         "Earrings come off",
-        "Earrings are painted in ten pictures, and disappear from all.",
+        "Drops and hoops are painted in ten pictures, and disappear from all.",
         "face",
         place=seen("earring", wider=3),
         ideal=("earrings", False),
-        least=25,
+        least=300,
         settings={"layer": 7, "rank": 8, "locality": 1.0},
     ),
     "no-main-windows": Rule(
