@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from rewriting import Rewriter
+from rewriting.experiments import EXPERIMENTS
 from rewriting.experiments.drawing import COLOURS, OUTLINE, bars, fitted, lit, outlined, sheet, stacked
 from rewriting.experiments.failures import CASES
 from rewriting.experiments.gallery import FIGURES
@@ -222,6 +225,12 @@ def test_the_pictures_for_the_succession_have_something_for_every_rule():
             and not truth.mask([seed], "person").any()
         )
         assert good == (seed in found)
+
+
+@pytest.mark.parametrize("name", ["succession", "keys-and-values", "reflection", "gallery", "layers", "failures"])
+def test_the_figures_are_experiments_of_the_command_line(name):
+    run = EXPERIMENTS[name].load()
+    assert {"n", "progress"} <= set(inspect.signature(run).parameters)
 
 
 def test_every_figure_and_every_failure_is_about_a_rule_that_there_is():
