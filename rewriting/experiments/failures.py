@@ -30,8 +30,8 @@ CASES = (
     Case(
         "A good rule's misses",
         "trees-from-towers",
-        "Towers that stay as they are. The rule goes by the keys of the painted tops; where a picture draws its tower "
-        "with keys unlike any of those, it answers weakly. Painting one of these as further context helps.",
+        "A miss is seldom a tower that stays as it was: there is a tree, but a paler or smaller one than was pasted, "
+        "nearer to the tower than to that.",
     ),
     Case(
         "Averaged away",
@@ -48,13 +48,6 @@ CASES = (
         {"layer": 5},
     ),
     Case(
-        "Too low a rank",
-        "glasses-come-off",
-        "With one direction the same change is made wherever the context is met. It can dim the glasses but not draw "
-        "the eye, the lid and the brow behind them, each at its own place.",
-        {"rank": 1},
-    ),
-    Case(
         "No locality",
         "frowns-to-smiles",
         "Asked for nothing but smiles, the solve gives smiles, and changes everything else on the way: demodulation "
@@ -64,7 +57,7 @@ CASES = (
     Case(
         "Too much locality",
         "frowns-to-smiles",
-        "Leaving other places alone outweighs the goal. The objective then has its minimum at almost no change.",
+        "Leaving other places alone outweighs the goal. The objective then has its minimum at no change at all.",
         {"locality": 100.0},
     ),
 )
