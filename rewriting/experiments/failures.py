@@ -66,8 +66,8 @@ CASES = (
 def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
     """n: at most so many cases are shown."""
     report.text(
-        "A low loss is no success: these rules were solved to the end, and look like this. Each with its own settings "
-        "is a preset or nearly one; the table says what makes the difference."
+        "A low loss is no success: these rules were solved to the end, and look like this. Where a setting is named "
+        "under the picture, the rule works better with its own."
     )
     solver, rows = Solver(), []
     for number, case in enumerate(CASES[:n], 1):
