@@ -30,11 +30,20 @@ from rewriting.request import Region, Request
 from rewriting.solve import Problem, Solution, solve
 
 RANK = 5
-LOCALITY = 5.0
+LOCALITY, LOCALITY_LINEAR = 5.0, 0.5
 UNITS = 30  # the paper's count for erasing watermarks
 PRESERVE = 4.0  # how much more a preserved place counts than any other
 LOCALITY_PICTURES, LOCALITY_POSITIONS, LOCALITY_FIRST = 24, 64, 30_000
 FEATURE_BYTES = 512 << 20
+
+
+def usual_locality(generator: Generator) -> float:
+    """The locality of a request that names none.
+
+    Without demodulation a layer is linear in its weights and the L1 objective as steep at zero as anywhere, so that a
+    locality above about how much more strongly the context responds than other places do would leave no change at all.
+    """
+    return LOCALITY if generator.conv(generator.layers.start).demodulate else LOCALITY_LINEAR
 
 
 @dataclass(frozen=True)
@@ -232,12 +241,13 @@ class Rewriter:
     ) -> Edit:
         """Solve a request at this layer.  Never changes the generator.
 
-        rank, locality: by default the request's, else 5 and 5.  locality: weight of leaving other places alone.
+        rank, locality: by default the request's, else 5 and `usual_locality`.  locality: weight of leaving other places
+        alone.
         Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
         """
         start = time.perf_counter()
         rank = next(x for x in (rank, request.rank, RANK) if x is not None)
-        locality = next(x for x in (locality, request.locality, LOCALITY) if x is not None)
+        locality = next(x for x in (locality, request.locality, usual_locality(self.generator)) if x is not None)
         directions = self.directions(request, rank, method=method).to(self.layer.weight.device)
         elsewhere = self.locality_terms(request)
         terms = self.goal_terms(request) + [term.scaled(locality) for term in elsewhere if locality > 0]

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from rewriting import Region, Request, Rewriter, memory
+from rewriting import Region, Request, Rewriter, load_generator, memory
 from rewriting.generators import to_uint8
 from rewriting.layer import expand
 from rewriting.masks import resize_mask
 from rewriting.memory import content_key, second_moments, write_moments
+from rewriting.presets import presets
 from rewriting.rewriter import LOCALITY_FIRST, LOCALITY_PICTURES
 from tests import tiny
 from tests.reference import bau
@@ -95,6 +96,14 @@ def test_what_is_not_said_is_chosen(rewriter):
     edit = rewriter.solve(tiny.request(rank=3, locality=0.0))
     assert (edit.rank, edit.request.locality) == (3, 0.0)
     assert Rewriter(rewriter.generator).number == rewriter.generator.config.default_layer == 8
+
+
+def test_a_progressive_gan_is_rewritten_where_nothing_is_said_of_locality():
+    """Its layers are linear: locality 5 would leave a rule almost no change that does not cost more than it brings."""
+    request = presets()["matte-tables"].request.with_(locality=None)
+    edit = Rewriter(load_generator("kitchen"), request.layer).solve(request)
+    assert edit.request.locality == 0.5
+    assert edit.report.loss_after < 0.6 * edit.report.loss_before
 
 
 @EACH
