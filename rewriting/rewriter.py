@@ -241,8 +241,7 @@ class Rewriter:
     ) -> Edit:
         """Solve a request at this layer.  Never changes the generator.
 
-        rank, locality: by default the request's, else 5 and `usual_locality`.  locality: weight of leaving other places
-        alone.
+        rank, locality: by default the request's, else 5 and `usual_locality`.  locality: how much other places count.
         Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
         """
         start = time.perf_counter()

@@ -13,6 +13,7 @@ from rewriting.generators import bundled
 from rewriting.masks import encode_mask
 from rewriting.presets import preset
 from rewriting.request import Region, Request
+from rewriting.rewriter import usual_locality
 from rewriting.studio.components.cards import STRENGTH
 from rewriting.studio.desk import Desk
 from rewriting.studio.names import label, public_name
@@ -79,7 +80,7 @@ class Showing:
             p.everywhere: gr.update(value=request.everywhere),
             p.layer: gr.update(**self._layers(session)),
             p.rank: gr.update(value=request.rank or p.rank.value),
-            p.locality: gr.update(value=p.locality.value if request.locality is None else request.locality),
+            p.locality: gr.update(**self._locality(session)),
             **self.places(desk),
             **self.progress(desk),
             **self.waiting(desk),
@@ -288,6 +289,15 @@ class Showing:
         layers = generator.layers
         layer = session.now.asked.rest.layer or generator.config.default_layer
         return {"minimum": layers.start, "maximum": layers.stop - 1, "value": layer}
+
+    def _locality(self, session: Session) -> dict[str, float | str]:
+        usual, wanted = usual_locality(self.workshop.generator(session.generator)), session.request.locality
+        return {"value": usual if wanted is None else wanted, "info": locality_help(usual)}
+
+
+def locality_help(usual: float) -> str:
+    """The line below the slider."""
+    return f"Usually {usual:g}. Higher spares other things"
 
 
 def _solve_time(rule: Rule) -> list[tuple[str, str]]:
