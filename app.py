@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Before PyTorch comes: threads that wait for each other sleep.  Spinning, as they do otherwise, two visitors at once (or
-# anything else that runs) on two cores make each other ten times slower.
+# Before PyTorch comes: threads that wait for each other sleep.  Spinning, as they do otherwise, two visitors at once
+# (or anything else that runs) on two cores make each other ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if os.environ.get("SPACES_ZERO_GPU"):
