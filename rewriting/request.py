@@ -144,7 +144,8 @@ class Request:
         if "format" not in data and data.keys() & UPSTREAM_KEYS:
             return cls._from_session(data)
         if data.get("format") != FORMAT:
-            raise ValueError(f"This file says format {brief(data.get('format'))}; a request says {FORMAT!r}.")
+            stated = f"says format {brief(data['format'])}" if "format" in data else "does not say its format"
+            raise ValueError(f"This file {stated}; open one in which the studio saved a request, {FORMAT!r}.")
         if data.get("format_version") != FORMAT_VERSION:
             raise ValueError(
                 f"The request has format_version {brief(data.get('format_version'))}; expected {FORMAT_VERSION}."
