@@ -10,10 +10,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rewriting.cli import measuring, models, pictures, rules, searching, sharing
+from rewriting.cli import experimenting, measuring, models, pictures, rules, searching, sharing
 from rewriting.cli.options import examples
 
-GROUPS = (pictures, rules, searching, sharing, models, measuring)
+GROUPS = (pictures, rules, searching, sharing, models, measuring, experimenting)
 FAILED, INTERRUPTED = 2, 130  # exit codes: as argparse's, and as a shell reports Ctrl-C
 EXAMPLES = """
 a sheet of pictures, without and with a rule that comes with the software

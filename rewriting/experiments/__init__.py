@@ -47,6 +47,10 @@ _ALL: tuple[Experiment, ...] = (
     Experiment("reflection", "Figure 6: a rule turned round", f"{_HERE}.reflection:run", FEW),
     Experiment("gallery", "Figures 7 to 12: a gallery of rules", f"{_HERE}.gallery:run", 1000),
     Experiment("layers", "Figures 13 to 18: which layer suits which rule", f"{_HERE}.layers:run", 10),
+    Experiment("table1", "Table 1: frowns become smiles, by every method", f"{_HERE}.tables:table1"),
+    Experiment("table2", "Table 2: domes become spires, and trees, by every method", f"{_HERE}.tables:table2"),
+    Experiment("table3", "Table 3: visible watermarks", f"{_HERE}.watermarks:table3", 1000),
+    Experiment("ablations", "Ablations: what each part of the method is worth", f"{_HERE}.ablations:run", 1000),
     Experiment("failures", "Failures", f"{_HERE}.failures:run", 10),
 )
 

@@ -1,0 +1,49 @@
+"""`experiments`: the paper's tables and figures, run again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from rewriting.cli.options import command
+
+FOLDER = "experiments"
+EXAMPLES = """
+# what there is
+python -m rewriting experiments
+
+# a table with as many pictures as in the paper, which takes hours on a CPU
+python -m rewriting experiments table1
+
+# a quick look
+python -m rewriting experiments table1 --n 50 --out reports
+"""
+
+
+def add_commands(commands: Any) -> None:
+    summary = "Run one of the paper's experiments again on the bundled generators, and write a report."
+    parser = command(commands, "experiments", experiments, summary, EXAMPLES)
+    parser.add_argument("name", nargs="?", metavar="NAME", help="which one; without a name they are listed")
+    parser.add_argument(
+        "--n", type=int, metavar="N", help="pictures to measure (default: the experiment's, in tables the paper's)"
+    )
+    parser.add_argument(
+        "--out", default=FOLDER, metavar="FOLDER", help="the report becomes FOLDER/NAME (default: %(default)s)"
+    )
+
+
+def experiments(options: argparse.Namespace) -> None:
+    from rewriting.experiments import EXPERIMENTS, run_experiment
+
+    if options.name is None:
+        width = max(map(len, EXPERIMENTS))
+        print("\n".join(f"{name:{width}}  {one.title} ({one.n:,} pictures)" for name, one in EXPERIMENTS.items()))
+        return
+    folder = run_experiment(options.name, Path(options.out), n=options.n, progress=_say)
+    print(f"Wrote {folder}: report.md to read, report.json for programs, and pictures.")
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)

@@ -1,0 +1,158 @@
+"""The ways to make a rule that the tables compare: each takes the same request and returns a `Change`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rewriting.generators import LayerInput
+from rewriting.generators.base import LayerEdit
+from rewriting.goal import Term
+from rewriting.request import Request
+from rewriting.rewriter import Rewriter
+from rewriting.segmenter import Segmenter
+
+LEAST = 20  # pixels from which a thing counts as seen
+Draw = Callable[[Sequence[int]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a method made.
+
+    draw: picture numbers -> uint8 (N, H, W, 3).  seconds: of processor time to make it, without any picture.
+    loss: the goal's, before and after; None where the method has no such loss.  edits: what the pictures are drawn
+    with, where that is all the method does.
+    """
+
+    name: str
+    draw: Draw
+    seconds: float
+    loss: tuple[float, float] | None = None
+    edits: tuple[LayerEdit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every method is given: a layer with its generator, and a request.
+
+    segmenter, things: what the rule is about, by the names of its labels, for methods that must look for it.
+    """
+
+    rewriter: Rewriter
+    request: Request
+    segmenter: Segmenter | None = None
+    things: tuple[str, ...] = ()
+
+    def sees(self, picture: np.ndarray) -> bool:
+        """Whether the segmenter sees any of the things in a picture, uint8 (1, H, W, 3); True without a segmenter."""
+        return self.segmenter is None or int(self.segmenter.mask(picture, *self.things).sum()) >= LEAST
+
+    @cached_property
+    def terms(self) -> list[Term]:
+        """The goal: in how many pictures the object is pasted is the request's choice; the weights sum to 1."""
+        return self.rewriter.goal_terms(self.request)
+
+    @cached_property
+    def directions(self) -> Tensor:
+        """D, (rank, I)"""
+        return self.rewriter.directions(self.request)
+
+    @cached_property
+    def goal(self) -> Term:
+        """The goal's terms as one batch, cut to windows of one size: the same loss with less to compute.
+
+        A window reaches one key position beyond everything that the goal asks for, so no false border is seen; the
+        weight of the whole batch, (N, h', w'), sums to 1.
+        """
+        return batched(self.terms, self.rewriter.layer.ratio)
+
+    def loss(self, weight: Tensor | None = None) -> Tensor:
+        """sum_p m_p mean |f(k_p; W) - v*_p|, at the layer's own weight or another (O, I, kh, kw)."""
+        residual = self.rewriter.layer.value(self.goal.at, weight) - self.goal.target
+        return (self.goal.weight * residual.abs().mean(1)).sum()
+
+    def change(
+        self, name: str, edits: Sequence[LayerEdit], seconds: float, loss: tuple[float, float] | None = None
+    ) -> Change:
+        """A change that is edits and nothing else."""
+        return Change(name, lambda seeds: self.rewriter.images(seeds, edits), seconds, loss, tuple(edits))
+
+
+@dataclass(frozen=True)
+class WeightChange:
+    """A change of one layer's whole weight, (O, I, kh, kw), of whatever rank."""
+
+    layer: int
+    change: Tensor
+
+    def delta(self) -> Tensor:
+        return self.change
+
+
+class Stopwatch:
+    """`with Stopwatch() as watch: ...`, then `watch.seconds`: processor time, of all threads.
+
+    The clock on the wall would measure what else the machine is doing.
+    """
+
+    def __enter__(self) -> Stopwatch:
+        self._start = time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.process_time() - self._start
+
+
+def batched(terms: Sequence[Term], ratio: int) -> Term:
+    """Terms of one picture each as one term of a batch; see `Setting.goal`.  ratio: of the value's size to the key's.
+
+    A key wider or higher than it is painted is kept whole: windows are squares no larger than the map.
+    """
+    size = terms[0].at.key.shape[-1]
+    boxes = [_box(term.weight, ratio) for term in terms]
+    side = min(size, max(max(bottom - top, right - left) for top, left, bottom, right in boxes) + 2)
+    cut = [_window(term, box, side, ratio) for term, box in zip(terms, boxes, strict=True)]
+    at = LayerInput.cat([term.at for term in cut])
+    return Term(at, torch.cat([term.target for term in cut]), torch.stack([term.weight for term in cut]), "goal")
+
+
+def _box(weight: Tensor, ratio: int) -> tuple[int, int, int, int]:
+    """(top, left, bottom, right) of the key positions under the painted ones, exclusive."""
+    rows, columns = (torch.nonzero((weight > 0).any(axis)).flatten() // ratio for axis in (1, 0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def _window(term: Term, box: tuple[int, int, int, int], side: int, ratio: int) -> Term:
+    size, (top, left, bottom, right) = term.at.key.shape[-1], box
+    row = min(max((top + bottom - side) // 2, 0), size - side)
+    column = min(max((left + right - side) // 2, 0), size - side)
+    keys = np.s_[..., row : row + side, column : column + side]
+    values = np.s_[..., row * ratio : (row + side) * ratio, column * ratio : (column + side) * ratio]
+    at = LayerInput(term.at.key[keys], term.at.style, term.at.latent)
+    return Term(at, term.target[values], term.weight[values], term.kind)
+
+
+def methods(setting: Setting, *, steps: int, tuning_steps: int) -> Iterator[Change]:
+    """All of them, one after another, in the order of the tables.
+
+    steps: of each optimiser but one (the original: 2001).  tuning_steps: of tuning all weights (20 001).
+    """
+    from rewriting.experiments.methods import correspondence, gradient, ours, tuning
+
+    yield ours.unmodified(setting)
+    yield ours.solved(setting)
+    yield gradient.projected(setting, steps=steps)
+    yield gradient.projected(setting, steps=steps, one_paste=True)
+    yield gradient.direct(setting, steps=steps)
+    yield gradient.single_image(setting, steps=steps)
+    yield gradient.whole_layer(setting, steps=steps)
+    yield tuning.all_weights(setting, steps=tuning_steps)
+    yield correspondence.pasted_pixels(setting)
+    yield correspondence.pasted_pixels(setting, blended=True)

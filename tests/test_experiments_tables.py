@@ -1,0 +1,182 @@
+"""The tables end to end on a handful of pictures of the bundled generators, and the rules they are about."""
+
+import functools
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from rewriting import cli
+from rewriting.experiments import EXPERIMENTS, ablations, run_experiment, tables, tasks, watermarks
+from rewriting.experiments.evaluation import IDEAL, evaluate
+from rewriting.experiments.methods import Setting, ours
+from rewriting.experiments.report import Report
+from weights.recipe import rules
+from weights.recipe.truth import Truth
+
+FEW = 100  # pictures that are looked at for a place to paint in
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    """One thread, fewer pictures to paint in, and every scene rendered once: rendering is what takes the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        truth = functools.cache(Truth)
+        for module in (tasks, watermarks, ablations):
+            patch.setattr(module, "Truth", truth)
+        patch.setattr(rules, "CANDIDATES", FEW)
+        patch.setattr(ablations, "CANDIDATES", FEW)
+        yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def smiles(quick):
+    return tasks.smiles()
+
+
+@pytest.fixture(scope="module")
+def measured(smiles):
+    """Table 1's rule on eight pictures: unmodified, ours, and the ideal."""
+    setting = Setting(smiles.rewriter, smiles.request)
+    changes = [ours.unmodified(setting), ours.solved(setting)]
+    return evaluate(smiles, changes, 6, lambda _: None)
+
+
+def test_unmodified_changes_nothing_and_the_ideal_is_as_intended(measured):
+    before, solved, ideal = measured.scores
+    assert (before.l1, before.ssim, before.features, before.nearer) == (0, pytest.approx(1), 0, 0)
+    assert (ideal.ideal_inside, ideal.ideal_outside, ideal.nearer) == (0, 0, 1)
+    assert before.intended == 0 and ideal.intended == 1 and ideal.name == IDEAL
+    assert 1 <= measured.applied < 6
+    assert measured.sheet.shape[0] == 3 and measured.sheet.shape[2:] == (128, 128, 3)
+
+
+def test_our_rule_makes_frowns_smile_and_leaves_the_rest(measured):
+    _, solved, _ = measured.scores
+    assert solved.intended >= 0.75 and solved.loss[1] < 0.6 * solved.loss[0]
+    assert 0 < solved.l1 < 0.02 and solved.ssim > 0.95
+
+
+def test_the_ideal_differs_only_where_the_rule_applies_and_looks_like_the_changed_scene(smiles):
+    sample = smiles.sample(range(1000, 1006))
+    same = ~sample.applies
+    assert same.any() and np.array_equal(sample.ideal[same], sample.before[same])
+    mood = float(Truth("face").z([smiles.request.copy.seed])[0, Truth("face").scene.column("mood")])
+    truth = Truth("face")
+    z = truth.z(sample.seeds)
+    z[:, truth.scene.column("mood")] = mood
+    with torch.inference_mode():
+        scenes = (truth.scene.render(z, 128)[0] * 255).permute(0, 2, 3, 1).numpy()
+    to_smile, to_frown = (
+        np.abs(sample.ideal[sample.applies].astype(float) - other)[sample.area[sample.applies]].mean()
+        for other in (scenes[sample.applies], truth.pictures(sample.seeds)[sample.applies].astype(float))
+    )
+    assert to_smile < 0.7 * to_frown
+
+
+@pytest.mark.parametrize("make", [tasks.spires, tasks.trees])
+def test_a_dome_reads_as_intended_in_the_ideal_and_not_before(make):
+    task, truth = make(), tasks.Truth("church")
+    seeds = [s for s in range(1000, 1016) if task.applies(truth, [s])[0]]
+    sample = task.sample(seeds)
+    assert sample.applies.all()
+    before = task.intended(task.segmenter, sample.labels, sample)
+    ideal = task.intended(task.segmenter, sample.ideal_labels, sample)
+    assert np.nanmax(before) < 0.1 and np.nanmean(ideal) > 0.4
+
+
+def test_a_table_is_written_with_a_row_for_every_method(smiles, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "SWEEP", (0.5,))
+    report = Report("table1", "Table 1", tmp_path)
+    tables.compare(report, smiles, tables.PAPER_1, 3, lambda _: None, steps=2, tuning_steps=1)
+    folder = report.write()
+    data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    main = next(part for part in data["parts"] if part["kind"] == "table")
+    names = [row[0] for row in main["rows"]]
+    assert names[:2] == ["unmodified", "ours"] and names[-1] == IDEAL and len(names) == 11
+    assert set(tables.PAPER_1.rows) <= set(names)
+    assert set(data["numbers"]["smiles"]) == {*names, "locality 0.5"}
+    assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", "smiles.webp", "smiles-curve.png"}
+
+
+def test_the_verdict_says_which_methods_are_better_in_what():
+    def scores(name, intended, l1):
+        return tables.Scores(name, intended, 0, 0, l1, 1, 0, 0, 0, 0, 0, None)
+
+    said = tables.verdict([
+        scores("unmodified", 0.0, 0.0), scores("ours", 0.9, 0.01), scores("worse", 0.5, 0.02),
+        scores("careful", 0.5, 0.001), scores("bold", 1.0, 0.2), scores("better", 1.0, 0.005), scores(IDEAL, 1.0, 0.0),
+    ])  # fmt: skip
+    assert "no less efficacy with less collateral change than worse" in said
+    assert "less efficacy than, and more collateral change than better" in said
+    assert "less efficacy, with less collateral change, than bold" in said
+    assert "more collateral change, with no less efficacy, than careful" in said
+
+
+def test_the_watermarks_are_counted_for_every_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(watermarks, "STEPS", 2)
+    truth = tasks.Truth("church")
+    shown = {name: truth.mask(range(FEW), name).any((1, 2)) for name in tasks.MARK_NAMES}
+    first = int(np.argmax(shown["mark_middle"] | shown["mark_bottom"]))
+    monkeypatch.setattr(tasks, "FIRST", first)  # so that few pictures will do
+    folder = run_experiment("table3", tmp_path, n=4, progress=lambda _: None)
+    rows = json.loads((folder / "report.json").read_text(encoding="utf-8"))["numbers"]["rows"]
+    counts = {row["method"]: row["middle, visible"] + row["bottom, visible"] for row in rows}
+    marked = sum(int(found[first : first + 4].sum()) for found in shown.values())
+    assert counts["unmodified"] == marked > 0 and counts[IDEAL] == 0
+    assert counts["a rank-5 update for each mark"] < counts["unmodified"]
+    assert {"zeroing 30 units", "zeroing 60 units", "rank-1 update"} <= set(counts)
+
+
+def test_the_ablations_are_written_group_by_group(tmp_path, monkeypatch):
+    for name, values in {
+        "PICTURES_IN_C": (4,), "RANKS": (1, 2), "CONTEXTS": (1,), "TRACES": (1.0,), "LOCALITIES": (2.0,),
+    }.items():  # fmt: skip
+        monkeypatch.setattr(ablations, name, values)
+    monkeypatch.setattr("rewriting.experiments.methods.ours.TRACE_STEPS", 3)
+    monkeypatch.setattr(ablations, "smiles", lambda: tasks.smiles(rank=2))  # solved sooner than rank 5
+    folder = run_experiment("ablations", tmp_path, n=2, progress=lambda _: None)
+    data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    shown = {part["title"]: [row[0] for row in part["rows"]] for part in data["parts"] if part["kind"] == "table"}
+    assert shown["Rank"] == ["rank 1", "rank 2"]
+    assert shown["Directions"] == ["whitened", "svd", "units"]
+    assert len(shown) == 8 and data["numbers"]["n"] == 2
+
+
+def test_too_many_contexts_are_refused(smiles):
+    with pytest.raises(ValueError, match=f"the first {FEW} have"):
+        ablations.with_contexts(smiles.request, FEW, tasks.Truth("face"))
+
+
+# --- the command
+
+
+def test_the_command_lists_experiments_runs_one_and_says_where_the_report_is(monkeypatch, tmp_path, capsys):
+    assert cli.main(["experiments"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in EXPERIMENTS)
+
+    asked = []
+
+    def run(report, *, n, progress):
+        asked.append(n)
+        progress("half way")
+        report.text("Found.")
+
+    monkeypatch.setattr("rewriting.experiments.tables.table1", run)
+    assert cli.main(["experiments", "table1", "--n", "5", "--out", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert asked == [5] and "half way" in captured.err and str(tmp_path / "table1") in captured.out
+    assert "Found." in (tmp_path / "table1" / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["nothing"], "There is no experiment 'nothing'"), (["table1", "--n", "0"], "n is 0")]
+)
+def test_the_command_refuses_in_one_sentence(arguments, said, capsys):
+    assert cli.main(["experiments", *arguments]) == 2
+    assert said in capsys.readouterr().err
