@@ -98,7 +98,8 @@ RULES: dict[str, Rule] = {
         object=seen("hat", wider=2),
         place=crown,
         wider=6,
-        settings={"layer": 8, "rank": 5, "locality": 5.0, "everywhere": True},
+        pick=(72, 0),
+        settings={"layer": 7, "rank": 5, "locality": 2.0, "everywhere": True},
     ),
     "trees-from-towers": Rule(
         "Trees grow from towers",
