@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rewriting.experiments import measures
-from rewriting.experiments.chart import OTHER, Point, _Drawing, beyond, chart
+from rewriting.experiments.chart import CURVES, OTHER, Drawing, Point, beyond, chart
 from rewriting.segmenter import Segmenter, UNet
 
 
@@ -117,10 +117,12 @@ def test_slack_forgives_what_measuring_leaves_uncertain():
     assert not beyond([Point(0.5, 1.0)], Point(0.4, 0.0))  # nothing was measured with so little collateral
 
 
-def test_the_chart_has_a_dot_where_the_point_is():
-    points = [Point(0.1, 0.75, "another method"), Point(0.2, 0.25)]
-    shown = chart(CURVE, points, title="A title", x_title="x", y_title="y")
-    assert shown.shape == (640, 960, 3) and shown.dtype == np.uint8
-    for point in points:
-        x, y = _Drawing(0.2 * 1.08, 1.0).place(point.x, point.y)
-        assert np.abs(shown[round(y / 2), round(x / 2)].astype(int) - OTHER).max() < 8
+def test_the_chart_has_a_dot_where_each_point_is():
+    points = [Point(0.1, 0.75, "another method"), Point(0.2, 0.25, "a third")]
+    shown = chart({"ours": CURVE}, points, title="A title", x_title="x", y_title="y").astype(int)
+    assert shown.shape == (600, 960, 3)
+    paper = Drawing(0.2 * 1.1)
+    for curve, color, beside in ((points, OTHER, 7), (CURVE, CURVES[0], 0)):  # a letter is in the middle of a method's
+        for point in curve:
+            x, y = paper.place(point.x, point.y)
+            assert np.abs(shown[round(y / 2), round(x / 2) + beside] - color).max() < 8

@@ -91,6 +91,7 @@ def test_a_dome_reads_as_intended_in_the_ideal_and_not_before(make):
 
 def test_a_table_is_written_with_a_row_for_every_method(smiles, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "SWEEP", (0.5,))
+    monkeypatch.setattr(tables, "RANK_SWEEP", (0.2,))
     report = Report("table1", "Table 1", tmp_path)
     tables.compare(report, smiles, tables.PAPER_1, 3, lambda _: None, steps=2, tuning_steps=1)
     folder = report.write()
@@ -99,7 +100,7 @@ def test_a_table_is_written_with_a_row_for_every_method(smiles, tmp_path, monkey
     names = [row[0] for row in main["rows"]]
     assert names[:2] == ["unmodified", "ours"] and names[-1] == IDEAL and len(names) == 11
     assert set(tables.PAPER_1.rows) <= set(names)
-    assert set(data["numbers"]["smiles"]) == {*names, "locality 0.5"}
+    assert set(data["numbers"]["smiles"]) == {*names, "locality 0.5", "rank 10, locality 0.2"}
     assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", "smiles.webp", "smiles-curve.png"}
 
 

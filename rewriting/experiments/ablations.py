@@ -17,7 +17,7 @@ from weights.recipe.truth import Truth
 PICTURES_IN_C = (4, 16, 64, 250, SAMPLES)
 RANKS = (1, 2, 3, 5, 7, 10)
 CONTEXTS = (1, 2, 5, 10, 20)
-TRACES = (0.0, 0.1, 1.0, 10.0)
+TRACES = (0.0, 1.0, 10.0, 100.0, 1000.0)
 LOCALITIES = (0.0, 0.5, 2.0, 8.0)
 COLUMNS = [
     "", "as intended, %", "nearer to ideal, %", "L1 outside, %", "SSIM", "features", "to ideal, inside, %",

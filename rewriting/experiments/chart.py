@@ -1,24 +1,30 @@
-"""A chart of efficacy against collateral change: one curve, and points beside it."""
+"""A chart of efficacy against collateral change: curves of one method, and others as points beside them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-WIDTH, HEIGHT = 960, 640
-LEFT, RIGHT, TOP, BOTTOM = 96, 36, 72, 84
-DOT = 5  # radius
+WIDTH, HEIGHT = 960, 600
+LEFT, RIGHT, TOP, BOTTOM = 72, 330, 84, 84  # the legend is to the right
+LINE = 24  # pixels from one line of the legend to the next
+SMALL, LARGE = 5, 10  # radius of a curve's dot, and of a method's, which holds a letter
 SCALE = 2  # drawn larger and reduced, for smooth lines
-INK, GRID, CURVE, OTHER = (34, 34, 40), (226, 226, 232), (62, 84, 200), (206, 92, 52)
+INK, GRID, OTHER = (34, 34, 40), (226, 226, 232), (206, 92, 52)
+CURVES = (62, 84, 200), (40, 140, 110)
+MARKS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the horizontal axis
+Box = tuple[float, float, float, float]
+Color = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Point:
-    """x: collateral.  y: efficacy.  label: beside it, or empty."""
+    """x: collateral.  y: efficacy.  label: of a method, its name in the legend; of a curve's point, beside it."""
 
     x: float
     y: float
@@ -40,85 +46,103 @@ def beyond(curve: Sequence[Point], point: Point, slack: float = 0.0) -> bool:
 
 
 def chart(
-    curve: Sequence[Point], points: Sequence[Point], *, title: str, x_title: str, y_title: str, y_top: float = 1.0
+    curves: Mapping[str, Sequence[Point]], points: Sequence[Point], *, title: str, x_title: str, y_title: str
 ) -> np.ndarray:
-    """uint8 (640, 960, 3).  x starts at 0, the curve's points are joined in order of x; y runs from 0 to y_top."""
-    drawing = _Drawing(max([p.x for p in (*curve, *points)] + [1e-9]) * 1.08, y_top)
+    """uint8 (600, 960, 3).  Upwards is y, from 0 to 1; to the right x from 0, on a square-root scale.
+
+    curves: one or two by their names in the legend, joined in order of x.
+    """
+    ordered = [sorted(curve, key=lambda p: p.x) for curve in curves.values()]
+    drawing = Drawing(max([p.x for curve in (points, *ordered) for p in curve] + [1e-9]) * 1.1)
     drawing.frame(title, x_title, y_title)
-    ordered = sorted(curve, key=lambda p: p.x)
-    drawing.line(ordered)
-    taken = [drawing.around(point) for point in (*points, *ordered)]
-    for point, color in [*[(p, OTHER) for p in points], *[(p, CURVE) for p in ordered]]:
-        drawing.dot(point, color)
-    for point, color in [*[(p, OTHER) for p in points], *[(p, CURVE) for p in ordered]]:
-        drawing.label(point, color, taken)
+    for curve, color in zip(ordered, CURVES, strict=False):
+        drawing.line(curve, color)
+    taken = [drawing.around(p, SMALL) for curve in ordered for p in curve]
+    taken += [drawing.around(p, LARGE) for p in points]
+    for curve, color in zip(ordered, CURVES, strict=False):
+        for point in curve:
+            drawing.dot(point, color, SMALL)
+            drawing.label(point, color, taken)
+    for letter, point in zip(ascii_uppercase, points, strict=False):
+        drawing.dot(point, OTHER, LARGE, letter)
+    drawing.legend(list(zip(curves, CURVES, strict=False)), [p.label for p in points])
     return drawing.finish()
 
 
-class _Drawing:
-    def __init__(self, x_top: float, y_top: float):
-        self.x_top, self.y_top = x_top, y_top
+class Drawing:
+    """Paper with axes.  x_top: the largest x."""
+
+    def __init__(self, x_top: float):
+        self.x_top = x_top
         self.image = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE), "white")
         self.draw = ImageDraw.Draw(self.image)
-        self.fonts = {size: ImageFont.load_default(size * SCALE) for size in (15, 17, 22)}
+        self.fonts = {size: ImageFont.load_default(size * SCALE) for size in (13, 15, 21)}
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        across = LEFT + x / self.x_top * (WIDTH - LEFT - RIGHT)
-        down = HEIGHT - BOTTOM - y / self.y_top * (HEIGHT - TOP - BOTTOM)
+        """Where a point lies on the enlarged paper."""
+        across = LEFT + math.sqrt(x / self.x_top) * (WIDTH - LEFT - RIGHT)
+        down = HEIGHT - BOTTOM - y * (HEIGHT - TOP - BOTTOM)
         return across * SCALE, down * SCALE
 
     def frame(self, title: str, x_title: str, y_title: str) -> None:
-        for y in np.linspace(0, self.y_top, 6):
+        for y in np.linspace(0, 1, 6):
             left, at = self.place(0, y)
             self.draw.line([(left, at), (self.place(self.x_top, y)[0], at)], fill=GRID, width=SCALE)
             self.text((left - 10 * SCALE, at), f"{y:.0%}", 15, "rm")
-        step = _round_step(self.x_top)
-        for i in range(int(self.x_top / step) + 1):
-            at, bottom = self.place(i * step, 0)
+        for x in (mark for mark in MARKS if mark <= self.x_top):
+            at, bottom = self.place(x, 0)
             self.draw.line([(at, bottom), (at, bottom + 6 * SCALE)], fill=INK, width=SCALE)
-            self.text((at, bottom + 12 * SCALE), f"{i * step:.{_decimals(step)}%}", 15, "mt")
+            self.text((at, bottom + 12 * SCALE), f"{100 * x:g}%", 15, "mt")
         self.draw.line([self.place(0, 0), self.place(self.x_top, 0)], fill=INK, width=SCALE)
-        self.text((LEFT * SCALE, 18 * SCALE), title, 22, "lt")
-        self.text((LEFT * SCALE, 48 * SCALE), f"upwards: {y_title}", 15, "lt")
-        self.text(((WIDTH - RIGHT) * SCALE, (HEIGHT - 34) * SCALE), x_title, 15, "rt")
+        self.text((LEFT * SCALE, 16 * SCALE), title, 21, "lt")
+        self.text((LEFT * SCALE, 50 * SCALE), f"upwards: {y_title}", 15, "lt")
+        self.text((LEFT * SCALE, (HEIGHT - 36) * SCALE), f"to the right: {x_title} (square-root scale)", 15, "lt")
 
-    def line(self, points: Sequence[Point]) -> None:
+    def line(self, points: Sequence[Point], color: Color) -> None:
         if len(points) > 1:
-            self.draw.line([self.place(p.x, p.y) for p in points], fill=CURVE, width=3 * SCALE, joint="curve")
+            self.draw.line([self.place(p.x, p.y) for p in points], fill=color, width=3 * SCALE, joint="curve")
 
-    def dot(self, point: Point, color: tuple[int, int, int]) -> None:
-        self.draw.ellipse(self.around(point), fill=color, outline="white", width=SCALE)
-
-    def around(self, point: Point) -> tuple[float, float, float, float]:
+    def around(self, point: Point, radius: int) -> Box:
         """The box of a point's dot."""
         x, y = self.place(point.x, point.y)
-        return x - DOT * SCALE, y - DOT * SCALE, x + DOT * SCALE, y + DOT * SCALE
+        return x - radius * SCALE, y - radius * SCALE, x + radius * SCALE, y + radius * SCALE
 
-    def label(self, point: Point, color: tuple[int, int, int], taken: list[tuple[float, float, float, float]]) -> None:
-        """Beside the point, at the first of a few places where it hides no other label."""
-        if not point.label:
-            return
+    def dot(self, point: Point, color: Color, radius: int, letter: str = "") -> None:
+        self._disk(self.place(point.x, point.y), color, radius, letter)
+
+    def _disk(self, at: tuple[float, float], color: Color, radius: int, letter: str) -> None:
+        r = radius * SCALE
+        self.draw.ellipse([at[0] - r, at[1] - r, at[0] + r, at[1] + r], fill=color, outline="white", width=SCALE)
+        self.draw.text(at, letter, font=self.fonts[13], fill="white", anchor="mm")
+
+    def label(self, point: Point, color: Color, taken: list[Box]) -> None:
+        """Beside the point, at the first of a few places where it hides nothing, or else not at all."""
         x, y = self.place(point.x, point.y)
-        gap = 9 * SCALE
-        tries = [
-            (x + gap * side, y + down * SCALE, "lm" if side > 0 else "rm")
-            for down in (0, -18, 18, -36, 36, -54, 54, 72)
-            for side in (1, -1)
+        gap, font = 8 * SCALE, self.fonts[13]
+        places = [(x + gap, y, "lm"), (x, y - gap, "mb"), (x, y + gap, "mt"), (x - gap, y, "rm")]
+        places += [
+            (x + gap, y + gap, "lt"),
+            (x + gap, y - gap, "lb"),
+            (x - gap, y - gap, "rb"),
+            (x - gap, y + gap, "rt"),
         ]
-        boxes = [self.draw.textbbox(at[:2], point.label, font=self.fonts[15], anchor=at[2]) for at in tries]
-        free = [i for i, box in enumerate(boxes) if _within(box) and not any(_overlap(box, other) for other in taken)]
-        best = free[0] if free else 0
-        taken.append(boxes[best])
-        at, anchor = tries[best][:2], tries[best][2]
-        self.draw.text(
-            at,
-            point.label,
-            font=self.fonts[15],
-            fill=color,
-            anchor=anchor,
-            stroke_width=2 * SCALE,
-            stroke_fill="white",
-        )
+        for *at, anchor in places:
+            box = self.draw.textbbox(at, point.label, font=font, anchor=anchor)
+            if box[3] < (HEIGHT - BOTTOM) * SCALE and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                self.draw.text(at, point.label, font=font, fill=color, anchor=anchor)
+                return
+
+    def legend(self, curves: Sequence[tuple[str, Color]], methods: Sequence[str]) -> None:
+        left, down = (WIDTH - RIGHT + 28) * SCALE, TOP * SCALE
+        for name, color in curves:
+            self.draw.line([(left - 10 * SCALE, down), (left + 10 * SCALE, down)], fill=color, width=3 * SCALE)
+            self.text((left + 20 * SCALE, down), name, 15, "lm")
+            down += LINE * SCALE
+        for letter, name in zip(ascii_uppercase, methods, strict=False):
+            self._disk((left, down), OTHER, LARGE, letter)
+            self.text((left + 20 * SCALE, down), name, 15, "lm")
+            down += LINE * SCALE
 
     def text(self, at: tuple[float, float], text: str, size: int, anchor: str) -> None:
         self.draw.text(at, text, font=self.fonts[size], fill=INK, anchor=anchor)
@@ -127,23 +151,5 @@ class _Drawing:
         return np.asarray(self.image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS))
 
 
-def _within(box: Sequence[float]) -> bool:
-    """Whether a box lies between the axes."""
-    across = LEFT * SCALE < box[0] and box[2] < WIDTH * SCALE
-    return across and TOP * SCALE < box[1] and box[3] < (HEIGHT - BOTTOM) * SCALE
-
-
 def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _round_step(top: float) -> float:
-    """1, 2 or 5 times a power of ten, so that an axis up to `top` gets four to nine marks."""
-    rough = top / 8
-    power = 10 ** math.floor(math.log10(rough))
-    return next(k * power for k in (1, 2, 5, 10) if k * power >= rough)
-
-
-def _decimals(step: float) -> int:
-    """Of a percentage, so that neighbouring marks differ."""
-    return max(0, -math.floor(math.log10(step)) - 2)

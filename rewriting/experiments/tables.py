@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from rewriting.experiments.chart import Point, beyond, chart
 from rewriting.experiments.drawing import sheet
 from rewriting.experiments.evaluation import IDEAL, Evaluation, Scores, evaluate
-from rewriting.experiments.methods import Setting, methods, ours
+from rewriting.experiments.methods import Change, Setting, methods, ours
 from rewriting.experiments.report import Report
 from rewriting.experiments.tasks import Task, smiles, spires, trees
 
 STEPS = 2001  # of the optimisers, as in the paper's code
 SWEEP = (0.0, 0.3, 1.0, 4.0, 10.0, 40.0)  # localities of our curve, beside the request's own
+RANK, RANK_SWEEP = 10, (0.5, 1.0, 2.0, 4.0, 8.0)  # a second curve, where the paper's rank is lower
 SLACK = 0.01  # of the efficacy: less is not told apart on a few hundred pictures
 TUNING_STEPS = 400  # of tuning all weights, of which the original makes 20 001
 
@@ -86,8 +87,7 @@ def compare(
     for change in methods(setting, steps=steps, tuning_steps=tuning_steps):
         changes.append(change)
         progress(f"{task.title}: {change.name} made in {change.seconds:.1f} s")
-    sweep = [ours.solved(with_locality(setting, x), name=f"locality {x:g}") for x in SWEEP]
-    found = evaluate(task, [*changes, *sweep], n, progress)
+    found = evaluate(task, [*changes, *sweeps(setting)], n, progress)
     introduce(report, task, n, found.applied, steps, tuning_steps)
     lay_out(report, task, paper, found, len(changes))
 
@@ -109,7 +109,7 @@ def introduce(report: Report, task: Task, n: int, applied: int, steps: int, tuni
 def lay_out(report: Report, task: Task, paper: Paper, found: Evaluation, methods: int) -> None:
     """Tables, a sheet of pictures and the curve; the first `methods` of the scores are those of the methods."""
     *scores, ideal = found.scores
-    listed, curve = [*scores[:methods], ideal], [scores[1], *scores[methods:]]
+    listed, swept = [*scores[:methods], ideal], methods + len(SWEEP)
     report.table(f"{task.title}, by every method", COLUMNS, [row(s) for s in listed], verdict(listed))
     rows = [[name, *numbers] for name, numbers in paper.rows.items()]
     report.table(f"The paper's {paper.title}", ["method", "efficacy, %", "LPIPS"], rows, PAPER_NOTE)
@@ -117,41 +117,60 @@ def lay_out(report: Report, task: Task, paper: Paper, found: Evaluation, methods
         pictures = [found.sheet[i] for i in (*range(methods), -1)]
         shown = sheet(pictures, sides=[_latin(s.name) for s in listed])
         report.picture(f"{task.name}.webp", shown, "The same pictures by every method, and the ideal.")
-    draw_curve(report, task, curve, listed[2:-1])
+    draw_curves(report, task, [[scores[1], *scores[methods:swept]], scores[swept:]], listed[2:-1])
     report.number(task.name, {s.name: vars(s) for s in found.scores})
 
 
-def with_locality(setting: Setting, locality: float) -> Setting:
-    return replace(setting, request=setting.request.with_(locality=locality))
+def sweeps(setting: Setting) -> list[Change]:
+    """Ours at several localities, and where the request's rank is lower, at RANK as well."""
+    higher = RANK_SWEEP if setting.request.rank < RANK else ()
+    return [
+        *[_solved(setting, f"locality {x:g}", locality=x) for x in SWEEP],
+        *[_solved(setting, f"rank {RANK}, locality {x:g}", rank=RANK, locality=x) for x in higher],
+    ]
 
 
-def draw_curve(report: Report, task: Task, curve: Sequence[Scores], others: Sequence[Scores]) -> None:
-    """Our localities as a curve of efficacy against collateral change, the other methods as points beside it."""
-    mine = [Point(s.l1, s.intended, s.name) for s in curve]
-    theirs = [Point(s.l1, s.intended, s.name) for s in others]
-    written = [replace(point, label=_latin(point.label)) for point in theirs]
+def _solved(setting: Setting, name: str, **changes: float) -> Change:
+    return ours.solved(replace(setting, request=setting.request.with_(**changes)), name=name)
+
+
+def draw_curves(report: Report, task: Task, curves: list[list[Scores]], others: Sequence[Scores]) -> None:
+    """Our localities as curves of efficacy against collateral change, the other methods as points beside them."""
+    curves = [curve for curve in curves if curve]
+    ranks = [task.request.rank, RANK][: len(curves)]
+    usual = f"{task.request.locality:g}"
     shown = chart(
-        mine, written, title=f"{task.title}: ours at several localities, and other methods", y_title=task.efficacy,
-        x_title="change outside the target, mean L1 of the full range",
+        {
+            f"ours, rank {rank}, at several localities": [
+                Point(s.l1, s.intended, usual if s.name == ours.OURS else s.name.split()[-1]) for s in curve
+            ]
+            for rank, curve in zip(ranks, curves, strict=True)
+        },
+        [Point(s.l1, s.intended, _latin(s.name)) for s in others],
+        title=task.title, y_title=task.efficacy, x_title="mean change outside the target, of the full range",
     )  # fmt: skip
-    passed = {p.label: beyond(mine, p, SLACK) for p in theirs}
-    nearer = {s.name: beyond([Point(c.l1, c.nearer) for c in curve], Point(s.l1, s.nearer), SLACK) for s in others}
     report.picture(
         f"{task.name}-curve.png", shown, "Efficacy against collateral change: further up and left is better."
     )
-    said = {True: "yes", False: "no"}
+    passed = {s.name: [_passed(curve, s, by) for curve in curves for by in ("intended", "nearer")] for s in others}
+    columns = [f"rank {rank}, by what {by}" for rank in ranks for by in ("was intended", "came nearer to the ideal")]
     report.table(
         "Does the curve of our localities pass on or beyond the method's point?",
-        ["method", "by what was intended", "by what came nearer to the ideal"],
-        [[name, said[passed[name]], said[nearer[name]]] for name in passed],
+        ["method", *columns],
+        [[name, *["yes" if yes else "no" for yes in said]] for name, said in passed.items()],
         f"On or beyond: with no more L1 outside the target the curve has at least the same efficacy, to {SLACK:.0%}.",
     )
-    columns = [*COLUMNS[:-2], COLUMNS[-1]]
-    rows = [
-        [cell for i, cell in enumerate(row(s)) if i != len(COLUMNS) - 2] for s in sorted(curve, key=lambda s: s.l1)
-    ]
-    report.table("The points of our curve", columns, rows)
-    report.number(f"{task.name}: beyond", {"intended": passed, "nearer": nearer})
+    for rank, curve in zip(ranks, curves, strict=True):
+        rows = [row(s) for s in sorted(curve, key=lambda s: s.l1)]
+        report.table(f"The points of our curve, rank {rank}", COLUMNS, rows)
+    report.number(
+        f"{task.name}: beyond", {name: dict(zip(columns, said, strict=True)) for name, said in passed.items()}
+    )
+
+
+def _passed(curve: Sequence[Scores], other: Scores, by: str) -> bool:
+    points = [Point(s.l1, getattr(s, by)) for s in curve]
+    return beyond(points, Point(other.l1, getattr(other, by)), SLACK)
 
 
 def _latin(name: str) -> str:
