@@ -223,7 +223,7 @@ def test_events_can_be_joined_and_never_drop_an_action_by_default():
 
 def test_templates_hold_nothing_that_gradio_would_evaluate():
     files = [*PACKAGE.glob("static/*.html"), *PACKAGE.glob("static/*.css")]
-    assert len(files) == 16
+    assert len(files) >= 16
     for file in files:
         found = re.findall(r"\$\{|\{\{|`|\\", file.read_text(encoding="utf-8"))
         assert not found, f"{file.name}: {found}"
