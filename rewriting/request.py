@@ -219,7 +219,7 @@ class Request:
     def save(self, path: str | Path) -> Path:
         path = Path(path)
         text = json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n"
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")  # a lone surrogate becomes JSON's own escape
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")  # lone surrogates become JSON's escape
         return path
 
     def with_(self, **changes: Any) -> Request:

@@ -130,5 +130,5 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 def write_json(path: Path, data: object) -> None:
     partial = path.with_name(path.name + ".partial")
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    partial.write_text(text, encoding="utf-8", errors="backslashreplace")  # a lone surrogate becomes JSON's own escape
+    partial.write_text(text, encoding="utf-8", errors="backslashreplace")  # lone surrogates become JSON's escape
     os.replace(partial, path)
