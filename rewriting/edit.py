@@ -314,6 +314,6 @@ def make_edit(layer: int, factor: Tensor, directions: Tensor, **details: Any) ->
     return Edit(layer, factor.detach().cpu().clone(), directions.detach().cpu().clone(), **details)
 
 
-def relative_change(factor: Tensor, directions: Tensor, weight: Tensor) -> float:
-    """|Lambda D| / |W0|, Frobenius; D's rows are orthonormal, so it is |Lambda| / |W0|."""
+def relative_change(factor: Tensor, weight: Tensor) -> float:
+    """|Lambda D| / |W0|, Frobenius: as D's rows are orthonormal, |Lambda| / |W0|."""
     return float(torch.linalg.vector_norm(factor) / torch.linalg.vector_norm(weight))

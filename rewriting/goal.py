@@ -8,7 +8,7 @@ values at random places of other pictures, which should stay (eq. 5, the smoothn
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,8 +17,6 @@ from torch import Tensor
 from rewriting.generators import LayerInput
 from rewriting.layer import EditableLayer
 from rewriting.masks import bounding_box, resize_mask
-
-KINDS = ("goal", "preserve", "locality")
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Term:
     kind: str
 
     def scaled(self, factor: float) -> Term:
-        return Term(self.at, self.target, self.weight * factor, self.kind)
+        return replace(self, weight=self.weight * factor)
 
 
 def paste_term(
@@ -77,7 +75,7 @@ def erase_term(layer: EditableLayer, at: LayerInput, mask: np.ndarray, units: Te
     silenced[:, units] *= 1 - inside
     weight = torch.from_numpy(resize_mask(mask, at.key.shape[-1] * layer.ratio)).to(at.key.device)
     _box(weight.cpu().numpy(), "context to erase")
-    target = torch.lerp(layer.value(at), layer.value(LayerInput(silenced, *at._tensors()[1:])), weight)
+    target = torch.lerp(layer.value(at), layer.value(replace(at, key=silenced)), weight)
     return Term(at, target, weight / weight.sum(), "goal")
 
 
@@ -109,7 +107,7 @@ def locality_terms(
 def without(term: Term, mask: np.ndarray) -> Term:
     """The same term, asking nothing where the mask is painted."""
     outside = torch.from_numpy(resize_mask(mask, term.weight.shape[-1])).to(term.weight.device) <= 0
-    return Term(term.at, term.target, term.weight * outside, term.kind)
+    return replace(term, weight=term.weight * outside)
 
 
 def _box(mask: np.ndarray, what: str) -> tuple[int, int, int, int]:

@@ -276,7 +276,7 @@ class Rewriter:
             loss_after=goal[1],
             objective_before=solution.before,
             objective_after=solution.after,
-            change=relative_change(solution.factor, directions, self.layer.weight),
+            change=relative_change(solution.factor, self.layer.weight),
             elsewhere=self._moved(elsewhere, solution.factor, directions),
             preserved=self._moved(kept, solution.factor, directions) if kept else None,
             iterations=solution.iterations,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import gradio as gr
 
@@ -117,10 +117,6 @@ def choose(options: list[tuple[str, str]], label: str, elem_id: str) -> gr.Radio
 
 def status(label: str, elem_id: str) -> gr.HTML:
     return gr.HTML(padding=False, label=label, elem_id=elem_id)
-
-
-def part_names() -> list[str]:
-    return [field.name for field in fields(HubParts)]
 
 
 # --- what is said ----------------------------------------------------------------------------------------------------

@@ -3,10 +3,6 @@
 const tray = find(".tray");
 const gone = new Set(); // ids removed here that Python still lists
 
-function idOf(shown, index) {
-  return shown.id === undefined ? String(index) : shown.id;
-}
-
 function makeItem(shown, index) {
   const name = shown.label || `Place ${index + 1}`;
   const place = make("span", { class: "place" }, make("img", { alt: "", src: shown.image || null, draggable: "false" }));

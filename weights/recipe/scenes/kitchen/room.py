@@ -65,7 +65,7 @@ def shell(c: Canvas, draw: Draw, r: Parts) -> None:
     paint = r.ink(gradient(PAINTS, draw.fraction()))
     day = glow(u, y, 0.5 * (r.wx + r.wx2), -0.3, 0.9) * r.window
     c.paint(y - 2, tone(paint, 0.94 + 0.12 * day - 0.08 * (y + 0.3).abs()), WALL)
-    tiles(c, draw, r, paint)
+    tiles(c, draw, r)
     c.paint(u - r.corner, tone(paint, 0.84 - 0.05 * y + 0.10 * (left / 0.4) * r.window), WALL)
     c.shade(u * 0 - 1, -0.12 * glow(u, 0 * y, r.corner, 0, 0.12))
     top = r.ceiling - left * (r.ceiling - r.vy) / (r.corner - r.vx)
@@ -75,7 +75,7 @@ def shell(c: Canvas, draw: Draw, r: Parts) -> None:
     floor(c, draw, r, r.floor - left * (r.floor - r.vy) / (r.corner - r.vx))
 
 
-def tiles(c: Canvas, draw: Draw, r: Parts, paint: Tensor) -> None:
+def tiles(c: Canvas, draw: Draw, r: Parts) -> None:
     """A band of glazed tiles from the counter up; its height may be nothing or all of the wall."""
     top, size = r.counter - draw.uniform(0, 0.55), draw.uniform(0.085, 0.13)
     glaze = mix(r.ink(gradient(PAINTS, draw.fraction())), r.ink((1.0, 1.0, 0.98)), 0.45)
