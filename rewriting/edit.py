@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from rewriting.files import brief, read_json, read_tensors, write_json, write_tensors
 from rewriting.generators import Generator
-from rewriting.generators.config import brief
-from rewriting.generators.files import read_json, read_tensors, write_json, write_tensors
 from rewriting.layer import expand
 from rewriting.request import MAX_RANK, Request
 

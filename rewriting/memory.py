@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rewriting import processes
+from rewriting.files import write_tensors
 from rewriting.generators import Generator
-from rewriting.generators.files import write_tensors
 
 SAMPLES = 1000
 EIGENVALUE_FLOOR = 1e-6  # of the largest: below it an eigenvalue is rounding, and whitening would amplify that

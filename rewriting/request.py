@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rewriting.generators.config import brief
+from rewriting.files import brief
 from rewriting.generators.latents import MAX_SEED, SEEDINGS
 from rewriting.masks import decode_mask, encode_mask
 

@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from rewriting.generators.files import BUNDLED, bundled, read_tensors, write_tensors
+from rewriting.files import read_tensors, write_tensors
+from rewriting.generators.files import BUNDLED, bundled
 
 FILE = "segmenter.safetensors"
 FORMAT, FORMAT_VERSION = "rewriting-segmenter", "1"
@@ -53,7 +54,11 @@ class UNet(nn.Module):
         return levels
 
     def forward(self, x: Tensor) -> Tensor:
-        *levels, x = self.encode(x)
+        return self.decode(self.encode(x))
+
+    def decode(self, levels: list[Tensor]) -> Tensor:
+        """Class scores, from all features."""
+        *levels, x = levels
         for up, skip in zip(self.up, reversed(levels), strict=True):
             x = F.leaky_relu(up(torch.cat([F.interpolate(x, scale_factor=2.0), skip], 1)), 0.1)
         return F.pixel_shuffle(self.head(x), 2)
@@ -94,12 +99,9 @@ class Segmenter:
     @torch.inference_mode()
     def labels(self, images: np.ndarray) -> np.ndarray:
         """What each pixel shows: uint8 (N, H, W, 3) -> uint8 (N, H, W), indices into `classes`."""
-        height, width = _check(images).shape[1:3]
-        found = [self.network(self._input(part)) for part in _batches(images)]
-        if (height, width) != (SIDE, SIDE):
-            found = [F.interpolate(scores, size=(height, width), mode="bilinear") for scores in found]
-        labels = [scores.argmax(1).to(torch.uint8).cpu().numpy() for scores in found]
-        return np.concatenate(labels) if labels else np.empty((0, height, width), np.uint8)
+        size = _check(images).shape[1:3]
+        labels = [_labels(self.network(self._input(part)), size) for part in _batches(images)]
+        return np.concatenate(labels) if labels else np.empty((0, *size), np.uint8)
 
     def mask(self, images: np.ndarray, *names: str) -> np.ndarray:
         """Where one of the named things is seen: uint8 (N, H, W, 3) -> bool (N, H, W); ValueError for another name."""
@@ -118,6 +120,22 @@ class Segmenter:
         found = [self.network.encode(self._input(part))[-1].mean((2, 3)).cpu().numpy() for part in _batches(images)]
         return np.concatenate(found) if found else np.empty((0, WIDTHS[-1]), np.float32)
 
+    @torch.inference_mode()
+    def levels(self, images: np.ndarray) -> list[Tensor]:
+        """All features, at 64, 32, 16 and 8 pixels: uint8 (N, H, W, 3) -> each (N, channels, side, side), N > 0.
+
+        They are some 500 KB for each picture, so not for many at once.
+        """
+        _check(images)
+        parts = [self.network.encode(self._input(part)) for part in _batches(images)]
+        return [torch.cat(level) for level in zip(*parts, strict=True)]
+
+    @torch.inference_mode()
+    def look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`labels` and `features` in one pass, for no more pictures than memory holds: uint8 (N, H, W, 3), N > 0."""
+        levels = self.levels(images)
+        return _labels(self.network.decode(levels), images.shape[1:3]), levels[-1].mean((2, 3)).cpu().numpy()
+
     def _input(self, images: np.ndarray) -> Tensor:
         """uint8 (B, H, W, 3) -> (B, 3, 128, 128) in [-1, 1]"""
         device = next(self.network.parameters()).device
@@ -125,6 +143,13 @@ class Segmenter:
         if x.shape[2:] != (SIDE, SIDE):
             x = F.interpolate(x, size=(SIDE, SIDE), mode="bilinear", antialias=True)
         return x
+
+
+def _labels(scores: Tensor, size: tuple[int, int]) -> np.ndarray:
+    """(B, C, 128, 128) -> uint8 (B, *size)"""
+    if size != (SIDE, SIDE):
+        scores = F.interpolate(scores, size=size, mode="bilinear")
+    return scores.argmax(1).to(torch.uint8).cpu().numpy()
 
 
 def _check(images: np.ndarray) -> np.ndarray:

@@ -277,7 +277,7 @@ def test_what_is_written_replaces_what_was_there_whole_or_not_at_all(folder, mon
     def full_disk(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("rewriting.generators.files.os.replace", full_disk)
+    monkeypatch.setattr("rewriting.files.os.replace", full_disk)
     with pytest.raises(OSError, match="No space left"):
         tiny.generator(resolution=16, seed=5).save(folder)
     assert (folder / WEIGHTS).read_bytes() == before

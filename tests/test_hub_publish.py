@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from rewriting import Edit, EditStack, Request, load_generator
-from rewriting.generators.files import read_json
+from rewriting.files import read_json
 from rewriting.hub import Unreachable, account, list_rules, load_edits, publish, publish_folder, sending
 from rewriting.hub.folders import write_rule
 from tests import tiny

@@ -53,8 +53,9 @@ def add_commands(commands: Any) -> None:
 
 
 def models(_: argparse.Namespace) -> None:
+    from rewriting.files import read_json
     from rewriting.generators import GeneratorConfig, bundled
-    from rewriting.generators.files import BUNDLED, CONFIG, read_json
+    from rewriting.generators.files import BUNDLED, CONFIG
     from rewriting.known_models import models_table
     from rewriting.presets import presets
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from rewriting.files import brief
 
 FORMAT = "rewriting-generator"
 FORMAT_VERSION = 1
 ARCHITECTURES = ("stylegan2", "proggan")
 MAX_RESOLUTION = 2048
 MAX_WIDTH = 4096
-
-
-def brief(value: object) -> str:
-    """A value out of a stranger's file, for a message: its repr, cut short."""
-    return reprlib.repr(value)[:80]
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from rewriting.edit import CONFIG, FACTORS, Edit, EditStack
+from rewriting.files import read_json, write_json
 from rewriting.generators import Generator
-from rewriting.generators.files import WEIGHTS, read_json, write_json
+from rewriting.generators.files import WEIGHTS
 from rewriting.hub.access import HubError, version
 from rewriting.hub.cards import Base, edit_card, model_card, title
 from rewriting.hub.comparison import compare

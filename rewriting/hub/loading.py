@@ -10,9 +10,10 @@ from typing import Any
 
 from rewriting.edit import CONFIG, FACTORS, REQUESTS, EditStack
 from rewriting.edit import FORMAT as EDIT_FORMAT
+from rewriting.files import read_json
 from rewriting.generators import Generator, bundled, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
-from rewriting.generators.files import BUNDLED, MOMENTS, WEIGHTS, read_json
+from rewriting.generators.files import BUNDLED, MOMENTS, WEIGHTS
 from rewriting.hub.access import REPO_ID, HubError, Progress, Token, hosted, reading_token
 from rewriting.hub.download import LICENSE, LIMITS, Cache, fetch, naming
 

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 from rewriting.edit import CONFIG, Edit, EditStack
 from rewriting.edit import FORMAT as EDIT_FORMAT
+from rewriting.files import read_json
 from rewriting.generators import Generator, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
-from rewriting.generators.files import read_json
 from rewriting.hub.access import HubError, Progress, Token, Unreachable
 from rewriting.hub.cards import YOUR_REPO, generator_card
 from rewriting.hub.download import CARD, LICENSE, LIMITS, fetch

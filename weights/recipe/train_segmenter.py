@@ -19,8 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rewriting.files import write_json
 from rewriting.generators import Generator, read_generator
-from rewriting.generators.files import BUNDLED, write_json
+from rewriting.generators.files import BUNDLED
 from rewriting.segmenter import FILE, SIDE, Segmenter, UNet
 from weights.recipe.augment import augment
 from weights.recipe.muon import Muon
