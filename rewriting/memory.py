@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -18,11 +18,11 @@ from torch import Tensor
 from rewriting import processes
 from rewriting.files import write_tensors
 from rewriting.generators import Generator
+from rewriting.progress import Progress
 
 SAMPLES = 1000
 EIGENVALUE_FLOOR = 1e-6  # of the largest: below it an eigenvalue is rounding, and whitening would amplify that
 METHODS = ("whitened", "svd", "units", "single")
-Progress = Callable[[float, str], None]
 
 
 @torch.no_grad()

@@ -26,6 +26,7 @@ from rewriting.goal import (
 )
 from rewriting.layer import EditableLayer
 from rewriting.masks import resize_mask
+from rewriting.progress import Progress
 from rewriting.request import Region, Request
 from rewriting.solve import Problem, Solution, solve
 
@@ -62,7 +63,7 @@ class Rewriter:
     moment once.  All methods may be called from several threads.
     """
 
-    def __init__(self, generator: Generator, layer: int | None = None, *, progress: memory.Progress | None = None):
+    def __init__(self, generator: Generator, layer: int | None = None, *, progress: Progress | None = None):
         self.generator = generator
         self.number = generator.check_layer(generator.config.default_layer if layer is None else layer)
         self.layer = EditableLayer(generator, self.number)

@@ -147,10 +147,9 @@ def _few(names: list[str], most: int = 3) -> str:
 
 
 def _in_words(config: GeneratorConfig) -> str:
-    what = {"stylegan2": "StyleGAN2", "proggan": "Progressive GAN"}[config.architecture]
     widths = "-".join(str(width) for width in config.channels.values())
     depth = f", {config.mapping_layers} mapping layers" if config.mapping_layers else ""
-    return f"{config.resolution} px {what} ({widths} channels{depth})"
+    return f"{config.resolution} px {config.architecture_name} ({widths} channels{depth})"
 
 
 # --- what a file may lack --------------------------------------------------------------------------------------------

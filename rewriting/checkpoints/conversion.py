@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from rewriting.checkpoints.build import build_generator
@@ -15,8 +14,8 @@ from rewriting.checkpoints.reader import read_contents, refusal
 from rewriting.generators import Generator
 from rewriting.generators.files import CONFIG, WEIGHTS, write_generator
 from rewriting.known_models import KnownModel, known_file, known_model
+from rewriting.progress import Progress
 
-Progress = Callable[[float, str], None]
 CARD = "README.md"
 
 
@@ -65,10 +64,9 @@ def convert(
 def card(generator: Generator, source: str) -> str:
     """README.md of a converted generator: a model card in Markdown, with YAML metadata."""
     config = generator.config
-    what = {"stylegan2": "StyleGAN2", "proggan": "Progressive GAN"}[config.architecture]
     unknown = config.license in ("", "other", "unknown")
     terms = "not known: look it up where the file comes from" if unknown else f"`{config.license}`"
-    title = " ".join(config.name.split()) or what
+    title = " ".join(config.name.split()) or config.architecture_name
     metadata = [
         "license: unknown" if unknown else f"license: other\nlicense_name: {json.dumps(config.license)}",
         "library_name: rewriting",
@@ -83,7 +81,8 @@ def card(generator: Generator, source: str) -> str:
         f"- layer to edit when none is named: {config.default_layer}",
         f"- weights' digest: `{generator.digest()}`",
     ]
-    parts = ["---", *metadata, "---", f"# {title}", "", f"A {what} generator. {config.description}", "", *facts, ""]
+    about = f"A {config.architecture_name} generator. {config.description}"
+    parts = ["---", *metadata, "---", f"# {title}", "", about, "", *facts, ""]
     return "\n".join(parts)
 
 
@@ -109,7 +108,7 @@ def _open(path: Path, known: KnownModel | None, name: str, truncation: float | N
         raise CheckpointError(refusal(path.name, str(error))) from None
 
 
-def _silent(share: float, what: str) -> None:
+def _silent(_share: float, _what: str) -> None:
     """Progress that nobody watches."""
 
 

@@ -9,16 +9,16 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from rewriting.checkpoints.sniff import MAX_FILE
 from rewriting.known_models import KnownModel, Place, known_model
+from rewriting.progress import Progress
 
 CHUNK = 1 << 20
 TIMEOUT = 30  # seconds without a byte
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-Progress = Callable[[float, str], None]
 
 
 def fetch(

@@ -69,9 +69,8 @@ def models(_: argparse.Namespace) -> None:
 
 
 def _described(config: Any) -> tuple[str, str]:
-    kind = {"stylegan2": "StyleGAN2", "proggan": "Progressive GAN"}[config.architecture]
     layers = f"layers {config.first_layer} to {config.last_layer}, usually {config.default_layer}"
-    return f"{kind}, {config.resolution} px", layers
+    return f"{config.architecture_name}, {config.resolution} px", layers
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

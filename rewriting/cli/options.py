@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewriting.progress import Progress
+
 if TYPE_CHECKING:
     import torch
 
     from rewriting import EditStack
     from rewriting.generators import Generator
-
-Progress = Callable[[float, str], None]
 
 
 # --- parsers ---------------------------------------------------------------------------------------------------------

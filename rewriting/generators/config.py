@@ -10,7 +10,7 @@ from rewriting.files import brief
 
 FORMAT = "rewriting-generator"
 FORMAT_VERSION = 1
-ARCHITECTURES = ("stylegan2", "proggan")
+ARCHITECTURE_NAMES = {"stylegan2": "StyleGAN2", "proggan": "Progressive GAN"}
 MAX_RESOLUTION = 2048
 MAX_WIDTH = 4096
 
@@ -47,10 +47,10 @@ class GeneratorConfig:
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        if self.architecture not in ARCHITECTURES:
+        if not isinstance(self.architecture, str) or self.architecture not in ARCHITECTURE_NAMES:
             raise ValueError(
                 f"architecture {brief(self.architecture)} is not known; "
-                f"this version reads {' and '.join(ARCHITECTURES)}."
+                f"this version reads {' and '.join(ARCHITECTURE_NAMES)}."
             )
         _whole(self, "resolution", 8, MAX_RESOLUTION)
         if self.resolution & (self.resolution - 1):
@@ -86,6 +86,11 @@ class GeneratorConfig:
                     f"channels at {size} px is {brief(width)}; expected a whole number from 1 to {MAX_WIDTH}."
                 )
         object.__setattr__(self, "channels", dict(sorted(channels.items())))
+
+    @property
+    def architecture_name(self) -> str:
+        """For people: StyleGAN2 or Progressive GAN."""
+        return ARCHITECTURE_NAMES[self.architecture]
 
     @property
     def resolutions(self) -> list[int]:

@@ -17,7 +17,6 @@ from threading import Thread
 from typing import Any, TypeVar
 
 Token = str | bool | None
-Progress = Callable[[float, str], None]
 T = TypeVar("T")
 
 PUBLIC = "REWRITING_PUBLIC"  # in the environment: other people than this machine's user reach the page

@@ -9,9 +9,10 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from rewriting.hub.access import HubError, Progress, Token
+from rewriting.hub.access import HubError, Token
 from rewriting.hub.cards import TAG, front_matter
 from rewriting.hub.sending import EMPTY, Published, Target, find_target, send
+from rewriting.progress import Progress
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 APP, REQUIREMENTS, README = "app.py", "requirements.txt", "README.md"

@@ -28,7 +28,6 @@ from rewriting.hub.access import (
     CONNECT,
     PATIENCE,
     HubError,
-    Progress,
     Token,
     Unreachable,
     bounded,
@@ -43,6 +42,7 @@ from rewriting.hub.access import (
     timeout,
     version,
 )
+from rewriting.progress import Progress
 
 log = logging.getLogger(__name__)
 

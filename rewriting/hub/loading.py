@@ -14,8 +14,9 @@ from rewriting.files import read_json
 from rewriting.generators import Generator, bundled, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.files import BUNDLED, MOMENTS, WEIGHTS
-from rewriting.hub.access import REPO_ID, HubError, Progress, Token, hosted, reading_token
+from rewriting.hub.access import REPO_ID, HubError, Token, hosted, reading_token
 from rewriting.hub.download import LICENSE, LIMITS, Cache, fetch, naming
+from rewriting.progress import Progress
 
 
 @dataclass(frozen=True)

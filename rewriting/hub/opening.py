@@ -18,7 +18,6 @@ from rewriting.generators.files import WEIGHTS
 from rewriting.hub.access import (
     Gated,
     Missing,
-    Progress,
     Token,
     Unreachable,
     check_repo_id,
@@ -29,6 +28,7 @@ from rewriting.hub.access import (
 )
 from rewriting.hub.download import check_admitted, kept_in_cache, look_up
 from rewriting.hub.loading import fitting, load_base, load_generator, read_rule, split_revision
+from rewriting.progress import Progress
 
 T = TypeVar("T")
 Known = Callable[[str, str, bool], Generator | None]

@@ -10,7 +10,6 @@ from typing import Any
 from rewriting.hub.access import (
     HubError,
     Missing,
-    Progress,
     Token,
     account,
     bounded,
@@ -23,6 +22,7 @@ from rewriting.hub.access import (
     writing_token,
 )
 from rewriting.hub.download import CARD, LICENSE, look_up
+from rewriting.progress import Progress
 
 EMPTY = {".gitattributes", CARD, LICENSE}  # what the Hub itself puts into a new repo
 
