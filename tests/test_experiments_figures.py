@@ -11,7 +11,7 @@ from PIL import Image
 
 from rewriting import Rewriter
 from rewriting.experiments import EXPERIMENTS
-from rewriting.experiments.drawing import COLOURS, OUTLINE, bars, fitted, lit, outlined, sheet, stacked
+from rewriting.experiments.drawing import COLOURS, OUTLINE, bars, fitted, outlined, sheet, stacked
 from rewriting.experiments.failures import CASES
 from rewriting.experiments.gallery import FIGURES
 from rewriting.experiments.keys_and_values import strongest_inside
@@ -67,13 +67,6 @@ def test_an_outline_is_drawn_around_the_mask_and_nothing_else_changes():
     edge = (drawn == OUTLINE).all(2)
     assert edge[8, 8:24].all() and edge[8:24, 23].all() and not edge[10:22, 10:22].any()
     assert (drawn[~edge] == 50).all()
-
-
-def test_a_match_is_bright_where_the_response_is_high():
-    heat = np.zeros((4, 4), np.float32)
-    heat[:, 2:] = 1
-    drawn = lit(picture(200, 32), heat, 0, 1)
-    assert drawn[:, 26:].min() > 190 and drawn[:, :6].max() < 60
 
 
 def test_a_patch_is_fitted_into_a_square():

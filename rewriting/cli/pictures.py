@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -129,17 +128,14 @@ def _rewritten(options: argparse.Namespace, progress: Progress) -> Generator:
 
 
 def _draw_sheet(generator: Generator, seeds: Sequence[int], out: Path, **settings: Any) -> None:
-    """As many rows as columns, or one less."""
     from rewriting import processes
-    from rewriting.studio.pictures import sheet
+    from rewriting.pictures import square_sheet
 
     pictures = processes.gathered(list(generator.images(processes.mine(seeds), **settings)))
     if processes.rank():
         return
-    columns = math.ceil(math.sqrt(len(pictures)))
-    rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
     out.parent.mkdir(parents=True, exist_ok=True)
-    sheet(rows).save(out)
+    square_sheet(pictures).save(out)
 
 
 def draw_folder(

@@ -154,7 +154,7 @@ def _join(folder: Path) -> Any:
     from PIL import Image
 
     from rewriting.hub.download import AFTER, BEFORE
-    from rewriting.studio.pictures import sheet
+    from rewriting.pictures import sheet
 
     return sheet([[np.asarray(Image.open(folder / name).convert("RGB"))] for name in (BEFORE, AFTER)])
 

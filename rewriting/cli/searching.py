@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -59,8 +58,7 @@ def search(options: argparse.Namespace) -> None:
 
 
 def _show(pictures: Any, out: Path) -> None:
-    from rewriting.studio.pictures import sheet
+    from rewriting.pictures import square_sheet
 
-    columns = math.ceil(math.sqrt(len(pictures)))
     out.parent.mkdir(parents=True, exist_ok=True)
-    sheet([pictures[start : start + columns] for start in range(0, len(pictures), columns)]).save(out)
+    square_sheet(pictures).save(out)

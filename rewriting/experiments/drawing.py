@@ -60,13 +60,6 @@ def outlined(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return out
 
 
-def lit(picture: np.ndarray, heat: np.ndarray, low: float, high: float) -> np.ndarray:
-    """A picture, bright where a response is high and dim where it is low (paper, Figure 2c).  heat: (h, w)."""
-    share = np.clip((heat - low) / max(high - low, 1e-9), 0, 1) ** 0.5
-    light = Image.fromarray((255 * share).astype(np.uint8)).resize(picture.shape[1::-1], Image.Resampling.BICUBIC)
-    return (picture * (0.25 + 0.75 * np.asarray(light, np.float32)[..., None] / 255)).round().astype(np.uint8)
-
-
 def fitted(picture: np.ndarray, side: int) -> np.ndarray:
     """A patch of any shape, enlarged or reduced to fit a square of paper."""
     height, width = picture.shape[:2]

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rewriting.experiments.drawing import fitted, lit, sheet
+from rewriting.experiments.drawing import fitted, sheet
 from rewriting.experiments.gallery import best_matches
 from rewriting.experiments.report import Report
 from rewriting.experiments.solved import Solved, Solver
+from rewriting.pictures import lit
 from rewriting.suitability import in_place, isolated
 
 RULES_SHOWN = ("frowns-to-smiles", "glasses-come-off", "trees-from-towers", "no-watermarks", "no-main-windows")

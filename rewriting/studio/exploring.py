@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rewriting.studio.pictures import data_url, enlarged
+from rewriting.pictures import lit
+from rewriting.studio.pictures import data_url
 from rewriting.studio.session import Session
 from rewriting.studio.workshop import Workshop
 from rewriting.suitability import Suitability, in_place, isolated, recommended, suitabilities
@@ -30,13 +31,6 @@ def key_matches(workshop: Workshop, session: Session) -> Iterator[tuple[int, lis
                 for s, p, h, score in pictures
             ],
         )
-
-
-def lit(picture: np.ndarray, heat: np.ndarray, low: float, high: float) -> np.ndarray:
-    """A picture, bright where the response is high and dim where it is low."""
-    share = np.clip((heat - low) / max(high - low, 1e-9), 0, 1) ** 0.5
-    light = enlarged((share * 255).astype(np.uint8), len(picture)).astype(np.float32)[..., None] / 255
-    return (picture * (0.25 + 0.75 * light)).round().astype(np.uint8)
 
 
 def values_alone(workshop: Workshop, session: Session) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from rewriting.masks import bounding_box, encode_mask
+from rewriting.pictures import enlarged
 
 QUALITY = 92
 
@@ -20,13 +21,6 @@ def data_url(picture: np.ndarray, *, lossless: bool = False) -> str:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "WEBP", quality=QUALITY, lossless=lossless, method=2)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def enlarged(picture: np.ndarray, side: int) -> np.ndarray:
-    """uint8 (H, W, C) -> (side, side, C), smooth."""
-    if picture.shape[0] == side:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
 
 
 def cutout(picture: np.ndarray, mask: np.ndarray) -> str:
@@ -48,17 +42,6 @@ def outline(heat: np.ndarray, threshold: float, side: int) -> str:
     """Where a heat map (h, w), enlarged, exceeds the threshold: mask data URL, empty if nowhere."""
     large = np.asarray(Image.fromarray(heat.astype(np.float32)).resize((side, side), Image.Resampling.BICUBIC))
     return encode_mask(large > threshold) if (large > threshold).any() else ""
-
-
-def sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> Image.Image:
-    """Rows of equally large pictures, white between them."""
-    height, width = rows[0][0].shape[:2]
-    columns = max(len(row) for row in rows)
-    page = Image.new("RGB", (columns * (width + gap) - gap, len(rows) * (height + gap) - gap), "white")
-    for i, row in enumerate(rows):
-        for j, picture in enumerate(row):
-            page.paste(Image.fromarray(picture), (j * (width + gap), i * (height + gap)))
-    return page
 
 
 def save_walk(frames: Sequence[np.ndarray], path: Path, milliseconds: int = 80) -> Path:

@@ -14,9 +14,10 @@ from PIL import Image
 
 from rewriting.edit import CONFIG, FACTORS, MAX_EDITS, REQUESTS, EditStack
 from rewriting.generators import bundled
+from rewriting.pictures import sheet
 from rewriting.request import Region, Request
 from rewriting.studio.names import public_name, same
-from rewriting.studio.pictures import save_walk, sheet
+from rewriting.studio.pictures import save_walk
 from rewriting.studio.session import Session
 from rewriting.studio.workshop import PAIRS, SIDE, Workshop
 

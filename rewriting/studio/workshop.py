@@ -15,13 +15,14 @@ import numpy as np
 from rewriting.edit import Edit
 from rewriting.generators import Generator, bundled
 from rewriting.hub import load_generator
+from rewriting.pictures import enlarged
 from rewriting.presets import preset, presets
 from rewriting.request import Request
 from rewriting.rewriter import Matches, Rewriter
 from rewriting.studio import zerogpu
 from rewriting.studio.gallery import Gallery, Picture
 from rewriting.studio.names import repo_of, same, sealed
-from rewriting.studio.pictures import cutout, data_url, enlarged, outline
+from rewriting.studio.pictures import cutout, data_url, outline
 from rewriting.studio.preparing import Preparation
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
 from rewriting.studio.session import Numbering, Session
