@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +19,6 @@ from rewriting.generators.config import GeneratorConfig
 from rewriting.generators.latents import latents
 
 Weights = Mapping[int, Tensor]
-SMALL_MAP = 8  # side of a feature map up to which convolutions run picture by picture: see `one_by_one`
 
 
 class LayerEdit(Protocol):
@@ -324,24 +323,6 @@ def standard_normal(*shape: int, std: float = 1.0) -> Tensor:
 
 def _pick(weights: Weights | None, layer: int) -> Tensor | None:
     return weights.get(layer) if weights else None
-
-
-def one_by_one(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """`run` on every picture of a batch by itself, so that it rounds the same in every batch.
-
-    A matrix product adds up in another order for another number of rows, and so does a convolution of a small map;
-    both are so cheap that it costs nothing.  Training, where the batch is what it is, runs them together.
-    """
-    if len(x) == 1 or torch.is_grad_enabled():
-        return run(x)
-    return torch.cat([run(one) for one in x.split(1)])
-
-
-def convolve(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
-    """(B, I, h, w) and (O, I, kh, kw) -> (B, O, h', w'), the same in every batch."""
-    if x.shape[-1] > SMALL_MAP:
-        return F.conv2d(x, kernel, padding=padding)
-    return one_by_one(lambda one: F.conv2d(one, kernel, padding=padding), x)
 
 
 def to_uint8(rgb: Tensor) -> np.ndarray:

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.base import Generator, LayerInput, convolve, standard_normal
+from rewriting.generators.base import Generator, LayerInput, standard_normal
 from rewriting.generators.config import GeneratorConfig
+from rewriting.generators.convolution import Kept, convolve, fastest
 
 SLOPE = 0.2
 EPSILON = 1e-8
@@ -36,13 +37,26 @@ class PlainConv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(standard_normal(out, inp, size, size))
         self.padding = padding
+        self._kept: Kept[Tensor] = Kept()
 
     def kernel(self, weight: Tensor) -> Tensor:
         return weight
 
     def linear(self, key: Tensor, kernel: Tensor) -> Tensor:
         """(B, I, h, w) -> (B, O, h', w')"""
-        kernel = kernel.to(key.dtype).contiguous(memory_format=torch.channels_last)
+        return self._run(key, fastest(kernel.to(key.dtype), key.shape[-1]))
+
+    def value(self, key: Tensor, weight: Tensor | None = None) -> Tensor:
+        """(B, I, h, w) -> (B, O, h', w'), by its own weight, prepared once, or by another."""
+        if weight is not None:
+            return self.linear(key, weight)
+        side = key.shape[-1]
+        return self._run(key, self._kept.get((key.dtype, side), lambda: fastest(self.weight.to(key.dtype), side)))
+
+    def forget(self) -> None:
+        self._kept.forget()
+
+    def _run(self, key: Tensor, kernel: Tensor) -> Tensor:
         return convolve(key.contiguous(memory_format=torch.channels_last), kernel, self.padding)
 
 
@@ -65,7 +79,7 @@ class ConvBlock(nn.Module):
         return F.interpolate(x, scale_factor=2.0, mode="nearest") if self.upsample else x
 
     def value(self, key: Tensor, weight: Tensor | None = None) -> Tensor:
-        return self.conv.linear(key, self.conv.weight if weight is None else weight)
+        return self.conv.value(key, weight)
 
     def scaled(self, value: Tensor) -> Tensor:
         return value * self.gain + self.wscale.b.view(1, -1, 1, 1).to(value.dtype)

@@ -4,8 +4,9 @@ Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 
 are those of the widespread PyTorch checkpoints (style.N, input.input, conv1.*, convs.N.*, to_rgb1.*, to_rgbs.N.*).
 
 Two identities make it fast without changing a picture.  Modulating the features and scaling the result per channel
-equals modulating the weights, so one plain convolution serves a whole batch.  And the leaky ReLU is positively
-homogeneous, so its gain goes into the scale and the offset before it, which leaves two passes over the features.
+equals modulating the weights, so one plain convolution serves a whole batch, and can be done by tiles: see
+`convolution`.  And the leaky ReLU is positively homogeneous, so its gain goes into the scale and the offset before it,
+which leaves two passes over the features.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.base import Generator, LayerInput, convolve, one_by_one, standard_normal
+from rewriting.generators.base import Generator, LayerInput, standard_normal
 from rewriting.generators.config import GeneratorConfig
+from rewriting.generators.convolution import Kept, convolve, fastest, one_by_one, upsampling
 
 SQRT2 = math.sqrt(2)
 SLOPE = 0.2
@@ -83,7 +85,7 @@ class ModulatedConv(nn.Module):
         self.modulation = EqualLinear(w_dim, inp, bias=1.0)
         self.scale = 1 / math.sqrt(inp * size * size)
         self.upsample, self.demodulate, self.padding = upsample, demodulate, size // 2
-        self._prepared: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
+        self._kept: Kept[tuple[Tensor, Tensor]] = Kept()
 
     def kernel(self, weight: Tensor) -> Tensor:
         """(O, I, kh, kw), or (1, O, I, kh, kw) -> the kernel of `linear`: scaled, transposed if it upsamples."""
@@ -102,23 +104,21 @@ class ModulatedConv(nn.Module):
         """
         if not self.upsample:
             return convolve(key, kernel, self.padding)
-        spread = one_by_one(lambda one: F.conv_transpose2d(one, kernel, stride=2), key)
-        return low_pass(spread, low_pass_kernel(key))
+        smooth = low_pass_kernel(key)
+        return upsampling(
+            lambda one: low_pass(F.conv_transpose2d(one, kernel, stride=2), smooth), key, kernel.shape[1]
+        )
 
-    def prepare(self, weight: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """(kernel, energy) of a weight, or of its own, which is kept unless it is being trained."""
-        own = weight is None
-        if own and not torch.is_grad_enabled() and dtype in self._prepared:
-            return self._prepared[dtype]
-        weight = self.weight if own else weight
-        kernel = self.kernel(weight).to(dtype).contiguous(memory_format=torch.channels_last)
-        prepared = kernel, self.energy(weight)
-        if own and not torch.is_grad_enabled():
-            self._prepared[dtype] = prepared
-        return prepared
+    def prepared(self, weight: Tensor | None, dtype: torch.dtype, side: int) -> tuple[Tensor, Tensor]:
+        """(kernel, energy) of a weight, or of its own, for keys of that side."""
+        if weight is None:
+            return self._kept.get((dtype, side), lambda: self.prepared(self.weight, dtype, side))
+        kernel = self.kernel(weight).to(dtype)
+        kernel = kernel.contiguous(memory_format=torch.channels_last) if self.upsample else fastest(kernel, side)
+        return kernel, self.energy(weight)
 
     def forget(self) -> None:
-        self._prepared.clear()
+        self._kept.forget()
 
     def key(self, x: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
         """The modulated features (B, I, h, w) and the style (B, I)."""
@@ -127,7 +127,7 @@ class ModulatedConv(nn.Module):
 
     def parts(self, key: Tensor, style: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The convolution before demodulation (B, O, h', w'), and the demodulation (B, O, 1, 1)."""
-        kernel, energy = self.prepare(weight, key.dtype)
+        kernel, energy = self.prepared(weight, key.dtype, key.shape[-1])
         y = self.linear(key.contiguous(memory_format=torch.channels_last), kernel)
         total = one_by_one(lambda row: row.square() @ energy.t(), style)
         return y, torch.rsqrt(total + EPSILON)[:, :, None, None].to(y.dtype)
@@ -157,7 +157,8 @@ class StyledConv(nn.Module):
         """(B, I, h, w) -> (B, O, h', w').  noise: (1, 1, h', w')."""
         y, demodulation = self.conv.parts(key, style, weight)
         offset = (SQRT2 * self.offset(noise)).to(y.dtype)
-        return F.leaky_relu(torch.addcmul(offset, y, SQRT2 * demodulation), SLOPE, inplace=True)
+        into = None if torch.is_grad_enabled() else y  # memory for another map would cost more than the sum
+        return F.leaky_relu(torch.addcmul(offset, y, SQRT2 * demodulation, out=into), SLOPE, inplace=True)
 
     def offset(self, noise: Tensor | None) -> Tensor:
         """Bias and noise, (1, O, 1, 1) or (1, O, h', w'): what is added before the activation."""

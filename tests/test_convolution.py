@@ -1,0 +1,104 @@
+"""A convolution is the same however it is computed: by tiles, in bands, one picture at a time or many."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from rewriting.generators import GeneratorConfig, build, convolution
+from rewriting.generators.convolution import Kept, by_tiles, convolve, fastest, transformed, upsampling
+
+INPUTS, OUTPUTS = 72, 80
+
+
+@pytest.fixture
+def drawing():
+    with torch.no_grad():
+        yield
+
+
+def sample(height: int, width: int, *, batch: int = 1, dtype: torch.dtype = torch.float32):
+    source = torch.Generator().manual_seed(height)
+    x = torch.randn(batch, INPUTS, height, width, generator=source, dtype=dtype)
+    kernel = torch.randn(OUTPUTS, INPUTS, 3, 3, generator=source, dtype=dtype) / (9 * INPUTS) ** 0.5
+    return x.contiguous(memory_format=torch.channels_last), kernel
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (16, 16), (64, 64), (20, 8)])  # one band, and several
+def test_tiles_are_the_convolution(height, width):
+    x, kernel = sample(height, width, batch=2, dtype=torch.float64)
+    expected = F.conv2d(x, kernel, padding=1)
+    torch.testing.assert_close(by_tiles(x, transformed(kernel)), expected, rtol=0, atol=1e-12)  # the order of sums
+
+
+def test_in_float32_tiles_are_nearly_as_exact():
+    x, kernel = sample(32, 32)
+    expected = F.conv2d(x.double(), kernel.double(), padding=1)  # of size 1
+    error = (by_tiles(x, transformed(kernel)) - expected).abs().max()
+    assert error < 1e-4  # the transforms multiply by up to 8 and add again: some 5 times float32's usual error
+
+
+def test_large_maps_of_many_channels_are_drawn_tiledand_small_ones_directly(drawing):
+    _, kernel = sample(16, 16)
+    assert fastest(kernel, 16).shape == (36, INPUTS, OUTPUTS)
+    assert fastest(kernel, 8).shape == kernel.shape
+    assert fastest(kernel[:3], 16).shape == (3, INPUTS, 3, 3)
+    assert fastest(kernel[..., :1, :1], 16).shape == (OUTPUTS, INPUTS, 1, 1)
+    assert fastest(kernel.double(), 16).shape == kernel.shape
+
+
+def test_training_gets_the_gradients_of_the_convolution():
+    x, kernel = sample(16, 16)
+    kernel.requires_grad_(True)
+    ours = torch.autograd.grad(convolve(x, fastest(kernel, 16), 1).square().sum(), kernel)
+    expected = torch.autograd.grad(F.conv2d(x, kernel, padding=1).square().sum(), kernel)
+    torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize("side", [8, 32])
+def test_a_picture_is_convolved_the_same_in_every_batch(drawing, side):
+    x, kernel = sample(side, side, batch=3)
+    prepared = fastest(kernel, side)
+    together = convolve(x, prepared, 1)
+    assert torch.equal(together, torch.cat([convolve(one, prepared, 1) for one in x.split(1)]))
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3, 5])
+def test_bands_of_rows_upsample_as_the_whole_does(drawing, monkeypatch, bands):
+    x, kernel = sample(10, 6, batch=2, dtype=torch.float64)
+    kernel = kernel.transpose(0, 1)
+
+    def twice(some):
+        return F.conv_transpose2d(some, kernel, stride=2, padding=1, output_padding=1)
+
+    expected = twice(x)
+    size = expected[:1].numel() * expected.element_size()
+    monkeypatch.setattr(convolution, "LARGE", size // bands + 1)
+    torch.testing.assert_close(upsampling(twice, x, OUTPUTS), expected, rtol=0, atol=1e-12)
+
+
+def test_what_is_kept_is_made_once_but_not_in_training(drawing):
+    kept, made = Kept(), []
+
+    def make():
+        made.append(len(made))
+        return made[-1]
+
+    assert [kept.get("a", make), kept.get("a", make), kept.get("b", make)] == [0, 0, 1]
+    with torch.enable_grad():
+        assert kept.get("a", make) == 2
+    kept.forget()
+    assert kept.get("a", make) == 3
+
+
+@pytest.mark.parametrize("architecture", ["stylegan2", "proggan"])
+def test_a_wide_generator_draws_tiledwhat_it_draws_directly(drawing, monkeypatch, architecture):
+    config = GeneratorConfig(architecture, 32, 16, {4: 64, 8: 64, 16: 64, 32: 64}, w_dim=16, mapping_layers=2)
+    torch.manual_seed(0)
+    generator = build(config).eval()
+    z = generator.latents(range(3))
+    tiled = generator(z)
+    monkeypatch.setattr(convolution, "LEAST_CHANNELS", 1000)
+    generator.forget()
+    directly = generator(z)
+    assert not torch.equal(tiled, directly)  # so the two ways were both taken
+    torch.testing.assert_close(tiled, directly, rtol=0, atol=1e-4)  # as above, on a range of 2
