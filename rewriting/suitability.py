@@ -7,17 +7,20 @@ rendered in isolation, looks like the same patch in its place (paper, Appendix H
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from rewriting.generators import Generator, LayerInput, to_uint8
+from rewriting.generators.latents import MAX_ROW
 from rewriting.masks import bounding_box, resize_mask
 from rewriting.request import Region, Request
 from rewriting.rewriter import Rewriter
 
-SMALLEST = 2  # positions of the value that an object must cover to be said at a layer at all
+SMALLEST = 4  # positions of the value that an object must cover to be said at a layer at all
+FINEST = 64  # side of a value beyond which a position is a dot of texture and no part of an object
+JUDGED = 4  # painted places that are drawn in isolation at every layer
 
 
 @dataclass(frozen=True)
@@ -40,26 +43,30 @@ class Suitability:
 
 
 @torch.no_grad()
-def isolated(rewriter: Rewriter, region: Region, *, margin: int = 1, truncation: float | None = None) -> np.ndarray:
+def isolated(
+    rewriter: Rewriter, region: Region, *, margin: int = 1, seeding: str = "seed", truncation: float | None = None
+) -> np.ndarray:
     """What the layer's values under a mask draw without their surroundings: uint8 (h, w, 3), the patch alone.
 
     The box of the mask, `margin` positions wider, goes through the rest of the generator as if it were all there is.
+    seeding, truncation: which picture the region's number stands for, as in a `Request`.
+    Raises ValueError if the mask is empty.
     """
-    at = rewriter.features([region.seed], truncation=truncation)[0]
+    at = rewriter.features([region.seed], seeding=seeding, truncation=truncation)[0]
     value = rewriter.layer.value(at)
     rows, columns = _box(region.mask, value.shape[-1], margin)
-    patch = value[:, :, rows, columns]
-    return to_uint8(draw_patch(rewriter.generator, rewriter.number, patch, crop(at, rows, columns, value.shape[-1])))[
-        0
-    ]
+    around = crop(at, rows, columns, value.shape[-1])
+    return to_uint8(draw_patch(rewriter.generator, rewriter.number, value[:, :, rows, columns], around))[0]
 
 
 @torch.no_grad()
-def in_place(rewriter: Rewriter, region: Region, *, margin: int = 1, truncation: float | None = None) -> np.ndarray:
-    """The same patch, cut out of the whole picture: uint8 (h, w, 3)."""
+def in_place(
+    rewriter: Rewriter, region: Region, *, margin: int = 1, seeding: str = "seed", truncation: float | None = None
+) -> np.ndarray:
+    """The same patch as `isolated` draws, cut out of the whole picture: uint8 (h, w, 3)."""
     size = rewriter.generator.value_size(rewriter.number)
     rows, columns = _box(region.mask, size, margin)
-    picture = rewriter.images([region.seed], truncation=truncation)[0]
+    picture = rewriter.images([region.seed], seeding=seeding, truncation=truncation)[0]
     cell = len(picture) // size
     return picture[rows.start * cell : rows.stop * cell, columns.start * cell : columns.stop * cell]
 
@@ -81,15 +88,22 @@ def crop(at: LayerInput, rows: slice, columns: slice, size: int) -> LayerInput:
         top, left = rows.start // cell, columns.start // cell
         bottom, right = -(-rows.stop // cell), -(-columns.stop // cell)
         rgb = rgb[:, :, top:bottom, left:right] * 0
-    return LayerInput(at.key, at.style, at.latent, rgb)
+    return replace(at, rgb=rgb)
 
 
-def isolation(rewriter: Rewriter, regions: Sequence[Region]) -> float:
-    """0 to 1: 1 - |alone - in place| / |another's - in place|, over the masks of several pictures."""
+def isolation(
+    rewriter: Rewriter, regions: Sequence[Region], *, seeding: str = "seed", truncation: float | None = None
+) -> float:
+    """0 to 1: 1 - |alone - in place| / |another's - in place|, over one or more painted places.
+
+    another's: the same place of another picture.
+    """
+    how = {"seeding": seeding, "truncation": truncation}
     own, other = [], []
     for i, region in enumerate(regions):
-        alone, placed = (f(rewriter, region).astype(np.float32) for f in (isolated, in_place))
-        stranger = in_place(rewriter, Region(regions[i - 1].seed, region.mask)).astype(np.float32)
+        alone, placed = (draw(rewriter, region, **how).astype(np.float32) for draw in (isolated, in_place))
+        another = _another(regions[i - 1].seed, region.seed)
+        stranger = in_place(rewriter, Region(another, region.mask), **how).astype(np.float32)
         height, width = min(len(alone), len(placed)), min(alone.shape[1], placed.shape[1])
         inner = np.s_[height // 6 : height - height // 6, width // 6 : width - width // 6]
         own.append(np.abs(alone[:height, :width] - placed[:height, :width])[inner].mean())
@@ -102,25 +116,32 @@ def suitabilities(
 ) -> Iterator[Suitability]:
     """One layer after another, lowest first; layers too coarse for the request's masks are left out.
 
-    rewriter: layer number -> its `Rewriter`.
+    rewriter: layer number -> its `Rewriter`.  Raises ValueError if the request is not complete.
     """
     request.check()
-    regions = [region for region in (request.copy, *request.context) if region is not None and not region.empty][:4]
+    painted = [region for region in (request.copy, *request.places) if region is not None and not region.empty]
+    regions = painted[:JUDGED]
     for layer in generator.layers:
         size = generator.value_size(layer)
         covered = resize_mask(regions[0].mask, size) > 0.5
-        if covered.sum() < SMALLEST**2 or size > 64:
+        if covered.sum() < SMALLEST or size > FINEST:
             continue
         edit = rewriter(layer).solve(request.with_(layer=layer))
         report = edit.report
         reached = max(0.0, 1 - report.loss_after / max(report.loss_before, 1e-9))
         elsewhere = report.elsewhere if np.isfinite(report.elsewhere) else 0.0
-        yield Suitability(layer, isolation(rewriter(layer), regions), reached, elsewhere)
+        means = isolation(rewriter(layer), regions, seeding=request.seeding, truncation=request.truncation)
+        yield Suitability(layer, means, reached, elsewhere)
 
 
 def recommended(found: Sequence[Suitability]) -> int | None:
-    """The layer with the best score."""
+    """The layer with the best score; None if none was found."""
     return max(found, key=lambda one: one.score).layer if found else None
+
+
+def _another(seed: int, than: int) -> int:
+    """The picture itself, if it is another, else its neighbour: where all places are in one picture."""
+    return seed if seed != than else seed + 1 if seed < MAX_ROW else seed - 1
 
 
 def _box(mask: np.ndarray, size: int, margin: int) -> tuple[slice, slice]:

@@ -40,9 +40,9 @@ def values_alone(workshop: Workshop, session: Session) -> str:
     regions = [r for r in (request.copy, *request.context) if r is not None and not r.empty][:6]
     if not regions:
         raise ValueError("Nothing is painted yet; paint an object or a place first.")
-    figures = []
+    figures, how = [], session.numbering._asdict()
     for region in regions:
-        alone, placed = (data_url(f(rewriter, region, margin=2)) for f in (isolated, in_place))
+        alone, placed = (data_url(draw(rewriter, region, margin=2, **how)) for draw in (isolated, in_place))
         what = "copied" if region is request.copy else "context"
         figures.append(
             f"<figure><span><img src='{placed}' alt='in its place'><img src='{alone}' alt='drawn alone'></span>"
