@@ -6,6 +6,7 @@ import torch
 
 from rewriting.experiments import measures
 from rewriting.experiments.chart import CURVES, OTHER, Drawing, Point, beyond, chart
+from rewriting.experiments.comparison import Comparison
 from rewriting.segmenter import Segmenter, UNet
 
 
@@ -26,13 +27,21 @@ def segmenter():
     return Segmenter(UNet(3), ("a", "b", "c"))
 
 
-def test_change_outside_is_a_share_of_the_full_range_and_blind_to_the_target():
+@pytest.fixture(scope="module")
+def measured(segmenter):
+    def measured(before, after, area, ideal=None):
+        return Comparison(segmenter, before, before if ideal is None else ideal, area).measure(after)
+
+    return measured
+
+
+def test_change_outside_is_a_share_of_the_full_range_and_blind_to_the_target(measured):
     before = np.full((1, 32, 32, 3), 100, np.uint8)
     after = before.copy()
     after[:, :, :16] = 255  # the target
     after[:, :, 16:, 0] += 51  # a fifth of the range in one of three colours
-    assert measures.outside_l1(before, after, half(1)) == pytest.approx([0.2 / 3])
-    assert np.isnan(measures.outside_l1(before, after, np.ones((1, 32, 32), bool))).all()
+    assert measured(before, after, half(1))["l1"] == pytest.approx([0.2 / 3])
+    assert np.isnan(measured(before, after, np.ones((1, 32, 32), bool))["l1"]).all()
 
 
 def test_ssim_is_the_papers_formula_at_every_window():
@@ -46,22 +55,22 @@ def test_ssim_is_the_papers_formula_at_every_window():
     cov = (weight * (x - mx) * (y - my)).sum()
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     expected = (2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
-    found = measures.ssim(one[None].astype(np.uint8), other[None].astype(np.uint8))
+    found = measures.ssim(*[measures.Windows.of(picture[None].astype(np.uint8)) for picture in (one, other)])
     assert found.shape == (1, 22, 22)
     assert found[0, 3, 7] == pytest.approx(expected, abs=1e-9)  # both float64, sums of 121 terms in another order
 
 
-def test_ssim_outside_sees_only_the_outside():
+def test_ssim_outside_sees_only_the_outside(measured):
     before = pictures(2)
     after = before.copy()
     after[:, :, :16] = 0
-    assert measures.outside_ssim(before, after, half(2)) == pytest.approx([1, 1])
+    assert measured(before, after, half(2))["ssim"] == pytest.approx([1, 1])
     after[1, :, 16:] //= 2
-    same, changed = measures.outside_ssim(before, after, half(2))
+    same, changed = measured(before, after, half(2))["ssim"]
     assert same == pytest.approx(1) and changed < 0.95
 
 
-def test_the_feature_distance_is_the_sum_over_levels_of_squared_differences_of_unit_vectors(segmenter):
+def test_the_feature_distance_is_the_sum_over_levels_of_squared_differences_of_unit_vectors(segmenter, measured):
     before, after, nowhere = pictures(1, 128), pictures(1, 128, seed=1), np.zeros((1, 128, 128), bool)
     x = [torch.from_numpy(p).permute(0, 3, 1, 2).float() / 127.5 - 1 for p in (before, after)]
     expected = 0.0
@@ -69,14 +78,14 @@ def test_the_feature_distance_is_the_sum_over_levels_of_squared_differences_of_u
         a, b = (t[0].flatten(1).double().numpy() for t in (a, b))
         a, b = a / np.linalg.norm(a, axis=0), b / np.linalg.norm(b, axis=0)
         expected += ((a - b) ** 2).sum(0).mean()
-    found = measures.outside_features(segmenter, before, after, nowhere)
+    found = measured(before, after, nowhere)["features"]
     assert found == pytest.approx([expected], rel=1e-4)  # float32 against float64
 
 
-def test_the_feature_distance_is_nought_where_only_the_target_changed(segmenter):
+def test_the_feature_distance_is_nought_where_only_the_target_changed(measured):
     before, after = pictures(1, 128), pictures(1, 128)
     after[:, :, :64] = 0
-    assert measures.outside_features(segmenter, before, after, half(1, 128)) == [0]
+    assert measured(before, after, half(1, 128))["features"] == [0]
 
 
 def test_the_frechet_distance_of_normal_samples_is_the_known_one():
@@ -90,11 +99,11 @@ def test_the_frechet_distance_of_normal_samples_is_the_known_one():
     assert measures.frechet(one, one) == pytest.approx(0, abs=1e-8)
 
 
-def test_a_picture_is_nearer_to_the_ideal_once_it_is_past_half_way():
-    before, ideal = np.full((3, 8, 8, 3), 0, np.uint8), np.full((3, 8, 8, 3), 100, np.uint8)
+def test_a_picture_is_nearer_to_the_ideal_once_it_is_past_half_way(measured):
+    before, ideal = np.full((3, 16, 16, 3), 0, np.uint8), np.full((3, 16, 16, 3), 100, np.uint8)
     ideal[2] = 0  # nothing was to change
-    after = np.stack([np.full((8, 8, 3), level, np.uint8) for level in (49, 51, 0)])
-    found = measures.nearer_to_ideal(before, after, ideal, np.ones((3, 8, 8), bool))
+    after = np.stack([np.full((16, 16, 3), level, np.uint8) for level in (49, 51, 0)])
+    found = measured(before, after, np.ones((3, 16, 16), bool), ideal)["nearer"]
     assert found[:2].tolist() == [0, 1] and np.isnan(found[2])
 
 

@@ -63,7 +63,7 @@ def test_every_method_lowers_the_loss_of_the_goal_and_changes_pictures(method, n
     before = made.rewriter.images(SEEDS)
     change = method(made)
     assert change.loss[1] < change.loss[0] and change.seconds > 0
-    after = change.draw(SEEDS)
+    after = change.draw(SEEDS, before)
     assert after.shape == before.shape and after.dtype == np.uint8 and not np.array_equal(after, before)
     assert np.array_equal(made.rewriter.images(SEEDS), before)  # the generator itself stays
 
@@ -97,7 +97,8 @@ def test_the_single_image_direction_is_that_of_the_first_context_picture_alone()
 
 def test_unmodified_is_unmodified():
     made = setting()
-    assert np.array_equal(ours.unmodified(made).draw(SEEDS), made.rewriter.generator.images(SEEDS))
+    before = made.rewriter.generator.images(SEEDS)
+    assert np.array_equal(ours.unmodified(made).draw(SEEDS, before), before)
 
 
 def test_all_weights_cannot_be_tuned_without_a_latent_that_stays():
@@ -114,7 +115,7 @@ def test_zeroing_units_is_leaving_them_out_of_the_weight_where_nothing_is_demodu
     generator = made.rewriter.generator
     with torch.no_grad():
         expected = generator(generator.latents(SEEDS), {6: weight})
-    drawn = zeroed_units(made, 3).draw(SEEDS)
+    drawn = zeroed_units(made, 3).draw(SEEDS, made.rewriter.images(SEEDS))
     assert np.abs(drawn - (expected.clamp(-1, 1) + 1).permute(0, 2, 3, 1).numpy() * 127.5).max() <= 0.51
     with pytest.raises(ValueError, match="has 16"):
         zeroed_units(made, 17)
@@ -153,8 +154,9 @@ def test_blending_nothing_or_everything_is_one_of_the_pictures():
 def test_the_picture_that_was_pasted_into_becomes_the_goal(blended):
     made = setting()
     seed = made.request.paste.seed
-    drawn = correspondence.pasted_pixels(made, blended=blended).draw([seed])[0].astype(int)
-    before, goal = made.rewriter.images([seed])[0].astype(int), made.rewriter.goal_image(made.request).astype(int)
+    before, goal = made.rewriter.images([seed]), made.rewriter.goal_image(made.request).astype(int)
+    drawn = correspondence.pasted_pixels(made)[blended].draw([seed], before)[0].astype(int)
+    before = before[0].astype(int)
     inside = (made.terms[0].weight > 0.99 * made.terms[0].weight.max()).numpy()
     inside = np.kron(inside, np.ones([32 // len(inside)] * 2)) > 0
     core = inside & np.roll(inside, 2, 0) & np.roll(inside, -2, 0) & np.roll(inside, 2, 1) & np.roll(inside, -2, 1)

@@ -148,6 +148,24 @@ def test_the_ablations_are_written_group_by_group(tmp_path, monkeypatch):
     assert len(shown) == 8 and data["numbers"]["n"] == 2
 
 
+def test_curves_are_measured_on_fewer_of_many_pictures_and_so_is_what_stands_beside_them(
+    smiles, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tables, "SWEEP", (0.5,))
+    monkeypatch.setattr(tables, "RANK_SWEEP", ())
+    monkeypatch.setattr(tables, "CURVE_MOST", 2)
+    monkeypatch.setattr(tables, "methods", lambda setting, **_: [ours.unmodified(setting), ours.solved(setting)])
+    report = Report("table1", "Table 1", tmp_path)
+    tables.compare(report, smiles, tables.PAPER_1, 3, lambda _: None)
+    numbers = json.loads((report.write() / "report.json").read_text(encoding="utf-8"))["numbers"]
+    setting = Setting(smiles.rewriter, smiles.request)
+    on_two, on_three = (evaluate(smiles, [ours.solved(setting)], n, lambda _: None).scores[0] for n in (2, 3))
+    assert numbers["smiles"]["ours"]["l1"] == on_three.l1 != on_two.l1
+    first = numbers["smiles: first 2 pictures"]
+    assert first["ours"]["l1"] == on_two.l1 and first["locality 0.5"]["l1"] > on_two.l1
+    assert "locality 0.5" not in numbers["smiles"] and "first 2 of these pictures" in report.markdown()
+
+
 def test_too_many_contexts_are_refused(smiles):
     with pytest.raises(ValueError, match=f"the first {FEW} have"):
         ablations.with_contexts(smiles.request, FEW, tasks.Truth("face"))

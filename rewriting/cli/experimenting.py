@@ -17,6 +17,9 @@ python -m rewriting experiments
 # a table with as many pictures as in the paper, which takes hours on a CPU
 python -m rewriting experiments table1
 
+# the same, shared by two processes; so can be the other tables, the ablations and the gallery
+torchrun --nproc-per-node 2 -m rewriting experiments table1
+
 # a quick look
 python -m rewriting experiments table1 --n 50 --out reports
 """
@@ -24,7 +27,7 @@ python -m rewriting experiments table1 --n 50 --out reports
 
 def add_commands(commands: Any) -> None:
     summary = "Run one of the paper's experiments again on the bundled generators, and write a report."
-    parser = command(commands, "experiments", experiments, summary, EXAMPLES)
+    parser = command(commands, "experiments", experiments, summary, EXAMPLES, together=True)
     parser.add_argument("name", nargs="?", metavar="NAME", help="which one; without a name they are listed")
     parser.add_argument(
         "--n", type=int, metavar="N", help="pictures to measure (default: the experiment's, in tables the paper's)"
@@ -46,4 +49,7 @@ def experiments(options: argparse.Namespace) -> None:
 
 
 def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    from rewriting import processes
+
+    if not processes.rank():
+        print(sentence, file=sys.stderr, flush=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from rewriting import Request
 from rewriting.experiments.evaluation import Scores, evaluate
 from rewriting.experiments.methods import Change, Setting, ours
 from rewriting.experiments.report import Report
-from rewriting.experiments.tasks import Task, smiles
+from rewriting.experiments.tasks import smiles
 from rewriting.memory import SAMPLES, directions, second_moments
 from weights.recipe.rules import CANDIDATES, RULES, paint
 from weights.recipe.truth import Truth
@@ -23,16 +24,14 @@ COLUMNS = [
     "", "as intended, %", "nearer to ideal, %", "L1 outside, %", "SSIM", "features", "to ideal, inside, %",
     "outside, %", "seconds",
 ]  # fmt: skip
-Groups = list[tuple[str, list[Change], str]]
+Makers = list[Callable[[], Change]]
 
 
 def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
     """Solve every variant, measure all of them on the same pictures, and write a table for each group."""
     task = smiles()
-    groups: Groups = []
-    for title, changes, note in variants(task):
-        groups.append((title, list(changes), note))
-        progress(f"solved: {title}")
+    setting = Setting(task.rewriter, task.request)
+    groups = [(title, setting.made_together(makers, progress), note) for title, makers, note in variants(setting)]
     found = evaluate(task, [change for _, changes, _ in groups for change in changes], n, progress, realism=False)
     request = task.request
     report.text(
@@ -49,48 +48,47 @@ def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
         report.number(title, {one.name: vars(one) for one in mine})
 
 
-def variants(task: Task) -> Iterator[tuple[str, Iterator[Change], str]]:
-    """(title, changes, note) of each group."""
-    setting = Setting(task.rewriter, task.request)
+def variants(setting: Setting) -> Iterator[tuple[str, Makers, str]]:
+    """(title, what makes the changes, note) of each group."""
     yield "Pictures that C is measured on", _moments(setting), "Directions agree: see the name; 1 is the same space."
-    yield "Rank", (_solved(setting, f"rank {rank}", rank=rank) for rank in RANKS), ""
+    yield "Rank", [ours.maker(setting, f"rank {rank}", rank=rank) for rank in RANKS], ""
     yield "Context pictures, each also pasted into", _contexts(setting), ""
-    one = [_solved(setting, "pasted into all", everywhere=True), _solved(setting, "pasted into one", everywhere=False)]
-    yield "Pictures pasted into, with the same context", iter(one), ""
+    into = {"pasted into all": True, "pasted into one": False}
+    pasted = [ours.maker(setting, name, everywhere=everywhere) for name, everywhere in into.items()]
+    yield "Pictures pasted into, with the same context", pasted, ""
     yield (
         "Locality as sampled places of other pictures",
-        (_solved(setting, f"sampled, weight {x:g}", locality=x) for x in LOCALITIES),
+        [ours.maker(setting, f"sampled, weight {x:g}", locality=x) for x in LOCALITIES],
         "",
     )
     yield (
         "Locality as the trace tr(ΔW C ΔWᵀ)",
-        (ours.traced(setting, x, name=f"trace, weight {x:g}") for x in TRACES),
+        [partial(ours.traced, setting, x, name=f"trace, weight {x:g}") for x in TRACES],
         "The trace does not see demodulation, which dims a channel everywhere when its weight grows.",
     )
-    yield "Norm of the goal and of locality", (ours.solved(setting, name=x, norm=x) for x in ("l1", "l2")), ""
-    kinds = ("whitened", "svd", "units")
-    yield "Directions", (ours.solved(setting, name=kind, method=kind) for kind in kinds), ""
+    norms, kinds = ("l1", "l2"), ("whitened", "svd", "units")
+    yield "Norm of the goal and of locality", [partial(ours.solved, setting, name=x, norm=x) for x in norms], ""
+    yield "Directions", [partial(ours.solved, setting, name=kind, method=kind) for kind in kinds], ""
 
 
-def _solved(setting: Setting, name: str, **changes: object) -> Change:
-    return ours.solved(replace(setting, request=setting.request.with_(**changes)), name=name)
-
-
-def _moments(setting: Setting) -> Iterator[Change]:
-    rewriter, request = setting.rewriter, setting.request
+def _moments(setting: Setting) -> Makers:
+    rewriter, request, makers = setting.rewriter, setting.request, []
     keys, weights = rewriter.context_keys(request)
     for count in PICTURES_IN_C:
         moment = second_moments(rewriter.generator, [rewriter.number], samples=count)[rewriter.number]
         found = directions(keys, weights, moment, request.rank)
         agreement = float((found @ setting.directions.t()).square().sum()) / request.rank
-        yield ours.solved_along(setting, found, name=f"{count} pictures (agreement {agreement:.3f})")
+        name = f"{count} pictures (agreement {agreement:.3f})"
+        makers.append(partial(ours.solved_along, setting, found, name=name))
+    return makers
 
 
-def _contexts(setting: Setting) -> Iterator[Change]:
-    truth = Truth(setting.request.generator)
+def _contexts(setting: Setting) -> Makers:
+    truth, makers = Truth(setting.request.generator), []
     for count in CONTEXTS:
-        request = with_contexts(setting.request, count, truth)
-        yield ours.solved(replace(setting, request=request), name=f"{count} context picture{'s' * (count > 1)}")
+        changed = replace(setting, request=with_contexts(setting.request, count, truth))
+        makers.append(partial(ours.solved, changed, name=f"{count} context picture{'s' * (count > 1)}"))
+    return makers
 
 
 def with_contexts(request: Request, count: int, truth: Truth) -> Request:

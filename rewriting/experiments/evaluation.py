@@ -1,27 +1,30 @@
-"""Measures changes on a task's pictures, all of them side by side so that every picture is prepared once."""
+"""Measures changes on a task's pictures, all of them side by side so that every picture is prepared once.
+
+The processes of a `torchrun` share the pictures; each of them gets what all have found, in the pictures' order, so
+that the numbers are those of one process.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from rewriting.experiments.measures import (
-    difference,
-    frechet,
-    masked_mean,
-    nearer_to_ideal,
-    outside_features,
-    outside_l1,
-    outside_ssim,
-)
+from rewriting import processes
+from rewriting.experiments import tasks
+from rewriting.experiments.comparison import Comparison
+from rewriting.experiments.measures import frechet
 from rewriting.experiments.methods import Change
 from rewriting.experiments.tasks import Sample, Task
 
 IDEAL = "the ideal picture"
 SHOWN = 8
+REALISM = "realism"
 Progress = Callable[[str], None]
+Values = dict[str, np.ndarray]  # of some pictures, by the measure's name: (N,), nan where unknown; features are (N, d)
+Read = Callable[[Task, Sample, np.ndarray], Values]  # what the segmenter's labels of changed pictures say
 
 
 @dataclass(frozen=True)
@@ -50,64 +53,102 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """scores: one for each change, then one for the ideal.  applied: to how many of the pictures the rule applies.
+    """changes: those measured, then the ideal.  values: of each of them.  applied: to how many pictures the rule
+    applies.  reference: features of scenes, (M, d), for the Frechet distance, if that is measured.
 
     sheet: uint8 (rows, SHOWN, H, W, 3): some of these pictures, a row for each change, the last the ideal.
     """
 
-    scores: list[Scores]
+    changes: list[Change]
+    values: list[Values]
     applied: int
     sheet: np.ndarray
+    reference: np.ndarray | None
+
+    @cached_property
+    def scores(self) -> list[Scores]:
+        """One for each of the changes."""
+        return [_scores(*pair, self.reference) for pair in zip(self.changes, self.values, strict=True)]
+
+    def of_first(self, most: int) -> list[Scores]:
+        """The same on the first pictures alone, without the Frechet distance, which depends on their number."""
+        first = [{name: found[:most] for name, found in values.items()} for values in self.values]
+        return [_scores(*pair, None) for pair in zip(self.changes, first, strict=True)]
 
 
-def evaluate(task: Task, changes: Sequence[Change], n: int, progress: Progress, *, realism: bool = True) -> Evaluation:
+@dataclass
+class _Kept:
+    """What this process has found of one change.  shown: with the pictures' numbers."""
+
+    parts: list[Values] = field(default_factory=list)
+    shown: list[tuple[int, np.ndarray]] = field(default_factory=list)
+
+    def add(self, sample: Sample, after: np.ndarray, values: Values) -> None:
+        self.parts.append(values)
+        chosen = np.flatnonzero(sample.applies)[: SHOWN - len(self.shown)]
+        self.shown += [(sample.seeds[i], after[i].copy()) for i in chosen]
+
+    def all_values(self, most: int | None) -> Values:
+        parts = processes.gathered(self.parts)
+        return {name: np.concatenate([part[name] for part in parts])[:most] for name in parts[0]}
+
+    def all_shown(self) -> list[np.ndarray]:
+        found = sorted(processes.gathered(self.shown), key=lambda pair: pair[0])
+        return [picture for _, picture in found[:SHOWN]]
+
+
+def as_intended(task: Task, sample: Sample, labels: np.ndarray) -> Values:
+    """Whether each picture is as the rule intends."""
+    intended = task.intended(task.segmenter, labels, sample)
+    return {"intended": np.where(sample.applies, intended, np.nan), "everywhere": intended}
+
+
+def evaluate(
+    task: Task,
+    changes: Sequence[Change],
+    n: int,
+    progress: Progress,
+    *,
+    realism: bool = True,
+    read: Read = as_intended,
+) -> Evaluation:
     """Draw n pictures with every change and compare.  realism: whether to measure the Frechet distance."""
-    changes = [*changes, Change(IDEAL, lambda seeds: np.empty(0), float("nan"))]
-    kept: list[list[dict[str, np.ndarray]]] = [[] for _ in changes]
-    shown: list[list[np.ndarray]] = [[] for _ in changes]
+    changes = [*changes, Change(IDEAL, lambda seeds, before: before, float("nan"))]
+    kept = [_Kept() for _ in changes]
     applied = done = 0
+    whole = [change.most is None or change.most >= n for change in changes]
     for sample in task.samples(n):
-        for change, values, pictures in zip(changes, kept, shown, strict=True):
-            after = sample.ideal if change.name == IDEAL else change.draw(sample.seeds)
-            values.append(measured(task, sample, after, realism))
-            pictures.extend(after[sample.applies][: SHOWN - len(pictures)])
+        comparison = Comparison(task.segmenter, sample.before, sample.ideal, sample.area)
+        for change, on_all, own in zip(changes, whole, kept, strict=True):
+            if on_all or sample.seeds[0] < tasks.FIRST + change.most:
+                after = sample.ideal if change.name == IDEAL else change.draw(sample.seeds, sample.before)
+                labels, features = task.segmenter.look(after)
+                values = read(task, sample, labels) | comparison.measure(after)
+                own.add(sample, after, values | ({REALISM: features} if realism and on_all else {}))
         applied, done = applied + int(sample.applies.sum()), done + len(sample.seeds)
-        progress(f"{task.title}: {done} of {n} pictures")
-    reference = _features(task, task.scenes(n)) if realism else None
-    scores = [_scores(change, values, reference) for change, values in zip(changes, kept, strict=True)]
-    return Evaluation(scores, applied, np.stack([np.stack(row) for row in shown if row]) if applied else np.empty(0))
+        progress(f"{task.title}: {min(n, done * processes.count())} of {n} pictures")
+    reference = _features(task, n) if realism else None
+    values = [own.all_values(change.most) for change, own in zip(changes, kept, strict=True)]
+    shown = [own.all_shown() for own in kept]
+    across = min(map(len, shown))
+    return Evaluation(
+        changes, values, sum(processes.gathered([applied])), np.array([row[:across] for row in shown]), reference
+    )
 
 
-def measured(task: Task, sample: Sample, after: np.ndarray, realism: bool) -> dict[str, np.ndarray]:
-    """All measures of a sample's pictures after a change, each (N,), nan where it does not apply."""
-    intended = task.intended(task.segmenter, task.segmenter.labels(after), sample)
-    apart = difference(after, sample.ideal)
-    found = {
-        "intended": np.where(sample.applies, intended, np.nan),
-        "everywhere": intended,
-        "nearer": nearer_to_ideal(sample.before, after, sample.ideal, sample.area),
-        "l1": outside_l1(sample.before, after, sample.area),
-        "ssim": outside_ssim(sample.before, after, sample.area),
-        "features": outside_features(task.segmenter, sample.before, after, sample.area),
-        "ideal_inside": masked_mean(apart, sample.area),
-        "ideal_outside": masked_mean(apart, ~sample.area),
-    }
-    return found | ({"realism": task.segmenter.features(after)} if realism else {})
+def _features(task: Task, n: int) -> np.ndarray:
+    """Of n scenes, (n, d)."""
+    return np.concatenate(processes.gathered([task.segmenter.features(part) for part in task.scenes(n)]))
 
 
-def _features(task: Task, pictures: object) -> np.ndarray:
-    return np.concatenate([task.segmenter.features(part) for part in pictures])
-
-
-def _scores(change: Change, parts: list[dict[str, np.ndarray]], reference: np.ndarray | None) -> Scores:
-    drawn = np.concatenate([part["realism"] for part in parts]) if reference is not None else None
-    enough = drawn is not None and len(reference) > 1 and len(drawn) > 1
+def _scores(change: Change, values: Values, reference: np.ndarray | None) -> Scores:
+    drawn = values.get(REALISM)
+    enough = reference is not None and drawn is not None and len(reference) > 1 and len(drawn) > 1
     distance = frechet(drawn, reference) if enough else float("nan")
-    return Scores(change.name, **overall(parts), frechet=distance, seconds=change.seconds, loss=change.loss)
+    return Scores(change.name, **overall(values), frechet=distance, seconds=change.seconds, loss=change.loss)
 
 
-def overall(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, float]:
-    """The mean of every measure over the pictures of all samples for which it is known; nan if for none."""
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "realism"}
-    known = {name: values[~np.isnan(values)] for name, values in joined.items()}
-    return {name: float(values.mean()) if len(values) else float("nan") for name, values in known.items()}
+def overall(values: Values) -> dict[str, float]:
+    """The mean of every measure over the pictures for which it is known; nan if for none."""
+    known = {name: found[~np.isnan(found)] for name, found in values.items() if name != REALISM}
+    return {name: float(found.mean()) if len(found) else float("nan") for name, found in known.items()}

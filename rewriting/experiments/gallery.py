@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from rewriting import Request, Rewriter
+from rewriting import Request, Rewriter, processes
 from rewriting.experiments.drawing import outlined, sheet, stacked
 from rewriting.experiments.report import Report
 from rewriting.experiments.solved import COLUMNS, Solved, Solver
@@ -70,15 +70,17 @@ def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
         f"Each rule as the paper shows it: what was copied, pasted and painted as context, and under that the {BEST} "
         f"of {n} pictures that score highest in the context direction, before and after. None of them was painted in."
     )
-    solver, rows = Solver(), []
-    for name, figure in FIGURES.items():
-        progress(f"{figure}: {RULES[name].title}")
+    solver, rows, own = Solver(), [], []
+    for name in processes.mine(list(FIGURES)):
+        progress(f"{FIGURES[name]}: {RULES[name].title}")
         solved = solver.solve(name)
-        found = solved.measure()
-        rows.append([figure, *solved.row(found)])
-        report.number(name, found.worked / found.among)
         seeds = best_matches(solved.rewriter, solved.request, range(FIRST, FIRST + n), BEST)
-        report.picture(f"{name}.webp", gallery_sheet(solved, seeds), f"{figure}. {solved.rule.title}.")
+        found = solved.measure()
+        own.append((name, solved.row(found), found.worked / found.among, gallery_sheet(solved, seeds)))
+    for name, row, worked, shown in processes.gathered(own):
+        rows.append([FIGURES[name], *row])
+        report.number(name, worked)
+        report.picture(f"{name}.webp", shown, f"{FIGURES[name]}. {RULES[name].title}.")
     report.table(
         "How often the rules work",
         ["figure", *COLUMNS],

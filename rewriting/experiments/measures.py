@@ -1,22 +1,18 @@
-"""How far pictures are from others: inside and outside a target, one by one, and as sets.
+"""How far pictures are from others: place by place, and as sets.
 
-Pictures are uint8 (N, H, W, 3), areas bool (N, H, W); a distance is given for every picture, nan where its area leaves
-nothing to measure.  The feature distance and the Frechet distance look through a segmenter's features, where the paper
-has those of networks trained on photographs (LPIPS, FID): their numbers must not be compared with the paper's.
+Pictures are uint8 (N, H, W, 3), areas bool (N, H, W).  The Frechet distance, and the feature distance in `comparison`,
+look through a segmenter's features, where the paper has those of networks trained on photographs (LPIPS, FID): their
+numbers must not be compared with the paper's.
 """
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from dataclasses import dataclass
 
-from rewriting.segmenter import SIDE, Segmenter
+import numpy as np
 
 WINDOW, SIGMA = 11, 1.5  # of SSIM, as in its paper
 K1, K2 = 0.01, 0.03
-DIFFERS = 0.02  # mean over colours, of the full range: below it the ideal asks for no change
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -31,76 +27,46 @@ def masked_mean(values: np.ndarray, area: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(len(area), np.nan), where=count > 0)
 
 
-def outside_l1(before: np.ndarray, after: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """Mean change outside the area, share of the full range: (N,)."""
-    return masked_mean(difference(before, after), ~area)
+@dataclass(frozen=True)
+class Windows:
+    """Grey values, float64 (N, H, W), with their mean and mean square in every whole window: (N, H - 10, W - 10)."""
+
+    grey: np.ndarray
+    mean: np.ndarray
+    square: np.ndarray
+
+    @classmethod
+    def of(cls, pictures: np.ndarray) -> Windows:
+        grey = pictures.astype(np.float64).mean(-1)
+        return cls(grey, window_means(grey), window_means(grey * grey))
 
 
-def restored(before: np.ndarray, after: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """The changed pictures with the area as it was: what looks at neighbourhoods then sees the outside alone."""
-    return np.where(area[..., None], before, after)
-
-
-def outside_ssim(before: np.ndarray, after: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """Structural similarity outside the area, (N,); 1 is unchanged."""
-    similarity = ssim(before, restored(before, after, area))
-    edge = WINDOW // 2
-    return masked_mean(similarity, ~area[:, edge:-edge, edge:-edge])
-
-
-def ssim(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Structural similarity of the grey values at every whole window: (N, H - 10, W - 10).
+def ssim(one: Windows, other: Windows) -> np.ndarray:
+    """Structural similarity at every whole window: (N, H - 10, W - 10).
 
     Source: Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004.
     """
-    x, y = (torch.from_numpy(p.astype(np.float64).mean(-1))[:, None] for p in (one, other))
-    mean_x, mean_y = _blur(x), _blur(y)
-    variance_x, variance_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
-    covariance = _blur(x * y) - mean_x * mean_y
+    product, squares = one.mean * other.mean, one.mean**2 + other.mean**2
+    covariance = window_means(one.grey * other.grey) - product
+    variances = one.square + other.square - squares
     c1, c2 = (255 * K1) ** 2, (255 * K2) ** 2
-    light = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    shape = (2 * covariance + c2) / (variance_x + variance_y + c2)
-    return (light * shape)[:, 0].numpy()
+    return (2 * product + c1) / (squares + c1) * ((2 * covariance + c2) / (variances + c2))
 
 
-def _blur(x: Tensor) -> Tensor:
-    place = torch.arange(WINDOW, dtype=x.dtype) - WINDOW // 2
-    kernel = torch.exp(-(place**2) / (2 * SIGMA**2))
-    kernel = kernel / kernel.sum()
-    return F.conv2d(F.conv2d(x, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+def window_means(values: np.ndarray) -> np.ndarray:
+    """Means under a normal distribution around the middle of every whole window: (N, H, W) -> (N, H - 10, W - 10).
 
-
-@torch.inference_mode()
-def outside_features(segmenter: Segmenter, before: np.ndarray, after: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """Distance in the segmenter's features outside the area, (N,); 0 is unchanged.
-
-    As LPIPS is built (Zhang et al. 2018), without its learnt weights: at each level the features of a position are
-    scaled to unit length, and their squared differences averaged over the positions; summed over the levels.
+    Rows and then columns, each as one product with a matrix of weights, which is faster than a convolution in float64.
     """
-    one, other = levels(segmenter, before), levels(segmenter, restored(before, after, area))
-    return np.sum([_apart(a, b) for a, b in zip(one, other, strict=True)], 0)
+    height, width = values.shape[1:]
+    return _weights(height) @ values @ _weights(width).T
 
 
-@torch.inference_mode()
-def levels(segmenter: Segmenter, pictures: np.ndarray) -> list[Tensor]:
-    """The segmenter's features at 64, 32, 16 and 8 pixels: each (N, channels, side, side)."""
-    device = next(segmenter.network.parameters()).device
-    x = torch.from_numpy(np.ascontiguousarray(pictures)).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
-    if x.shape[2:] != (SIDE, SIDE):
-        x = F.interpolate(x, size=(SIDE, SIDE), mode="bilinear", antialias=True)
-    return segmenter.network.encode(x)
-
-
-def _apart(one: Tensor, other: Tensor) -> np.ndarray:
-    return (F.normalize(one, dim=1) - F.normalize(other, dim=1)).square().sum(1).mean((1, 2)).cpu().numpy()
-
-
-def nearer_to_ideal(before: np.ndarray, after: np.ndarray, ideal: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """1 if the picture has become nearer to the ideal than it is to what it was, else 0; nan where the ideal asks for
-    no change in the area: float (N,).  Only where the two differ is looked at."""
-    differs = area & (difference(ideal, before) > DIFFERS)
-    to_ideal, to_before = (masked_mean(difference(after, other), differs) for other in (ideal, before))
-    return np.where(np.isnan(to_ideal), np.nan, to_ideal < to_before)
+def _weights(side: int) -> np.ndarray:
+    """(side - 10, side): each row the weights of one window."""
+    offset = np.arange(side) - np.arange(side - WINDOW + 1)[:, None] - WINDOW // 2
+    weights = np.where(np.abs(offset) <= WINDOW // 2, np.exp(-(offset**2) / (2 * SIGMA**2)), 0)
+    return weights / weights.sum(1, keepdims=True)
 
 
 def frechet(one: np.ndarray, other: np.ndarray) -> float:

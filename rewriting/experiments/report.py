@@ -63,9 +63,14 @@ class Report:
         """A number (or anything JSON holds) under a name, for programs."""
         self._numbers[key] = _plain(value)
 
+    @property
+    def path(self) -> Path:
+        """folder/name"""
+        return self.folder / self.name
+
     def write(self) -> Path:
-        """Write folder/name/report.json, report.md and the pictures; returns folder/name."""
-        folder = self.folder / self.name
+        """Write report.json, report.md and the pictures into `path`, and return that."""
+        folder = self.path
         folder.mkdir(parents=True, exist_ok=True)
         for name, picture in self._pictures.items():
             Image.fromarray(picture).save(folder / name, optimize=True, quality=QUALITY)

@@ -15,6 +15,7 @@ from rewriting.experiments.tasks import Task, smiles, spires, trees
 STEPS = 2001  # of the optimisers, as in the paper's code
 SWEEP = (0.0, 0.3, 1.0, 4.0, 10.0, 40.0)  # localities of our curve, beside the request's own
 RANK, RANK_SWEEP = 10, (0.5, 1.0, 2.0, 4.0, 8.0)  # a second curve, where the paper's rank is lower
+CURVE_MOST = 2000  # pictures, the first, that curves and what is drawn beside them are measured on
 SLACK = 0.01  # of the efficacy: less is not told apart on a few hundred pictures
 TUNING_STEPS = 400  # of tuning all weights, of which the original makes 20 001
 
@@ -83,13 +84,10 @@ def compare(
 ) -> None:
     """One task by every method, on n pictures; the rest of the options are for a quick look."""
     setting = Setting(task.rewriter, task.request, task.segmenter, task.things)
-    changes = []
-    for change in methods(setting, steps=steps, tuning_steps=tuning_steps):
-        changes.append(change)
-        progress(f"{task.title}: {change.name} made in {change.seconds:.1f} s")
-    found = evaluate(task, [*changes, *sweeps(setting)], n, progress)
+    changes = methods(setting, steps=steps, tuning_steps=tuning_steps, progress=progress)
+    found = evaluate(task, [*changes, *sweeps(setting, progress)], n, progress)
     introduce(report, task, n, found.applied, steps, tuning_steps)
-    lay_out(report, task, paper, found, len(changes))
+    lay_out(report, task, paper, found, len(changes), n)
 
 
 def introduce(report: Report, task: Task, n: int, applied: int, steps: int, tuning_steps: int) -> None:
@@ -106,10 +104,12 @@ def introduce(report: Report, task: Task, n: int, applied: int, steps: int, tuni
     report.text(MEASURES)
 
 
-def lay_out(report: Report, task: Task, paper: Paper, found: Evaluation, methods: int) -> None:
+def lay_out(report: Report, task: Task, paper: Paper, found: Evaluation, methods: int, n: int) -> None:
     """Tables, a sheet of pictures and the curve; the first `methods` of the scores are those of the methods."""
     *scores, ideal = found.scores
     listed, swept = [*scores[:methods], ideal], methods + len(SWEEP)
+    few = n > CURVE_MOST
+    beside = found.of_first(CURVE_MOST) if few else found.scores
     report.table(f"{task.title}, by every method", COLUMNS, [row(s) for s in listed], verdict(listed))
     rows = [[name, *numbers] for name, numbers in paper.rows.items()]
     report.table(f"The paper's {paper.title}", ["method", "efficacy, %", "LPIPS"], rows, PAPER_NOTE)
@@ -117,21 +117,24 @@ def lay_out(report: Report, task: Task, paper: Paper, found: Evaluation, methods
         pictures = [found.sheet[i] for i in (*range(methods), -1)]
         shown = sheet(pictures, sides=[_latin(s.name) for s in listed])
         report.picture(f"{task.name}.webp", shown, "The same pictures by every method, and the ideal.")
-    draw_curves(report, task, [[scores[1], *scores[methods:swept]], scores[swept:]], listed[2:-1])
-    report.number(task.name, {s.name: vars(s) for s in found.scores})
+    if few:
+        report.text(
+            f"The curves, and the points beside them, are measured on the first {CURVE_MOST} of these pictures."
+        )
+        report.number(f"{task.name}: first {CURVE_MOST} pictures", {s.name: vars(s) for s in beside})
+    curves = [[beside[1], *beside[methods:swept]], beside[swept:-1]]
+    draw_curves(report, task, curves, beside[2:methods])
+    report.number(task.name, {s.name: vars(s) for s in (found.scores if not few else listed)})
 
 
-def sweeps(setting: Setting) -> list[Change]:
+def sweeps(setting: Setting, progress: Callable[[str], None]) -> list[Change]:
     """Ours at several localities, and where the request's rank is lower, at RANK as well."""
     higher = RANK_SWEEP if setting.request.rank < RANK else ()
-    return [
-        *[_solved(setting, f"locality {x:g}", locality=x) for x in SWEEP],
-        *[_solved(setting, f"rank {RANK}, locality {x:g}", rank=RANK, locality=x) for x in higher],
+    makers = [
+        *[ours.maker(setting, f"locality {x:g}", locality=x) for x in SWEEP],
+        *[ours.maker(setting, f"rank {RANK}, locality {x:g}", rank=RANK, locality=x) for x in higher],
     ]
-
-
-def _solved(setting: Setting, name: str, **changes: float) -> Change:
-    return ours.solved(replace(setting, request=setting.request.with_(**changes)), name=name)
+    return [replace(change, most=CURVE_MOST) for change in setting.made_together(makers, progress)]
 
 
 def draw_curves(report: Report, task: Task, curves: list[list[Scores]], others: Sequence[Scores]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rewriting import Request, Rewriter, load_generator
+from rewriting import Request, Rewriter, load_generator, processes
 from rewriting.generators import Generator, to_uint8
 from rewriting.goal import paste_term
 from rewriting.segmenter import Segmenter
@@ -21,7 +21,7 @@ from weights.recipe.truth import Truth
 
 FIRST = 1000  # number of the first picture that is measured: requests are painted in pictures below 200
 REFERENCES = 200_000  # number of the first scene that realism is measured against
-CHUNK = 50  # pictures measured together; bounds memory
+CHUNK = 16  # pictures measured together: bounds memory, and what is known of them stays in a processor's caches
 LEAST = 40  # pixels that the thing must cover for the rule to apply to a picture
 SMILE = 45  # pixels of teeth from which a face counts as smiling: half of what a smile must have to be copied
 VISIBLE = 25  # pixels of a mark below which none is there
@@ -85,8 +85,8 @@ class Task:
         return replace(self, request=self.request.with_(**changes))
 
     def samples(self, n: int) -> Iterator[Sample]:
-        """n pictures in which nothing was painted, some at a time."""
-        for start in range(FIRST, FIRST + n, CHUNK):
+        """n pictures in which nothing was painted, some at a time; of several processes, each has its share."""
+        for start in processes.mine(range(FIRST, FIRST + n, CHUNK)):
             yield self.sample(range(start, min(start + CHUNK, FIRST + n)))
 
     def sample(self, seeds: Sequence[int]) -> Sample:
@@ -105,16 +105,18 @@ class Task:
         return Sample(seeds, before, ideal, applies, area, seen_now, seen_then)
 
     def scenes(self, n: int) -> Iterator[np.ndarray]:
-        """n pictures of the scene, uint8 (N, H, W, 3), with the rule in force where it is one of its numbers."""
-        for start in range(REFERENCES, REFERENCES + n, CHUNK):
+        """n pictures of the scene, uint8 (N, H, W, 3), with the rule in force where it is one of its numbers.
+
+        Of several processes, each has its share.
+        """
+        for start in processes.mine(range(REFERENCES, REFERENCES + n, CHUNK)):
             seeds, truth = range(start, min(start + CHUNK, REFERENCES + n)), Truth(self.request.generator)
-            z = truth.z(seeds)
-            applies = torch.from_numpy(self.applies(truth, seeds))
+            applies, pictures = self.applies(truth, seeds), truth.pictures(seeds)
             if self.changed is not None and applies.any():
-                z[applies] = self.changed(truth, z[applies])
-            with torch.inference_mode():
-                rgb = torch.cat([truth.scene.render(part, truth.size)[0] for part in z.split(16)])
-            yield to_uint8(2 * rgb - 1)
+                z = self.changed(truth, truth.z(seeds)[torch.from_numpy(applies)])
+                with torch.inference_mode():
+                    pictures[applies] = to_uint8(2 * truth.scene.render(z, truth.size)[0] - 1)
+            yield pictures
 
     @torch.no_grad()
     def _ideal(self, truth: Truth, seeds: Sequence[int], target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

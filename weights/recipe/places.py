@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image, ImageFilter
 
 from weights.recipe.truth import Truth
 
@@ -19,10 +18,13 @@ def seen(*names: str, wider: int = 0) -> Masks:
 
 def widen(masks: np.ndarray, pixels: int) -> np.ndarray:
     """bool (N, H, W), grown."""
-    if not pixels:
-        return masks
-    grown = [Image.fromarray(m.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(2 * pixels + 1)) for m in masks]
-    return np.stack([np.asarray(m) > 0 for m in grown])
+    for axis in (1, 2):
+        masks, narrow = masks.copy(), np.moveaxis(masks, axis, 0)
+        grown = np.moveaxis(masks, axis, 0)
+        for step in range(1, pixels + 1):
+            grown[step:] |= narrow[:-step]
+            grown[:-step] |= narrow[step:]
+    return masks
 
 
 def top(masks: np.ndarray, rows: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rewriting.generators import LayerInput
+from rewriting import processes
+from rewriting.generators import Generator, LayerInput
 from rewriting.generators.base import LayerEdit
 from rewriting.goal import Term
 from rewriting.request import Request
@@ -19,16 +20,18 @@ from rewriting.rewriter import Rewriter
 from rewriting.segmenter import Segmenter
 
 LEAST = 20  # pixels from which a thing counts as seen
-Draw = Callable[[Sequence[int]], np.ndarray]
+Draw = Callable[[Sequence[int], np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Change:
     """What a method made.
 
-    draw: picture numbers -> uint8 (N, H, W, 3).  seconds: of processor time to make it, without any picture.
+    draw: (picture numbers, these pictures unmodified) -> changed, uint8 (N, H, W, 3).
+    seconds: of processor time to make it, without any picture.
     loss: the goal's, before and after; None where the method has no such loss.  edits: what the pictures are drawn
-    with, where that is all the method does.
+    with, where that is all the method does.  tuned: the generator that draws, where that is another.
+    most: on how many pictures it is measured, if not on all.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Change:
     seconds: float
     loss: tuple[float, float] | None = None
     edits: tuple[LayerEdit, ...] = ()
+    tuned: Generator | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,14 @@ class Setting:
     segmenter: Segmenter | None = None
     things: tuple[str, ...] = ()
 
-    def sees(self, picture: np.ndarray) -> bool:
-        """Whether the segmenter sees any of the things in a picture, uint8 (1, H, W, 3); True without a segmenter."""
-        return self.segmenter is None or int(self.segmenter.mask(picture, *self.things).sum()) >= LEAST
+    def sees(self, pictures: np.ndarray) -> np.ndarray:
+        """In which pictures, uint8 (N, H, W, 3), the segmenter sees any of the things: bool (N,).
+
+        Without a segmenter: in all.
+        """
+        if self.segmenter is None:
+            return np.ones(len(pictures), bool)
+        return self.segmenter.mask(pictures, *self.things).sum((1, 2)) >= LEAST
 
     @cached_property
     def terms(self) -> list[Term]:
@@ -79,10 +89,34 @@ class Setting:
         return (self.goal.weight * residual.abs().mean(1)).sum()
 
     def change(
-        self, name: str, edits: Sequence[LayerEdit], seconds: float, loss: tuple[float, float] | None = None
+        self,
+        name: str,
+        edits: Sequence[LayerEdit],
+        seconds: float,
+        loss: tuple[float, float] | None = None,
+        tuned: Generator | None = None,
     ) -> Change:
-        """A change that is edits and nothing else."""
-        return Change(name, lambda seeds: self.rewriter.images(seeds, edits), seconds, loss, tuple(edits))
+        """A change that is edits, or another generator, and nothing else."""
+
+        def draw(seeds: Sequence[int], before: np.ndarray) -> np.ndarray:
+            if tuned is not None:
+                return tuned.images(seeds)
+            return self.rewriter.images(seeds, edits) if edits else before
+
+        return Change(name, draw, seconds, loss, tuple(edits), tuned)
+
+    def made_together(self, makers: Sequence[Callable[[], Change]], progress: Callable[[str], None]) -> list[Change]:
+        """What the makers make, all of it by `change`: each of the processes runs some of them.
+
+        All processes then draw with the very same weights, whatever machine found them.
+        """
+        self.rewriter.second_moment()  # where it is yet to be measured, all processes must do so at one time
+        made = []
+        for make in processes.mine(makers):
+            one = make()
+            progress(f"{one.name}, made in {one.seconds:.1f} s")
+            made.append((one.name, one.edits, one.seconds, one.loss, one.tuned))
+        return [self.change(*one) for one in processes.gathered(made)]
 
 
 @dataclass(frozen=True)
@@ -139,20 +173,23 @@ def _window(term: Term, box: tuple[int, int, int, int], side: int, ratio: int) -
     return Term(at, term.target[values], term.weight[values], term.kind)
 
 
-def methods(setting: Setting, *, steps: int, tuning_steps: int) -> Iterator[Change]:
-    """All of them, one after another, in the order of the tables.
+def methods(
+    setting: Setting, *, steps: int, tuning_steps: int, progress: Callable[[str], None] = lambda _: None
+) -> list[Change]:
+    """All of them, in the order of the tables.
 
     steps: of each optimiser but one (the original: 2001).  tuning_steps: of tuning all weights (20 001).
     """
     from rewriting.experiments.methods import correspondence, gradient, ours, tuning
 
-    yield ours.unmodified(setting)
-    yield ours.solved(setting)
-    yield gradient.projected(setting, steps=steps)
-    yield gradient.projected(setting, steps=steps, one_paste=True)
-    yield gradient.direct(setting, steps=steps)
-    yield gradient.single_image(setting, steps=steps)
-    yield gradient.whole_layer(setting, steps=steps)
-    yield tuning.all_weights(setting, steps=tuning_steps)
-    yield correspondence.pasted_pixels(setting)
-    yield correspondence.pasted_pixels(setting, blended=True)
+    makers = [
+        lambda: ours.unmodified(setting),
+        lambda: ours.solved(setting),
+        lambda: gradient.projected(setting, steps=steps),
+        lambda: gradient.projected(setting, steps=steps, one_paste=True),
+        lambda: gradient.direct(setting, steps=steps),
+        lambda: gradient.single_image(setting, steps=steps),
+        lambda: gradient.whole_layer(setting, steps=steps),
+        lambda: tuning.all_weights(setting, steps=tuning_steps),
+    ]
+    return [*setting.made_together(makers, progress), *correspondence.pasted_pixels(setting)]

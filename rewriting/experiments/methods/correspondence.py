@@ -22,6 +22,7 @@ REACH = 3  # grid positions around the object, whose buddies count too
 ROUNDS, KEPT = 4, 0.7  # of the fit: each keeps this share of the buddies, those that fit best
 SCALES = (0.5, 2.0)
 LEVELS = 5  # of the Laplacian pyramid
+Place = tuple[float, Tensor]  # scale and shift (2,), of x and y in [-1, 1]
 
 
 @dataclass(frozen=True)
@@ -35,24 +36,45 @@ class Example:
     near: Tensor
 
 
-def pasted_pixels(setting: Setting, *, blended: bool = False) -> Change:
-    """Copy the goal's pixels to the corresponding place of each picture; with `blended`, in a Laplacian pyramid.
+def pasted_pixels(setting: Setting) -> list[Change]:
+    """Copy the goal's pixels to the corresponding place of each picture; the second change, in a Laplacian pyramid.
 
     Where the setting has a segmenter, pictures in which it does not see the things that the rule is about stay.
     """
     with Stopwatch() as watch, torch.no_grad():
         example = _example(setting)
+    places = Places(setting, example)
+
+    def change(name: str, blended: bool) -> Change:
+        @torch.no_grad()
+        def draw(seeds: Sequence[int], before: np.ndarray) -> np.ndarray:
+            found = zip(before, places.find(seeds, before), strict=True)
+            return np.stack([one if place is None else _paste(example, place, one, blended) for one, place in found])
+
+        return Change(name, draw, watch.seconds)
+
+    return [change("pasting pixels", False), change("pasting pixels, Laplacian blending", True)]
+
+
+class Places:
+    """Where the example's object belongs in pictures; what was last found is kept, for both ways to paste it there."""
+
+    def __init__(self, setting: Setting, example: Example):
+        self._setting, self._example = setting, example
+        self._last: tuple[list[int], list[Place | None]] = [], []
 
     @torch.no_grad()
-    def draw(seeds: Sequence[int]) -> np.ndarray:
-        drawn = setting.rewriter.images(seeds).copy()
-        for i, seed in enumerate(seeds):
-            if setting.sees(drawn[i : i + 1]):
-                drawn[i] = _paste(example, _features(setting, seed), drawn[i], blended)
-        return drawn
+    def find(self, seeds: Sequence[int], pictures: np.ndarray) -> list[Place | None]:
+        """For each of these pictures; None where the things that the rule is about are not seen."""
+        if self._last[0] != list(seeds):
+            seen = self._setting.sees(pictures)
+            found = [self._place(seed) if there else None for seed, there in zip(seeds, seen, strict=True)]
+            self._last = list(seeds), found
+        return self._last[1]
 
-    name = "pasting pixels" + (", Laplacian blending" if blended else "")
-    return Change(name, draw, watch.seconds)
+    def _place(self, seed: int) -> Place:
+        features = _features(self._setting, seed)
+        return similarity(*buddies(self._example.features, features, self._example.near))
 
 
 def _example(setting: Setting) -> Example:
@@ -72,20 +94,20 @@ def _features(setting: Setting, seed: int) -> Tensor:
     latent = generator.map(generator.latents([seed], setting.request.seeding), setting.request.truncation)
     at, found = generator.begin(latent), []
     for layer in generator.layers:
-        value = generator.value(layer, at)
+        value = drawn = generator.value(layer, at)
         last_of_its_size = layer % 2 == 0
         if last_of_its_size and value.shape[-1] in SIDES:
             value = F.normalize(value - value.mean((2, 3), keepdim=True), dim=1)
             found.append(F.interpolate(value, size=(SIDES[-1],) * 2, mode="bilinear"))
-        if value.shape[-1] > SIDES[-1] or layer + 1 not in generator.layers:
+        if (last_of_its_size and drawn.shape[-1] >= SIDES[-1]) or layer + 1 not in generator.layers:
             break
-        at = generator.advance(layer, generator.value(layer, at), at)
+        at = generator.advance(layer, drawn, at)
     joined = F.avg_pool2d(torch.cat(found, 1), 3, 1, 1, count_include_pad=False)
     return F.normalize(joined, dim=1)[0].flatten(1).t()
 
 
-def _paste(example: Example, features: Tensor, picture: np.ndarray, blended: bool) -> np.ndarray:
-    scale, shift = similarity(*buddies(example.features, features, example.near))
+def _paste(example: Example, place: Place, picture: np.ndarray, blended: bool) -> np.ndarray:
+    scale, shift = place
     theta = torch.tensor([[1 / scale, 0, -shift[0] / scale], [0, 1 / scale, -shift[1] / scale]])[None]
     grid = F.affine_grid(theta, list(example.pixels.shape), align_corners=False)
     moved = F.grid_sample(example.pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
@@ -100,12 +122,13 @@ def buddies(one: Tensor, other: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]
 
     one, other: (P, d), of unit length, on a square grid.  chosen: bool (P,).  Where none are mutual, the nearest.
     """
-    alike = one @ other.t()
-    to_other, to_one = alike.argmax(1), alike.argmax(0)
-    mutual = chosen & (to_one[to_other] == torch.arange(len(one)))
-    used = mutual if mutual.any() else chosen
+    source = chosen.nonzero().flatten()
+    target = (one[source] @ other.t()).argmax(1)
+    mutual = (other[target] @ one.t()).argmax(1) == source
+    if mutual.any():
+        source, target = source[mutual], target[mutual]
     places = grid_places(round(len(one) ** 0.5))
-    return places[used], places[to_other[used]]
+    return places[source], places[target]
 
 
 def grid_places(side: int) -> Tensor:

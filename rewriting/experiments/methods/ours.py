@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -24,6 +27,11 @@ def solved(setting: Setting, *, name: str = OURS, norm: str = "l1", method: str 
     with Stopwatch() as watch:
         edit = setting.rewriter.solve(setting.request, norm=norm, method=method)
     return setting.change(name, [edit], watch.seconds, (edit.report.loss_before, edit.report.loss_after))
+
+
+def maker(setting: Setting, name: str, **changes: object) -> Callable[[], Change]:
+    """For `Setting.made_together`: the solve of a request with some settings changed."""
+    return lambda: solved(replace(setting, request=setting.request.with_(**changes)), name=name)
 
 
 def solved_along(setting: Setting, directions: Tensor, *, name: str) -> Change:

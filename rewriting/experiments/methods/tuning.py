@@ -40,7 +40,8 @@ def all_weights(setting: Setting, *, steps: int) -> Change:
             adam.step()
     tuned.requires_grad_(False).forget()
     loss = tuple(_pixel_loss(generator, latents, boxes, wanted) for generator in (original, tuned))
-    return Change("fine-tuning all weights", tuned.images, watch.seconds, loss)
+    tuned.forget()  # the kernels of the last draw, which need not travel to other processes
+    return setting.change("fine-tuning all weights", [], watch.seconds, loss, tuned)
 
 
 def _draw(generator: Generator, latent: Tensor) -> Tensor:

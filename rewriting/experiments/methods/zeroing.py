@@ -27,7 +27,7 @@ def zeroed_units(setting: Setting, count: int) -> Change:
         units = unit_scores(keys.double(), weights.double()[:, None], rewriter.second_moment()).topk(count).indices
 
     @torch.no_grad()
-    def draw(seeds: Sequence[int]) -> np.ndarray:
+    def draw(seeds: Sequence[int], before: np.ndarray) -> np.ndarray:
         drawn, step = [], rewriter.generator.batch_size
         for start in range(0, len(seeds), step):
             at = LayerInput.cat(rewriter.features(seeds[start : start + step]))
