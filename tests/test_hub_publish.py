@@ -272,6 +272,11 @@ def test_a_folder_of_ones_own_opens_as_a_rule(generator, tmp_path):
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 
+def test_a_rule_alone_finds_its_generator_on_the_hub(hub, generator, tmp_path):
+    folder = edit_of(generator).save_pretrained(tmp_path / "rule", endpoint=hub.url, seeds=FEW)
+    assert EditStack.load(folder)[0].generator == "org/tiny" and (folder / "before.webp").is_file()
+
+
 def test_without_a_login_nothing_is_sent(hub, generator):
     before = len(hub.requests)
     for token in (None, False, ""):

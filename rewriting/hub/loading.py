@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rewriting.edit import CONFIG, FACTORS, REQUESTS, EditStack
 from rewriting.edit import FORMAT as EDIT_FORMAT
@@ -14,9 +14,11 @@ from rewriting.files import read_json
 from rewriting.generators import Generator, bundled, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.files import BUNDLED, MOMENTS, WEIGHTS
-from rewriting.hub.access import REPO_ID, HubError, Token, hosted, reading_token
+from rewriting.hub.access import REPO_ID, HubError, Token, hosted
 from rewriting.hub.download import LICENSE, LIMITS, Cache, fetch, naming
 from rewriting.progress import Progress
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -99,19 +101,8 @@ def load_edits(
     generator: if given, the rules must fit it: same shapes and same weights.
     Raises HubError, ValueError or FileNotFoundError, in one sentence.
     """
-    if _is_folder(name_or_path):
-        stack = EditStack.load(name_or_path)
-    else:
-        repo_id, revision = split_revision(str(name_or_path), revision)
-        stack = _edits_from_hub(
-            repo_id,
-            EditStack.load,
-            revision=revision,
-            token=token,
-            endpoint=endpoint,
-            cache_dir=cache_dir,
-            progress=progress,
-        )
+    access = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
+    stack = _read_edits(name_or_path, EditStack.load, revision=revision, **access)
     return fitting(stack, generator) if generator is not None else stack
 
 
@@ -143,6 +134,11 @@ def read_rule(name_or_path: str | Path, *, revision: str | None = None, **access
         base = base.get("base_model") if isinstance(base, dict) else None
         return EditStack.load(folder), str((base or {}).get("revision") or "")
 
+    return _read_edits(name_or_path, read, revision=revision, **access)
+
+
+def _read_edits(name_or_path: str | Path, read: Callable[[Path], T], *, revision: str | None, **access: Any) -> T:
+    """What `read` finds in an edit-repo folder, or in that of a Hub repo."""
     if _is_folder(name_or_path):
         return read(Path(name_or_path))
     repo_id, revision = split_revision(str(name_or_path), revision)
@@ -177,17 +173,10 @@ def _is_folder(name_or_path: str | Path) -> bool:
     return os.path.isdir(name_or_path) and not (hosted() and isinstance(name_or_path, str))
 
 
-def _from_hub(repo_id: str, *, token: Token, cache_dir: str | Path | None, **options: Any) -> Generator:
-    token = reading_token(token)
+def _from_hub(repo_id: str, *, cache_dir: str | Path | None = None, **options: Any) -> Generator:
     with Cache(cache_dir) as cache:
         found = fetch(
-            repo_id,
-            (CONFIG, WEIGHTS),
-            (MOMENTS, LICENSE),
-            expected=GENERATOR_FORMAT,
-            token=token,
-            cache_dir=cache.path,
-            **options,
+            repo_id, (CONFIG, WEIGHTS), (MOMENTS, LICENSE), expected=GENERATOR_FORMAT, cache_dir=cache.path, **options
         )
         with naming(repo_id):
             generator = read_generator(found.folder)
@@ -196,17 +185,12 @@ def _from_hub(repo_id: str, *, token: Token, cache_dir: str | Path | None, **opt
         return _with_source(generator, repo_id, found.commit, found.folder)
 
 
-def _edits_from_hub(repo_id: str, read: Callable[[Path], Any], *, token: Token, cache_dir: Any, **options: Any) -> Any:
-    token = reading_token(token)
+def _edits_from_hub(
+    repo_id: str, read: Callable[[Path], T], *, cache_dir: str | Path | None = None, **options: Any
+) -> T:
     with Cache(cache_dir) as cache:
         found = fetch(
-            repo_id,
-            (CONFIG, FACTORS),
-            (REQUESTS, LICENSE),
-            expected=EDIT_FORMAT,
-            token=token,
-            cache_dir=cache.path,
-            **options,
+            repo_id, (CONFIG, FACTORS), (REQUESTS, LICENSE), expected=EDIT_FORMAT, cache_dir=cache.path, **options
         )
         with naming(repo_id):
             return read(found.folder)
