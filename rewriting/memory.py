@@ -85,6 +85,7 @@ def content_key(generator: Generator, truncation: float | None, samples: int) ->
 
 
 def cache_folder() -> Path:
+    """Where statistics are kept for the next start: `REWRITING_CACHE`, or the user's cache."""
     root = os.environ.get("REWRITING_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rewriting"
     return Path(root).expanduser() / "second_moments"
 
@@ -113,10 +114,13 @@ def read_moment(path: Path, layer: int, width: int, key: str) -> Tensor | None:
 
 
 def whitener(moment: Tensor, floor: float = EIGENVALUE_FLOOR) -> Tensor:
-    """Z = C^-1/2, float64 (I, I), symmetric.  Eigenvalues below `floor` times the largest count as that."""
+    """Z = C^-1/2, float64 (I, I), symmetric.  Eigenvalues below `floor` times the largest count as that.
+
+    Raises ValueError if C is zero.
+    """
     values, vectors = torch.linalg.eigh(moment.double())
     if values[-1] <= 0:
-        raise ValueError("the features of this layer are all zero; choose another layer.")
+        raise ValueError("The features of this layer are all zero; choose another layer.")
     return (vectors * values.clamp_min(floor * values[-1]).rsqrt()) @ vectors.t()
 
 
@@ -141,9 +145,8 @@ def directions(
         raise ValueError(f"method {method!r} is not known; choose {', '.join(METHODS)}.")
     if not isinstance(rank, int) or rank < 1:
         raise ValueError(f"rank is {rank!r}; expected a whole number from 1.")
-    keys, weights = keys.double(), weights.double()
     chosen = weights > 0
-    keys, weights = keys[chosen], weights[chosen, None]
+    keys, weights = keys[chosen].double(), weights[chosen, None].double()
     if not len(keys):
         raise ValueError("The context is empty at this layer; paint a larger area, or choose a higher layer.")
     most = {"single": 1, "units": keys.shape[1]}.get(method, min(keys.shape))
@@ -155,19 +158,30 @@ def directions(
         best = unit_scores(keys, weights, moment).topk(rank).indices
         return torch.eye(keys.shape[1], dtype=torch.float32)[best]
     if method == "single":
-        mean = (weights * keys).sum(0) / weights.sum()
-        direction = torch.linalg.solve(moment.double() + floor * moment.trace() / len(moment) * _eye(moment), mean)
-        return (direction / direction.norm())[None].float()
-    whitening = whitener(moment, floor) if method == "whitened" else _eye(moment).double()
+        return _mean_direction(keys, weights, moment, floor).float()
+    whitening = whitener(moment, floor) if method == "whitened" else _eye(moment)
+    return _principal_directions(keys, weights, whitening, rank).float()
+
+
+def _mean_direction(keys: Tensor, weights: Tensor, moment: Tensor, floor: float) -> Tensor:
+    """C^-1 of the mean key, (1, I), of length 1 (eq. 14); C is lifted a little, as it may have no inverse."""
+    mean = (weights * keys).sum(0) / weights.sum()
+    lifted = moment.double() + floor * moment.trace() / len(moment) * _eye(moment)
+    direction = torch.linalg.solve(lifted, mean)
+    return (direction / direction.norm())[None]
+
+
+def _principal_directions(keys: Tensor, weights: Tensor, whitening: Tensor, rank: int) -> Tensor:
+    """(S, I): the keys' principal directions where they are white, brought back, orthonormal, along the keys' sum."""
     rows = weights * (keys @ whitening)
     top = torch.linalg.svd(rows, full_matrices=False)[2][:rank]
     basis = torch.linalg.qr((top @ whitening).t())[0].t()
     sign = torch.sign(basis @ rows.sum(0))
-    return (basis * torch.where(sign == 0, 1.0, sign)[:, None]).float()
+    return basis * torch.where(sign == 0, 1.0, sign)[:, None]
 
 
 def unit_scores(keys: Tensor, weights: Tensor, moment: Tensor) -> Tensor:
-    """(I,): mean of k_u^2 in the context over E[k_u^2] (Appendix E)."""
+    """(I,): mean of k_u^2 in the context over E[k_u^2] (Appendix E).  keys: (T, I).  weights: (T, 1)."""
     inside = (weights * keys.square()).sum(0) / weights.sum()
     return inside / moment.diagonal().double().clamp_min(1e-30)
 
