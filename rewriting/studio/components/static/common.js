@@ -152,15 +152,26 @@ function setPicture(img, url) {
   else img.removeAttribute("src");
 }
 
-// Places that wait breathe a little, unless motion is unwanted.
-function breathe(node) {
-  if (calm.matches || node.breath) return;
-  node.breath = node.animate({ opacity: [1, 0.55, 1] }, { duration: 1600, iterations: Infinity, easing: "ease-in-out" });
+// Places breathe a little while they wait, unless motion is unwanted.
+function breathe(node, waiting) {
+  if (!waiting && node.breath) {
+    node.breath.cancel();
+    node.breath = null;
+  } else if (waiting && !node.breath && !calm.matches) {
+    node.breath = node.animate({ opacity: [1, 0.55, 1] }, { duration: 1600, iterations: Infinity, easing: "ease-in-out" });
+  }
 }
 
-function stopBreathing(node) {
-  if (node.breath) node.breath.cancel();
-  node.breath = null;
+// Show a list on a sheet, or as many places as there will be. What is there is kept and refilled, so that neither focus
+// nor scrolling jumps when other pictures come.
+function refill(grid, list, makeOne, fillOne) {
+  const room = list.length || props.count;
+  while (grid.children.length > room) grid.lastChild.remove();
+  while (grid.children.length < room) grid.append(makeOne());
+  [...grid.children].forEach((one, i) => fillOne(one, list[i]));
+  grid.setAttribute("aria-busy", Boolean(props.loading));
+  grid.setAttribute("aria-label", props.label || "");
+  sayNothing(list.length);
 }
 
 // A sheet that waits for nothing says so, over the places where its pictures will be.

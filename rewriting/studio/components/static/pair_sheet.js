@@ -47,9 +47,7 @@ function fillPlace(pair, kind, url, alt) {
   const img = find("img", place);
   setPicture(img, url);
   img.alt = url ? alt : "";
-  if (url || kind === "change") stopBreathing(place);
-  else if (props.loading) breathe(place);
-  else stopBreathing(place);
+  breathe(place, !url && kind !== "change" && props.loading);
 }
 
 function fillPair(pair, shown) {
@@ -72,16 +70,10 @@ function fillPair(pair, shown) {
 
 function showPairs() {
   const pairs = props.pairs || [];
-  const room = pairs.length || props.count;
-  while (grid.children.length > room) grid.lastChild.remove();
-  while (grid.children.length < room) grid.append(makePair());
-  [...grid.children].forEach((pair, i) => fillPair(pair, pairs[i]));
+  refill(grid, pairs, makePair, fillPair);
   const plain = pairs.length > 0 && pairs.every((shown) => !shown.after);
   grid.classList.toggle("plain", plain);
   find(".choice").classList.toggle("idle", plain);
-  grid.setAttribute("aria-busy", Boolean(props.loading));
-  grid.setAttribute("aria-label", props.label || "");
-  sayNothing(pairs.length);
   mark();
 }
 

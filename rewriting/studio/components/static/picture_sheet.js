@@ -20,9 +20,7 @@ function fillTile(tile, picture) {
   const place = find(".place", tile);
   setPicture(find("img", tile), picture ? picture.image : "");
   setOutline(place, picture && picture.outline);
-  if (picture) stopBreathing(place);
-  else if (props.loading) breathe(place);
-  else stopBreathing(place);
+  breathe(place, !picture && props.loading);
 }
 
 function pick(event) {
@@ -36,16 +34,9 @@ function mark() {
   for (const tile of grid.children) tile.setAttribute("aria-selected", tile.dataset.seed !== "" && Number(tile.dataset.seed) === selected);
 }
 
-// Tiles are kept and refilled, so that neither focus nor scrolling jumps when other pictures come.
 function showPictures() {
   const pictures = props.pictures || [];
-  const room = pictures.length || props.count;
-  while (grid.children.length > room) grid.lastChild.remove();
-  while (grid.children.length < room) grid.append(makeTile());
-  [...grid.children].forEach((tile, i) => fillTile(tile, pictures[i]));
-  grid.setAttribute("aria-busy", Boolean(props.loading));
-  grid.setAttribute("aria-label", props.label || "");
-  sayNothing(pictures.length);
+  refill(grid, pictures, makeTile, fillTile);
   find(".count").textContent = pictures.length ? `${pictures.length} pictures` : "";
   mark();
   settle();
