@@ -8,6 +8,7 @@ import pytest
 from rewriting.generators import write_generator
 from tests import tiny
 from tests.hub_client import alone_with_a_hub
+from tests.hub_repos import files_of
 
 
 @pytest.fixture
@@ -31,3 +32,19 @@ def folder(tmp_path_factory):
     made = write_generator(tiny.generator(name="tiny"), tmp_path_factory.mktemp("generators") / "tiny")
     (made / "LICENSE").write_text("Do as you like.\n")
     return made
+
+
+@pytest.fixture
+def space(hub, folder, monkeypatch):
+    """A Space with a token of its own and a private repo; the visitor alice has one, too.
+
+    Nothing that was asked of the Hub carried the Space's token.
+    """
+    owner = hub.add_user("owner")
+    monkeypatch.setenv("SPACE_ID", "owner/studio")
+    monkeypatch.setenv("HF_TOKEN", owner)
+    hub.add_repo("owner/secret", files_of(folder), private=True)
+    hub.add_repo("alice/secret", files_of(folder), private=True)
+    hub.add_repo("org/tiny", files_of(folder))
+    yield hub
+    assert owner not in {one.token for one in hub.requests}

@@ -1,31 +1,9 @@
 """The studio's placement canvas, sheets, cards and lists in a real browser."""
 
-from collections import defaultdict
+from tests.browser import wait_for
+from tests.component_page import HOSTILE, ROWS, SIDE, at, box_of, last
 
-import pytest
-
-from tests.browser import chromium_page, wait_for
-from tests.component_page import HOSTILE, ROWS, SIDE, at, box_of, component_page, last
-
-
-@pytest.fixture(scope="module")
-def heard():
-    return defaultdict(list)
-
-
-@pytest.fixture(scope="module")
-def studio(heard):
-    with component_page(heard) as browser_and_url:
-        yield browser_and_url
-
-
-@pytest.fixture
-def page(studio, heard):
-    heard.clear()
-    with chromium_page(*studio) as opened:
-        opened.wait_for_selector("#paint .stage.ready")
-        opened.wait_for_selector("#rules .rule")
-        yield opened
+pytest_plugins = ("tests.component_fixtures",)
 
 
 def drag(page, start, end):

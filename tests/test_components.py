@@ -1,32 +1,12 @@
 """The studio's mask canvas in a real browser: what a person paints is what Python hears, and nothing is lost."""
 
-from collections import defaultdict
-
 import numpy as np
 import pytest
 
 from tests.browser import chromium_page, touch_stroke, wait_for
-from tests.component_page import PRESET, SIDE, at, box_of, brush_radius, brushed, component_page, last, overlap, stroke
+from tests.component_page import PRESET, SIDE, at, box_of, brush_radius, brushed, last, overlap, stroke
 
-
-@pytest.fixture(scope="module")
-def heard():
-    return defaultdict(list)
-
-
-@pytest.fixture(scope="module")
-def studio(heard):
-    with component_page(heard) as browser_and_url:
-        yield browser_and_url
-
-
-@pytest.fixture
-def page(studio, heard):
-    heard.clear()
-    with chromium_page(*studio) as opened:
-        opened.wait_for_selector("#paint .stage.ready")
-        opened.wait_for_selector("#rules .rule")
-        yield opened
+pytest_plugins = ("tests.component_fixtures",)
 
 
 def test_a_stroke_selects_the_pixels_under_the_brush_and_is_told_once(page, heard):

@@ -325,19 +325,6 @@ def test_progress_is_told_from_the_first_file_on(hub, folder):
 # --- on a hosted Space -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def space(hub, folder, monkeypatch):
-    """A Space whose owner has a token and a private repo; a visitor alice has one, too."""
-    owner = hub.add_user("owner")
-    monkeypatch.setenv("SPACE_ID", "owner/studio")
-    monkeypatch.setenv("HF_TOKEN", owner)
-    hub.add_repo("owner/secret", files_of(folder), private=True)
-    hub.add_repo("alice/secret", files_of(folder), private=True)
-    hub.add_repo("org/tiny", files_of(folder))
-    yield hub
-    assert owner not in {one.token for one in hub.requests}
-
-
 @pytest.mark.parametrize("token", [None, True, False, "", " "])
 def test_a_visitor_never_reads_with_the_spaces_token(space, token):
     assert "no repo owner/secret" in refused(lambda: opened(space, "owner/secret", token=token))

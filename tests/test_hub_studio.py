@@ -51,19 +51,6 @@ def shop(hub, made, monkeypatch):
     return Workshop(made.__getitem__, endpoint=hub.url)
 
 
-@pytest.fixture
-def space(hub, folder, monkeypatch):
-    """A Space with a token of its own and a private repo; the visitor alice has one, too."""
-    owner = hub.add_user("owner")
-    monkeypatch.setenv("SPACE_ID", "owner/studio")
-    monkeypatch.setenv("HF_TOKEN", owner)
-    hub.add_repo("owner/secret", files_of(folder), private=True)
-    hub.add_repo("alice/secret", files_of(folder), private=True)
-    hub.add_repo("org/tiny", files_of(folder))
-    yield hub
-    assert owner not in {one.token for one in hub.requests}
-
-
 def brought(shop, text, token=None, session=None):
     return bring(shop, session or Session.on("face"), text, token, silent)
 
