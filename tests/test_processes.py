@@ -1,5 +1,6 @@
 """Several processes, started by torchrun, do together what one does alone."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,11 +12,29 @@ import torch
 from PIL import Image
 
 from rewriting import cli, load_generator, memory, processes
+from rewriting.experiments import run_experiment
 from rewriting.generators import write_generator
 from rewriting.generators.files import MOMENTS
 from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[1]
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+# the command, on an experiment made small: fewer steps, fewer pictures to paint in and to measure at a time
+SMALL_TABLE = """
+import sys
+from rewriting import cli
+from rewriting.experiments import tables, tasks
+from weights.recipe import rules
+
+def table1(report, *, n, progress):
+    tables.compare(report, tasks.smiles(rank=1), tables.PAPER_1, n, progress, steps=2, tuning_steps=1)
+
+tables.table1, tables.SWEEP, tables.RANK_SWEEP = table1, (), ()
+rules.CANDIDATES, tasks.CHUNK = 100, 2
+sys.exit(cli.main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +48,15 @@ def folder(tmp_path_factory):
 
 def together(folder, *arguments):
     """Run a command in two processes; what they print, and what they complain of."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return run(folder, *TORCHRUN, "-m", "rewriting", *arguments)
+
+
+def run(folder, *arguments):
+    """Run Python; its exit code, what it prints, and what it complains of."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": path}
     environment["REWRITING_CACHE"] = str(folder / "cache")
-    words = [*command, "-m", "rewriting", *map(str, arguments)]
+    words = [sys.executable, *map(str, arguments)]
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     return done.returncode, done.stdout, done.stderr
 
@@ -85,6 +108,32 @@ def test_two_processes_find_what_one_finds(folder, alone, capsys):
     assert scores == sorted(scores, reverse=True) and scores[0] > scores[-1]
     with Image.open(folder / "found.png") as sheet:
         assert sheet.size[0] >= 3 * 32
+
+
+def test_two_processes_fill_a_table_with_the_numbers_of_one(folder):
+    (folder / "table.py").write_text(SMALL_TABLE, encoding="utf-8")
+    words = ("table.py", "experiments", "table1", "--pictures", 5, "--out")
+    code, said, complaint = run(folder, *TORCHRUN, *words, "two")
+    assert code == 0, complaint
+    assert said.count("Wrote") == 1 and complaint.count("5 of 5 pictures") == 1  # one process speaks for both
+    code, _, complaint = run(folder, *words, "one")
+    assert code == 0, complaint
+    one, two = (folder / where / "table1" for where in ("one", "two"))
+    assert _numbers(one) == _numbers(two) and len(_numbers(one)) == 11
+    for picture in ("smiles.webp", "smiles-curve.png"):
+        assert (one / picture).read_bytes() == (two / picture).read_bytes()
+
+
+def _numbers(report):
+    """Of every method, all that was measured but the time."""
+    found = json.loads((report / "report.json").read_text(encoding="utf-8"))["numbers"]["smiles"]
+    return {method: {name: x for name, x in scores.items() if name != "seconds"} for method, scores in found.items()}
+
+
+def test_an_experiment_that_cannot_be_shared_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    with pytest.raises(ValueError, match="The experiment layers runs in one process; start it without torchrun."):
+        run_experiment("layers", tmp_path, progress=lambda _: None)
 
 
 def test_what_cannot_be_shared_says_so(monkeypatch, capsys):

@@ -17,8 +17,8 @@ python -m rewriting experiments
 # a table with as many pictures as in the paper, which takes hours on a CPU
 python -m rewriting experiments table1
 
-# the same, shared by two processes; so can be the other tables, the ablations and the gallery
-torchrun --nproc-per-node 2 -m rewriting experiments table1
+# with fewer pictures, shared by two processes; so can be the other tables, the ablations and the gallery
+torchrun --nproc-per-node 2 -m rewriting experiments table1 --pictures 1000
 
 # a quick look
 python -m rewriting experiments table1 --n 50 --out reports
@@ -30,7 +30,13 @@ def add_commands(commands: Any) -> None:
     parser = command(commands, "experiments", experiments, summary, EXAMPLES, together=True)
     parser.add_argument("name", nargs="?", metavar="NAME", help="which one; without a name they are listed")
     parser.add_argument(
-        "--n", type=int, metavar="N", help="pictures to measure (default: the experiment's, in tables the paper's)"
+        "--n",
+        "--pictures",
+        dest="n",
+        type=int,
+        metavar="N",
+        help="pictures to measure (default: the experiment's, in tables the paper's); after torchrun, which takes --n "
+        "for its own, as --pictures",
     )
     parser.add_argument(
         "--out", default=FOLDER, metavar="FOLDER", help="the report becomes FOLDER/NAME (default: %(default)s)"
