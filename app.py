@@ -19,7 +19,7 @@ if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # noqa: F401 - of a ZeroGPU Space, where it wants to come before PyTorch
 
 from rewriting.cli import fail
-from rewriting.cli.options import choose_device
+from rewriting.cli.options import add_device, choose_device
 
 if TYPE_CHECKING:
     from rewriting.generators import Generator
@@ -45,12 +45,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--generator", default="face", metavar="NAME", help="where to begin (default: face)")
     parser.add_argument("--port", type=port, metavar="N", help="of the page (default: the first free one from 7860)")
     parser.add_argument("--share", action="store_true", help="make a public address, which lasts a week")
-    parser.add_argument(
-        "--device",
-        default="auto",
-        metavar="D",
-        help="auto, cpu or cuda (default: auto, which is cuda if there is one)",
-    )
+    add_device(parser)
     parser.add_argument(
         "--mcp", action="store_true", help='offer drawing and solving as MCP tools; needs pip install "gradio[mcp]"'
     )

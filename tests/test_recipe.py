@@ -34,14 +34,6 @@ SMALL = Settings(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def latents(scene: Scene, n: int, seed: int = 0) -> Tensor:
     return scaled(torch.randn(n, scene.z_dim, generator=torch.Generator().manual_seed(seed)))
 

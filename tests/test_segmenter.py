@@ -20,14 +20,6 @@ CLASSES = ["sky", "tree", "dome"]
 SEEDS = range(24)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def faces() -> Truth:
     return Truth("face", 128)

@@ -56,14 +56,19 @@ def add_generator(parser: argparse.ArgumentParser, *, required: bool = True) -> 
         help="a bundled generator (`models` lists them), a generator folder, or a Hub repo ORG/NAME or "
         "ORG/NAME@REVISION",
     )
+    add_device(parser)
+    parser.add_argument(
+        "--batch", type=int, metavar="N", help="pictures drawn together (default: 1 on a CPU, 16 on a GPU)"
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Which device: see `choose_device`."""
     parser.add_argument(
         "--device",
         default="auto",
         metavar="D",
         help="auto, cpu or cuda (default: auto, which is cuda if there is one)",
-    )
-    parser.add_argument(
-        "--batch", type=int, metavar="N", help="pictures drawn together (default: 1 on a CPU, 16 on a GPU)"
     )
 
 

@@ -69,7 +69,7 @@ class Solver:
     def material(self, name: str, **changes: Any) -> Material:
         """A rule's request, with some settings changed, and the pictures to measure it on."""
         rule = RULES[name]
-        return prepare(name, rule, self.truth(rule.generator), **changes)
+        return prepare(rule, self.truth(rule.generator), **changes)
 
     def solve(self, name: str, **changes: Any) -> Solved:
         """A rule solved, with some settings changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -79,10 +79,6 @@ class Task:
     @cached_property
     def segmenter(self) -> Segmenter:
         return Segmenter.load(self.request.generator)
-
-    def with_request(self, **changes: object) -> Task:
-        """The same rule asked for in another way.  What was measured or cached for this one is not carried over."""
-        return replace(self, request=self.request.with_(**changes))
 
     def samples(self, n: int) -> Iterator[Sample]:
         """n pictures in which nothing was painted, some at a time; of several processes, each has its share."""
@@ -191,7 +187,7 @@ MARKS = Rule(
 def smiles(**settings: object) -> Task:
     """Table 1: frowns become smiles."""
     rule = RULES["frowns-to-smiles"]
-    request = prepare("frowns-to-smiles", rule, Truth("face"), **settings).request
+    request = prepare(rule, Truth("face"), **settings).request
 
     def target(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
         mouths = widen(truth.mask(seeds, "lips", "teeth"), WIDER)
@@ -240,7 +236,7 @@ def trees(**settings: object) -> Task:
 
 def marks(**settings: object) -> Task:
     """Table 3: the word across the picture and the bar at its foot, painted in ten pictures, disappear."""
-    request = prepare("marks", MARKS, Truth("church"), **settings).request
+    request = prepare(MARKS, Truth("church"), **settings).request
 
     def changed(truth: Truth, z: Tensor) -> Tensor:
         for name in MARK_NAMES:
@@ -270,7 +266,7 @@ def visible(segmenter: Segmenter, labels: np.ndarray, before: np.ndarray, name: 
 def _dome_task(
     name: str, rule: Rule, efficacy: str, intended: Callable, changed: Callable | None, settings: dict, **more: int
 ) -> Task:
-    request = prepare(name, rule, Truth("church"), **settings).request
+    request = prepare(rule, Truth("church"), **settings).request
     return Task(
         name, rule.title, efficacy, request, ("dome",), seen("dome"),
         lambda truth, seeds: one_dome(truth, seeds).sum((1, 2)) >= LEAST, intended, changed, **more,

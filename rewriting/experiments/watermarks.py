@@ -75,7 +75,7 @@ def ways(task: Task, progress: Callable[[str], None]) -> list[Change]:
 def apart(task: Task, truth: Truth, rank: int, name: str) -> Change:
     """Each mark painted for itself, as in the presets, and both rules in force together."""
     changes = {"layer": task.request.layer, "rank": rank, "locality": task.request.locality}
-    requests = [prepare(rule, RULES[rule], truth, **changes).request for rule in PRESETS]
+    requests = [prepare(RULES[name], truth, **changes).request for name in PRESETS]
     with Stopwatch() as watch:
         edits = [task.rewriter.solve(request) for request in requests]
     return Setting(task.rewriter, task.request).change(name, edits, watch.seconds)

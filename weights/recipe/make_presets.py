@@ -56,7 +56,7 @@ def make(name: str, folder: Path) -> Measured:
     """Solve, measure and write one preset."""
     rule = RULES[name]
     truth, generator = Truth(rule.generator), load_generator(rule.generator)
-    material = prepare(name, rule, truth)
+    material = prepare(rule, truth)
     edit = Rewriter(generator, material.request.layer).solve(material.request)
     found = measure(rule, material, generator, edit, truth)
     shown = examples(material, found)

@@ -243,7 +243,7 @@ def paint(seed: int, mask: np.ndarray) -> Region:
     return Region(seed, np.asarray(image) > 127)
 
 
-def prepare(name: str, rule: Rule, truth: Truth, **changes: object) -> Material:
+def prepare(rule: Rule, truth: Truth, **changes: object) -> Material:
     """Choose source, target and contexts among the first pictures, and the unseen ones after them."""
     seeds = list(range(CANDIDATES))
     place = rule.place(truth, seeds)
