@@ -295,6 +295,9 @@ class Generator(nn.Module, ABC):
     def forget(self) -> None:
         """Drop everything derived from the weights, after they have changed."""
         self._digest = None
+        self._forget_kernels()
+
+    def _forget_kernels(self) -> None:
         for module in self.modules():
             if module is not self and hasattr(module, "forget"):
                 module.forget()
@@ -305,10 +308,8 @@ class Generator(nn.Module, ABC):
         return result
 
     def _apply(self, fn, recurse=True):  # noqa: ANN001, ANN202 - nn.Module's own signature
-        result = super()._apply(fn, recurse)
-        for module in self.modules():
-            if module is not self and hasattr(module, "forget"):
-                module.forget()
+        result = super()._apply(fn, recurse)  # to another device or type: other kernels, but equal weights
+        self._forget_kernels()
         return result
 
 
