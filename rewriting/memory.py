@@ -1,7 +1,8 @@
 """The layer as an associative memory: statistics of its keys, and the directions along which a rule is written.
 
 C = E[k k^T] over keys at all positions of many pictures (paper, eq. 6); a rule's directions come from whitening with
-C^-1/2 (Appendix D).  Also the alternatives the paper compares with: Appendix E's units, and a plain SVD.
+C^-1/2 (Appendix D), here with a ridge.  Also the alternatives: whitening as in the paper, Appendix E's units, and a
+plain SVD.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from rewriting.progress import Progress
 
 SAMPLES = 1000
 EIGENVALUE_FLOOR = 1e-6  # of the largest: below it an eigenvalue is rounding, and whitening would amplify that
-METHODS = ("whitened", "svd", "units", "single")
+# Of the largest eigenvalue, added to C.  Fully white, what hardly ever varies counts as much as what does, and a rule
+# follows the accidents of the few places that were painted.  What it changes elsewhere is the solve's to bound.
+RIDGE = 0.1
+METHODS = ("ridge", "whitened", "svd", "units", "single")
 
 
 @torch.no_grad()
@@ -113,15 +117,17 @@ def read_moment(path: Path, layer: int, width: int, key: str) -> Tensor | None:
 # --- directions ---------------------------------------------------------------------------------------------------
 
 
-def whitener(moment: Tensor, floor: float = EIGENVALUE_FLOOR) -> Tensor:
-    """Z = C^-1/2, float64 (I, I), symmetric.  Eigenvalues below `floor` times the largest count as that.
+def whitener(moment: Tensor, floor: float = EIGENVALUE_FLOOR, ridge: float = 0.0) -> Tensor:
+    """Z = C^-1/2, float64 (I, I), symmetric.
 
+    ridge: added to all eigenvalues, as a share of the largest.  Those below `floor` times the largest count as that.
     Raises ValueError if C is zero.
     """
     values, vectors = torch.linalg.eigh(moment.double())
     if values[-1] <= 0:
         raise ValueError("The features of this layer are all zero; choose another layer.")
-    return (vectors * values.clamp_min(floor * values[-1]).rsqrt()) @ vectors.t()
+    lifted = values.clamp_min(floor * values[-1]) + ridge * values[-1]
+    return (vectors * lifted.rsqrt()) @ vectors.t()
 
 
 def directions(
@@ -130,15 +136,15 @@ def directions(
     moment: Tensor,
     rank: int,
     *,
-    method: str = "whitened",
+    method: str = "ridge",
     floor: float = EIGENVALUE_FLOOR,
 ) -> Tensor:
     """D, float32 (S, I) with orthonormal rows: along which keys a rule of rank S acts.
 
     keys: (T, I) at the context's positions.  weights: (T,), the painted share of each.  moment: (I, I).
-    method "whitened": Appendix D: whiten, principal right vectors, un-whiten, QR, sign.  "single": C^-1 of the mean
-    key (eq. 14), rank 1.  "svd": without whitening.  "units": Appendix E, the feature channels with the largest mean
-    square in the context compared with everywhere.
+    method "whitened": Appendix D: whiten, principal right vectors, un-whiten, QR, sign.  "ridge": the same with RIDGE
+    added to C.  "single": C^-1 of the mean key (eq. 14), rank 1.  "svd": without whitening.  "units": Appendix E, the
+    feature channels with the largest mean square in the context compared with everywhere.
     Raises ValueError if the context has fewer positions than the rank or no weight at all, or the rank is none.
     """
     if method not in METHODS:
@@ -159,7 +165,10 @@ def directions(
         return torch.eye(keys.shape[1], dtype=torch.float32)[best]
     if method == "single":
         return _mean_direction(keys, weights, moment, floor).float()
-    whitening = whitener(moment, floor) if method == "whitened" else _eye(moment)
+    if method == "svd":
+        whitening = _eye(moment)
+    else:
+        whitening = whitener(moment, floor, RIDGE if method == "ridge" else 0.0)
     return _principal_directions(keys, weights, whitening, rank).float()
 
 

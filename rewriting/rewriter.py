@@ -142,8 +142,8 @@ class Rewriter:
         return moment
 
     @torch.no_grad()
-    def directions(self, request: Request, rank: int | None = None, *, method: str = "whitened") -> Tensor:
-        """D, float32 (S, I), orthonormal rows, from the request's context (Appendix D)."""
+    def directions(self, request: Request, rank: int | None = None, *, method: str = "ridge") -> Tensor:
+        """D, float32 (S, I), orthonormal rows, from the request's context; see `memory`."""
         keys, weights = self.context_keys(request)
         rank = (request.rank or RANK) if rank is None else rank
         return memory.directions(keys, weights, self.second_moment(), rank, method=method)
@@ -241,7 +241,7 @@ class Rewriter:
         locality: float | None = None,
         *,
         norm: str = "l1",
-        method: str = "whitened",
+        method: str = "ridge",
     ) -> Edit:
         """Solve a request at this layer.  Never changes the generator.
 

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from rewriting.memory import (
+    RIDGE,
     cache_folder,
     content_key,
     directions,
@@ -151,12 +152,12 @@ def test_whitening_does_not_amplify_rounding():
 @pytest.mark.parametrize("rank", [1, 3, 10])
 def test_directions_are_those_of_appendix_d(context, rank):
     pairs, rows, weights, moment = context
-    ours = directions(rows, weights, moment, rank, floor=0.0)
+    ours = directions(rows, weights, moment, rank, method="whitened", floor=0.0)
     assert ours.dtype == torch.float32
     torch.testing.assert_close(ours.double(), bau.direction(pairs, moment, rank), **DIRECTION)
 
 
-@pytest.mark.parametrize("method", ["whitened", "svd", "units", "single"])
+@pytest.mark.parametrize("method", ["ridge", "whitened", "svd", "units", "single"])
 @pytest.mark.parametrize("rank", [1, 4, 10])
 def test_directions_are_orthonormal_rows(context, method, rank):
     _, rows, weights, moment = context
@@ -166,19 +167,30 @@ def test_directions_are_orthonormal_rows(context, method, rank):
     torch.testing.assert_close(ours @ ours.T, torch.eye(rank), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("rank", [1, 3])
+def test_the_usual_directions_are_appendix_d_s_for_a_moment_with_a_ridge(context, rank):
+    pairs, rows, weights, moment = context
+    lifted = moment + RIDGE * torch.linalg.eigvalsh(moment)[-1] * torch.eye(16)
+    ours = directions(rows, weights, moment, rank, floor=0.0)
+    torch.testing.assert_close(ours.double(), bau.direction(pairs, lifted, rank), **DIRECTION)
+    assert not torch.allclose(ours, directions(rows, weights, moment, rank, method="whitened", floor=0.0), atol=0.01)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_directions_point_to_the_context(context, sign):
     _, rows, weights, moment = context
     rows = sign * rows
-    ours = directions(rows, weights, moment, 5, floor=0.0).double()
+    ours = directions(rows, weights, moment, 5, method="whitened", floor=0.0).double()
     total = ((weights[:, None] * rows) @ bau.inverse_root(moment)).sum(0)
     assert (ours @ total > 0).all()
-    assert (directions(rows, weights, moment, 1, floor=0.0).double() @ rows.T > 0).double().mean() > 0.5
+    for method in ("ridge", "whitened"):
+        first = directions(rows, weights, moment, 1, method=method, floor=0.0)
+        assert (first.double() @ rows.T > 0).double().mean() > 0.5
 
 
 def test_plain_svd_is_the_whitened_method_where_there_is_nothing_to_whiten(context):
     _, rows, weights, _ = context
-    white = directions(rows, weights, torch.eye(16), 3)
+    white = directions(rows, weights, torch.eye(16), 3, method="whitened")
     torch.testing.assert_close(directions(rows, weights, 7 * torch.eye(16), 3, method="svd"), white, **DIRECTION)
     energy = (weights[:, None] * rows).square().sum()
     ours = directions(rows, weights, torch.eye(16), 16, method="svd").double()
@@ -198,7 +210,7 @@ def test_a_single_key_is_the_inverse_moment_times_the_mean_key(context):
 def test_one_key_of_the_context_gives_the_single_key_direction(context):
     _, rows, _, moment = context
     one = torch.ones(1)
-    whitened = directions(rows[:1], one, moment, 1, floor=0.0)
+    whitened = directions(rows[:1], one, moment, 1, method="whitened", floor=0.0)
     torch.testing.assert_close(whitened, directions(rows[:1], one, moment, 1, method="single", floor=0.0), **DIRECTION)
 
 
@@ -215,7 +227,7 @@ def test_places_without_weight_do_not_count(context):
     _, rows, weights, moment = context
     more = torch.cat([rows, 100 * rows[:5].flip(1)])
     padded = torch.cat([weights, torch.zeros(5)])
-    for method in ("whitened", "units", "single", "svd"):
+    for method in ("ridge", "whitened", "units", "single", "svd"):
         expected = directions(rows, weights, moment, 1, method=method)
         assert torch.equal(directions(more, padded, moment, 1, method=method), expected)
 
@@ -247,7 +259,7 @@ def test_channels_that_are_never_used_do_no_harm():
         (4, 1.0, 1.5, "whitened", "rank is 1.5"),
         (4, 0.0, 1, "whitened", "context is empty"),
         (0, 1.0, 1, "whitened", "context is empty"),
-        (4, 1.0, 1, "magic", "method 'magic' is not known; choose whitened, svd, units, single"),
+        (4, 1.0, 1, "magic", "method 'magic' is not known; choose ridge, whitened, svd, units, single"),
     ],
 )
 def test_what_cannot_be_a_direction_is_refused(count, weight, rank, method, named):
