@@ -1,7 +1,7 @@
 """The layer as an associative memory: statistics of its keys, and the directions along which a rule is written.
 
 C = E[k k^T] over keys at all positions of many pictures (paper, eq. 6); a rule's directions come from whitening with
-C^-1/2 (Appendix D), here with a ridge.  Also the alternatives: whitening as in the paper, Appendix E's units, and a
+C^-1/2 (Appendix D), here with C shrunk.  Also the alternatives: whitening as in the paper, Appendix E's units, and a
 plain SVD.
 """
 
@@ -23,10 +23,7 @@ from rewriting.progress import Progress
 
 SAMPLES = 1000
 EIGENVALUE_FLOOR = 1e-6  # of the largest: below it an eigenvalue is rounding, and whitening would amplify that
-# Of the largest eigenvalue, added to C.  Fully white, what hardly ever varies counts as much as what does, and a rule
-# follows the accidents of the few places that were painted.  What it changes elsewhere is the solve's to bound.
-RIDGE = 0.1
-METHODS = ("ridge", "whitened", "svd", "units", "single")
+METHODS = ("shrunk", "whitened", "svd", "units", "single")
 
 
 @torch.no_grad()
@@ -117,17 +114,24 @@ def read_moment(path: Path, layer: int, width: int, key: str) -> Tensor | None:
 # --- directions ---------------------------------------------------------------------------------------------------
 
 
-def whitener(moment: Tensor, floor: float = EIGENVALUE_FLOOR, ridge: float = 0.0) -> Tensor:
-    """Z = C^-1/2, float64 (I, I), symmetric.
+def shrunk(moment: Tensor) -> Tensor:
+    """(C + m 1) / 2, m the mean eigenvalue: halfway to a moment that knows no directions (Ledoit and Wolf, 2004).
 
-    ridge: added to all eigenvalues, as a share of the largest.  Those below `floor` times the largest count as that.
+    Fully whitened, what hardly ever varies counts as much as what does, and a rule follows the accidents of the few
+    places that were painted.  How much it changes elsewhere is bounded by the solve.
+    """
+    return (moment.double() + moment.trace() / len(moment) * _eye(moment)) / 2
+
+
+def whitener(moment: Tensor, floor: float = EIGENVALUE_FLOOR) -> Tensor:
+    """Z = C^-1/2, float64 (I, I), symmetric.  Eigenvalues below `floor` times the largest count as that.
+
     Raises ValueError if C is zero.
     """
     values, vectors = torch.linalg.eigh(moment.double())
     if values[-1] <= 0:
         raise ValueError("The features of this layer are all zero; choose another layer.")
-    lifted = values.clamp_min(floor * values[-1]) + ridge * values[-1]
-    return (vectors * lifted.rsqrt()) @ vectors.t()
+    return (vectors * values.clamp_min(floor * values[-1]).rsqrt()) @ vectors.t()
 
 
 def directions(
@@ -136,15 +140,15 @@ def directions(
     moment: Tensor,
     rank: int,
     *,
-    method: str = "ridge",
+    method: str = "shrunk",
     floor: float = EIGENVALUE_FLOOR,
 ) -> Tensor:
     """D, float32 (S, I) with orthonormal rows: along which keys a rule of rank S acts.
 
     keys: (T, I) at the context's positions.  weights: (T,), the painted share of each.  moment: (I, I).
-    method "whitened": Appendix D: whiten, principal right vectors, un-whiten, QR, sign.  "ridge": the same with RIDGE
-    added to C.  "single": C^-1 of the mean key (eq. 14), rank 1.  "svd": without whitening.  "units": Appendix E, the
-    feature channels with the largest mean square in the context compared with everywhere.
+    method "whitened": Appendix D: whiten, principal right vectors, un-whiten, QR, sign.  "shrunk": the same with
+    C shrunk towards a multiple of 1.  "single": C^-1 of the mean key (eq. 14), rank 1.  "svd": without whitening.
+    "units": Appendix E, the feature channels with the largest mean square in the context compared with everywhere.
     Raises ValueError if the context has fewer positions than the rank or no weight at all, or the rank is none.
     """
     if method not in METHODS:
@@ -168,7 +172,7 @@ def directions(
     if method == "svd":
         whitening = _eye(moment)
     else:
-        whitening = whitener(moment, floor, RIDGE if method == "ridge" else 0.0)
+        whitening = whitener(shrunk(moment) if method == "shrunk" else moment, floor)
     return _principal_directions(keys, weights, whitening, rank).float()
 
 

@@ -48,6 +48,14 @@ def usual_locality(generator: Generator) -> float:
     return LOCALITY if generator.conv(generator.layers.start).demodulate else LOCALITY_LINEAR
 
 
+def usual_directions(generator: Generator) -> str:
+    """How the directions of a request are found, one of `memory.METHODS`, where nobody chooses.
+
+    Without demodulation a change carries on to the picture undamped, and the paper's stricter whitening pays.
+    """
+    return "shrunk" if generator.conv(generator.layers.start).demodulate else "whitened"
+
+
 @dataclass(frozen=True)
 class Matches:
     """scores: (N,), the strongest response in each picture.  heat: float32 (N, h, w), d . k at each position."""
@@ -142,10 +150,11 @@ class Rewriter:
         return moment
 
     @torch.no_grad()
-    def directions(self, request: Request, rank: int | None = None, *, method: str = "ridge") -> Tensor:
-        """D, float32 (S, I), orthonormal rows, from the request's context; see `memory`."""
+    def directions(self, request: Request, rank: int | None = None, *, method: str | None = None) -> Tensor:
+        """D, float32 (S, I), orthonormal rows, from the request's context; method: by default `usual_directions`."""
         keys, weights = self.context_keys(request)
         rank = (request.rank or RANK) if rank is None else rank
+        method = usual_directions(self.generator) if method is None else method
         return memory.directions(keys, weights, self.second_moment(), rank, method=method)
 
     def context_keys(self, request: Request) -> tuple[Tensor, Tensor]:
@@ -241,11 +250,12 @@ class Rewriter:
         locality: float | None = None,
         *,
         norm: str = "l1",
-        method: str = "ridge",
+        method: str | None = None,
     ) -> Edit:
         """Solve a request at this layer.  Never changes the generator.
 
         rank, locality: by default the request's, else 5 and `usual_locality`.  locality: how much other places count.
+        method: of finding the directions, by default `usual_directions`.
         Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
         """
         start = time.perf_counter()

@@ -70,17 +70,18 @@ def test_every_method_lowers_the_loss_of_the_goal_and_changes_pictures(method, n
 
 def test_only_the_whole_layer_leaves_the_directions():
     made = setting()
-    outside = {}
-    for change in (
-        gradient.projected(made, steps=25),
-        gradient.direct(made, steps=5),
-        gradient.whole_layer(made, steps=5),
-    ):
+
+    def outside(change, directions):
         delta = change.edits[0].delta()
-        inside = torch.einsum("oihw,si,sj->ojhw", delta, made.directions, made.directions)
-        outside[change.name] = float((delta - inside).norm() / delta.norm())
-    assert outside.pop("single layer, no direction") > 0.5
-    assert max(outside.values()) < 1e-5
+        inside = torch.einsum("oihw,si,sj->ojhw", delta, directions, directions)
+        return float((delta - inside).norm() / delta.norm())
+
+    assert outside(gradient.whole_layer(made, steps=5), made.directions) > 0.5
+    assert outside(gradient.direct(made, steps=5), made.paper_directions) < 1e-5
+    assert outside(gradient.projected(made, steps=25), made.paper_directions) < 1e-5
+    assert outside(gradient.projected(made, steps=25, paper=False), made.directions) < 1e-5
+    assert outside(ours.solved(made), made.directions) < 1e-5
+    assert outside(ours.solved(made), made.paper_directions) > 0.01
 
 
 def test_the_single_image_direction_is_that_of_the_first_context_picture_alone():

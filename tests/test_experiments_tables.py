@@ -98,7 +98,7 @@ def test_a_table_is_written_with_a_row_for_every_method(smiles, tmp_path, monkey
     data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     main = next(part for part in data["parts"] if part["kind"] == "table")
     names = [row[0] for row in main["rows"]]
-    assert names[:2] == ["unmodified", "ours"] and names[-1] == IDEAL and len(names) == 11
+    assert names[:2] == ["unmodified", "ours"] and names[-1] == IDEAL and len(names) == 13
     assert set(tables.PAPER_1.rows) <= set(names)
     assert set(data["numbers"]["smiles"]) == {*names, "locality 0.5", "rank 10, locality 0.2"}
     assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", "smiles.webp", "smiles-curve.png"}
@@ -144,7 +144,7 @@ def test_the_ablations_are_written_group_by_group(tmp_path, monkeypatch):
     data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     shown = {part["title"]: [row[0] for row in part["rows"]] for part in data["parts"] if part["kind"] == "table"}
     assert shown["Rank"] == ["rank 1", "rank 2"]
-    assert shown["Directions"] == ["whitened", "svd", "units"]
+    assert shown["Directions"] == ["shrunk", "whitened", "svd", "units"]
     assert len(shown) == 8 and data["numbers"]["n"] == 2
 
 

@@ -137,7 +137,7 @@ def test_the_report_is_what_a_dense_evaluation_finds(rewriter):
     assert rewriter.solve(tiny.request(), rank=1).report.preserved is None
 
 
-@pytest.mark.parametrize("method", ["ridge", "whitened", "svd", "units", "single"])
+@pytest.mark.parametrize("method", ["shrunk", "whitened", "svd", "units", "single"])
 @pytest.mark.parametrize("norm", ["l1", "l2"])
 def test_every_method_lowers_the_loss_within_its_directions(rewriter, method, norm):
     request = tiny.request()

@@ -66,9 +66,14 @@ def variants(setting: Setting) -> Iterator[tuple[str, Makers, str]]:
         [partial(ours.traced, setting, x, name=f"trace, weight {x:g}") for x in TRACES],
         "The trace does not see demodulation, which dims a channel everywhere when its weight grows.",
     )
-    norms, kinds = ("l1", "l2"), ("whitened", "svd", "units")
+    norms, kinds = ("l1", "l2"), ("shrunk", "whitened", "svd", "units")
     yield "Norm of the goal and of locality", [partial(ours.solved, setting, name=x, norm=x) for x in norms], ""
-    yield "Directions", [partial(ours.solved, setting, name=kind, method=kind) for kind in kinds], ""
+    yield (
+        "Directions",
+        [partial(ours.solved, setting, name=kind, method=kind) for kind in kinds],
+        "Whitened is the paper's (Appendix D). Shrunk is that with C shrunk halfway to a multiple of the identity, as "
+        "everywhere else on this page. Svd does not whiten. Units are single feature channels (Appendix E).",
+    )
 
 
 def _moments(setting: Setting) -> Makers:

@@ -99,7 +99,8 @@ def introduce(report: Report, task: Task, n: int, applied: int, steps: int, tuni
         f"numbered below 200; measured are {n} others, from number 1000 on, to {applied} of which the rule applies. "
         f"All optimisers run {steps} steps of Adam and have the same goal, pasted into all context pictures, except "
         f"where it says *one paste*, which is how the paper's code has it; tuning all weights runs {tuning_steps}, "
-        f"the original 20 001. *As intended*: {task.efficacy}."
+        f"the original 20 001. The directions are the paper's, from keys fully whitened, but in *ours* and where it "
+        f"says *our directions*: these are from keys whitened with C shrunk. *As intended*: {task.efficacy}."
     )
     report.text(MEASURES)
 

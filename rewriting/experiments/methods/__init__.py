@@ -71,8 +71,13 @@ class Setting:
 
     @cached_property
     def directions(self) -> Tensor:
-        """D, (rank, I)"""
+        """D, (rank, I), as the studio finds it."""
         return self.rewriter.directions(self.request)
+
+    @cached_property
+    def paper_directions(self) -> Tensor:
+        """D, (rank, I), as in the paper: from keys fully whitened (Appendix D)."""
+        return self.rewriter.directions(self.request, method="whitened")
 
     @cached_property
     def goal(self) -> Term:
@@ -185,8 +190,10 @@ def methods(
     makers = [
         lambda: ours.unmodified(setting),
         lambda: ours.solved(setting),
+        lambda: ours.solved(setting, name=ours.PAPER_DIRECTIONS, method="whitened"),
         lambda: gradient.projected(setting, steps=steps),
         lambda: gradient.projected(setting, steps=steps, one_paste=True),
+        lambda: gradient.projected(setting, steps=steps, paper=False),
         lambda: gradient.direct(setting, steps=steps),
         lambda: gradient.single_image(setting, steps=steps),
         lambda: gradient.whole_layer(setting, steps=steps),

@@ -15,17 +15,20 @@ from rewriting.experiments.methods import Change, Setting, Stopwatch, WeightChan
 from rewriting.layer import expand
 
 RATE = 0.05
-PROJECTED, ONE_PASTE = "projected gradient", "projected gradient, one paste"
+PROJECTED = "projected gradient"
+ONE_PASTE, OUR_DIRECTIONS = f"{PROJECTED}, one paste", f"{PROJECTED}, our directions"
 
 
-def projected(setting: Setting, *, steps: int, one_paste: bool = False) -> Change:
+def projected(setting: Setting, *, steps: int, one_paste: bool = False, paper: bool = True) -> Change:
     """The paper's solver: Adam on the whole weight, every tenth step projected onto W0 + Lambda D.
 
     one_paste: as the paper's code has it, the goal is one picture; else it is the request's, as for the others.
+    paper: along the paper's directions; else along ours.
     """
     if one_paste:
         setting = Setting(setting.rewriter, setting.request.with_(everywhere=False))
-    return _projected(setting, setting.directions, steps, ONE_PASTE if one_paste else PROJECTED)
+    directions = setting.paper_directions if paper else setting.directions
+    return _projected(setting, directions, steps, ONE_PASTE if one_paste else PROJECTED if paper else OUR_DIRECTIONS)
 
 
 def _projected(setting: Setting, directions: Tensor, steps: int, name: str) -> Change:
@@ -43,8 +46,8 @@ def single_image(setting: Setting, *, steps: int) -> Change:
 
 
 def direct(setting: Setting, *, steps: int) -> Change:
-    """Adam on Lambda itself, without projections."""
-    layer, directions = setting.rewriter.layer, setting.directions
+    """Adam on Lambda itself, without projections, along the paper's directions."""
+    layer, directions = setting.rewriter.layer, setting.paper_directions
     factor = torch.zeros(len(layer.weight), len(directions), *layer.weight.shape[2:], requires_grad=True)
     with Stopwatch() as watch, torch.enable_grad():
         adam = torch.optim.Adam([factor], lr=RATE)

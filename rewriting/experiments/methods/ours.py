@@ -12,7 +12,7 @@ from rewriting.experiments.methods import Change, Setting, Stopwatch, WeightChan
 from rewriting.layer import EditableLayer, expand
 from rewriting.solve import Problem, solve
 
-OURS, UNMODIFIED = "ours", "unmodified"
+OURS, PAPER_DIRECTIONS, UNMODIFIED = "ours", "ours, the paper's directions", "unmodified"
 TRACE_STEPS, TRACE_RATE = 2001, 0.05  # of Adam, for the trace form alone: as the other methods that use it
 
 
@@ -22,7 +22,7 @@ def unmodified(setting: Setting) -> Change:
     return setting.change(UNMODIFIED, [], 0.0, (loss, loss))
 
 
-def solved(setting: Setting, *, name: str = OURS, norm: str = "l1", method: str = "whitened") -> Change:
+def solved(setting: Setting, *, name: str = OURS, norm: str = "l1", method: str | None = None) -> Change:
     """Levenberg-Marquardt on Lambda with the locality term, as in the studio.  norm, method: see `Rewriter.solve`."""
     with Stopwatch() as watch:
         edit = setting.rewriter.solve(setting.request, norm=norm, method=method)
