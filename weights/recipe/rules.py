@@ -146,7 +146,7 @@ RULES: dict[str, Rule] = {
         place=seen("earring", wider=3),
         ideal=("earrings", False),
         least=300,
-        settings={"layer": 7, "rank": 8, "locality": 1.0},
+        settings={"layer": 8, "rank": 8, "locality": 2.0},
     ),
     "no-main-windows": Rule(
         "Churches without main windows",
