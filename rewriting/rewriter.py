@@ -288,18 +288,22 @@ class Rewriter:
             objective_before=solution.before,
             objective_after=solution.after,
             change=relative_change(solution.factor, self.layer.weight),
-            elsewhere=self._moved(elsewhere, solution.factor, directions),
-            preserved=self._moved(kept, solution.factor, directions) if kept else None,
+            elsewhere=self._moved(elsewhere, solution, directions),
+            preserved=self._moved(kept, solution, directions) if kept else None,
             iterations=solution.iterations,
             milliseconds=milliseconds,
         )
 
-    def _moved(self, terms: list[Term], factor: Tensor, directions: Tensor) -> float:
+    def _moved(self, terms: list[Term], solution: Solution, directions: Tensor) -> float:
         """Mean change of the values at the terms' places, over the mean size of such values."""
-        problem = Problem.of(self.layer, terms, directions, "l1")
-        everywhere = torch.ones(len(terms), dtype=torch.bool, device=factor.device)
         size = np.mean([float(term.target.abs().mean()) for term in terms])
-        return problem.loss(factor.flatten(1), everywhere) / max(float(size), 1e-12)
+        if terms[0].kind in solution.losses:
+            moved = solution.losses[terms[0].kind][1]
+        else:  # nothing was asked of these places
+            problem = Problem.of(self.layer, terms, directions, "l1")
+            everywhere = torch.ones(len(terms), dtype=torch.bool, device=directions.device)
+            moved = problem.loss(solution.factor.flatten(1), everywhere)
+        return moved / max(float(size), 1e-12)
 
     # --- pictures -------------------------------------------------------------------------------------------------
 
