@@ -23,8 +23,8 @@ def sample(height: int, width: int, *, batch: int = 1, dtype: torch.dtype = torc
     return x.contiguous(memory_format=torch.channels_last), kernel
 
 
-@pytest.mark.parametrize(("height", "width"), [(4, 4), (16, 16), (64, 64), (20, 8)])  # one band, and several
-def test_tiles_are_the_convolution(height, width):
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (64, 64), (20, 8), (18, 22), (101, 3), (1, 1)])
+def test_tiles_are_the_convolution(height, width):  # in one band or several, of whole tiles or not
     x, kernel = sample(height, width, batch=2, dtype=torch.float64)
     expected = F.conv2d(x, kernel, padding=1)
     torch.testing.assert_close(by_tiles(x, transformed(kernel)), expected, rtol=0, atol=1e-12)  # the order of sums

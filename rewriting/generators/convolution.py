@@ -85,7 +85,7 @@ def fastest(kernel: Tensor, side: int) -> Tensor:
     Transformed it is four times as large, and has no gradient.
     """
     wide = kernel.shape[2:] == (3, 3) and min(kernel.shape[:2]) >= LEAST_CHANNELS
-    if wide and side >= LEAST_SIDE and side % 4 == 0 and _counts_products(kernel) and not torch.is_grad_enabled():
+    if wide and side >= LEAST_SIDE and _counts_products(kernel) and not torch.is_grad_enabled():
         return transformed(kernel)
     return kernel.contiguous(memory_format=torch.channels_last)
 
@@ -127,15 +127,18 @@ def transformed(kernel: Tensor) -> Tensor:
 
 
 def by_tiles(x: Tensor, kernel: Tensor) -> Tensor:
-    """3x3 convolution, padded by 1.  x: (B, I, h, w), sides divisible by 4; kernel: (36, I, O) -> (B, O, h, w)."""
+    """3x3 convolution, padded by 1.  x: (B, I, h, w); kernel: (36, I, O) -> (B, O, h, w)."""
     batch, _, height, width = x.shape
     out = x.new_empty(batch, height, width, kernel.shape[2])
-    rows = 4 * max(1, BAND // (width // 4))
+    across = math.ceil(width / 4)
+    rows = 4 * max(1, BAND // across)
     for picture, drawn in zip(x.permute(0, 2, 3, 1), out, strict=True):
         for top in range(0, height, rows):
-            band = picture[max(0, top - 1) : top + rows + 1]
-            padded = F.pad(band, (0, 0, 1, 1, int(top == 0), int(top + rows >= height)))
-            drawn[top : top + rows] = _band(padded, kernel)
+            band, above = picture[max(0, top - 1) : top + rows + 1], int(top == 0)
+            here = min(rows, height - top)
+            below = 4 * math.ceil(here / 4) + 2 - above - len(band)
+            padded = F.pad(band, (0, 0, 1, 4 * across + 1 - width, above, below))
+            drawn[top : top + rows] = _band(padded, kernel)[:here, :width]
     return out.permute(0, 3, 1, 2)
 
 
