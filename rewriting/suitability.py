@@ -38,8 +38,12 @@ class Suitability:
 
     @property
     def score(self) -> float:
-        """What the recommendation goes by: a goal reached, with values that mean something, and little else moved."""
-        return self.reached * self.isolation - self.elsewhere
+        """What the recommendation goes by: a goal reached, and little else moved.
+
+        Isolation is not in it: among the layers that can say the object at all it hardly differs, and for the preset
+        rules it chose worse.
+        """
+        return self.reached - self.elsewhere
 
 
 @torch.no_grad()
