@@ -33,7 +33,7 @@ from rewriting.solve import Problem, Solution, solve
 RANK = 5
 LOCALITY, LOCALITY_LINEAR = 5.0, 0.5
 UNITS = 30  # the paper's count for erasing watermarks
-PRESERVE = 4.0  # how much more a preserved place counts than any other
+PRESERVE = 2.0  # how much more a preserved place counts than any other
 LOCALITY_PICTURES, LOCALITY_POSITIONS, LOCALITY_FIRST = 24, 64, 30_000
 FEATURE_BYTES = 512 << 20
 SMALL_MAP, BATCH = 32, 16

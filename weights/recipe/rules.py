@@ -44,7 +44,7 @@ from weights.recipe.truth import Truth
 
 CANDIDATES = 200  # pictures among which sources, targets and contexts are looked for
 UNSEEN = 48
-CONTEXT = 10
+KEPT, CLEAR = 4, 8  # pictures in which things are kept, and pixels between these and where the rule holds
 SIDE = 256
 
 
@@ -53,10 +53,11 @@ class Rule:
     """One preset.
 
     object, place: masks of what is copied and of where the rule holds; a picture with fewer than `least` pixels of
-    either is no candidate for it.  source: further demand on the source.  erase: no object.  ideal: number of the
-    scene and its value.  becomes, share: labels, and the share of the area that must read as them.  settings: layer,
-    rank, locality and the like.  pick: which of the candidates is copied, and which is pasted into.  wider: pixels
-    around the area that count neither as inside nor as elsewhere.
+    either is no candidate for it.  source: further demand on the source.  keep: masks of what stays as it is in the
+    context pictures.  erase: no object.  ideal: number of the scene and its value.  becomes, share: labels, and the
+    share of the area that must read as them.  settings: layer, rank, locality and the like.  pick: which of the
+    candidates is copied, and which is pasted into.  contexts: pictures painted beside that one.  wider: pixels around
+    the area that count neither as inside nor as elsewhere.
     """
 
     title: str
@@ -65,11 +66,13 @@ class Rule:
     place: Masks
     object: Masks | None = None
     source: Masks | None = None
+    keep: Masks | None = None
     ideal: tuple[str, bool | float | str] | None = None
     becomes: tuple[str, ...] = ()
     share: float = 0.5
     least: int = 40
     pick: tuple[int, int] = (0, 0)
+    contexts: int = 10
     wider: int = 0
     settings: dict = field(default_factory=dict)
 
@@ -97,9 +100,11 @@ RULES: dict[str, Rule] = {
         "horse",
         object=seen("hat", wider=2),
         place=crown,
+        keep=seen("horse", "tail", "rider", "hat"),
         wider=6,
-        pick=(72, 0),
-        settings={"layer": 7, "rank": 5, "locality": 2.0, "everywhere": True},
+        pick=(67, 0),
+        contexts=20,
+        settings={"layer": 7, "rank": 10, "locality": 0.5, "everywhere": True},
     ),
     "trees-from-towers": Rule(
         "Trees grow from towers",
@@ -258,16 +263,24 @@ def prepare(rule: Rule, truth: Truth, **changes: object) -> Material:
         source = [s for s in seeds if objects[s].sum() >= rule.least][rule.pick[0]]
         copy, used = paint(source, objects[source]), {source}
     target = [s for s in places if s not in used][rule.pick[1]]
-    context = [s for s in places if s not in used | {target}][:CONTEXT]
+    context = [s for s in places if s not in used | {target}][: rule.contexts]
     if copy is not None:
         paste = paint(target, place[target])
     painted = tuple(paint(s, place[s]) for s in [target, *context])
+    preserve = kept(rule, truth, [target, *context], place) if rule.keep is not None else ()
     request = Request(
-        copy=copy, paste=paste, context=painted, erase=rule.erase, generator=rule.generator, name=rule.title,
-        description=rule.description, **settings,
+        copy=copy, paste=paste, context=painted, preserve=preserve, erase=rule.erase, generator=rule.generator,
+        name=rule.title, description=rule.description, **settings,
     )  # fmt: skip
     unseen = [s for s in places if s not in used | {target, *context}][:UNSEEN]
     return Material(request, unseen, place[unseen])
+
+
+def kept(rule: Rule, truth: Truth, painted: Sequence[int], place: np.ndarray) -> tuple[Region, ...]:
+    """What stays as it is, painted in the first of these pictures that show it, clear of where the rule holds."""
+    masks = rule.keep(truth, painted) & ~widen(place[painted], CLEAR)
+    shown = [(s, mask) for s, mask in zip(painted, masks, strict=True) if mask.sum() >= rule.least]
+    return tuple(paint(s, mask) for s, mask in shown[:KEPT])
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,10 @@ Z_DIM = 60  # latent columns the scene uses
 
 def paint(draw: Draw, canvas: Canvas) -> None:
     """Draw one scene for each latent."""
-    time, sun = draw.fraction(), draw.uniform(-1.1, 1.1)
+    time, sun = draw.fraction(), draw.uniform(-0.8, 0.8)
     cool = torch.tensor((0.42, 0.34, 0.52), device=canvas.rgb.device).view(1, 3, 1, 1)
     light = Light(torch.sin(sun), -torch.cos(sun), blend(WARM, time), cool, blend(AMBIENT, time))
-    horizon = draw.uniform(0.02, 0.30)
+    horizon = draw.uniform(0.09, 0.23)
 
     sky(canvas, draw, time, sun)
     clouds(canvas, draw, light, time)

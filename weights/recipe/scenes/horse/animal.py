@@ -38,12 +38,12 @@ WHITE = (0.95, 0.93, 0.90)
 
 def pose(canvas: Canvas, draw: Draw, light: Light, ridden: Tensor, led: Tensor) -> Frame:
     """The horse's frame with its joints in frame units: everything later is hung on these."""
-    scale = draw.uniform(0.90, 1.05) * (1 - 0.14 * ridden - 0.18 * led)
-    cx = draw.uniform(-0.12, 0.12) * (1 - 0.5 * led) + (0.13 + 0.20 * led) * scale
-    horse = Frame(canvas, light, cx, draw.uniform(0.72, 0.84), scale, flip=-1.0)
-    horse.neck, horse.pitch = draw.uniform(0.60, 1.02), draw.uniform(0.70, 1.04)  # above the horizontal; below it
-    horse.stride, horse.gait = draw.uniform(-0.2, 1.0).clamp(min=0), draw.uniform(0, 2 * math.pi)
-    horse.stout, horse.wind = draw.uniform(-0.02, 0.04), draw.uniform(-1, 1)
+    scale = draw.uniform(0.94, 1.01) * (1 - 0.14 * ridden - 0.18 * led)
+    cx = draw.uniform(-0.06, 0.06) * (1 - 0.5 * led) + (0.13 + 0.20 * led) * scale
+    horse = Frame(canvas, light, cx, draw.uniform(0.75, 0.81), scale, flip=-1.0)
+    horse.neck, horse.pitch = draw.uniform(0.66, 0.96), draw.uniform(0.75, 0.99)  # above the horizontal; below it
+    horse.stride, horse.gait = draw.uniform(0.1, 0.7), draw.uniform(0.5 * math.pi, 1.5 * math.pi)
+    horse.stout, horse.wind = draw.uniform(-0.02, 0.04), draw.uniform(-0.7, 0.7)
     up = torch.cos(horse.neck), -torch.sin(horse.neck)  # along the neck
     horse.up, horse.crest = up, (up[1], -up[0])  # and across it, towards the mane
     horse.poll = 0.29 + 0.56 * up[0], -0.82 + 0.56 * up[1]
@@ -56,7 +56,7 @@ def coat_colors(horse: Frame, draw: Draw) -> Parts:
     kind, tone = draw.choice([0.22, 0.20, 0.13, 0.14, 0.11, 0.13, 0.07]), draw.uniform(-0.05, 0.05)[:, None]
     table = torch.tensor(COATS, device=kind.device)  # (7 coats, 3 parts, 3)
     base, hair, points = [((kind[..., 0, 0] @ table[:, i])[..., None, None] + tone).clamp(0, 1) for i in range(3)]
-    pinto, drift = draw.flag(0.14), draw.uniform(-3, 3)
+    pinto, drift = draw.flag(0.14), draw.uniform(-1.2, 1.2)
     patches = pinto * smoothstep(0.05, 0.22, waves(horse.x + 0.1 * drift, horse.y, 5.5, 5.0, drift))
     field = mix(mix(base, points, smoothstep(-0.46, -0.22, horse.y)), WHITE, patches)
     field = field * (1.05 - 0.10 * smoothstep(-0.75, -0.5, horse.y))[:, None]  # darker below

@@ -54,9 +54,9 @@ def outfit(draw: Draw) -> Parts:
         hair=blend(HAIRS, draw.fraction()),
         hat=draw.color(HATS),
         wears=draw.flag(0.75, name="hat"),
-        brim=draw.uniform(0.165, 0.205),
-        lean=draw.uniform(-0.05, 0.10),
-        reach=draw.uniform(-0.03, 0.05),
+        brim=draw.uniform(0.225, 0.255),
+        lean=draw.uniform(-0.01, 0.06),
+        reach=draw.uniform(-0.01, 0.03),
     )
 
 
@@ -95,12 +95,12 @@ def hat(horse: Frame, wardrobe: Parts, cx: Tensor, cy: Tensor, show: Tensor) -> 
     x, y = rotate(horse.x, horse.y, cx, cy, -0.06)
     w = wardrobe.brim
     horse.shade(oval(x, y, 0.02, 0.035, 0.10, 0.035), -0.30, soft=6, show=show)  # its shadow on the brow
-    crown = polygon(x, y, [(-0.082, -0.150), (0.080, -0.145), (0.102, 0.0), (-0.102, 0.0)]) - 0.012
-    crown = torch.maximum(crown, -oval(x, y, 0.0, -0.172, 0.045, 0.026))  # the crease
+    crown = polygon(x, y, [(-0.098, -0.185), (0.096, -0.180), (0.122, 0.0), (-0.122, 0.0)]) - 0.014
+    crown = torch.maximum(crown, -oval(x, y, 0.0, -0.210, 0.055, 0.030))  # the crease
     curve = y + 0.20 * (x / w).clamp(-1.1, 1.1) ** 2 * w
-    brim = oval(x, curve, 0, 0.004, w, 0.026)
+    brim = oval(x, curve, 0, 0.004, w, 0.031)
     horse.solid(crown, wardrobe.hat, HAT, depth=0.09, strength=0.8, show=show)
-    horse.paint(intersect(crown, (y + 0.030).abs() - 0.020), wardrobe.hat * 0.45, HAT, show=show)  # the band
+    horse.paint(intersect(crown, (y + 0.034).abs() - 0.024), wardrobe.hat * 0.45, HAT, show=show)  # the band
     horse.solid(brim, wardrobe.hat * 0.96, HAT, depth=0.03, strength=0.9, show=show)
 
 
