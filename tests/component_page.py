@@ -94,6 +94,19 @@ def box_of(page, selector):
     return page.locator(selector).bounding_box()
 
 
+def settled_box(page, selector):
+    """The box once it stands still: a page that has just opened is still being laid out."""
+    boxes = [None]
+
+    def still():
+        boxes.append(page.locator(selector).bounding_box())
+        page.wait_for_timeout(150)
+        return boxes[-1] is not None and boxes[-1] == boxes[-2]
+
+    wait_for(still)
+    return boxes[-1]
+
+
 def at(box, x, y):
     """Where the model position (x, y) is on the screen."""
     return box["x"] + x * box["width"] / SIDE, box["y"] + y * box["height"] / SIDE

@@ -1,7 +1,7 @@
 """The studio's placement canvas, sheets, cards and lists in a real browser."""
 
 from tests.browser import wait_for
-from tests.component_page import HOSTILE, ROWS, SIDE, at, box_of, last
+from tests.component_page import HOSTILE, ROWS, SIDE, at, box_of, last, settled_box
 
 pytest_plugins = ("tests.component_fixtures",)
 
@@ -57,7 +57,7 @@ def test_the_goal_fades_in_without_a_jump_and_leaves_when_the_patch_moves(page):
 
 
 def test_pictures_come_without_a_jump_and_are_selected_by_click_and_keys(page, heard):
-    before = page.locator("#sheet .grid").bounding_box()
+    before = settled_box(page, "#sheet .grid")
     page.locator("#set-pictures").click()
     page.wait_for_selector("#sheet .tile:not(.waiting)")
     after = page.locator("#sheet .grid").bounding_box()

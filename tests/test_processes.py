@@ -119,7 +119,7 @@ def test_two_processes_fill_a_table_with_the_numbers_of_one(folder):
     code, _, complaint = run(folder, *words, "one")
     assert code == 0, complaint
     one, two = (folder / where / "table1" for where in ("one", "two"))
-    assert _numbers(one) == _numbers(two) and len(_numbers(one)) == 11
+    assert _numbers(one) == _numbers(two) and len(_numbers(one)) == 13
     for picture in ("smiles.webp", "smiles-curve.png"):
         assert (one / picture).read_bytes() == (two / picture).read_bytes()
 

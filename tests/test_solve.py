@@ -33,7 +33,7 @@ class Case:
         top, left, bottom, right = (x // self.layer.ratio for x in self.goal.box)
         rows = self.at.key[0, :, top:bottom, left:right].flatten(1).t()
         self.moment = second_moments(self.layer.generator, [number], samples=32)[number]
-        self.directions = directions(rows, torch.ones(len(rows)), self.moment, rank)
+        self.directions = directions(rows, torch.ones(len(rows)), self.moment, rank, method="whitened")
         self.term = paste_term(self.layer, value, self.copy, self.at, self.paste)
 
     def cropped(self):
