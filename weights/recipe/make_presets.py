@@ -59,7 +59,7 @@ def make(name: str, folder: Path) -> Measured:
     material = prepare(rule, truth)
     edit = Rewriter(generator, material.request.layer).solve(material.request)
     found = measure(rule, material, generator, edit, truth)
-    shown = examples(material, found)
+    shown = examples(rule, material, found)
     said = f"{found.worked} of {found.among} unseen pictures change as intended, {found.elsewhere:.1%} elsewhere"
     notes = {
         "order": list(RULES).index(name),
@@ -75,11 +75,12 @@ def make(name: str, folder: Path) -> Measured:
     return found
 
 
-def examples(material: Material, found: Measured) -> list[int]:
+def examples(rule: Rule, material: Material, found: Measured) -> list[int]:
     """Unseen pictures to show, in the order they came; at the head one in which the rule worked."""
     seeds = material.unseen[:SHOWN]
     worked = [seed for seed, hit in zip(material.unseen, found.hits, strict=True) if hit and seed in seeds]
-    return worked[:1] + [seed for seed in seeds if seed not in worked[:1]]
+    head = worked[rule.lead : rule.lead + 1]
+    return head + [seed for seed in seeds if seed not in head]
 
 
 def card(name: str, rule: Rule, material: Material, found: Measured, digest: str) -> str:

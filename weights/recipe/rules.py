@@ -56,8 +56,9 @@ class Rule:
     either is no candidate for it.  source: further demand on the source.  keep: masks of what stays as it is in the
     context pictures.  erase: no object.  ideal: number of the scene and its value.  becomes, share: labels, and the
     share of the area that must read as them.  settings: layer, rank, locality and the like.  pick: which of the
-    candidates is copied, and which is pasted into.  contexts: pictures painted beside that one.  wider: pixels around
-    the area that count neither as inside nor as elsewhere.
+    candidates is copied, and which is pasted into.  contexts: pictures painted beside that one.  lead: which of
+    the pictures where it worked is shown first.  wider: pixels around the area that count neither as inside nor as
+    elsewhere.
     """
 
     title: str
@@ -73,6 +74,7 @@ class Rule:
     least: int = 40
     pick: tuple[int, int] = (0, 0)
     contexts: int = 10
+    lead: int = 0
     wider: int = 0
     settings: dict = field(default_factory=dict)
 
@@ -104,6 +106,7 @@ RULES: dict[str, Rule] = {
         wider=6,
         pick=(67, 0),
         contexts=20,
+        lead=8,
         settings={"layer": 7, "rank": 10, "locality": 0.5, "everywhere": True},
     ),
     "trees-from-towers": Rule(
