@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -12,40 +14,58 @@ from PIL import Image
 PREFIX = "data:image/png;base64,"
 MAX_LENGTH = 4_000_000
 MIN_SIDE, MAX_SIDE = 8, 2048
+DAMAGED = OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error  # what Pillow raises
 BOMBS = Image.DecompressionBombError, Image.DecompressionBombWarning  # said of a header, before anything is decoded
 
 
-def decode_mask(url: str) -> np.ndarray:
-    """PNG data URL -> uint8 (H, H), 255 where painted.
+def decode_mask(url: str, size: tuple[int, int] | None = None) -> np.ndarray:
+    """PNG data URL -> uint8 (H, W), 255 where painted.
 
-    The paper's code draws white disks on transparent black and reads the colour, not the alpha, so that is what counts
-    here.  A picture without any colour channel that varies, but with an alpha that does, is read by its alpha.
-    Raises ValueError for anything but a square PNG of 8 to 2048 pixels a side.
+    size: (width, height) it has to have; without one, any square of 8 to 2048 pixels a side.  The paper's code draws
+    white disks on transparent black and reads the colour, not the alpha, so that is what counts here.  A picture
+    without any colour channel that varies, but with an alpha that does, is read by its alpha.
+    Raises ValueError for anything but such a PNG; nothing is decoded of one of another size.
     """
-    if not isinstance(url, str) or not url.startswith("data:image/") or ";base64," not in url[:40]:
-        raise ValueError("a mask is not a PNG data URL (data:image/png;base64,...); paint it again.")
-    if len(url) > MAX_LENGTH:
-        raise ValueError(f"a mask is {len(url):,} characters long; {MAX_LENGTH:,} is the most that is read.")
+    data = _png_bytes(url)
     try:
-        data = base64.b64decode(url.split(",", 1)[1], validate=True)
         image = Image.open(io.BytesIO(data), formats=["PNG"])
-    except (binascii.Error, OSError, ValueError, SyntaxError, *BOMBS):
+    except (*DAMAGED, *BOMBS):
         raise ValueError("a mask is not a readable PNG; paint it again.") from None
-    width, height = image.size
-    if width != height or not MIN_SIDE <= width <= MAX_SIDE:
-        raise ValueError(f"a mask is {width} x {height} pixels; expected a square of {MIN_SIDE} to {MAX_SIDE}.")
+    _check_size(image.size, size)
     try:
         painted = np.asarray(image.convert("RGB"))[..., 0]
         if painted.min() == painted.max() and "A" in image.getbands():
             alpha = np.asarray(image.convert("RGBA"))[..., 3]
             painted = alpha if alpha.min() < alpha.max() else painted
-    except (OSError, ValueError, SyntaxError):
+    except DAMAGED:
         raise ValueError("a mask is not a whole PNG; paint it again.") from None
     return np.where(painted > 127, 255, 0).astype(np.uint8)
 
 
+def _png_bytes(url: str) -> bytes:
+    if not isinstance(url, str) or not url.startswith("data:image/") or ";base64," not in url[:40]:
+        raise ValueError("a mask is not a PNG data URL (data:image/png;base64,...); paint it again.")
+    if len(url) > MAX_LENGTH:
+        raise ValueError(f"a mask is {len(url):,} characters long; {MAX_LENGTH:,} is the most that is read.")
+    try:
+        return base64.b64decode(url.split(",", 1)[1], validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("a mask is not a readable PNG; paint it again.") from None
+
+
+def _check_size(found: tuple[int, int], wanted: tuple[int, int] | None) -> None:
+    width, height = found
+    if wanted is None and (width != height or not MIN_SIDE <= width <= MAX_SIDE):
+        raise ValueError(f"a mask is {width} x {height} pixels; expected a square of {MIN_SIDE} to {MAX_SIDE}.")
+    if wanted is not None and found != wanted:
+        expected = f"{wanted[0]} x {wanted[1]}"
+        raise ValueError(
+            f"a mask is {width} x {height} pixels where this model has {expected}; paint it on a picture."
+        )
+
+
 def encode_mask(mask: np.ndarray) -> str:
-    """Bool or uint8 (H, H) -> PNG data URL: white and opaque where painted, transparent black elsewhere."""
+    """Bool or uint8 (H, W) -> PNG data URL: white and opaque where painted, transparent black elsewhere."""
     painted = np.where(np.asarray(mask) > (0 if np.asarray(mask).dtype == bool else 127), 255, 0).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(np.repeat(painted[..., None], 4, 2), "RGBA").save(buffer, "PNG", optimize=True)

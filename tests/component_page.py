@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser
 
+from rewriting.masks import encode_mask
 from rewriting.studio.components import (
     ContextTray,
     MaskCanvas,
@@ -19,7 +20,6 @@ from rewriting.studio.components import (
     PlacementCanvas,
     PresetCards,
     RuleList,
-    mask_to_url,
 )
 from tests.browser import chromium, serving, wait_for
 
@@ -65,7 +65,7 @@ def build(heard):
         gr.Button("size", elem_id="set-size").click(lambda: paint.show(value=None, width=32, height=32), None, paint)
         gr.Button("goal", elem_id="set-goal").click(lambda: place.show(goal=picture(7)), None, place)
         cards = PresetCards(cards=[{"name": f"c{n}", "title": HOSTILE} for n in range(9)], elem_id="cards")
-        items = [{"image": picture(n), "outline": mask_to_url(PRESET), "id": f"t{n}"} for n in range(3)]
+        items = [{"image": picture(n), "outline": encode_mask(PRESET), "id": f"t{n}"} for n in range(3)]
         tray = ContextTray(items=items, elem_id="tray")
         sheet = PictureSheet(loading=True, count=8, elem_id="sheet")
         gr.Button("pictures", elem_id="set-pictures").click(

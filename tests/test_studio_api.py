@@ -13,10 +13,10 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from rewriting import Request
+from rewriting.masks import encode_mask
 from rewriting.presets import Preset
 from rewriting.studio import api, page, showing, workshop
 from rewriting.studio.api import hide_what_needs_memory
-from rewriting.studio.components import mask_to_url
 from rewriting.studio.events import making
 from rewriting.studio.workshop import SIDE, Workshop
 from tests import tiny
@@ -25,8 +25,8 @@ from tests.browser import serving
 NAME, OTHER = "face", "church"  # two tiny generators take the places of bundled ones
 LAYER = 6
 PRESET = "one"
-OBJECT = mask_to_url(tiny.box(SIDE, 60, 70, 140, 160))
-PLACE = mask_to_url(tiny.disk(SIDE, 150, 150, 60))
+OBJECT = encode_mask(tiny.box(SIDE, 60, 70, 140, 160))
+PLACE = encode_mask(tiny.disk(SIDE, 150, 150, 60))
 
 
 def small_workshop() -> Workshop:

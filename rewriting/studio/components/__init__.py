@@ -2,7 +2,6 @@
 
 from rewriting.studio.components.canvas import MaskCanvas, PlacementCanvas
 from rewriting.studio.components.cards import ContextTray, PresetCards, RuleList
-from rewriting.studio.components.masks import mask_to_url, url_to_mask
 from rewriting.studio.components.repos import RepoCards
 from rewriting.studio.components.sheet import PairSheet, PictureSheet
 
@@ -15,6 +14,4 @@ __all__ = [
     "PresetCards",
     "RepoCards",
     "RuleList",
-    "mask_to_url",
-    "url_to_mask",
 ]

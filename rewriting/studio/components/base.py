@@ -124,7 +124,8 @@ class StudioComponent(gr.HTML, metaclass=_WithoutStubs):
         try:
             return self.read(payload)
         except ValueError as error:
-            raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from error
+            said = html.escape(str(error), quote=False)
+            raise gr.Error(said[:1].upper() + said[1:], print_exception=False) from error
 
     def postprocess(self, value: Any) -> Any:
         """Check what Python gives, by the same rules."""

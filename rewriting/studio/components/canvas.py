@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from rewriting.masks import MAX_SIDE, PREFIX, decode_mask, encode_mask
 from rewriting.studio.components import checks
 from rewriting.studio.components.base import StudioComponent, user_event
-from rewriting.studio.components.masks import MAX_SIDE, PREFIX, mask_to_url, url_to_mask
 
 _side = checks.whole(1, MAX_SIDE)
 
@@ -64,7 +64,7 @@ class MaskCanvas(StudioComponent):
 
     def read(self, payload: Any) -> np.ndarray | None:
         """Boolean array (height, width) from a PNG data URL; None if nothing is selected."""
-        mask = url_to_mask(payload, width=self.props["width"], height=self.props["height"])
+        mask = decode_mask(payload, (self.props["width"], self.props["height"])) > 0
         return mask if mask.any() else None
 
     def postprocess(self, value: np.ndarray | str | None) -> str:
@@ -72,11 +72,11 @@ class MaskCanvas(StudioComponent):
         if value is None or isinstance(value, str):
             mask = self.read(value) if value else None
         else:
-            mask = np.asarray(value)
+            mask = np.asarray(value) > 0
             wanted = (self.props["height"], self.props["width"])
             if mask.shape != wanted:
                 raise ValueError(f"The mask must have the shape {wanted}, not {mask.shape}.")
-        return "" if mask is None else mask_to_url(mask)
+        return "" if mask is None else encode_mask(mask)
 
     def api_info(self) -> dict[str, Any]:
         """The schema of the value."""
