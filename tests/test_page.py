@@ -70,3 +70,17 @@ def test_the_page_fits_a_phone(browser: Browser, url: str):
         page.locator("#cards").wait_for(timeout=1000 * PATIENCE)
         wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         assert wide <= window
+
+
+def test_the_page_is_as_wide_on_every_tab(browser: Browser, url: str):
+    with chromium_page(browser, url) as page:
+        wait_for(lambda: sources(page, "before"), seconds=PATIENCE, page=page)
+
+        def width() -> int:
+            return page.evaluate("document.querySelector('#main').clientWidth")
+
+        at_first = width()
+        for tab, shown in (("Explore", "#show-layers"), ("Hub", "#open-repo"), ("Pictures", "#pictures")):
+            page.locator("#tabs label", has_text=tab).click()
+            page.locator(shown).wait_for(timeout=1000 * PATIENCE)
+            assert width() == at_first
