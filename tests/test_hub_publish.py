@@ -169,7 +169,7 @@ def test_the_license_of_the_base_is_inherited(tmp_path):
 
 def test_a_bundled_base_is_named_but_is_no_base_model_of_the_hub(hub, alice, monkeypatch, tmp_path):
     monkeypatch.setattr("rewriting.hub.loading.BUNDLED", tmp_path)
-    for module in ("rewriting.hub.loading", "rewriting.hub.cards"):
+    for module in ("rewriting.hub.loading", "rewriting.hub.base"):
         monkeypatch.setattr(f"{module}.bundled", lambda: ["meadow"])
     tiny.generator(name="meadow").save(tmp_path / "meadow")
     done = edit_of(load_generator("meadow")).push_to_hub("hats", token=alice, endpoint=hub.url)  # opens it by itself

@@ -20,10 +20,12 @@ from rewriting.files import read_json, write_json
 from rewriting.generators import Generator
 from rewriting.generators.files import WEIGHTS
 from rewriting.hub.access import HubError, version
-from rewriting.hub.cards import Base, edit_card, model_card, title
+from rewriting.hub.base import Base
+from rewriting.hub.cards import edit_card, model_card
 from rewriting.hub.comparison import compare
 from rewriting.hub.download import AFTER, BEFORE, CARD, LICENSE
 from rewriting.hub.loading import fitting, load_base
+from rewriting.hub.sections import title
 
 
 def write_rule(
