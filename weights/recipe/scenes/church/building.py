@@ -144,10 +144,10 @@ def battlement(c: Canvas, s: Parts, u: Tensor, turn: Tensor, hour: Parts) -> Non
 
 def main_window(c: Canvas, draw: Draw, s: Parts, hour: Parts) -> None:
     """A rose or a tall arched window with tracery, or nothing: the wall stays blank."""
-    show, rose, r = draw.flag(0.75, name="main_window"), draw.flag(0.5), (s.w * draw.uniform(0.36, 0.5)).clamp(max=0.2)
+    show, rose, r = draw.flag(0.75, name="main_window"), draw.flag(0.5), (s.w * draw.uniform(0.4, 0.46)).clamp(max=0.2)
     free = s.lintel - s.eave + 0.45 * (s.eave - s.apex)  # wall between door and gable top
     r = torch.minimum(torch.minimum(r, 0.40 * free - 0.03), 0.62 * s.tw + (1 - s.ahead))
-    v = c.y - torch.minimum(s.eave + draw.uniform(-0.06, 0.08), s.lintel - 1.25 * r - 0.07)
+    v = c.y - torch.minimum(s.eave + draw.uniform(-0.02, 0.04), s.lintel - 1.25 * r - 0.07)
     u = s.u - s.cx
     opening = rose * circle(u, v, 0, 0, r) + (1 - rose) * arch(u, v, 0.0, -1.05 * r, 1.25 * r, 0.68 * r)
     c.paint(opening - 0.034, tone(s.trim, 1.02 + s.front), MAIN_WINDOW, show=show)

@@ -83,9 +83,9 @@ def bushes(c: Canvas, draw: Draw, hour: Parts, s: Parts, show: Tensor) -> None:
 
 
 def crowd_row(
-    c: Canvas, hour: Parts, x: Tensor, feet: Tensor, size: Tensor, count: Tensor, pose: list[Tensor], show: Tensor
+    c: Canvas, hour: Parts, x: Tensor, feet: Tensor, size: Tensor, count: int, pose: list[Tensor], show: Tensor
 ) -> None:
-    """`count` people side by side about x.  Each one's height, place and clothes follow from three shared phases."""
+    """`count` people side by side about x.  Each one's height, place and clothes follow from shared phases."""
     pitch = 0.66 * size
     u, i = repeat(c.x, x - pitch * (count - 1) / 2, pitch, count)
 
@@ -104,17 +104,16 @@ def crowd_row(
     dress(box(a, v, 0.075, -0.2, 0.055, 0.21, 0.03), mix((0.17, 0.18, 0.26), (0.40, 0.32, 0.30), long))
     dress(union(circle(a, v, 0.21, -0.44, 0.046), box(u, v, 0, -0.80, 0.045, 0.06)), skin)
     coat = trapezoid(u, v, -0.76, -0.40 + 0.14 * long, 0.12, 0.19) - 0.03
-    dress(union(coat, segment(a, v, 0.13, -0.72, 0.21, -0.47, 0.048)), gradient(COATS, (pose[2] + 0.382 * i) % 1.0))
+    dress(union(coat, segment(a, v, 0.13, -0.72, 0.21, -0.47, 0.048)), gradient(COATS, (pose[3] + 0.382 * i) % 1.0))
     dress(circle(u, v, 0, -0.925, 0.108), skin)
     hair = intersect(circle(u, v, 0, -0.945, 0.125), v + 0.93 + 0.5 * u * sway(1, 0.29))
     dress(hair, gradient(HAIR, 0.5 + 0.5 * sway(2, 0.31)))
 
 
 def people(c: Canvas, draw: Draw, hour: Parts, s: Parts) -> None:
-    """Four to eight people in two rows, or nobody."""
-    show, x = draw.flag(0.35, name="people"), (s.cx + draw.uniform(-0.35, 0.35)).clamp(-0.55, 0.55)
-    size, feet = draw.uniform(0.30, 0.40), (s.base + draw.uniform(0.13, 0.22)).clamp(max=0.90)
-    count, pose = (4 + 4 * draw.fraction()).round(), [draw.fraction() for _ in range(3)]
-    behind = (count / 2).floor()
-    crowd_row(c, hour, x, feet - 0.07, size * 0.92, behind, pose, show)
-    crowd_row(c, hour, x + 0.06, feet, size, count - behind, [p + 0.37 for p in pose], show)
+    """Five people in two rows, or nobody."""
+    show, x = draw.flag(0.35, name="people"), s.cx + draw.uniform(-0.14, 0.14)
+    size, feet = draw.uniform(0.37, 0.41), s.base + draw.uniform(0.155, 0.195)
+    pose = [0.3 * draw.fraction() for _ in range(4)]
+    crowd_row(c, hour, x, feet - 0.07, size * 0.92, 2, pose, show)
+    crowd_row(c, hour, x + 0.06, feet, size, 3, [phase + 0.37 for phase in pose], show)

@@ -59,10 +59,10 @@ def time_of_day(draw: Draw) -> Parts:
         sun=gradient(SUN, t),
         night=smoothstep(0.72, 0.95, t),
         moon=smoothstep(0.84, 0.94, t),
-        x=draw.uniform(-0.9, 0.9),
+        x=draw.uniform(-0.6, 0.6),
     )
     hour.y = gradient(SUN_HEIGHT, t)[:, 0] * (1 - hour.moon) - 0.72 * hour.moon
-    hour.side = torch.sign(hour.x)
+    hour.side = (3 * hour.x).clamp(-1, 1)
     hour.ink = lambda color: light * as_color(color, t.device)
     return hour
 
@@ -78,7 +78,7 @@ def sky(c: Canvas, hour: Parts, horizon: Tensor) -> None:
 
 def clouds(c: Canvas, draw: Draw, hour: Parts) -> None:
     """Three flat-bottomed cumulus clouds that share one drift and one size."""
-    drift, cover = draw.uniform(-1, 1), draw.uniform(0.45, 1.25)
+    drift, cover = draw.uniform(-0.4, 0.4), draw.uniform(0.65, 1.05)
     bright = mix(hour.low, hour.ink((1.0, 0.99, 0.97)), 0.65 - 0.45 * hour.night)
     for i, (home, height) in enumerate([(-0.75, -0.62), (0.05, -0.36), (0.80, -0.70)]):
         size = 0.26 * cover * (1 + 0.35 * torch.sin(3 * drift + 2.1 * i))
@@ -92,7 +92,7 @@ def clouds(c: Canvas, draw: Draw, hour: Parts) -> None:
 
 def hills(c: Canvas, draw: Draw, hour: Parts, horizon: Tensor) -> Tensor:
     """Far mountains and a nearer line of woods, paler with distance; returns the colour of the grass."""
-    phase, rise = draw.uniform(0, 6.28), draw.uniform(0.06, 0.30)
+    phase, rise = draw.uniform(2.2, 4.08), draw.uniform(0.12, 0.24)
     grass = gradient(GRASS, draw.uniform(0, 0.8))
     far = rise * (0.9 + 0.7 * torch.sin(2.3 * c.x + phase) + 0.35 * torch.sin(5.1 * c.x - 1.3 * phase))
     woods = rise * (0.35 + 0.5 * torch.sin(1.7 * c.x - 1.2 * phase + 2))
@@ -110,7 +110,7 @@ def ground(c: Canvas, draw: Draw, hour: Parts, s: Parts, grass: Tensor) -> None:
     lawn = tone(hour.ink(grass), 1.08 - 0.36 * depth + 0.03 * waves(c.x, c.y, 9, 34, s.cx))
     c.paint(s.horizon - c.y + 0.012 * torch.sin(4 * c.x + 9 * s.cx), lawn, GROUND, soft=2)
     down, doorway = ((c.y - s.base) / (1.05 - s.base)).clamp(0, 1), s.cx
-    middle = doorway + draw.uniform(-0.6, 0.6) * down**2
+    middle = doorway + draw.uniform(-0.4, 0.4) * down**2
     path = intersect((c.x - middle).abs() - 0.10 - 0.30 * down, s.base - 0.03 - c.y)
     court = ellipse(c.x, c.y, doorway, s.base + 0.05, s.w * 2.1, 0.10)
     gravel = tone(hour.ink(gradient(GRAVEL, draw.fraction())), 1.04 - 0.16 * depth)

@@ -53,11 +53,11 @@ def fronts(
 def cabinets(c: Canvas, draw: Draw, r: Parts) -> Tensor:
     """Upper and lower cabinets and the counter between them."""
     color = r.ink(gradient(CABINETS, draw.fraction()))
-    pitch, bottom = draw.uniform(0.20, 0.28), r.counter - draw.uniform(0.26, 0.34)
+    pitch, bottom = draw.uniform(0.235, 0.245), r.counter - draw.uniform(0.285, 0.315)
     hung = box(r.u, r.y, 0.5 * (r.cabinet_from + 1.1) - 0.02, bottom, 0.5 * (1.1 - r.cabinet_from), 0.05)
     c.shade(hung, -0.25, soft=12, show=r.upper)
     fronts(c, r, color, r.cabinet_from, r.right, r.ceiling + 0.07, bottom, pitch, show=r.upper)
-    start = r.corner + draw.uniform(0.0, 0.16)
+    start = r.corner + draw.uniform(0.05, 0.11)
     c.shade(box(r.u, r.y, 0, r.floor + 0.02, 2, 0.04), -0.3, soft=10)
     fronts(c, r, color * 0.95, start, r.right, r.counter, r.floor, pitch)
     stone = r.ink(gradient(COUNTERS, draw.fraction()))
@@ -70,7 +70,7 @@ def cabinets(c: Canvas, draw: Draw, r: Parts) -> Tensor:
 def sink_or_hob(c: Canvas, draw: Draw, r: Parts, start: Tensor) -> None:
     """A tap over a sink, or an oven with a hob and a pot on it."""
     sink, span = draw.flag(0.5), r.right - start
-    x = start + span * draw.uniform(0.3, 0.7)
+    x = start + span * draw.uniform(0.42, 0.58)
     u, y, steel = r.u - x, r.y - r.counter + 0.028, r.ink((0.72, 0.75, 0.78))
     arc = intersect(circle(u, y, 0.05, -0.15, 0.05).abs() - 0.012, y + 0.15)
     tap = union(
@@ -99,7 +99,7 @@ def sink_or_hob(c: Canvas, draw: Draw, r: Parts, start: Tensor) -> None:
 
 def fridge(c: Canvas, draw: Draw, r: Parts) -> None:
     color, show = r.ink(gradient(APPLIANCES, draw.fraction())), r.fridge
-    left, top = r.right + 0.02, r.ceiling + draw.uniform(0.22, 0.34)
+    left, top = r.right + 0.02, r.ceiling + draw.uniform(0.26, 0.30)
     body = box(r.u, r.y, left + 0.19, 0.5 * (top + r.floor) + 0.01, 0.19, 0.5 * (r.floor - top) + 0.02, 0.03)
     c.shade(body - 0.03, -0.18, soft=10, show=show)
     across = (r.u - left) / 0.38
@@ -130,14 +130,14 @@ def pot_plant(c: Canvas, r: Parts, u: Tensor, y: Tensor, size: Tensor, hue: Tens
 
 
 def floor_plant(c: Canvas, draw: Draw, r: Parts) -> None:
-    size, hue, show = draw.uniform(0.22, 0.32), draw.fraction(), draw.flag(0.4)
+    size, hue, show = draw.uniform(0.25, 0.29), draw.fraction(), draw.flag(0.4)
     pot_plant(c, r, r.u - r.corner + 0.06, r.y - r.floor - 0.12, size, hue, show)
 
 
 def shelf(c: Canvas, draw: Draw, r: Parts) -> None:
     """Two boards with plants, jars and bowls between the corner and the window."""
     show, hue, hw = r.shelf, draw.fraction(), 0.5 * r.shelf_width
-    x, top = r.corner + 0.10 + hw, r.ceiling + draw.uniform(0.30, 0.38)
+    x, top = r.corner + 0.10 + hw, r.ceiling + draw.uniform(0.325, 0.355)
     u = r.u - x
     for i in range(2):
         y = r.y - top - 0.27 * i
@@ -153,9 +153,9 @@ def shelf(c: Canvas, draw: Draw, r: Parts) -> None:
 def lamps(c: Canvas, draw: Draw, r: Parts) -> None:
     """One to three pendant lamps: cone or globe; they glow more warmly when there is no window."""
     count, globe = 1 + (3 * draw.uniform(0, 0.999)).floor(), draw.flag(0.4)
-    show, y0, size = draw.flag(0.8), r.ceiling + draw.uniform(0.16, 0.34), draw.uniform(0.09, 0.13)
-    pitch = draw.uniform(0.36, 0.50)
-    u, _ = repeat(r.u, draw.uniform(0.0, 0.42) - pitch * (count - 1) / 2, pitch, count)
+    show, y0, size = draw.flag(0.8), r.ceiling + draw.uniform(0.21, 0.29), draw.uniform(0.10, 0.12)
+    pitch = draw.uniform(0.41, 0.45)
+    u, _ = repeat(r.u, draw.uniform(0.14, 0.28) - pitch * (count - 1) / 2, pitch, count)
     y = r.y - y0
     c.paint(r.y - 2, (1.0, 0.86, 0.58), opacity=(0.40 - 0.25 * r.window) * glow(u, y, 0, 0.10, 0.26), show=show)
     c.paint(box(u, y, 0, -0.6, 0.007, 0.55), r.ink((0.25, 0.24, 0.26)), LAMP, show=show)

@@ -38,8 +38,8 @@ PETALS = [(0.95, 0.45, 0.42), (0.98, 0.80, 0.42), (0.97, 0.92, 0.90), (0.66, 0.5
 def table(c: Canvas, draw: Draw, r: Parts) -> Parts:
     """A large glossy top seen in perspective; returns its frame for what is mirrored in it and stands on it."""
     u, y = r.u, r.y
-    t = Parts(far=draw.uniform(0.33, 0.46), x=draw.uniform(-0.22, 0.22), hw=draw.uniform(0.62, 0.90))
-    t.depth = draw.uniform(0.42, 0.60)
+    t = Parts(far=draw.uniform(0.37, 0.42), x=draw.uniform(-0.10, 0.10), hw=draw.uniform(0.71, 0.81))
+    t.depth = draw.uniform(0.47, 0.55)
     near, grow = t.far + t.depth, t.hw * 1.38
     t.top = trapezoid(u - t.x, y, t.far, near, t.hw, grow) - 0.012
     t.t = ((y - t.far) / t.depth).clamp(0, 1)
@@ -105,8 +105,8 @@ def on_the_table(c: Canvas, draw: Draw, r: Parts, t: Parts) -> None:
     """A bowl of fruit, a vase of flowers, two cups, or nothing."""
     options = ("nothing", "fruit", "flowers", "cups")
     kind = draw.choice([0.3, 0.25, 0.22, 0.23], name="on_table", options=options).unbind(1)
-    x, size, hue = t.x + draw.uniform(-0.5, 0.5) * t.hw, draw.uniform(0.95, 1.3), draw.fraction()
-    base = t.far + t.depth * draw.uniform(0.35, 0.65)
+    x, size, hue = t.x + draw.uniform(-0.30, 0.30) * t.hw, draw.uniform(1.06, 1.19), draw.fraction()
+    base = t.far + t.depth * draw.uniform(0.42, 0.58)
     u, y = (r.u - x) / size, (r.y - base) / size
     c.shade(ellipse(u, y, -0.03, 0.0, 0.20, 0.035), -0.35, soft=8, show=1 - kind[0])
     fruit_bowl(c, r, u, y, kind[1])
