@@ -78,15 +78,15 @@ def test_the_ideal_differs_only_where_the_rule_applies_and_looks_like_the_change
     assert to_smile < 0.7 * to_frown
 
 
-@pytest.mark.parametrize("make", [tasks.spires, tasks.trees])
-def test_a_dome_reads_as_intended_in_the_ideal_and_not_before(make):
+@pytest.mark.parametrize(("make", "least"), [(tasks.spires, 0.9), (tasks.trees, 0.2)])  # a tree is slender on a dome
+def test_a_dome_reads_as_intended_in_the_ideal_and_not_before(make, least):
     task, truth = make(), tasks.Truth("church")
-    seeds = [s for s in range(1000, 1016) if task.applies(truth, [s])[0]]
+    seeds = [s for s in range(1000, 1064) if task.applies(truth, [s])[0]]
     sample = task.sample(seeds)
     assert sample.applies.all()
     before = task.intended(task.segmenter, sample.labels, sample)
     ideal = task.intended(task.segmenter, sample.ideal_labels, sample)
-    assert np.nanmax(before) < 0.1 and np.nanmean(ideal) > 0.4
+    assert np.nanmax(before) < 0.1 and np.nanmean(ideal) > least
 
 
 def test_a_table_is_written_with_a_row_for_every_method(smiles, tmp_path, monkeypatch):
