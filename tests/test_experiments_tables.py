@@ -12,7 +12,7 @@ from rewriting.experiments import EXPERIMENTS, ablations, run_experiment, tables
 from rewriting.experiments.evaluation import IDEAL, evaluate
 from rewriting.experiments.methods import Setting, ours
 from rewriting.experiments.report import Report
-from weights.recipe import rules
+from weights.recipe import material
 from weights.recipe.truth import Truth
 
 FEW = 100  # pictures that are looked at for a place to paint in
@@ -27,7 +27,7 @@ def quick():
         truth = functools.cache(Truth)
         for module in (tasks, watermarks, ablations):
             patch.setattr(module, "Truth", truth)
-        patch.setattr(rules, "CANDIDATES", FEW)
+        patch.setattr(material, "CANDIDATES", FEW)
         patch.setattr(ablations, "CANDIDATES", FEW)
         yield
     torch.set_num_threads(before)

@@ -26,13 +26,13 @@ SMALL_TABLE = """
 import sys
 from rewriting import cli
 from rewriting.experiments import tables, tasks
-from weights.recipe import rules
+from weights.recipe import material
 
 def table1(report, *, n, progress):
     tables.compare(report, tasks.smiles(rank=1), tables.PAPER_1, n, progress, steps=2, tuning_steps=1)
 
 tables.table1, tables.SWEEP, tables.RANK_SWEEP = table1, (), ()
-rules.CANDIDATES, tasks.CHUNK = 100, 2
+material.CANDIDATES, tasks.CHUNK = 100, 2
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -12,7 +12,8 @@ from rewriting.experiments.methods import Change, Setting, ours
 from rewriting.experiments.report import Report
 from rewriting.experiments.tasks import smiles
 from rewriting.memory import SAMPLES, directions, second_moments
-from weights.recipe.rules import CANDIDATES, RULES, paint
+from weights.recipe.material import CANDIDATES, paint
+from weights.recipe.rules import RULES
 from weights.recipe.truth import Truth
 
 PICTURES_IN_C = (4, 16, 64, 250, SAMPLES)

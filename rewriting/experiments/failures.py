@@ -11,7 +11,7 @@ import numpy as np
 from rewriting.experiments.drawing import sheet
 from rewriting.experiments.report import Report
 from rewriting.experiments.solved import COLUMNS, Solved, Solver
-from weights.recipe.rules import Measured
+from weights.recipe.measure import Measured
 
 SHOWN = 8
 
@@ -38,7 +38,8 @@ CASES = (
         "moustache-brows",
         "The moustache pasted on the brows turns into a soft shadow. It is one shape, brows are two, and nothing in "
         "their keys says which part of the moustache should be where: what the places have in common is kept, the "
-        "rest averages out.",
+        "rest averages out. Keys of twice the resolution can say it.",
+        {"layer": 7, "rank": 5, "locality": 5.0},
     ),
     Case(
         "Too coarse a layer",

@@ -24,7 +24,7 @@ from rewriting.masks import resize_mask
 from rewriting.memory import EIGENVALUE_FLOOR
 from rewriting.segmenter import Segmenter
 from rewriting.solve import solve
-from weights.recipe.rules import draw_scaled
+from weights.recipe.measure import draw_scaled
 from weights.recipe.scenes.edit import with_value
 from weights.recipe.truth import Truth
 

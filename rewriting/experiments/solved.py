@@ -8,7 +8,9 @@ from typing import Any
 
 from rewriting import Edit, Request, Rewriter, load_generator
 from rewriting.generators import Generator
-from weights.recipe.rules import RULES, Material, Measured, Rule, measure, prepare
+from weights.recipe.material import Material, prepare
+from weights.recipe.measure import Measured, measure
+from weights.recipe.rules import RULES, Rule
 from weights.recipe.truth import Truth
 
 COLUMNS = ["rule", "layer", "rank", "locality", "worked", "of", "change there", "elsewhere"]

@@ -14,8 +14,10 @@ from rewriting import Request, Rewriter, load_generator, processes
 from rewriting.generators import Generator, to_uint8
 from rewriting.goal import paste_term
 from rewriting.segmenter import Segmenter
+from weights.recipe.material import paint, prepare
+from weights.recipe.measure import draw_scaled
 from weights.recipe.places import mouth_of, one_tree, seen, widen
-from weights.recipe.rules import RULES, Rule, draw_scaled, paint, prepare
+from weights.recipe.rules import RULES, Rule
 from weights.recipe.scenes.edit import with_value
 from weights.recipe.truth import Truth
 

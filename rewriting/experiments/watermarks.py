@@ -14,7 +14,8 @@ from rewriting.experiments.methods.zeroing import zeroed_units
 from rewriting.experiments.report import Report
 from rewriting.experiments.tables import STEPS
 from rewriting.experiments.tasks import MARK_NAMES, Sample, Task, marks, visible
-from weights.recipe.rules import RULES, prepare
+from weights.recipe.material import prepare
+from weights.recipe.rules import RULES
 from weights.recipe.truth import Truth
 
 PRESETS = ("no-watermarks", "no-captions")

@@ -14,7 +14,9 @@ from PIL import Image
 
 from rewriting import Rewriter, load_generator
 from rewriting.presets import FOLDER
-from weights.recipe.rules import RULES, Material, Measured, Rule, measure, prepare
+from weights.recipe.material import Material, prepare
+from weights.recipe.measure import Measured, measure
+from weights.recipe.rules import RULES, Rule
 from weights.recipe.truth import Truth
 
 SHOWN = 12

@@ -80,13 +80,19 @@ def eyes_without_glasses(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
 
 def would(number: str, value: bool | float | str, *names: str, wider: int = 0) -> Masks:
     """Where one of the named things would newly be if one number of the scene were another."""
+    return lambda truth, seeds: widen(_there(truth, seeds, names, {number: value}) & ~truth.mask(seeds, *names), wider)
 
-    def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-        changed = truth.edited(seeds, **{number: value})[1]
-        there = np.isin(changed, [truth.labels.index(name) for name in names])
-        return widen(there & ~truth.mask(seeds, *names), wider)
 
-    return masks
+def would_not(number: str, value: bool | float | str, *names: str, wider: int = 0) -> Masks:
+    """Where one of the named things is, and would not be if one number of the scene were another."""
+    return lambda truth, seeds: widen(truth.mask(seeds, *names) & ~_there(truth, seeds, names, {number: value}), wider)
+
+
+def _there(
+    truth: Truth, seeds: Sequence[int], names: Sequence[str], numbers: dict[str, bool | float | str]
+) -> np.ndarray:
+    changed = truth.edited(seeds, **numbers)[1]
+    return np.isin(changed, [truth.labels.index(name) for name in names])
 
 
 def larger_side(masks: np.ndarray) -> np.ndarray:
@@ -104,12 +110,3 @@ def no_trees_on_one_side(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
     """Of churches without any tree: where those of one side would stand."""
     bare = ~truth.mask(seeds, "tree").any((1, 2), keepdims=True)
     return widen(larger_side(would("trees", True, "tree")(truth, seeds) & bare), 3)
-
-
-def tail(*, long: bool) -> Masks:
-    def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-        found = truth.mask(seeds, "tail")
-        height = found.any(2).sum(1)
-        return widen(found, 3) & ((height > 44) if long else ((height > 8) & (height < 34)))[:, None, None]
-
-    return masks

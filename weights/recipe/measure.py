@@ -1,0 +1,101 @@
+"""How often a rule works on pictures that it was not made from, and what it changes elsewhere.
+
+A rule has worked on a picture if the picture is nearer to the ideal than to what it was.  The ideal is the same
+generator's picture of the scene with one number changed (`Rule.ideal`); where there is no such number, the picture
+with the object pasted into it by hand, at this very place.  Where a label says it better (teeth), a segmenter must
+read the label there (`Rule.becomes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rewriting.edit import Edit
+from rewriting.generators import Generator, to_uint8
+from rewriting.generators.base import Weights
+from rewriting.generators.stylegan2 import StyleGAN2
+from rewriting.goal import paste_term
+from rewriting.rewriter import Rewriter
+from rewriting.segmenter import Segmenter
+from weights.recipe.material import Material, paint
+from weights.recipe.places import widen
+from weights.recipe.rules import Rule
+from weights.recipe.scenes.edit import with_value
+from weights.recipe.truth import Truth
+
+
+@dataclass(frozen=True)
+class Measured:
+    """worked, among: pictures in which the rule did as intended.  elsewhere: mean change outside, of the full range.
+    inside: mean change inside.  hits: per picture."""
+
+    worked: int
+    among: int
+    inside: float
+    elsewhere: float
+    hits: np.ndarray
+
+
+def measure(
+    rule: Rule, material: Material, generator: Generator, edit: Edit | Sequence[Edit], truth: Truth
+) -> Measured:
+    """Draw the unseen pictures before and after, and count.  edit: the rule's, or a stack that has it in it."""
+    edits = [edit] if isinstance(edit, Edit) else list(edit)
+    before = generator.images(material.unseen).astype(np.float32) / 255
+    drawn = generator.images(material.unseen, edits)
+    after = drawn.astype(np.float32) / 255
+    area = np.repeat(np.repeat(material.areas, before.shape[1] // truth.size, 1), before.shape[1] // truth.size, 2)
+    outside = ~widen(area, 2 + rule.wider)
+    if rule.ideal is not None:
+        hits = _nearer(before, after, ideal(rule, generator, truth, material.unseen), area)
+    elif not rule.becomes:
+        hits = _nearer(before, after, pasted(generator, material, material.request.layer), area)
+    else:
+        now = Segmenter.load(rule.generator).mask(drawn, *rule.becomes)
+        hits = (now & area).sum((1, 2)) > rule.share * area.sum((1, 2))
+    change = np.abs(after - before).mean(-1)
+    return Measured(int(hits.sum()), len(hits), float(change[area].mean()), float(change[outside].mean()), hits)
+
+
+def ideal(rule: Rule, generator: Generator, truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    """float32 (N, H, W, 3) in [0, 1]: what this generator draws for the scenes with the one number changed."""
+    name, value = rule.ideal
+    z = with_value(truth.scene, truth.z(seeds), name, value)
+    with torch.no_grad():
+        drawn = [to_uint8(draw_scaled(generator, chunk)) for chunk in z.split(generator.batch_size)]
+    return np.concatenate(drawn).astype(np.float32) / 255
+
+
+@torch.no_grad()
+def pasted(generator: Generator, material: Material, layer: int) -> np.ndarray:
+    """float32 (N, H, W, 3) in [0, 1]: the copied object pasted into each unseen picture, at its own place."""
+    rewriter, request, drawn = Rewriter(generator, layer), material.request, []
+    source = rewriter.layer.value(rewriter.features([request.copy.seed])[0])
+    for seed, area in zip(material.unseen, material.areas, strict=True):
+        at = rewriter.features([seed])[0]
+        term = paste_term(rewriter.layer, source, request.copy.mask, at, paint(seed, area).mask)
+        drawn.append(to_uint8(generator.leave(layer, term.target, at)))
+    return np.concatenate(drawn).astype(np.float32) / 255
+
+
+def draw_scaled(generator: Generator, z: Tensor, weights: Weights | None = None) -> Tensor:
+    """(B, 3, H, W) from latents that count as scaled already: the generator's own scaling would, for one changed
+    number, change all others a little.  weights: instead of its own, see `Generator.overrides`."""
+    if isinstance(generator, StyleGAN2):
+        first, weights = generator.layers.start, weights or {}
+        at = generator.begin(generator.style[1:](z))
+        return generator.leave(first, generator.value(first, at, weights.get(first)), at, weights)
+    return generator(z, weights)
+
+
+def _nearer(before: np.ndarray, after: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """Which pictures are nearer to the ideal than to what they were, where the ideal differs from that."""
+    differs = area & (np.abs(wished - before).mean(-1) > 0.02)
+    to_ideal = np.where(differs, np.abs(after - wished).mean(-1), 0).sum((1, 2))
+    to_before = np.where(differs, np.abs(after - before).mean(-1), 0).sum((1, 2))
+    return (to_ideal < to_before) & differs.any((1, 2))
