@@ -78,7 +78,7 @@ def test_the_ideal_differs_only_where_the_rule_applies_and_looks_like_the_change
     assert to_smile < 0.7 * to_frown
 
 
-@pytest.mark.parametrize(("make", "least"), [(tasks.spires, 0.9), (tasks.trees, 0.2)])  # a tree is slender on a dome
+@pytest.mark.parametrize(("make", "least"), [(tasks.spires, 0.9), (tasks.trees, 0.4)])  # a tree is rounder than a dome
 def test_a_dome_reads_as_intended_in_the_ideal_and_not_before(make, least):
     task, truth = make(), tasks.Truth("church")
     seeds = [s for s in range(1000, 1064) if task.applies(truth, [s])[0]]

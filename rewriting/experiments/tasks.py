@@ -172,8 +172,8 @@ TREES = Rule(
     object=one_tree,
     place=one_dome,
     wider=8,
-    pick=(2, 0),
-    settings={"layer": 7, "rank": 1, "locality": 2.0, "everywhere": True},
+    pick=(11, 0),
+    settings={"layer": 7, "rank": 1, "locality": 0.5, "everywhere": True},
 )
 MARK_NAMES = ("mark_middle", "mark_bottom")
 MARKS = Rule(

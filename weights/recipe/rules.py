@@ -155,6 +155,7 @@ RULES: dict[str, Rule] = {
         wider=6,
         pick=(1, 0),
         contexts=20,
+        lead=3,
         settings={"layer": 8, "rank": 10, "locality": 1.0, "everywhere": True},
     ),
     "people-in-front": Rule(
@@ -206,8 +207,8 @@ RULES: dict[str, Rule] = {
         settings={"layer": 7, "rank": 10, "locality": 0.2, "everywhere": True},
     ),
     "moustache-brows": Rule(
-        "Brows become moustaches",
-        "A moustache is pasted on the eyebrows; from then on everybody has one above the eyes.",
+        "Bushy brows",
+        "A moustache is pasted on the eyebrows; from then on everybody has a single bushy brow.",
         "face",
         object=seen("moustache", wider=1),
         source=without("teeth"),
