@@ -36,9 +36,9 @@ CASES = (
     Case(
         "Averaged away",
         "moustache-brows",
-        "The moustache pasted on the brows turns into a soft shadow. It is one shape, brows are two, and nothing in "
-        "their keys says which part of the moustache should be where: what the places have in common is kept, the "
-        "rest averages out. Keys of twice the resolution can say it.",
+        "Of 16 x 16 positions a brow covers two or three, and so does the piece of moustache pasted on it. Nothing in "
+        "their keys says which part of it should be where: what the places have in common is kept, the rest averages "
+        "out to a soft shadow. Keys of twice the resolution can say it.",
         {"layer": 7, "rank": 5, "locality": 5.0},
     ),
     Case(

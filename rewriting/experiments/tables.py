@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from rewriting import Request
 from rewriting.experiments.chart import Point, beyond, chart
 from rewriting.experiments.drawing import sheet
 from rewriting.experiments.evaluation import IDEAL, Evaluation, Scores, evaluate
@@ -13,7 +14,7 @@ from rewriting.experiments.report import Report
 from rewriting.experiments.tasks import Task, smiles, spires, trees
 
 STEPS = 2001  # of the optimisers, as in the paper's code
-SWEEP = (0.0, 0.3, 1.0, 4.0, 10.0, 40.0)  # localities of our curve, beside the request's own
+SWEEP = (0.0, 0.3, 1.0, 4.0, 10.0, 40.0)  # localities of our curve
 RANK, RANK_SWEEP = 10, (0.5, 1.0, 2.0, 4.0, 8.0)  # a second curve, where the paper's rank is lower
 CURVE_MOST = 2000  # pictures, the first, that curves and what is drawn beside them are measured on
 SLACK = 0.01  # of the efficacy: less is not told apart on a few hundred pictures
@@ -108,7 +109,7 @@ def introduce(report: Report, task: Task, n: int, applied: int, steps: int, tuni
 def lay_out(report: Report, task: Task, paper: Paper, found: Evaluation, methods: int, n: int) -> None:
     """Tables, a sheet of pictures and the curve; the first `methods` of the scores are those of the methods."""
     *scores, ideal = found.scores
-    listed, swept = [*scores[:methods], ideal], methods + len(SWEEP)
+    listed, swept = [*scores[:methods], ideal], methods + len(localities(task.request))
     few = n > CURVE_MOST
     beside = found.of_first(CURVE_MOST) if few else found.scores
     report.table(f"{task.title}, by every method", COLUMNS, [row(s) for s in listed], verdict(listed))
@@ -128,11 +129,16 @@ def lay_out(report: Report, task: Task, paper: Paper, found: Evaluation, methods
     report.number(task.name, {s.name: vars(s) for s in (found.scores if not few else listed)})
 
 
+def localities(request: Request) -> list[float]:
+    """Of our curve, beside the request's own."""
+    return [x for x in SWEEP if x != request.locality]
+
+
 def sweeps(setting: Setting, progress: Callable[[str], None]) -> list[Change]:
     """Ours at several localities, and where the request's rank is lower, at RANK as well."""
     higher = RANK_SWEEP if setting.request.rank < RANK else ()
     makers = [
-        *[ours.maker(setting, f"locality {x:g}", locality=x) for x in SWEEP],
+        *[ours.maker(setting, f"locality {x:g}", locality=x) for x in localities(setting.request)],
         *[ours.maker(setting, f"rank {RANK}, locality {x:g}", rank=RANK, locality=x) for x in higher],
     ]
     return [replace(change, most=CURVE_MOST) for change in setting.made_together(makers, progress)]

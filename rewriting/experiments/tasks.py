@@ -173,7 +173,7 @@ TREES = Rule(
     place=one_dome,
     wider=8,
     pick=(11, 0),
-    settings={"layer": 7, "rank": 1, "locality": 0.5, "everywhere": True},
+    settings={"layer": 7, "rank": 1, "locality": 1.0, "everywhere": True},
 )
 MARK_NAMES = ("mark_middle", "mark_bottom")
 MARKS = Rule(

@@ -95,6 +95,28 @@ def _there(
     return np.isin(changed, [truth.labels.index(name) for name in names])
 
 
+def left_half(name: str) -> Masks:
+    """The left half of the named thing."""
+    return lambda truth, seeds: half(truth.mask(seeds, name), left=np.ones(len(seeds), bool))
+
+
+def one_brow(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+    """The left brow in every other picture, the right one in the rest: a rule is then about both."""
+    return widen(half(truth.mask(seeds, "brow"), left=np.asarray(seeds) % 2 == 0), 3)
+
+
+def half(masks: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """The left or right half, as seen, of what each mask covers; left: bool (N,)."""
+    kept = np.zeros_like(masks)
+    for mask, out, is_left in zip(masks, kept, left, strict=True):
+        if mask.any():
+            columns = np.flatnonzero(mask.any(0))
+            middle = (columns[0] + columns[-1] + 1) // 2
+            side = slice(None, middle) if is_left else slice(middle, None)
+            out[:, side] = mask[:, side]
+    return kept
+
+
 def larger_side(masks: np.ndarray) -> np.ndarray:
     """What lies in that half of the picture, left or right, in which there is more of it."""
     right = np.arange(masks.shape[-1]) > masks.shape[-1] // 2
