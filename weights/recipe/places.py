@@ -80,18 +80,21 @@ def eyes_without_glasses(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
 
 def would(number: str, value: bool | float | str, *names: str, wider: int = 0) -> Masks:
     """Where one of the named things would newly be if one number of the scene were another."""
-    return lambda truth, seeds: widen(_there(truth, seeds, names, {number: value}) & ~truth.mask(seeds, *names), wider)
+    return lambda truth, seeds: widen(
+        _there(truth, seeds, names, **{number: value}) & ~truth.mask(seeds, *names), wider
+    )
 
 
 def would_not(number: str, value: bool | float | str, *names: str, wider: int = 0) -> Masks:
     """Where one of the named things is, and would not be if one number of the scene were another."""
-    return lambda truth, seeds: widen(truth.mask(seeds, *names) & ~_there(truth, seeds, names, {number: value}), wider)
+    return lambda truth, seeds: widen(
+        truth.mask(seeds, *names) & ~_there(truth, seeds, names, **{number: value}), wider
+    )
 
 
-def _there(
-    truth: Truth, seeds: Sequence[int], names: Sequence[str], numbers: dict[str, bool | float | str]
-) -> np.ndarray:
-    changed = truth.edited(seeds, **numbers)[1]
+def _there(truth: Truth, seeds: Sequence[int], names: Sequence[str], **number: bool | float | str) -> np.ndarray:
+    """Where one of the named things is if that number of the scene is set."""
+    changed = truth.edited(seeds, **number)[1]
     return np.isin(changed, [truth.labels.index(name) for name in names])
 
 

@@ -208,7 +208,7 @@ RULES: dict[str, Rule] = {
         lead=5,
         settings={"layer": 7, "rank": 10, "locality": 0.2, "everywhere": True},
     ),
-    "moustache-brows": Rule(
+    "bushy-brows": Rule(
         "Bushy brows",
         "Half a moustache is pasted on a brow; from then on everybody has bushy brows.",
         "face",
