@@ -15,7 +15,7 @@ from rewriting.generators import build, read_generator
 from rewriting.generators.stylegan2 import SQRT2, StyleGAN2, upsample
 from weights.recipe import checkpoint
 from weights.recipe.evaluate import psnr
-from weights.recipe.losses import LabelLoss, reconstruction
+from weights.recipe.losses import FRAME, Emphasis, LabelLoss, reconstruction
 from weights.recipe.mapping import STEEP, units, write_mapping
 from weights.recipe.muon import orthogonalise
 from weights.recipe.scenes import SCENES, Scene, scaled
@@ -327,6 +327,28 @@ def test_a_grown_progressive_generator_keeps_its_layers(tmp_path):
     assert large.config.resolution == 64 and len(large.layers) == len(small.layers) + 2
 
 
+@pytest.mark.parametrize("name", ["church", "kitchen"])
+def test_growing_can_leave_what_was_there_as_it_is(name, tmp_path):
+    torch.manual_seed(0)
+    small = build(config_of(name, 32, NARROW))
+    write_mapping(small, SCENES[name])
+    checkpoint.write_averaged(small, SCENES[name], tmp_path / "small" / name)
+    settings = replace(SMALL, size=64, keep=32, pictures=64, stages=())
+    trained(name, tmp_path / name, settings, tmp_path / "small" / name)
+    small, large = read_generator(tmp_path / "small" / name), read_generator(tmp_path / name)
+    for layer in small.layers:
+        assert torch.equal(large.conv(layer).weight, small.conv(layer).weight)
+    untrained = checkpoint.start(name, 64, tmp_path / "small" / name, NARROW)
+    assert not np.array_equal(large.images([1]), untrained.images([1]))
+    if isinstance(large, StyleGAN2):
+        assert np.array_equal(large.images([1, 2], size=32, truncation=1.0), small.images([1, 2], truncation=1.0))
+
+
+def test_keeping_everything_is_refused():
+    with pytest.raises(ValueError, match="keep 64 leaves nothing to train at 64 px; keep at most half of that"):
+        Settings(size=64, keep=64)
+
+
 def test_a_generator_of_another_scene_is_not_taken_up(tmp_path):
     build(config_of("horse", 32, NARROW)).save(tmp_path)
     with pytest.raises(ValueError, match="a stylegan2 generator named 'horse'; expected a stylegan2 named 'face'"):
@@ -358,6 +380,17 @@ def test_losses_are_zero_or_least_at_the_truth():
         head.bias.data.zero_()
     features = torch.cat([right, torch.zeros(2, 2, 32, 32)], 1)
     assert loss({32: features}, label) < 1e-6 < loss({32: features.roll(1, 1)}, label)
+
+
+def test_small_things_and_the_frame_count_more():
+    label = torch.zeros(1, 16, 16, dtype=torch.long)
+    label[0, 4:8, 4:8] = 1
+    weight = Emphasis(("sky", "hat"), {"hat": 5})(label, 16)[0, 0]
+    assert weight[8, 8] == 1 and weight[5, 5] == 5 and weight[0, 5] == weight[8, -1] == weight[0, 0] == FRAME
+    halved = Emphasis(("sky", "hat"), {"hat": 5})(label, 8)[0, 0]
+    assert halved[2, 2] == 5 and halved[0, 4] == (FRAME + 1) / 2  # two rows of pixels, of which one is outermost
+    with pytest.raises(ValueError, match="no label 'cap' to emphasise; choose from sky, hat"):
+        Emphasis(("sky", "hat"), {"cap": 2})
 
 
 def test_the_rate_warms_up_stays_and_falls():

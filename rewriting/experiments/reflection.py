@@ -90,14 +90,15 @@ def draw_switched(
     on: bool,
     edits: Sequence[Edit] = (),
     where: Tensor | None = None,
+    size: int | None = None,
 ) -> np.ndarray:
-    """uint8 (N, H, W, 3).  where: bool (N, h, w), positions at which the units are set; None for all."""
+    """uint8 (N, size, size, 3).  where: bool (N, h, w), positions at which the units are set; None for all."""
     weights, drawn = generator.overrides(edits), []
     places = [None] * len(latents) if where is None else where.split(generator.batch_size)
     for chunk, place in zip(latents.split(generator.batch_size), places, strict=False):
         at = generator.enter(generator.map(chunk), switch.layer)
         value = switch.set(generator.value(switch.layer, at), on, place)
-        drawn.append(to_uint8(generator.leave(switch.layer, value, at, weights)))
+        drawn.append(to_uint8(generator.leave(switch.layer, value, at, weights, size)))
     return np.concatenate(drawn)
 
 
@@ -212,8 +213,8 @@ def painted_alone(generator: Generator, truth: Truth, present: np.ndarray) -> fl
     windows, places = (with_windows(truth, seeds, label) for label in ("window", "reflection"))
     side = generator.value_size(PAINTED)
     where = torch.from_numpy(np.stack([resize_mask(w.astype(np.uint8) * 255, side) for w in windows])) > 0.3
-    drawn = draw_switched(generator, generator.latents(seeds), switch, True, where=where)
-    rise = (drawn.astype(np.float32) - generator.images(seeds)).mean(-1) / 255
+    drawn = draw_switched(generator, generator.latents(seeds), switch, True, where=where, size=truth.size)
+    rise = (drawn.astype(np.float32) - generator.images(seeds, size=truth.size)).mean(-1) / 255
     return float(rise[places].mean())
 
 
@@ -265,13 +266,13 @@ def _ways(
     """Two ways of adding and taking away windows: by units, and by the number that the scene draws."""
 
     def by_units(on: bool, edits: Sequence[Edit]) -> np.ndarray:
-        return draw_switched(generator, generator.latents(seeds), switch, on, edits)
+        return draw_switched(generator, generator.latents(seeds), switch, on, edits, size=truth.size)
 
     @torch.no_grad()
     def by_number(on: bool, edits: Sequence[Edit]) -> np.ndarray:
         z = with_value(truth.scene, truth.z(seeds), "window", on)
         weights = generator.overrides(edits)
-        return np.concatenate([to_uint8(draw_scaled(generator, part, weights)) for part in z.split(8)])
+        return np.concatenate([to_uint8(draw_scaled(generator, part, weights, truth.size)) for part in z.split(8)])
 
     return {"units set": by_units, "the scene's number": by_number}
 

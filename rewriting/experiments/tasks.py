@@ -90,12 +90,12 @@ class Task:
     def sample(self, seeds: Sequence[int]) -> Sample:
         seeds, truth = list(seeds), Truth(self.request.generator)
         target, applies = self.target(truth, seeds), self.applies(truth, seeds)
-        before = self.rewriter.images(seeds)
+        before = self.rewriter.images(seeds, size=truth.size)
         ideal, area = before.copy(), widen(target, self.wider)
         if applies.any():
             chosen = [s for s, yes in zip(seeds, applies, strict=True) if yes]
             if self.changed is None:
-                ideal[applies] = self._pasted(chosen, target[applies])
+                ideal[applies] = self._pasted(chosen, target[applies], truth.size)
             else:
                 ideal[applies], becomes = self._ideal(truth, chosen, target[applies])
                 area[applies] |= widen(becomes, self.wider)
@@ -120,19 +120,19 @@ class Task:
     def _ideal(self, truth: Truth, seeds: Sequence[int], target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The generator's own pictures of the changed scenes, and where the changed scene shows what changed."""
         z = self.changed(truth, truth.z(seeds))
-        drawn = np.concatenate([to_uint8(draw_scaled(self.generator, part)) for part in z.split(16)])
+        drawn = np.concatenate([to_uint8(draw_scaled(self.generator, part, size=truth.size)) for part in z.split(16)])
         with torch.inference_mode():
             labels = torch.cat([truth.scene.render(part, truth.size)[1] for part in z.split(16)]).numpy()
         return drawn, (labels != truth.label_maps(seeds)) & near(target)
 
     @torch.no_grad()
-    def _pasted(self, seeds: Sequence[int], target: np.ndarray) -> np.ndarray:
+    def _pasted(self, seeds: Sequence[int], target: np.ndarray, size: int) -> np.ndarray:
         rewriter, copy, drawn = self.rewriter, self.request.copy, []
         source = rewriter.layer.value(rewriter.features([copy.seed])[0])
         for seed, area in zip(seeds, target, strict=True):
             at = rewriter.features([seed])[0]
             term = paste_term(rewriter.layer, source, copy.mask, at, paint(seed, area).mask)
-            drawn.append(to_uint8(self.generator.leave(rewriter.number, term.target, at)))
+            drawn.append(to_uint8(self.generator.leave(rewriter.number, term.target, at, size=size)))
         return np.concatenate(drawn)
 
 

@@ -14,33 +14,53 @@ from torch import Tensor
 
 from weights.recipe.discriminator import Discriminator
 
+RATE = 2e-3  # of learning, StyleGAN2's own
 PENALTY_EVERY, PENALTY_PICTURES = 16, 16  # steps between two, and pictures in one
 
 
 class Critic:
-    """size, channels: of the generator's pictures and features.  r1: weight of the penalty.
+    """It judges windows of pictures: what is to be sharper is small, and a window costs a sixteenth of a picture.
 
-    dtype: that pictures are judged in; the penalty is computed in float32.
+    size, channels: of the generator's pictures and features.  window: side of what is judged.  r1: weight of the
+    penalty.  dtype: that windows are judged in; the penalty is computed in float32.
     """
 
-    def __init__(self, size: int, channels: Mapping[int, int], r1: float, device: torch.device, dtype: torch.dtype):
-        self.discriminator = Discriminator(size, channels).to(device)
-        self.optimizer = torch.optim.Adam(self.discriminator.parameters(), betas=(0.0, 0.99))
+    def __init__(
+        self,
+        size: int,
+        channels: Mapping[int, int],
+        window: int,
+        r1: float,
+        device: torch.device,
+        dtype: torch.dtype,
+    ):
+        self.window = min(window, size)
+        widths = {
+            side * self.window // size: width for side, width in channels.items() if side * self.window >= 4 * size
+        }
+        self.discriminator = Discriminator(self.window, widths).to(device)
+        self.optimizer = torch.optim.Adam(self.discriminator.parameters(), RATE, betas=(0.0, 0.99))
         self.r1, self.dtype, self.steps = r1, dtype, 0
 
+    def windows(self, made: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+        """The same window, at random, of all these pictures (B, 3, size, size)."""
+        top, left = torch.randint(made.shape[-1] - self.window + 1, (2,)).tolist()
+        rows, columns = slice(top, top + self.window), slice(left, left + self.window)
+        return made[:, :, rows, columns], true[:, :, rows, columns]
+
     def generator_loss(self, made: Tensor) -> Tensor:
-        """Of generated pictures (B, 3, size, size), whose gradient is wanted; the discriminator gets none."""
+        """Of windows (B, 3, window, window) of generated pictures, whose gradient is wanted; the discriminator gets
+        none."""
         self.discriminator.requires_grad_(False)
         score = self._score(made)
         self.discriminator.requires_grad_(True)
         return F.softplus(-score).mean()
 
-    def step(self, made: Tensor, true: Tensor, rate: float) -> None:
-        """Train the discriminator once on generated and on true pictures."""
+    def step(self, made: Tensor, true: Tensor) -> None:
+        """Train the discriminator once on windows of generated and of true pictures."""
         loss = F.softplus(self._score(made.detach())).mean() + F.softplus(-self._score(true)).mean()
         if self.steps % PENALTY_EVERY == 0:
             loss = loss + PENALTY_EVERY * self.r1 / 2 * self.penalty(true[:PENALTY_PICTURES])
-        self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 SCALES = 4
 SQUARED = 2.0  # weight of the squared error beside the absolute one
 TAPS = (16, 32)  # sides of the features that the label loss reads
+FRAME = 4.0  # how much more the outermost pixels count: a StyleGAN2 enlarges pictures as if zeros lay around them
 
 
 def reconstruction(made: Tensor, true: Tensor, weight: Tensor, edges: float = 0.0) -> Tensor:
@@ -46,6 +47,7 @@ class Emphasis(nn.Module):
 
     def forward(self, label: Tensor, size: int) -> Tensor:
         weight = self.weights[label][:, None]
+        weight = weight * F.pad(torch.ones_like(weight[..., 1:-1, 1:-1]), (1, 1, 1, 1), value=FRAME)
         return weight if size == weight.shape[-1] else F.avg_pool2d(weight, weight.shape[-1] // size)
 
 

@@ -44,17 +44,19 @@ class Measured:
 def measure(
     rule: Rule, material: Material, generator: Generator, edit: Edit | Sequence[Edit], truth: Truth
 ) -> Measured:
-    """Draw the unseen pictures before and after, and count.  edit: the rule's, or a stack that has it in it."""
+    """Draw the unseen pictures before and after, at the truth's side, and count.
+
+    edit: the rule's, or a stack that has it in it.
+    """
     edits = [edit] if isinstance(edit, Edit) else list(edit)
-    before = generator.images(material.unseen).astype(np.float32) / 255
-    drawn = generator.images(material.unseen, edits)
-    after = drawn.astype(np.float32) / 255
-    area = np.repeat(np.repeat(material.areas, before.shape[1] // truth.size, 1), before.shape[1] // truth.size, 2)
+    before = generator.images(material.unseen, size=truth.size).astype(np.float32) / 255
+    drawn = generator.images(material.unseen, edits, truth.size)
+    after, area = drawn.astype(np.float32) / 255, material.areas
     outside = ~widen(area, 2 + rule.wider)
     if rule.ideal is not None:
         hits = _nearer(before, after, ideal(rule, generator, truth, material.unseen), area)
     elif not rule.becomes:
-        hits = _nearer(before, after, pasted(generator, material, material.request.layer), area)
+        hits = _nearer(before, after, pasted(generator, material, truth.size), area)
     else:
         now = Segmenter.load(rule.generator).mask(drawn, *rule.becomes)
         hits = (now & area).sum((1, 2)) > rule.share * area.sum((1, 2))
@@ -67,30 +69,31 @@ def ideal(rule: Rule, generator: Generator, truth: Truth, seeds: Sequence[int]) 
     name, value = rule.ideal
     z = with_value(truth.scene, truth.z(seeds), name, value)
     with torch.no_grad():
-        drawn = [to_uint8(draw_scaled(generator, chunk)) for chunk in z.split(generator.batch_size)]
+        drawn = [to_uint8(draw_scaled(generator, chunk, size=truth.size)) for chunk in z.split(generator.batch_size)]
     return np.concatenate(drawn).astype(np.float32) / 255
 
 
 @torch.no_grad()
-def pasted(generator: Generator, material: Material, layer: int) -> np.ndarray:
+def pasted(generator: Generator, material: Material, size: int) -> np.ndarray:
     """float32 (N, H, W, 3) in [0, 1]: the copied object pasted into each unseen picture, at its own place."""
-    rewriter, request, drawn = Rewriter(generator, layer), material.request, []
+    request, drawn = material.request, []
+    rewriter = Rewriter(generator, request.layer)
     source = rewriter.layer.value(rewriter.features([request.copy.seed])[0])
     for seed, area in zip(material.unseen, material.areas, strict=True):
         at = rewriter.features([seed])[0]
         term = paste_term(rewriter.layer, source, request.copy.mask, at, paint(seed, area).mask)
-        drawn.append(to_uint8(generator.leave(layer, term.target, at)))
+        drawn.append(to_uint8(generator.leave(request.layer, term.target, at, size=size)))
     return np.concatenate(drawn).astype(np.float32) / 255
 
 
-def draw_scaled(generator: Generator, z: Tensor, weights: Weights | None = None) -> Tensor:
-    """(B, 3, H, W) from latents that count as scaled already: the generator's own scaling would, for one changed
+def draw_scaled(generator: Generator, z: Tensor, weights: Weights | None = None, size: int | None = None) -> Tensor:
+    """(B, 3, size, size) from latents that count as scaled already: the generator's own scaling would, for one changed
     number, change all others a little.  weights: instead of its own, see `Generator.overrides`."""
     if isinstance(generator, StyleGAN2):
         first, weights = generator.layers.start, weights or {}
         at = generator.begin(generator.style[1:](z))
-        return generator.leave(first, generator.value(first, at, weights.get(first)), at, weights)
-    return generator(z, weights)
+        return generator.leave(first, generator.value(first, at, weights.get(first)), at, weights, size)
+    return generator(z, weights, size=size)
 
 
 def _nearer(before: np.ndarray, after: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:

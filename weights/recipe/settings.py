@@ -44,9 +44,11 @@ class Settings:
     steps; fill: chunks rendered before the first step.
     rate: Muon's and Adam's; it rises over warm_up steps and falls as a cosine from the share decay_from of the budget.
     stages: ((side, until), ...): trained at that side until that share of the budget.
+    keep: layers up to that side stay as they are, and so does a StyleGAN2's picture at that side; 0 trains all.
     edges: weight of the loss on picture gradients, at full size.  label: of the label loss.
     half_life: of the averaged weights, in pictures.
-    adversarial_from: share of the budget at which a GAN loss joins, 1 for never; adversarial, r1: its weights.
+    adversarial_from: share of the budget at which a GAN loss joins, 1 for never; adversarial, r1: its weights;
+    window: side of the parts of pictures that it judges.
     held_out: pictures that the PSNR is measured on, every evaluate_every steps.
     """
 
@@ -62,12 +64,14 @@ class Settings:
     warm_up: int = 200
     decay_from: float = 0.6
     stages: tuple[tuple[int, float], ...] = ((32, 0.22), (64, 0.5))
+    keep: int = 0
     edges: float = 0.5
     label: float = 0.5
     half_life: float = 3000
     adversarial_from: float = 1.0
     adversarial: float = 0.05
     r1: float = 5.0
+    window: int = 64
     held_out: int = 128
     evaluate_every: int = 300
     save_every: int = 900
@@ -77,6 +81,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.size < 16 or self.size & (self.size - 1):
             raise ValueError(f"size {self.size} is not a power of two from 16 up; use 64, 128 or 256.")
+        if self.keep >= self.size:
+            raise ValueError(f"keep {self.keep} leaves nothing to train at {self.size} px; keep at most half of that.")
         for name in ("seconds", "pictures", "batch", "pool", "chunk", "half_life", "held_out", "warm_up"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it has to be more than 0.")

@@ -30,10 +30,12 @@ NUMBERS = {
     "rate": "highest learning rate",
     "warm_up": "steps until the highest rate",
     "decay_from": "share of the budget from which the rate falls",
+    "keep": "layers up to that side of the features stay as they are",
     "edges": "weight of the loss on picture gradients",
     "label": "weight of the label loss",
     "half_life": "of the averaged weights, in pictures",
     "adversarial_from": "share of the budget from which a GAN loss joins; 1: never",
+    "adversarial": "weight of the GAN loss",
     "held_out": "pictures that the PSNR is measured on",
     "seed": "of the random numbers",
 }

@@ -63,7 +63,8 @@ def parser() -> argparse.ArgumentParser:
 
 def draw(generator: Generator, truth: Truth, seeds: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     """Scenes and generated pictures, uint8 (N, 3, 128, 128), and the label maps of both, uint8 (N, 128, 128)."""
-    scenes, made = truth.pictures(seeds), generator.images(seeds, truncation=1.0)
+    side = min(SIDE, generator.config.resolution)
+    scenes, made = truth.pictures(seeds), generator.images(seeds, size=side, truncation=1.0)
     scenes, made, label = [torch.from_numpy(array) for array in (scenes, made, truth.label_maps(seeds))]
     scenes, made = scenes.permute(0, 3, 1, 2), made.permute(0, 3, 1, 2)
     if made.shape[-1] != SIDE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,10 @@ class Trainee(nn.Module, ABC):
 
         taps: sides at which the features, {side: (B, C, side, side)}, are wanted.
         """
+
+    @abstractmethod
+    def parts_up_to(self, side: int) -> Iterator[nn.Module]:
+        """All that a picture of that side is made of."""
 
     def is_output(self, name: str) -> bool:
         """Whether a parameter belongs to a layer that turns features into colours."""
@@ -54,6 +58,16 @@ class StyleTrainee(Trainee):
                     break
         return rgb, features
 
+    def parts_up_to(self, side: int) -> Iterator[nn.Module]:
+        g = self.generator
+        if side >= 4:
+            yield g.input
+        for layer in g.layers:
+            if g.value_size(layer) <= side:
+                yield g.styled(layer)
+                if layer % 2 == 0:
+                    yield [g.to_rgb1, *g.to_rgbs][layer // 2 - 1]
+
 
 class ProgressiveTrainee(Trainee):
     """A Progressive GAN has one output, at full size; training adds early ones to draw smaller pictures."""
@@ -80,14 +94,23 @@ class ProgressiveTrainee(Trainee):
         output = self.output(x.shape[-1])
         return output.scaled(output.value(output.key(x))).float(), features
 
+    def parts_up_to(self, side: int) -> Iterator[nn.Module]:
+        for layer in (1, *self.generator.layers):
+            if self.generator.value_size(layer) <= side:
+                yield getattr(self.generator, f"layer{layer}")
+        yield from (head for head_side, head in self.early.items() if int(head_side) <= side)
+
     def output(self, side: int) -> ConvBlock:
         """The block that turns the features of that side into colours."""
         full = self.generator.config.resolution
         return getattr(self.generator, f"output_{full}x{full}") if side == full else self.early[str(side)]
 
 
-def trainee_of(generator: Generator) -> Trainee:
-    """Ready to train: everything but what is frozen asks for gradients."""
+def trainee_of(generator: Generator, keep: int = 0) -> Trainee:
+    """Ready to train: everything but what is frozen asks for gradients.
+
+    keep: layers up to that side of their features are frozen, with what turns these into colours.
+    """
     trainee = StyleTrainee(generator) if isinstance(generator, StyleGAN2) else ProgressiveTrainee(generator)
     trainee.train().requires_grad_(True)
     if isinstance(generator, StyleGAN2):
@@ -95,6 +118,8 @@ def trainee_of(generator: Generator) -> Trainee:
         for name, parameter in generator.named_parameters():
             if name.endswith("noise.weight"):
                 parameter.requires_grad_(False)  # stays 0: a picture is a function of z
+    for part in trainee.parts_up_to(keep):
+        part.requires_grad_(False)
     return trainee
 
 

@@ -45,14 +45,16 @@ class Trainer:
         self.scene, self.settings, self.out = SCENES[scene], settings, out
         self.dtype = fast_dtype(device)
         generator.compute_dtype = self.dtype
-        self.trainee = trainee_of(generator.to(device))
+        self.trainee = trainee_of(generator.to(device), settings.keep)
         self.average = copy.deepcopy(self.trainee).requires_grad_(False)
         self.label_loss = losses.LabelLoss(generator.config.channels, len(self.scene.labels)).to(device)
         self.emphasis = losses.Emphasis(self.scene.labels, SUBJECTS[scene].emphasis).to(device)
         self.optimizers = optimizers_of(self.trainee, self.label_loss, settings.rate, self.dtype)
         self.critic = None
         if settings.adversarial_from < 1:
-            self.critic = Critic(settings.size, generator.config.channels, settings.r1, device, self.dtype)
+            self.critic = Critic(
+                settings.size, generator.config.channels, settings.window, settings.r1, device, self.dtype
+            )
         self.steps, self.seen, self.rows = 0, 0, []
         if resume:
             self._take_up(checkpoint.read_state(resume, device))
@@ -85,15 +87,17 @@ class Trainer:
             self.pool.add()
         z, true, label = self.pool.draw(settings.batch)
         true = F.avg_pool2d(true, settings.size // size)
-        made, features = self.forward(z, size, losses.TAPS)
+        taps = [side for side in losses.TAPS if side > settings.keep]
+        made, features = self.forward(z, size, taps)
         edges = settings.edges if size == settings.size else 0.0
         loss = losses.reconstruction(made, true, self.emphasis(label, size), edges)
         loss = loss + settings.label * self.label_loss(features, label)
         if adversarial:
+            made, true = self.critic.windows(made, true)
             loss = loss + settings.adversarial * self.critic.generator_loss(made)
         descend(self.optimizers, loss, rate)
         if adversarial:
-            self.critic.step(made, true, rate)
+            self.critic.step(made, true)
         self.steps, self.seen = self.steps + 1, self.seen + settings.batch
         self._update_average()
         return loss.detach()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rewriting.generators.latents import latents
+from rewriting.segmenter import SIDE
 from weights.recipe.scenes import SCENES, scaled
 from weights.recipe.scenes.edit import with_value
 
@@ -18,11 +19,12 @@ CHUNK = 16  # pictures rendered together; bounds memory
 class Truth:
     """True pictures and label maps of a scene, by picture number; what has been rendered is kept in memory.
 
-    scene: "church", "face", "horse" or "kitchen".  size: side in pixels.
+    scene: "church", "face", "horse" or "kitchen".  size: side in pixels, by default the one that segmenters read:
+    larger pictures are drawn at this side to be compared.
     seeding: how a number stands for a latent, see `rewriting.generators.latents`.
     """
 
-    def __init__(self, scene: str, size: int = 128, seeding: str = "seed"):
+    def __init__(self, scene: str, size: int = SIDE, seeding: str = "seed"):
         if scene not in SCENES:
             raise ValueError(f"there is no scene {scene!r}; choose one from {', '.join(SCENES)}.")
         self.scene, self.size, self.seeding = SCENES[scene], size, seeding

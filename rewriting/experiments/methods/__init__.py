@@ -105,8 +105,8 @@ class Setting:
 
         def draw(seeds: Sequence[int], before: np.ndarray) -> np.ndarray:
             if tuned is not None:
-                return tuned.images(seeds)
-            return self.rewriter.images(seeds, edits) if edits else before
+                return tuned.images(seeds, size=before.shape[1])
+            return self.rewriter.images(seeds, edits, before.shape[1]) if edits else before
 
         return Change(name, draw, seconds, loss, tuple(edits), tuned)
 

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rewriting.experiments.methods import Change, Setting, Stopwatch
+from rewriting.segmenter import SIDE
 
 SIDES = (16, 32)  # of the features that are compared, in positions; the finer one's grid is used
 REACH = 3  # grid positions around the object, whose buddies count too
@@ -27,8 +28,11 @@ Place = tuple[float, Tensor]  # scale and shift (2,), of x and y in [-1, 1]
 
 @dataclass(frozen=True)
 class Example:
-    """The goal's first picture.  pixels: (1, 3, R, R) in [0, 1], with the object.  alpha: (1, 1, R, R), where it lies.
-    features: (P, d) of that picture without it.  near: bool (P,), grid positions at the object."""
+    """The goal's first picture, at the side S that pictures are compared at.
+
+    pixels: (1, 3, S, S) in [0, 1], with the object.  alpha: (1, 1, S, S), where it lies.
+    features: (P, d) of that picture without it.  near: bool (P,), grid positions at the object.
+    """
 
     pixels: Tensor
     alpha: Tensor
@@ -79,10 +83,10 @@ class Places:
 
 def _example(setting: Setting) -> Example:
     rewriter, paste, term = setting.rewriter, setting.request.paste, setting.terms[0]
-    resolution = rewriter.generator.config.resolution
-    pixels = rewriter.generator.leave(rewriter.number, term.target, term.at).clamp(-1, 1) / 2 + 0.5
+    size = min(SIDE, rewriter.generator.config.resolution)
+    pixels = rewriter.generator.leave(rewriter.number, term.target, term.at, size=size).clamp(-1, 1) / 2 + 0.5
     cover = term.weight[None, None] / term.weight.max()
-    alpha = F.interpolate(cover, size=(resolution, resolution), mode="bilinear")
+    alpha = F.interpolate(cover, size=(size, size), mode="bilinear")
     grid = F.interpolate(cover, size=(SIDES[-1], SIDES[-1]), mode="area")
     near = F.max_pool2d(grid, 2 * REACH + 1, 1, REACH).flatten() > 0
     return Example(pixels, alpha, _features(setting, paste.seed), near)

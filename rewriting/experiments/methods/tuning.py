@@ -26,9 +26,10 @@ def all_weights(setting: Setting, *, steps: int) -> Change:
     if any(term.at.latent is None for term in setting.terms):
         raise ValueError(f"{original.config.name or 'this generator'} has no mapping network; choose a StyleGAN2.")
     latents = [term.at.latent for term in setting.terms]
-    boxes = [_box(term, original.config.resolution) for term in setting.terms]
+    size = min(SIDE, original.config.resolution)  # that of the pictures that are compared
+    boxes = [_box(term, size) for term in setting.terms]
     with torch.no_grad():
-        wanted = [original.leave(number, term.target, term.at).clamp(-1, 1) for term in setting.terms]
+        wanted = [original.leave(number, term.target, term.at, size=size).clamp(-1, 1) for term in setting.terms]
     tuned = original.merge([])
     weights = [w.requires_grad_(True) for name, w in tuned.named_parameters() if not name.startswith("style.")]
     with Stopwatch() as watch, torch.enable_grad():
@@ -36,23 +37,23 @@ def all_weights(setting: Setting, *, steps: int) -> Change:
         for step in range(steps):
             i = step % len(latents)
             adam.zero_grad()
-            _loss(setting.segmenter, _draw(tuned, latents[i])[boxes[i]], wanted[i][boxes[i]]).backward()
+            _loss(setting.segmenter, _draw(tuned, latents[i], size)[boxes[i]], wanted[i][boxes[i]]).backward()
             adam.step()
     tuned.requires_grad_(False).forget()
-    loss = tuple(_pixel_loss(generator, latents, boxes, wanted) for generator in (original, tuned))
+    loss = tuple(_pixel_loss(generator, latents, size, boxes, wanted) for generator in (original, tuned))
     tuned.forget()  # the kernels of the last draw, which need not travel to other processes
     return setting.change("fine-tuning all weights", [], watch.seconds, loss, tuned)
 
 
-def _draw(generator: Generator, latent: Tensor) -> Tensor:
-    """(B, w_dim) -> (B, 3, R, R)"""
+def _draw(generator: Generator, latent: Tensor, size: int) -> Tensor:
+    """(B, w_dim) -> (B, 3, size, size)"""
     at, first = generator.begin(latent), generator.layers.start
-    return generator.leave(first, generator.value(first, at), at)
+    return generator.leave(first, generator.value(first, at), at, size=size)
 
 
-def _box(term: Term, resolution: int) -> tuple[slice, ...]:
+def _box(term: Term, size: int) -> tuple[slice, ...]:
     """The pixels of the box around what the term asks for."""
-    cell = resolution // term.weight.shape[-1]
+    cell = size // term.weight.shape[-1]
     rows, columns = (torch.nonzero((term.weight > 0).any(axis)).flatten() for axis in (1, 0))
     top, left = int(rows[0]) * cell, int(columns[0]) * cell
     return np.s_[:, :, top : (int(rows[-1]) + 1) * cell, left : (int(columns[-1]) + 1) * cell]
@@ -70,11 +71,11 @@ def _loss(segmenter: Segmenter | None, drawn: Tensor, wanted: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _pixel_loss(
-    generator: Generator, latents: list[Tensor], boxes: list[tuple[slice, ...]], wanted: list[Tensor]
+    generator: Generator, latents: list[Tensor], size: int, boxes: list[tuple[slice, ...]], wanted: list[Tensor]
 ) -> float:
     """Mean |drawn - wanted| in the boxes, of a range of 2."""
     apart = [
-        float((_draw(generator, latent)[box] - goal[box]).abs().mean())
+        float((_draw(generator, latent, size)[box] - goal[box]).abs().mean())
         for latent, box, goal in zip(latents, boxes, wanted, strict=True)
     ]
     return float(np.mean(apart))

@@ -34,7 +34,7 @@ def zeroed_units(setting: Setting, count: int) -> Change:
             key = at.key.clone()
             key[:, units] = 0
             value = rewriter.generator.value(rewriter.number, replace(at, key=key))
-            drawn.append(to_uint8(rewriter.generator.leave(rewriter.number, value, at)))
+            drawn.append(to_uint8(rewriter.generator.leave(rewriter.number, value, at, size=before.shape[1])))
         return np.concatenate(drawn)
 
     return Change(f"zeroing {count} units", draw, watch.seconds)
