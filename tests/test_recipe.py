@@ -319,12 +319,13 @@ def test_a_grown_style_generator_draws_the_small_picture_enlarged(tmp_path):
     assert large.to_rgbs[-1].conv.weight.abs().max() == 0 and large.convs[-1].conv.weight.abs().max() > 0
 
 
-def test_a_grown_progressive_generator_keeps_its_layers(tmp_path):
-    small = build(config_of("kitchen", 32, NARROW))
+def test_a_grown_progressive_generator_keeps_its_layers_and_its_description(tmp_path):
+    small = build(replace(config_of("kitchen", 32, NARROW), description="Kitchens."))
     small.save(tmp_path)
     large = checkpoint.start("kitchen", 64, tmp_path, NARROW)
     assert all(torch.equal(large.conv(n).weight, small.conv(n).weight) for n in small.layers)
     assert large.config.resolution == 64 and len(large.layers) == len(small.layers) + 2
+    assert large.config.description == "Kitchens."
 
 
 @pytest.mark.parametrize("name", ["church", "kitchen"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def start(scene: str, size: int, folder: Path | None = None, channels: Mapping[i
             f"the {scene} scene has {SCENES[scene].z_dim}, and {size} px were asked for."
         )
     if config.resolution < size:
-        generator = grown(generator, build(config_of(scene, size, {**(channels or {}), **config.channels})))
+        widths = config_of(scene, size, {**(channels or {}), **config.channels}).channels
+        generator = grown(generator, build(replace(config, resolution=size, channels=widths)))
     if isinstance(generator, StyleGAN2):
         write_mapping(generator, SCENES[scene])  # undoes the rounding of the file
     return generator

@@ -25,7 +25,7 @@ from weights.recipe.trainee import Trainee, trainee_of
 log = logging.getLogger(__name__)
 SEED = 99  # of the held-out latents
 CHUNK = 16
-ROWS, COLUMNS, SIDE = 4, 6, 128  # of the sheet: pairs, and pixels of a picture
+ROWS, COLUMNS = 4, 6  # of the sheet: pairs
 
 
 class HeldOut:
@@ -53,10 +53,11 @@ class HeldOut:
     def sheet(self, trainee: Trainee, size: int) -> Image.Image:
         """Pairs: a true picture, and to the right of it the generated one."""
         n = min(ROWS * COLUMNS, len(self.z) // COLUMNS * COLUMNS) or len(self.z)
-        pairs = torch.stack([_sized(self.true[:n]), _sized(self._draw(trainee, self.z[:n], size))], 1)
+        side, drawn = self.true.shape[-1], self._draw(trainee, self.z[:n], size)
+        pairs = torch.stack([self.true[:n], F.interpolate(drawn, size=(side, side), mode="bilinear")], 1).clamp(0, 1)
         columns = min(n, COLUMNS)
-        grid = pairs.reshape(-1, columns, 2, 3, SIDE, SIDE).permute(0, 4, 1, 2, 5, 3).cpu()
-        array = (grid.reshape(-1, 2 * columns * SIDE, 3) * 255).round().to(torch.uint8).numpy()
+        grid = pairs.reshape(-1, columns, 2, 3, side, side).permute(0, 4, 1, 2, 5, 3).cpu()
+        array = (grid.reshape(-1, 2 * columns * side, 3) * 255).round().to(torch.uint8).numpy()
         return Image.fromarray(np.ascontiguousarray(array))
 
     def _draw(self, trainee: Trainee, z: Tensor, size: int) -> Tensor:
@@ -69,10 +70,6 @@ class HeldOut:
 def psnr(made: Tensor, true: Tensor) -> Tensor:
     """Of pictures (B, 3, H, W) on [0, 1]: (B,), in dB."""
     return -10 * torch.log10((made - true).square().mean((1, 2, 3)).clamp_min(1e-10))
-
-
-def _sized(pictures: Tensor) -> Tensor:
-    return F.interpolate(pictures, size=(SIDE, SIDE), mode="bilinear", antialias=True).clamp(0, 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
