@@ -149,9 +149,9 @@ def test_a_rule_is_painted_changed_and_kept(browser: Browser, url: str, tmp_path
         sheet = visitor.save("#save-sheet", tmp_path)
         walk = visitor.save("#save-walk", tmp_path)
     with Image.open(sheet) as picture:
-        assert picture.format == "PNG" and picture.width == 6 * 128 + 5 * 4
+        assert picture.format == "PNG" and picture.width == 6 * 256 + 5 * 4
     with Image.open(walk) as moving:
-        assert moving.format == "WEBP" and moving.n_frames > 8 and moving.size == (256, 128)
+        assert moving.format == "WEBP" and moving.n_frames > 8 and moving.size == (512, 256)
     (tmp_path / "edit").mkdir()
     unpack(edit, tmp_path / "edit")
     assert [one.name for one in EditStack.load(tmp_path / "edit")] == ["Rule 1", "Rule 2"]

@@ -72,7 +72,7 @@ def run(
             for precision in dict.fromkeys((torch.float32, fast_dtype(chosen))):
                 yield from drawing(generator, precision)
         if "moments" in only:
-            yield moments(generator)
+            yield moments(generator, pictures=1000 if generator is generators[0] else 100)
     if "search" in only:
         yield from searching(generators[0])
     if "app" in only:
@@ -139,10 +139,9 @@ def drawing(generator: StyleGAN2, precision: torch.dtype) -> Iterator[Row]:
 
 
 @torch.no_grad()
-def moments(generator: StyleGAN2, layer: int = 8, pictures: int = 1000, few: int = 8) -> Row:
-    """C of a layer over 1000 pictures (100 at full size), against drawing whole pictures and adding one outer product
-    a position, of which a few pictures are measured and the rest reckoned."""
-    pictures = pictures if generator.config.resolution <= 128 else pictures // 10
+def moments(generator: StyleGAN2, *, pictures: int, layer: int = 8, few: int = 8) -> Row:
+    """C of a layer, against drawing whole pictures and adding one outer product a position, of which a few pictures
+    are measured and the rest reckoned."""
     ours = once(lambda: memory.second_moments(generator, [layer], samples=pictures))
     z = generator.latents(range(few), "row")
     straightforward.draw(generator, z[:1])
