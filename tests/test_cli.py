@@ -123,7 +123,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     names = runpy.run_path("code.py")
     before, after, _ = map(float, capsys.readouterr().out.split())
     assert after < before
-    assert names["before"].shape == names["after"].shape == (6, 128, 128, 3)
+    assert names["before"].shape == names["after"].shape == (6, 256, 256, 3)
     assert not np.array_equal(names["before"], names["after"])
     assert not np.array_equal(names["after"], names["opposite"])
     assert np.array_equal(load_generator(tmp_path / "my-model").images(range(6)), names["after"])
