@@ -22,9 +22,10 @@ def sheet(rows: Sequence[Sequence[Cell]], *, headings: Sequence[str] = (), sides
     that follows a named one stays nearer to it.
     """
     height, width = next(cell for row in rows for cell in row if cell is not None).shape[:2]
-    font = ImageFont.load_default(TEXT)
+    letter = max(TEXT, width // 10)  # legible where the sheet is shown reduced
+    font = ImageFont.load_default(letter)
     left = max((round(font.getlength(side)) for side in sides), default=0) + (3 * GAP if sides else GAP)
-    top = TEXT + 2 * GAP if headings else GAP
+    top = letter + 2 * GAP if headings else GAP
     columns = max(len(row) for row in rows)
     page = Image.new("RGB", (left + columns * (width + GAP), top + len(rows) * (height + GAP)), PAPER)
     draw = ImageDraw.Draw(page)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 SCALES = 4
 SQUARED = 2.0  # weight of the squared error beside the absolute one
 TAPS = (16, 32)  # sides of the features that the label loss reads
-FRAME = 16.0  # how much more the outermost pixels count: a StyleGAN2 enlarges pictures as if zeros lay around them
+FRAME = 4.0  # how much more the outermost pixels count: a StyleGAN2 enlarges pictures as if zeros lay around them
 
 
 def reconstruction(made: Tensor, true: Tensor, weight: Tensor, edges: float = 0.0) -> Tensor:
