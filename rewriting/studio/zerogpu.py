@@ -34,7 +34,7 @@ from rewriting.studio.session import Numbering
 
 log = logging.getLogger(__name__)
 
-WORTH = 256  # pixels of a picture from which the GPU is worth the wait
+WORTH = 10_000_000  # weights of a generator from which the GPU is worth the wait: 4 million are bundled
 MEASURING = 30  # seconds for second moments that do not come with a generator
 
 
@@ -116,7 +116,8 @@ def solved(generator: Generator, request: Request) -> Edit | None:
 
 def worth_it(generator: Generator) -> bool:
     """Whether the GPU is asked for this generator."""
-    return present() and generator.config.resolution >= WORTH and _place(generator) is not None
+    weights = sum(weight.numel() for weight in generator.parameters())
+    return present() and weights >= WORTH and _place(generator) is not None
 
 
 def _place(generator: Generator) -> Place | None:
