@@ -14,6 +14,7 @@ from torch import Tensor
 from rewriting.generators import build, read_generator
 from rewriting.generators.stylegan2 import SQRT2, StyleGAN2, upsample
 from weights.recipe import checkpoint
+from weights.recipe.critic import Critic
 from weights.recipe.evaluate import psnr
 from weights.recipe.losses import FRAME, Emphasis, LabelLoss, reconstruction
 from weights.recipe.mapping import STEEP, units, write_mapping
@@ -381,6 +382,17 @@ def test_losses_are_zero_or_least_at_the_truth():
         head.bias.data.zero_()
     features = torch.cat([right, torch.zeros(2, 2, 32, 32)], 1)
     assert loss({32: features}, label) < 1e-6 < loss({32: features.roll(1, 1)}, label)
+
+
+def test_the_critic_judges_the_same_window_of_what_is_made_and_what_is_true():
+    torch.manual_seed(0)
+    critic = Critic(64, NARROW, 16, 5.0, torch.device("cpu"), torch.float32)
+    picture = torch.rand(4, 3, 64, 64)
+    made, true = critic.windows(picture, picture + 1)
+    assert made.shape == (4, 3, 16, 16) and torch.equal(made + 1, true)
+    assert len({float(critic.windows(picture, picture)[0].sum()) for _ in range(8)}) > 1  # not always the same one
+    assert critic.generator_loss(made).isfinite()
+    assert torch.equal(Critic(16, NARROW, 64, 5.0, torch.device("cpu"), torch.float32).windows(made, true)[0], made)
 
 
 def test_small_things_and_the_frame_count_more():

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from rewriting import Request, Rewriter, load_generator, processes
 from rewriting.generators import Generator, to_uint8
-from rewriting.goal import paste_term
 from rewriting.segmenter import Segmenter
-from weights.recipe.material import paint, prepare
-from weights.recipe.measure import draw_scaled
+from weights.recipe.material import prepare
+from weights.recipe.measure import draw_scaled, pasted
 from weights.recipe.places import mouth_of, one_tree, seen, widen
 from weights.recipe.rules import RULES, Rule
 from weights.recipe.scenes.edit import with_value
@@ -95,7 +94,7 @@ class Task:
         if applies.any():
             chosen = [s for s, yes in zip(seeds, applies, strict=True) if yes]
             if self.changed is None:
-                ideal[applies] = self._pasted(chosen, target[applies], truth.size)
+                ideal[applies] = pasted(self.rewriter, self.request.copy, chosen, target[applies], truth.size)
             else:
                 ideal[applies], becomes = self._ideal(truth, chosen, target[applies])
                 area[applies] |= widen(becomes, self.wider)
@@ -124,16 +123,6 @@ class Task:
         with torch.inference_mode():
             labels = torch.cat([truth.scene.render(part, truth.size)[1] for part in z.split(16)]).numpy()
         return drawn, (labels != truth.label_maps(seeds)) & near(target)
-
-    @torch.no_grad()
-    def _pasted(self, seeds: Sequence[int], target: np.ndarray, size: int) -> np.ndarray:
-        rewriter, copy, drawn = self.rewriter, self.request.copy, []
-        source = rewriter.layer.value(rewriter.features([copy.seed])[0])
-        for seed, area in zip(seeds, target, strict=True):
-            at = rewriter.features([seed])[0]
-            term = paste_term(rewriter.layer, source, copy.mask, at, paint(seed, area).mask)
-            drawn.append(to_uint8(self.generator.leave(rewriter.number, term.target, at, size=size)))
-        return np.concatenate(drawn)
 
 
 def near(target: np.ndarray, pixels: int = 10) -> np.ndarray:

@@ -227,6 +227,10 @@ class StyleGAN2(Generator):
     def styled(self, layer: int) -> StyledConv:
         return self.conv1 if self.check_layer(layer) == 2 else self.convs[layer - 3]
 
+    def to_rgb(self, layer: int) -> ToRGB:
+        """What adds the second layer of a resolution, which has an even number, to the picture."""
+        return self.to_rgb1 if layer == 2 else self.to_rgbs[layer // 2 - 2]
+
     def noise(self, layer: int) -> Tensor | None:
         """(1, 1, h', w'), the layer's fixed noise, or None."""
         return getattr(self.noises, f"noise_{layer - 2}") if self.config.noise else None
@@ -252,5 +256,4 @@ class StyleGAN2(Generator):
         """The second layer of each resolution adds to the picture."""
         if layer % 2:
             return rgb
-        to_rgb = self.to_rgb1 if layer == 2 else self.to_rgbs[layer // 2 - 2]
-        return to_rgb(value, latent, rgb)
+        return self.to_rgb(layer)(value, latent, rgb)

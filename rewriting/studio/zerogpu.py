@@ -116,8 +116,11 @@ def solved(generator: Generator, request: Request) -> Edit | None:
 
 def worth_it(generator: Generator) -> bool:
     """Whether the GPU is asked for this generator."""
-    weights = sum(weight.numel() for weight in generator.parameters())
-    return present() and weights >= WORTH and _place(generator) is not None
+    return present() and _weights(generator) >= WORTH and _place(generator) is not None
+
+
+def _weights(generator: Generator) -> int:
+    return sum(weight.numel() for weight in generator.parameters())
 
 
 def _place(generator: Generator) -> Place | None:

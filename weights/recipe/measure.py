@@ -20,6 +20,7 @@ from rewriting.generators import Generator, to_uint8
 from rewriting.generators.base import Weights
 from rewriting.generators.stylegan2 import StyleGAN2
 from rewriting.goal import paste_term
+from rewriting.request import Region
 from rewriting.rewriter import Rewriter
 from rewriting.segmenter import Segmenter
 from weights.recipe.material import Material, paint
@@ -56,7 +57,9 @@ def measure(
     if rule.ideal is not None:
         hits = _nearer(before, after, ideal(rule, generator, truth, material.unseen), area)
     elif not rule.becomes:
-        hits = _nearer(before, after, pasted(generator, material, truth.size), area)
+        rewriter, copy = Rewriter(generator, material.request.layer), material.request.copy
+        wished = pasted(rewriter, copy, material.unseen, area, truth.size).astype(np.float32) / 255
+        hits = _nearer(before, after, wished, area)
     else:
         now = Segmenter.load(rule.generator).mask(drawn, *rule.becomes)
         hits = (now & area).sum((1, 2)) > rule.share * area.sum((1, 2))
@@ -74,16 +77,17 @@ def ideal(rule: Rule, generator: Generator, truth: Truth, seeds: Sequence[int]) 
 
 
 @torch.no_grad()
-def pasted(generator: Generator, material: Material, size: int) -> np.ndarray:
-    """float32 (N, H, W, 3) in [0, 1]: the copied object pasted into each unseen picture, at its own place."""
-    request, drawn = material.request, []
-    rewriter = Rewriter(generator, request.layer)
-    source = rewriter.layer.value(rewriter.features([request.copy.seed])[0])
-    for seed, area in zip(material.unseen, material.areas, strict=True):
+def pasted(rewriter: Rewriter, copy: Region, seeds: Sequence[int], areas: np.ndarray, size: int) -> np.ndarray:
+    """uint8 (N, size, size, 3): the copied object pasted by hand into each picture, at its own place.
+
+    areas: bool (N, H, W), the places.
+    """
+    source, drawn = rewriter.layer.value(rewriter.features([copy.seed])[0]), []
+    for seed, area in zip(seeds, areas, strict=True):
         at = rewriter.features([seed])[0]
-        term = paste_term(rewriter.layer, source, request.copy.mask, at, paint(seed, area).mask)
-        drawn.append(to_uint8(generator.leave(request.layer, term.target, at, size=size)))
-    return np.concatenate(drawn).astype(np.float32) / 255
+        term = paste_term(rewriter.layer, source, copy.mask, at, paint(seed, area).mask)
+        drawn.append(to_uint8(rewriter.generator.leave(rewriter.number, term.target, at, size=size)))
+    return np.concatenate(drawn)
 
 
 def draw_scaled(generator: Generator, z: Tensor, weights: Weights | None = None, size: int | None = None) -> Tensor:

@@ -51,7 +51,7 @@ class StyleTrainee(Trainee):
             x = g.styled(layer).value(key, style)
             side = x.shape[-1]
             if layer % 2 == 0:
-                rgb = [g.to_rgb1, *g.to_rgbs][layer // 2 - 1](x, latent, rgb)
+                rgb = g.to_rgb(layer)(x, latent, rgb)
                 if side in taps:
                     features[side] = x
                 if side == size:
@@ -66,7 +66,7 @@ class StyleTrainee(Trainee):
             if g.value_size(layer) <= side:
                 yield g.styled(layer)
                 if layer % 2 == 0:
-                    yield [g.to_rgb1, *g.to_rgbs][layer // 2 - 1]
+                    yield g.to_rgb(layer)
 
 
 class ProgressiveTrainee(Trainee):

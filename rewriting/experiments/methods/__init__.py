@@ -17,7 +17,7 @@ from rewriting.generators.base import LayerEdit
 from rewriting.goal import Term
 from rewriting.request import Request
 from rewriting.rewriter import Rewriter
-from rewriting.segmenter import Segmenter
+from rewriting.segmenter import SIDE, Segmenter
 
 LEAST = 20  # pixels from which a thing counts as seen
 Draw = Callable[[Sequence[int], np.ndarray], np.ndarray]
@@ -63,6 +63,11 @@ class Setting:
         if self.segmenter is None:
             return np.ones(len(pictures), bool)
         return self.segmenter.mask(pictures, *self.things).sum((1, 2)) >= LEAST
+
+    @property
+    def size(self) -> int:
+        """Side at which pictures are compared, in pixels: the segmenters', or the generator's if that is smaller."""
+        return min(SIDE, self.rewriter.generator.config.resolution)
 
     @cached_property
     def terms(self) -> list[Term]:

@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rewriting.experiments.methods import Change, Setting, Stopwatch
-from rewriting.segmenter import SIDE
 
 SIDES = (16, 32)  # of the features that are compared, in positions; the finer one's grid is used
 REACH = 3  # grid positions around the object, whose buddies count too
@@ -83,7 +82,7 @@ class Places:
 
 def _example(setting: Setting) -> Example:
     rewriter, paste, term = setting.rewriter, setting.request.paste, setting.terms[0]
-    size = min(SIDE, rewriter.generator.config.resolution)
+    size = setting.size
     pixels = rewriter.generator.leave(rewriter.number, term.target, term.at, size=size).clamp(-1, 1) / 2 + 0.5
     cover = term.weight[None, None] / term.weight.max()
     alpha = F.interpolate(cover, size=(size, size), mode="bilinear")

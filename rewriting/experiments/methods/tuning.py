@@ -26,7 +26,7 @@ def all_weights(setting: Setting, *, steps: int) -> Change:
     if any(term.at.latent is None for term in setting.terms):
         raise ValueError(f"{original.config.name or 'this generator'} has no mapping network; choose a StyleGAN2.")
     latents = [term.at.latent for term in setting.terms]
-    size = min(SIDE, original.config.resolution)  # that of the pictures that are compared
+    size = setting.size
     boxes = [_box(term, size) for term in setting.terms]
     with torch.no_grad():
         wanted = [original.leave(number, term.target, term.at, size=size).clamp(-1, 1) for term in setting.terms]
