@@ -90,8 +90,9 @@ def warm(workshop: Workshop, first: str, stopped: threading.Event) -> None:
     from rewriting.presets import presets
 
     for preset in sorted(presets().values(), key=lambda preset: preset.generator != first):
-        if not stopped.is_set():
-            workshop.warm(preset.generator, preset.request.layer)
+        for _ in workshop.warm(preset.name):
+            if stopped.is_set():
+                return
     if not stopped.is_set():
         workshop.draw_ahead(workshop.open(first))
 

@@ -329,6 +329,23 @@ def test_a_grown_progressive_generator_keeps_its_layers_and_its_description(tmp_
     assert large.config.description == "Kitchens."
 
 
+def test_a_grown_progressive_generator_begins_with_the_small_picture_enlarged(tmp_path):
+    """Not to the last bit: the pixel norm takes a little of every feature into account."""
+    torch.manual_seed(0)
+    small = build(config_of("kitchen", 32, NARROW))
+    with torch.no_grad():
+        small.output.wscale.b.copy_(torch.tensor([0.5, -0.3, 0.1]))
+    small.save(tmp_path)
+    large = checkpoint.start("kitchen", 64, tmp_path, NARROW)
+    z = latents(SCENES["kitchen"], 4)
+    with torch.no_grad():
+        before = F.interpolate(small(z), scale_factor=2, mode="bilinear", align_corners=False)
+        drawn = large(z)
+    inside = np.s_[..., 2:-2, 2:-2]  # a convolution sees nothing beyond the edge, where interpolation repeats it
+    difference = (drawn - before)[inside].abs()
+    assert before.std() > 0.2 and difference.mean() < 0.05
+
+
 @pytest.mark.parametrize("name", ["church", "kitchen"])
 def test_growing_can_leave_what_was_there_as_it_is(name, tmp_path):
     torch.manual_seed(0)

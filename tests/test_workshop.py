@@ -4,7 +4,10 @@ import base64
 import io
 import json
 import pickle
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -254,6 +257,31 @@ def test_a_preset_is_solved_once_and_the_next_takes_its_place(workshop, preset):
     assert other.rule.edit.factor is session.rule.edit.factor
     session = workshop.choose(session, "two")
     assert [rule.preset for rule in session.rules] == ["two"]
+
+
+def test_two_visitors_who_press_a_preset_at_once_wait_for_one_solution(workshop, preset, monkeypatch):
+    rewriter, solved = workshop.rewriter(NAME, LAYER), []
+    solve = rewriter.solve
+
+    def slowly(request):
+        solved.append(request.name)
+        time.sleep(0.2)
+        return solve(request)
+
+    monkeypatch.setattr(rewriter, "solve", slowly)
+    monkeypatch.setattr(workshop, "_presets", {})
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(workshop.preset_edit, ["two", "two"])
+    assert solved == ["Preset two"] and first is second
+
+
+def test_after_warming_up_a_press_on_a_preset_solves_and_draws_nothing_new(workshop, preset, monkeypatch):
+    shown, request = [30, 31], preset["one"].request
+    monkeypatch.setitem(preset, "one", replace(preset["one"], request=request.with_(notes={"show": shown})))
+    assert list(workshop.warm("one"))[-1] == "pictures"
+    monkeypatch.setattr(workshop.rewriter(NAME, LAYER), "solve", None)
+    assert workshop.choose(workshop.open(NAME), "one").solved
+    assert set(workshop._gallery.known(NAME, [*shown, 0, 1, 2], Numbering())) == {*shown, 0, 1, 2}
 
 
 def test_a_preset_does_not_take_the_place_of_a_rule_of_ones_own(workshop, preset, ruled):

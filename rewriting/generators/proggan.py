@@ -99,11 +99,13 @@ class ProgressiveGAN(Generator):
         for i, size in enumerate(config.resolutions[1:]):
             self.add_module(f"layer{2 * i + 3}", ConvBlock(channels[size // 2], channels[size], 3, 1, upsample=True))
             self.add_module(f"layer{2 * i + 4}", ConvBlock(channels[size], channels[size], 3, 1))
+        self._output_name = f"output_{config.resolution}x{config.resolution}"
         self.add_module(self._output_name, ConvBlock(channels[config.resolution], 3, 1, 0, gain=1.0))
 
     @property
-    def _output_name(self) -> str:
-        return f"output_{self.config.resolution}x{self.config.resolution}"
+    def output(self) -> ConvBlock:
+        """The 1x1 convolution that turns the last features into colours."""
+        return getattr(self, self._output_name)
 
     def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
         """(B, z_dim) -> (B, z_dim): there is no mapping network, and truncation shrinks z itself.
@@ -127,8 +129,8 @@ class ProgressiveGAN(Generator):
         return LayerInput(self._block(layer + 1).key(self._block(layer).activated(value)))
 
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
-        output = getattr(self, self._output_name)
-        return output.scaled(output.value(output.key(self._block(layer).activated(value)))).float().clamp(-1, 1)
+        key = self.output.key(self._block(layer).activated(value))
+        return self.output.scaled(self.output.value(key)).float().clamp(-1, 1)
 
     def last_layer_for(self, size: int) -> int:
         """There is one output, at full size: smaller pictures are averaged down from it."""

@@ -1,10 +1,14 @@
-"""What visitors will wait for, done while they still paint: the features of the pictures that a rule is shown on."""
+"""What visitors will wait for, done ahead and behind those who wait already.
+
+While they still paint, these are the features of the pictures that their rule will be shown on.
+"""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from contextlib import contextmanager
+from threading import Condition, Lock
 from weakref import WeakSet
 
 from rewriting.request import Request
@@ -12,13 +16,41 @@ from rewriting.rewriter import Rewriter
 from rewriting.studio.session import Numbering
 
 STEP = 16  # pictures at a time, so that those who want the same rewriter meanwhile wait a quarter of a second
-PAUSE = 0.01  # seconds between steps, in which they get their turn
+PATIENCE = 5.0  # seconds after which work ahead goes on by a step, however many visitors are being served
+
+
+class Service:
+    """The visitors being served, for whom what is done ahead stands aside: two cores are soon busy."""
+
+    def __init__(self) -> None:
+        self._served = 0
+        self._changed = Condition()
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """While it lasts, one more visitor is being served."""
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    def stand_aside(self) -> None:
+        """Return once nobody is being served, or when patience ends."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._served, PATIENCE)
+
+    def _count(self, more: int) -> None:
+        with self._changed:
+            self._served += more
+            self._changed.notify_all()
 
 
 class Preparation:
     """Draws ahead in one thread, each rewriter once.  Features stay in the rewriter, as if they had been asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="preparation")
         self._begun: WeakSet[Rewriter] = WeakSet()
         self._lock = Lock()
@@ -32,6 +64,7 @@ class Preparation:
         self._pool.submit(self._first, rewriter, numbering, count)
 
     def _first(self, rewriter: Rewriter, numbering: Numbering, count: int) -> None:
+        self._service.stand_aside()
         rewriter.second_moment()
         rewriter.locality_terms(Request(truncation=numbering.truncation))
         self._step(rewriter, numbering, 0, count)
@@ -39,8 +72,8 @@ class Preparation:
     def _step(self, rewriter: Rewriter, numbering: Numbering, start: int, count: int) -> None:
         """Each step asks for the next, behind what others have asked for: several rewriters take turns."""
         end = min(count, start + STEP)
+        self._service.stand_aside()
         rewriter.features(range(start, end), **numbering._asdict())
-        time.sleep(PAUSE)
         if end < count:
             self._pool.submit(
                 self._step, rewriter, numbering, end, count

@@ -61,7 +61,8 @@ class Listener:
         refused = options.pop("refused", before)
         usual = {"api_name": function.__name__, "show_progress": "hidden"} | (HEAVY if heavy else {})
         outputs = list(dict.fromkeys(outputs))
-        return listen(polite(function, refused), [*inputs, self.desk], outputs, **usual | options)
+        serving = self.show.workshop.service.serving
+        return listen(polite(function, refused, serving), [*inputs, self.desk], outputs, **usual | options)
 
 
 def wire_making(p: Parts, making: Making, on: Listener) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from threading import RLock
+from threading import Lock, RLock
 
 import numpy as np
 
@@ -16,14 +16,14 @@ from rewriting.edit import Edit
 from rewriting.generators import Generator, bundled
 from rewriting.hub import load_generator
 from rewriting.pictures import enlarged
-from rewriting.presets import preset, presets
+from rewriting.presets import preset
 from rewriting.request import Request
 from rewriting.rewriter import Matches, Rewriter
 from rewriting.studio import zerogpu
 from rewriting.studio.gallery import Gallery, Picture
 from rewriting.studio.names import repo_of, same, sealed
 from rewriting.studio.pictures import cutout, data_url, outline
-from rewriting.studio.preparing import Preparation
+from rewriting.studio.preparing import Preparation, Service
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
 from rewriting.studio.session import Numbering, Session
 
@@ -58,8 +58,10 @@ class Workshop:
         self._generators: OrderedDict[str, Generator] = OrderedDict()
         self._rewriters: OrderedDict[tuple[str, int], Rewriter] = OrderedDict()
         self._presets: dict[str, Edit] = {}
+        self._solving: dict[str, Lock] = {}
         self._gallery = Gallery(self._draw)
-        self._preparation = Preparation()
+        self.service = Service()
+        self._preparation = Preparation(self.service)
         self._lock = RLock()
 
     # --- generators -------------------------------------------------------------------------------------------------
@@ -127,16 +129,22 @@ class Workshop:
         rewriter = self.rewriter(session.generator, session.request.layer)
         self._preparation.begin(rewriter, session.numbering, self.searched)
 
-    def warm(self, name: str, layer: int) -> None:
-        """Do what the first rewriting of a layer would wait for, and draw what its presets show."""
-        rewriter = self.rewriter(name, layer)
-        rewriter.second_moment()
-        rewriter.locality_terms(Request())
-        for chosen in presets().values():
-            if (chosen.generator, chosen.request.layer) == (name, layer):
-                self.preset_edit(chosen.name)
-                regions = (chosen.request.copy, chosen.request.paste, *chosen.request.context)
-                self.pictures(name, [*chosen.shown[:PAIRS], *(r.seed for r in regions if r is not None)])
+    def warm(self, name: str) -> Iterator[str]:
+        """Do what a press on a preset would wait for, standing aside for visitors before each step: its name."""
+        chosen = preset(name)
+        rewriter, request = self.rewriter(chosen.generator, chosen.request.layer), chosen.request
+        regions = (request.copy, request.paste, *request.context)
+        seeds = [*chosen.shown[:PAIRS], *(r.seed for r in regions if r is not None)]
+        steps = {
+            "second moment": rewriter.second_moment,
+            "other places": lambda: rewriter.locality_terms(Request()),
+            "rule": lambda: self.preset_edit(name),
+            "pictures": lambda: self.pictures(chosen.generator, seeds),
+        }
+        for step, take in steps.items():
+            self.service.stand_aside()
+            take()
+            yield step
 
     # --- pictures ---------------------------------------------------------------------------------------------------
 
@@ -254,11 +262,12 @@ class Workshop:
         return adopted.as_one_step(session)
 
     def preset_edit(self, name: str) -> Edit:
-        """A preset, solved: everybody's, so solved once."""
+        """A preset, solved: everybody's, so solved once, and who asks meanwhile waits for the same."""
         chosen = preset(name)
-        if name not in self._presets:
-            self._presets[name] = self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
-        return self._presets[name]
+        with self._solving.setdefault(name, Lock()):
+            if name not in self._presets:
+                self._presets[name] = self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
+            return self._presets[name]
 
     def effect(self, session: Session, drawn: Drawn) -> Effect | None:
         """How much the rules change pictures where the context matches, and elsewhere; None without a context."""

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from rewriting.generators import Generator, build, read_generator, write_generator
 from rewriting.generators.stylegan2 import StyleGAN2
+from weights.recipe.growth import grown
 from weights.recipe.mapping import write_mapping
 from weights.recipe.scenes import SCENES, Scene
 from weights.recipe.settings import SUBJECTS, config_of
-from weights.recipe.trainee import grown
 
 MEAN_OVER = 10_000  # latents that the stored mean latent is taken over
 
@@ -43,9 +43,10 @@ def start(scene: str, size: int, folder: Path | None = None, channels: Mapping[i
             f"{folder} holds a generator of {config.z_dim} latent columns at {config.resolution} px; "
             f"the {scene} scene has {SCENES[scene].z_dim}, and {size} px were asked for."
         )
-    if config.resolution < size:
-        widths = config_of(scene, size, {**(channels or {}), **config.channels}).channels
-        generator = grown(generator, build(replace(config, resolution=size, channels=widths)))
+    while generator.config.resolution < size:
+        larger = 2 * generator.config.resolution
+        widths = config_of(scene, larger, {**(channels or {}), **config.channels}).channels
+        generator = grown(generator, build(replace(config, resolution=larger, channels=widths)))
     if isinstance(generator, StyleGAN2):
         write_mapping(generator, SCENES[scene])  # undoes the rounding of the file
     return generator

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -102,8 +101,7 @@ class ProgressiveTrainee(Trainee):
 
     def output(self, side: int) -> ConvBlock:
         """The block that turns the features of that side into colours."""
-        full = self.generator.config.resolution
-        return getattr(self.generator, f"output_{full}x{full}") if side == full else self.early[str(side)]
+        return self.generator.output if side == self.generator.config.resolution else self.early[str(side)]
 
 
 def trainee_of(generator: Generator, keep: int = 0) -> Trainee:
@@ -121,21 +119,3 @@ def trainee_of(generator: Generator, keep: int = 0) -> Trainee:
     for part in trainee.parts_up_to(keep):
         part.requires_grad_(False)
     return trainee
-
-
-@torch.no_grad()
-def grown(generator: Generator, target: Generator) -> Generator:
-    """`target`, a larger generator of the same channels, with every layer that both have copied from `generator`.
-
-    StyleGAN2: the new stage adds nothing to the picture at first, which is therefore the smaller one, upsampled.
-    Progressive GAN: the new layers and the output start at random.
-    """
-    own, new = generator.state_dict(), target.state_dict()
-    for name, tensor in new.items():
-        if name in own and own[name].shape == tensor.shape:
-            tensor.copy_(own[name])
-    if isinstance(target, StyleGAN2):
-        for to_rgb in target.to_rgbs[len(generator.to_rgbs) :]:
-            to_rgb.conv.weight.zero_()
-    target.forget()
-    return target

@@ -6,6 +6,7 @@ import functools
 import html
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import gradio as gr
@@ -67,10 +68,14 @@ def look_of(session: Session) -> list[tuple]:
     return [(id(r.edit.factor), r.edit.strength) for r in session.rules if r.edit.enabled] or [(bool(session.rules),)]
 
 
-def polite(event: Callable, as_before: Callable[[Desk], Updates] | None = None) -> Callable:
+def polite(
+    event: Callable,
+    as_before: Callable[[Desk], Updates] | None = None,
+    serving: Callable[[], AbstractContextManager] = nullcontext,
+) -> Callable:
     """The event, whose refusals a visitor reads as one sentence.
 
-    as_before: what to show again if it is refused half-way.
+    as_before: what to show again if it is refused half-way.  serving: what it is answered in.
     """
 
     def refuse(error: Exception) -> gr.Error:
@@ -81,7 +86,8 @@ def polite(event: Callable, as_before: Callable[[Desk], Updates] | None = None) 
         @functools.wraps(event)
         def answer(*arguments: Any) -> Updates:
             try:
-                return event(*arguments)
+                with serving():
+                    return event(*arguments)
             except REFUSALS as error:
                 raise refuse(error) from error
 
@@ -91,9 +97,10 @@ def polite(event: Callable, as_before: Callable[[Desk], Updates] | None = None) 
     def answers(*arguments: Any) -> Iterator[Updates]:
         silent = True  # gradio would take silence for an order to empty all outputs
         try:
-            for updates in event(*arguments):
-                silent = False
-                yield updates
+            with serving():
+                for updates in event(*arguments):
+                    silent = False
+                    yield updates
             if silent:
                 yield gr.skip()
         except REFUSALS as error:
