@@ -149,8 +149,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(error)
     try:
         serve(workshop, options)
-    except OSError:  # gradio's own sentence speaks of its source code
-        return fail(OSError(f"Port {options.port or '7860 and those after it'} is taken; give another with --port."))
+    except OSError as error:
+        if "empty port" not in str(error):
+            return fail(error)
+        taken = options.port or "7860 and those after it"  # gradio's own sentence speaks of its source code
+        return fail(OSError(f"Port {taken} is taken; give another with --port."))
     return 0
 
 

@@ -79,15 +79,26 @@ def shown(names: list[str], most: int = 3) -> str:
     return listed + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def cache_root() -> Path:
+    """What is kept for the next start lies here: `REWRITING_CACHE`, or in the user's cache."""
+    root = os.environ.get("REWRITING_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rewriting"
+    return Path(root).expanduser()
+
+
+def _partial(path: Path) -> Path:
+    """Beside the file, and another one for every process that writes it."""
+    return path.with_name(f"{path.name}.{os.getpid()}.partial")
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    partial = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, dict(metadata))
     partial.chmod(0o644)  # safetensors makes files that only their owner can read
     os.replace(partial, path)
 
 
 def write_json(path: Path, data: object) -> None:
-    partial = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     partial.write_text(text, encoding="utf-8", errors="backslashreplace")  # lone surrogates become JSON's escape
     os.replace(partial, path)

@@ -104,6 +104,23 @@ def locality_terms(
     return terms
 
 
+def thinned(terms: Sequence[Term], positions: int) -> list[Term]:
+    """The same terms at about that many positions of all, drawn at random, where they ask for more; each keeps the sum
+    of its weights."""
+    asked = sum(int((term.weight > 0).sum()) for term in terms)
+    if asked <= positions:
+        return list(terms)
+    generator = torch.Generator().manual_seed(0)
+    return [_thinned(term, positions / asked, generator) for term in terms]
+
+
+def _thinned(term: Term, share: float, generator: torch.Generator) -> Term:
+    drawn = (torch.rand(term.weight.shape, generator=generator) < share).to(term.weight.device)
+    weight = term.weight * drawn
+    total = float(weight.sum())
+    return replace(term, weight=weight * (term.weight.sum() / total)) if total > 0 else term
+
+
 def without(term: Term, mask: np.ndarray) -> Term:
     """The same term, asking nothing where the mask is painted."""
     outside = torch.from_numpy(resize_mask(mask, term.weight.shape[-1])).to(term.weight.device) <= 0

@@ -28,7 +28,7 @@ SELF_DISTILLED = "https://storage.googleapis.com/self-distilled-stylegan/"
 
 
 @dataclass(frozen=True)
-class Place:
+class Download:
     """Where a file is: an http(s) address, or org/name/path on the Hub.  sha256: what its digest begins with."""
 
     address: str
@@ -46,7 +46,7 @@ class KnownModel:
     layout: str
     resolution: int
     megabytes: int
-    places: tuple[Place, ...]
+    places: tuple[Download, ...]
     license: str = NVIDIA
     truncation: float = 0.7
     layers: Mapping[str, int] = field(default_factory=lambda: OBJECTS)
@@ -64,14 +64,14 @@ class KnownModel:
 def _paper(domain: str, digest: str, shows: str, resolution: int, **details) -> KnownModel:
     """A StyleGAN2 of the paper, in rosinality's layout; under NVIDIA's licence where NVIDIA published that domain."""
     megabytes = {256: 120, 512: 122, 1024: 122}[resolution]
-    places = (Place(f"{PAPER}{domain}-{digest}.pt", digest),)
+    places = (Download(f"{PAPER}{domain}-{digest}.pt", digest),)
     return KnownModel(f"paper-{domain}", shows, "rosinality", resolution, megabytes, places, truncation=0.5, **details)
 
 
 def _progan(domain: str, digest: str, shows: str, resolution: int = 256) -> KnownModel:
     """A Progressive GAN of GAN dissection, converted from NVIDIA's."""
     name = f"{domain}-{digest}.pth"
-    places = (Place(DISSECTION + name, digest), Place(DISSECTION_2 + name, digest))
+    places = (Download(DISSECTION + name, digest), Download(DISSECTION_2 + name, digest))
     return KnownModel(f"progan-{domain}", shows, "Progressive GAN", resolution, 92, places, UNKNOWN, 1.0)
 
 
@@ -79,18 +79,18 @@ def _config_f(domain: str, shows: str, resolution: int, megabytes: int, digest: 
     """NVIDIA's StyleGAN2 config F: small PyTorch copies on the Hub first, then the published TensorFlow pickles."""
     copy, pickle = f"stylegan2-{domain}-config-f.pt", f"{domain}-config-f.pkl"
     places = (
-        Place(f"ZeqiangLai/StyleGAN2/{copy}"),
-        Place(f"camenduru/StyleGAN2/{copy}"),
-        Place(NVIDIA_TF + pickle),
-        Place(f"ZeqiangLai/StyleGAN2-pkl/stylegan2/stylegan2-{pickle}", digest),
-        Place(NVIDIA_TF_2 + pickle),
+        Download(f"ZeqiangLai/StyleGAN2/{copy}"),
+        Download(f"camenduru/StyleGAN2/{copy}"),
+        Download(NVIDIA_TF + pickle),
+        Download(f"ZeqiangLai/StyleGAN2-pkl/stylegan2/stylegan2-{pickle}", digest),
+        Download(NVIDIA_TF_2 + pickle),
     )
     return KnownModel(f"stylegan2-{domain}", shows, "rosinality", resolution, megabytes, places, **details)
 
 
 def _ada(domain: str, shows: str, resolution: int, megabytes: int, **details) -> KnownModel:
     """NVIDIA's StyleGAN2-ADA: small PyTorch copies on the Hub first, then the published PyTorch pickles."""
-    places = (Place(f"ZeqiangLai/StyleGAN2/ada/{domain}.pt"), Place(f"{NVIDIA_ADA}{domain}.pkl"))
+    places = (Download(f"ZeqiangLai/StyleGAN2/ada/{domain}.pt"), Download(f"{NVIDIA_ADA}{domain}.pkl"))
     return KnownModel(f"ada-{domain}", shows, "rosinality", resolution, megabytes, places, **details)
 
 
@@ -98,9 +98,9 @@ def _distilled(domain: str, shows: str, resolution: int, megabytes: int, digest:
     """Self-distilled StyleGAN (Mokady et al., 2022): small PyTorch copies first, then the published pickles."""
     pickle = f"{domain}_{resolution}_pytorch.pkl"
     places = (
-        Place(f"ZeqiangLai/StyleGAN2/self_distill/{domain}_{resolution}.pt"),
-        Place(SELF_DISTILLED + pickle),
-        Place(f"DragGan/DragGan-Models/stylegan2_{pickle}", digest),
+        Download(f"ZeqiangLai/StyleGAN2/self_distill/{domain}_{resolution}.pt"),
+        Download(SELF_DISTILLED + pickle),
+        Download(f"DragGan/DragGan-Models/stylegan2_{pickle}", digest),
     )
     return KnownModel(f"distilled-{domain}", shows, "rosinality", resolution, megabytes, places, UNKNOWN)
 

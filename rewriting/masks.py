@@ -73,7 +73,10 @@ def encode_mask(mask: np.ndarray) -> str:
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """uint8 (H, H) -> float32 (size, size) in [0, 1]: each cell's painted share, as the paper's code resamples."""
+    """uint8 (H, H) -> float32 (size, size) in [0, 1]: how much of each cell is painted, as the paper's code resamples.
+
+    Pillow's triangle filter reaches half a cell beyond: a cell that alone is painted has 0.56, its neighbours 0.09.
+    """
     resized = Image.fromarray(np.asarray(mask, np.uint8)).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(resized, np.float32) / 255
 

@@ -8,7 +8,6 @@ plain SVD.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rewriting import processes
-from rewriting.files import write_tensors
+from rewriting.files import cache_root, write_tensors
 from rewriting.generators import Generator
 from rewriting.progress import Progress
 
@@ -37,9 +36,10 @@ def second_moments(
 ) -> dict[int, Tensor]:
     """{layer: C}, each float64 (I, I), uncentred, over all positions of pictures 0 .. samples - 1 (seeding "row").
 
-    All layers come from one run through the generator; sums are in float64.  The processes of a `torchrun` share the
-    pictures, and each of them gets the whole C.
+    All layers come from one run through the generator, in float32 whatever it draws in; sums are in float64.  The
+    processes of a `torchrun` share the pictures, and each of them gets the whole C.
     """
+    generator = generator.computing_in(torch.float32)
     sums = {layer: _empty_moment(generator, layer) for layer in layers}
     pictures = processes.mine(range(samples))
     for done, keys in walk_keys(generator, layers, pictures, truncation):
@@ -49,7 +49,7 @@ def second_moments(
                 sums[layer] += columns @ columns.t() / columns.shape[1]
         if progress:
             progress(done / len(pictures), "Measuring what its features mean")
-    return {layer: (processes.total(moment) / samples).cpu() for layer, moment in sums.items()}
+    return {layer: processes.total(moment) / samples for layer, moment in sums.items()}
 
 
 def _empty_moment(generator: Generator, layer: int) -> Tensor:
@@ -86,9 +86,8 @@ def content_key(generator: Generator, truncation: float | None, samples: int) ->
 
 
 def cache_folder() -> Path:
-    """Where statistics are kept for the next start: `REWRITING_CACHE`, or the user's cache."""
-    root = os.environ.get("REWRITING_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rewriting"
-    return Path(root).expanduser() / "second_moments"
+    """Where statistics are kept for the next start."""
+    return cache_root() / "second_moments"
 
 
 def write_moments(path: Path, moments: dict[int, Tensor], key: str) -> None:

@@ -24,12 +24,12 @@ _ABSENT = object()
 def joined() -> Iterator[None]:
     """Inside, the processes that `torchrun` has started work together; it tells them of each other by environment.
 
-    GPUs, where there are any, are given out in order.
+    GPUs, where there are any, are given out in order; several processes may share one.  What processes tell each
+    other is small, and goes through gloo, which every machine has.
     """
-    gpus = torch.cuda.is_available()
-    if gpus:
+    if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
-    dist.init_process_group("nccl" if gpus else "gloo")
+    dist.init_process_group("gloo")
     try:
         yield
     finally:
@@ -61,10 +61,11 @@ def gathered(own: Sequence[T]) -> list[T]:
 
 
 def total(own: Tensor) -> Tensor:
-    """The sum of all processes' tensors, which have one shape; each must call this."""
-    if _together():
-        own = own.clone()
-        dist.all_reduce(own)
+    """The sum of all processes' tensors, which have one shape, on the CPU; each must call this."""
+    if not _together():
+        return own.cpu()
+    own = own.to("cpu", copy=True)
+    dist.all_reduce(own)
     return own
 
 

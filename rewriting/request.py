@@ -27,7 +27,11 @@ UPSTREAM_KEYS = {"object", "paste", "key", "query"}
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A place in a picture.  seed: the picture's number.  mask: uint8 (H, H), 255 where painted."""
+    """A place in a picture.  seed: the picture's number.
+
+    mask: (H, H), kept as uint8, 255 where painted.  Bool is taken too, and other integers from 0 to 255; ValueError
+    for floats, and for 0 and 1, which could mean anything.
+    """
 
     seed: int
     mask: np.ndarray
@@ -38,7 +42,7 @@ class Region:
         mask = np.asarray(self.mask)
         if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
             raise ValueError(f"the mask on picture {self.seed} has shape {mask.shape}; expected a square.")
-        object.__setattr__(self, "mask", mask.astype(np.uint8) * 255 if mask.dtype == bool else mask.astype(np.uint8))
+        object.__setattr__(self, "mask", _as_uint8(mask, self.seed))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Region) and self.seed == other.seed and np.array_equal(self.mask, other.mask)
@@ -116,8 +120,8 @@ class Request:
 
     @property
     def places(self) -> tuple[Region, ...]:
-        """Where the rule should hold: the context, or the paste where no context was given."""
-        return self.context or ((self.paste,) if self.paste else ())
+        """Where the rule should hold: the context, or the paste where no context was given and nothing is erased."""
+        return self.context or ((self.paste,) if self.paste and not self.erase else ())
 
     def missing(self) -> str:
         """What is still to be done before the request can be solved; empty when nothing is."""
@@ -225,6 +229,19 @@ class Request:
     def with_(self, **changes: Any) -> Request:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+
+def _as_uint8(mask: np.ndarray, seed: int) -> np.ndarray:
+    if mask.dtype == bool:
+        return mask.astype(np.uint8) * 255
+    if not np.issubdtype(mask.dtype, np.integer):
+        raise ValueError(f"the mask on picture {seed} holds {mask.dtype}; give bool, or uint8 with 255 where painted.")
+    low, high = (int(mask.min()), int(mask.max())) if mask.size else (0, 0)
+    if low < 0 or high > 255 or high == 1:
+        raise ValueError(
+            f"the mask on picture {seed} holds {low} to {high}; give bool, or uint8 with 255 where painted."
+        )
+    return mask.astype(np.uint8)
 
 
 def _regions(data: Any, what: str) -> tuple[Region, ...]:

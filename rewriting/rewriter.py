@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rewriting import memory
+from rewriting import memory, processes
 from rewriting.edit import Edit, Report, make_edit, relative_change
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.files import BUNDLED, MOMENTS
@@ -22,6 +22,7 @@ from rewriting.goal import (
     locality_terms,
     paste_term,
     preserve_term,
+    thinned,
     without,
 )
 from rewriting.layer import EditableLayer
@@ -34,7 +35,9 @@ RANK = 5
 LOCALITY, LOCALITY_LINEAR = 5.0, 0.5
 UNITS = 30  # the paper's count for erasing watermarks
 PRESERVE = 2.0  # how much more a preserved place counts than any other
+POSITIONS = 1 << 14  # of goals and preserved places that are solved for: more say the same, and take memory
 LOCALITY_PICTURES, LOCALITY_POSITIONS, LOCALITY_FIRST = 24, 64, 30_000
+LOCALITY_KEPT = 2  # truncations whose locality terms are kept
 FEATURE_BYTES = 512 << 20
 SMALL_MAP, BATCH = 32, 16
 
@@ -79,7 +82,7 @@ class Rewriter:
         self._moment: Tensor | None = None
         self._features: OrderedDict[tuple, LayerInput] = OrderedDict()
         self._bytes = 0
-        self._locality: dict[float | None, list[Term]] = {}
+        self._locality: OrderedDict[float | None, list[Term]] = OrderedDict()
         self._lock = RLock()
 
     # --- features -------------------------------------------------------------------------------------------------
@@ -123,7 +126,10 @@ class Rewriter:
     # --- statistics and directions --------------------------------------------------------------------------------
 
     def second_moment(self) -> Tensor:
-        """C = E[k k^T], float64 (I, I): shipped with the generator, or kept from before, or measured now."""
+        """C = E[k k^T], float64 (I, I): shipped with the generator, or kept from before, or measured now.
+
+        Of the processes of a `torchrun` each must ask for it at one time, as they measure it together.
+        """
         with self._lock:
             if self._moment is None:
                 self._moment = self._read_moment()
@@ -135,10 +141,12 @@ class Rewriter:
         kept = memory.cache_folder() / f"{key}-layer{self.number}.safetensors"
         source = self.generator.source
         shipped = source.folder if source is not None else BUNDLED / self.generator.config.name
-        for path in (shipped / MOMENTS, kept):
-            moment = memory.read_moment(path, self.number, width, key)
-            if moment is not None:
-                return moment
+        moment = memory.read_moment(shipped / MOMENTS, self.number, width, key)
+        if moment is not None:
+            return moment
+        moment = memory.read_moment(kept, self.number, width, key)
+        if all(processes.gathered([moment is not None])):  # of several machines one may have kept it, and others not
+            return moment
         measured = memory.second_moments(
             self.generator, [self.number], samples=memory.SAMPLES, progress=self._progress
         )[self.number]
@@ -233,6 +241,9 @@ class Rewriter:
                 generator = torch.Generator().manual_seed(0)
                 terms = locality_terms(self.layer, pictures, LOCALITY_POSITIONS, generator)
                 self._locality[request.truncation] = terms
+            self._locality.move_to_end(request.truncation)
+            while len(self._locality) > LOCALITY_KEPT:
+                self._locality.popitem(last=False)
             terms = list(self._locality[request.truncation])
         for region in request.places if request.seeding == "seed" else ():
             if LOCALITY_FIRST <= region.seed < LOCALITY_FIRST + LOCALITY_PICTURES:
@@ -263,7 +274,8 @@ class Rewriter:
         locality = next(x for x in (locality, request.locality, usual_locality(self.generator)) if x is not None)
         directions = self.directions(request, rank, method=method).to(self.layer.weight.device)
         elsewhere = self.locality_terms(request)
-        terms = self.goal_terms(request) + [term.scaled(locality) for term in elsewhere if locality > 0]
+        terms = thinned(self.goal_terms(request), POSITIONS)
+        terms += [term.scaled(locality) for term in elsewhere if locality > 0]
         solution = solve(self.layer, terms, directions, norm=norm)
         edit = make_edit(
             self.number,

@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,8 @@ ROUNDINGS = (0.1, 0.02, 0.004, 0.001)  # of the mean |v|: below it the L1 norm i
 # channel may run off to any size at no cost, and its strength could no longer be set.
 RIDGE = 1e-6
 TOLERANCE = 1e-3  # relative fall of the objective below which a channel is done with a rounding
+KEPT, BLOCK = 256 << 20, 64 << 20  # bytes of products that are kept, and made at a time where they are not
+EQUATIONS = 128 << 20  # bytes of normal matrices that are solved at a time
 NORMS = ("l1", "l2")
 
 
@@ -66,7 +69,11 @@ def solve(
     problem = Problem.of(layer, terms, directions, norm)
     channels = len(layer.weight)
     factor = torch.zeros(channels, problem.patches.shape[1], device=directions.device)
-    factor, used = descend(problem, factor, iterations, tolerance)
+    used, products = 0, Products(problem)
+    together = max(1, EQUATIONS // (4 * products.n**2))  # of the channels, no matter which
+    for some in torch.arange(channels, device=factor.device).split(together):
+        factor[some], spent = descend(problem.only(some), products, factor[some], iterations, tolerance)
+        used = max(used, spent)
     losses = {}
     for kind in dict.fromkeys(term.kind for term in terms):
         mine = torch.tensor([term.kind == kind for term in terms], device=factor.device)
@@ -76,6 +83,24 @@ def solve(
     shape = (channels, len(directions), *layer.weight.shape[2:])
     elapsed = 1000 * (time.perf_counter() - start)
     return Solution(factor.view(shape), before, after, losses, used, elapsed)
+
+
+class State(NamedTuple):
+    """A problem at some Lambda.  residual: r (O, T).  slope: of the activation, (O, T).  linear: the convolution
+    before demodulation, (O, T).  demodulation: (M, O), or None."""
+
+    residual: Tensor
+    slope: Tensor
+    linear: Tensor
+    demodulation: Tensor | None
+
+    def where(self, better: Tensor, other: State) -> State:
+        """This state of the `better` channels, bool (O,), and the other one of the rest."""
+        mine, old = (self.residual, self.slope, self.linear), (other.residual, other.slope, other.linear)
+        rows = (torch.where(better[:, None], a, b) for a, b in zip(mine, old, strict=True))
+        if self.demodulation is None or other.demodulation is None:
+            return State(*rows, None)
+        return State(*rows, torch.where(better[None], self.demodulation, other.demodulation))
 
 
 @dataclass
@@ -138,9 +163,8 @@ class Problem:
             linear=self.linear[:, channels] if demodulated else None,
         )
 
-    def forward(self, factor: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Lambda (O, n) -> residual r (O, T); slope of the activation (O, T); the convolution before demodulation
-        (O, T); demodulation (M, O), or None."""
+    def forward(self, factor: Tensor) -> State:
+        """The state at Lambda, (O, n)."""
         y = self.fixed + factor @ self.patches.t()
         linear, demodulation = y, None
         if self.norm is not None:
@@ -150,9 +174,9 @@ class Problem:
             y = y * demodulation[self.picture].t()
         y = y + self.offset
         if not self.activated:
-            return y - self.target, torch.ones_like(y), linear, demodulation
+            return State(y - self.target, torch.ones_like(y), linear, demodulation)
         slope = torch.where(y >= 0, SQRT2, SLOPE * SQRT2)
-        return F.leaky_relu(y, SLOPE) * SQRT2 - self.target, slope, linear, demodulation
+        return State(F.leaky_relu(y, SLOPE) * SQRT2 - self.target, slope, linear, demodulation)
 
     def cost(self, residual: Tensor) -> Tensor:
         """(O,): each channel's objective, with |r| rounded off."""
@@ -165,19 +189,27 @@ class Problem:
 
     def exact_cost(self, factor: Tensor) -> Tensor:
         """(O,): each channel's objective, not rounded."""
-        residual = self.forward(factor)[0]
+        residual = self.forward(factor).residual
         return (residual.square() if self.squared else residual.abs()) @ self.weight
 
     def loss(self, factor: Tensor, pictures: Tensor, total: bool = False) -> float:
         """Mean over channels in some of the pictures: the weighted mean of |r|, or with `total` the objective."""
         chosen = pictures[self.picture]
-        residual = self.forward(factor)[0][:, chosen]
+        residual = self.forward(factor).residual[:, chosen]
         size = residual.square() if self.squared and total else residual.abs()
         summed = float((size @ self.weight[chosen]).mean())
         return summed if total else summed / max(float(self.weight[chosen].sum()), 1e-12)
 
-    def normal_equations(self, factor: Tensor, state: tuple, products: Products) -> tuple[Tensor, Tensor]:
-        """Gauss-Newton's J^T w J (O, n, n) and gradient J^T w r (O, n)."""
+    def normal_equations(self, factor: Tensor, state: State, products: Products) -> tuple[Tensor, Tensor]:
+        """Gauss-Newton's J^T w J (O, n, n) and gradient J^T w r (O, n).
+
+        At position t of picture m, with patch p_t, a channel's convolution is y_t = fixed_t + Lambda p_t and its
+        demodulation s_m = q_m^-1/2, where q_m = norm_m + 2 Lambda linear_m + Lambda gram_m Lambda.  So
+            d q_m / d Lambda = 2 u_m,  u_m = linear_m + gram_m Lambda
+            d r_t / d Lambda = slope_t (s_m p_t - y_t s_m^3 u_m) = a_t p_t - b_t u_m
+            J^T w J = sum_t w a^2 p p^T - sum_m (c_m u_m^T + u_m c_m^T) + sum_m (sum_t w b^2) u_m u_m^T
+        with c_m = sum_t w a b p over the picture's positions.
+        """
         residual, slope, linear, demodulation = state
         share = torch.ones_like(residual) if self.squared else (residual.square() + self.rounding**2).rsqrt()
         weight = self.weight * share
@@ -190,28 +222,45 @@ class Problem:
         members = F.one_hot(self.picture, len(u)).to(a.dtype)
         pull = (weight * b * residual) @ members
         gradient = gradient - torch.einsum("om,mon->on", pull, u)
-        cross = products.by_picture(weight * a * b)
-        mixed = torch.einsum("mon,mok->onk", cross, u)
+        c = products.by_picture(weight * a * b)
+        mixed = torch.einsum("mon,mok->onk", c, u)
         own = torch.einsum("om,mon,mok->onk", (weight * b * b) @ members, u, u)
         return hessian - mixed - mixed.transpose(1, 2) + own, gradient
 
 
 class Products:
-    """Products of the patches' entries, computed once: they turn a Gram matrix per channel into one matrix product."""
+    """Products of the patches' entries: they turn a Gram matrix per channel into one matrix product.
+
+    Computed once where they are few enough to be kept; else a block of positions at a time, whenever they are needed.
+    """
 
     def __init__(self, problem: Problem):
         self.patches, self.n = problem.patches, problem.patches.shape[1]
-        rows, columns = torch.triu_indices(self.n, self.n, device=problem.patches.device)
-        self.pairs = self.patches[:, rows] * self.patches[:, columns]
-        place = torch.empty(self.n, self.n, dtype=torch.long, device=rows.device)
-        place[rows, columns] = place[columns, rows] = torch.arange(len(rows), device=rows.device)
+        self.rows, self.columns = torch.triu_indices(self.n, self.n, device=problem.patches.device)
+        place = torch.empty(self.n, self.n, dtype=torch.long, device=self.rows.device)
+        place[self.rows, self.columns] = place[self.columns, self.rows] = torch.arange(
+            len(self.rows), device=self.rows.device
+        )
         self.place = place.flatten()  # of each entry of the full matrix in the upper triangle
+        size = 4 * len(self.rows)
+        self.block = max(1, BLOCK // size)
+        self.kept = self._pairs(self.patches) if len(self.patches) * size <= KEPT else None
         pictures = 0 if problem.norm is None else len(problem.norm)  # the last of them may have no position left
         self.counts = torch.bincount(problem.picture, minlength=pictures).tolist()
 
     def gram(self, weight: Tensor) -> Tensor:
         """sum_t weight_ot patch_t patch_t^T: (O, T) -> (O, n, n)"""
-        return (weight @ self.pairs).index_select(1, self.place).view(-1, self.n, self.n)
+        if self.kept is not None:
+            upper = weight @ self.kept
+        else:
+            upper = weight.new_zeros(len(weight), len(self.rows))
+            for some, patches in zip(weight.split(self.block, 1), self.patches.split(self.block), strict=True):
+                upper.addmm_(some, self._pairs(patches))
+        return upper.index_select(1, self.place).view(-1, self.n, self.n)
+
+    def _pairs(self, patches: Tensor) -> Tensor:
+        """(T, n) -> (T, n (n + 1) / 2)"""
+        return patches[:, self.rows] * patches[:, self.columns]
 
     def by_picture(self, weight: Tensor) -> Tensor:
         """sum over one picture's positions of weight_ot patch_t: (O, T) -> (M, O, n)"""
@@ -219,12 +268,14 @@ class Products:
         return torch.stack([one @ patches for one, patches in parts])
 
 
-def descend(problem: Problem, factor: Tensor, iterations: int, tolerance: float) -> tuple[Tensor, int]:
+def descend(
+    problem: Problem, products: Products, factor: Tensor, iterations: int, tolerance: float
+) -> tuple[Tensor, int]:
     """Minimise with ever less rounding, and keep of each channel what is best without any.
 
     Returns Lambda (O, n) and the number of iterations.
     """
-    products, used, finest = Products(problem), 0, problem.rounding
+    used, finest = 0, problem.rounding
     best, best_cost = factor, problem.exact_cost(factor) + problem.penalty(factor)
     damping = torch.full((len(factor),), 1e-4, device=factor.device)
     roundings = [finest] if problem.squared else [finest * r / ROUNDINGS[-1] for r in ROUNDINGS]
@@ -250,7 +301,7 @@ def minimise(
     active = torch.arange(len(factor), device=factor.device)
     part, here = problem, factor
     state = part.forward(here)
-    cost = part.cost(state[0]) + part.penalty(here)
+    cost = part.cost(state.residual) + part.penalty(here)
     used = 0
     while used < iterations:
         used += 1
@@ -260,7 +311,7 @@ def minimise(
         gradient = gradient + ridge[:, None] * here
         trial = here + damped_step(hessian, gradient, damping[active])
         trial_state = part.forward(trial)
-        trial_cost = part.cost(trial_state[0]) + part.penalty(trial)
+        trial_cost = part.cost(trial_state.residual) + part.penalty(trial)
         better = trial_cost < cost
         fall = torch.where(better, cost - trial_cost, 0) / cost.clamp_min(1e-30)
         here = torch.where(better[:, None], trial, here)
@@ -276,7 +327,7 @@ def minimise(
             part = problem.only(active)
             state = part.forward(here)
         else:
-            state = _merge(better, trial_state, state)
+            state = trial_state.where(better, state)
     return factor, used
 
 
@@ -288,10 +339,3 @@ def damped_step(hessian: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
     root, failed = torch.linalg.cholesky_ex(damped)
     step = -torch.cholesky_solve(gradient[:, :, None], root)[:, :, 0]
     return torch.where((failed == 0)[:, None], step, 0.0)
-
-
-def _merge(better: Tensor, new: tuple, old: tuple) -> tuple:
-    """The state of each channel: new where its step was taken."""
-    residual, slope, linear = (torch.where(better[:, None], n, o) for n, o in zip(new[:3], old[:3], strict=True))
-    demodulation = None if new[3] is None else torch.where(better[None], new[3], old[3])
-    return residual, slope, linear, demodulation

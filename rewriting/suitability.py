@@ -16,7 +16,7 @@ from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.latents import MAX_ROW
 from rewriting.masks import bounding_box, resize_mask
 from rewriting.request import Region, Request
-from rewriting.rewriter import Rewriter
+from rewriting.rewriter import RANK, Rewriter
 
 SMALLEST = 4  # positions of the value that an object must cover to be said at a layer at all
 FINEST = 64  # side of a value beyond which a position is a dot of texture and no part of an object
@@ -92,7 +92,7 @@ def crop(at: LayerInput, rows: slice, columns: slice, size: int) -> LayerInput:
         top, left = rows.start // cell, columns.start // cell
         bottom, right = -(-rows.stop // cell), -(-columns.stop // cell)
         rgb = rgb[:, :, top:bottom, left:right] * 0
-    return replace(at, rgb=rgb)
+    return replace(at, rgb=rgb, origin=(rows.start / size, columns.start / size))
 
 
 def isolation(
@@ -120,22 +120,25 @@ def suitabilities(
 ) -> Iterator[Suitability]:
     """One layer after another, lowest first; layers too coarse for the request's masks are left out.
 
+    A coarse layer has fewer painted positions, and its rank is no higher than their number.
     rewriter: layer number -> its `Rewriter`.  Raises ValueError if the request is not complete.
     """
     request.check()
-    painted = [region for region in (request.copy, *request.places) if region is not None and not region.empty]
-    regions = painted[:JUDGED]
+    copied = () if request.erase else (request.copy,)
+    regions = [region for region in (*copied, *request.places) if region is not None and not region.empty][:JUDGED]
     for layer in generator.layers:
-        size = generator.value_size(layer)
+        size, chosen = generator.value_size(layer), rewriter(layer)
         covered = resize_mask(regions[0].mask, size) > 0.5
         if covered.sum() < SMALLEST or size > FINEST:
             continue
-        edit = rewriter(layer).solve(request.with_(layer=layer))
+        keys, _ = chosen.context_keys(request)
+        if not len(keys):
+            continue
+        edit = chosen.solve(request.with_(layer=layer), min(request.rank or RANK, *keys.shape))
         report = edit.report
         reached = max(0.0, 1 - report.loss_after / max(report.loss_before, 1e-9))
-        elsewhere = report.elsewhere if np.isfinite(report.elsewhere) else 0.0
-        means = isolation(rewriter(layer), regions, seeding=request.seeding, truncation=request.truncation)
-        yield Suitability(layer, means, reached, elsewhere)
+        means = isolation(chosen, regions, seeding=request.seeding, truncation=request.truncation)
+        yield Suitability(layer, means, reached, report.elsewhere)
 
 
 def recommended(found: Sequence[Suitability]) -> int | None:

@@ -298,6 +298,22 @@ def test_the_digest_changes_with_any_weight(drawn):
     assert again.digest() == made.digest()
 
 
+def test_a_rule_that_is_off_leaves_its_layer_as_it_is():
+    made = tiny.generator()
+    rule = tiny.random_edit(made, 5)
+    assert set(made.overrides([rule])) == {5}
+    assert made.overrides([rule.with_(enabled=False)]) == made.overrides([rule.with_(strength=0.0)]) == {}
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+def test_another_precision_shares_the_weights(kind):
+    made = tiny.generator(kind)
+    other = made.computing_in(torch.bfloat16)
+    assert made.compute_dtype == torch.float32 and other.conv(4).weight is made.conv(4).weight
+    assert np.array_equal(other.computing_in(torch.float32).images(SEEDS), made.images(SEEDS))
+    assert not np.array_equal(other.images(SEEDS), made.images(SEEDS))
+
+
 @pytest.mark.parametrize("kind", tiny.KINDS)
 def test_bfloat16_draws_nearly_the_same_picture(kind):
     made = tiny.generator(kind, noise=kind == "stylegan2")

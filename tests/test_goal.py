@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewriting.goal import erase_term, locality_terms, paste_term, place, preserve_term, without
+from rewriting.goal import erase_term, locality_terms, paste_term, place, preserve_term, thinned, without
 from rewriting.masks import bounding_box, decode_mask, encode_mask, resize_mask
 from rewriting.memory import unit_scores
 from tests import tiny
@@ -183,6 +183,19 @@ def test_locality_is_a_random_sample_of_weight_one(scene):
         assert torch.equal(term.target, layer.value(at))
     again = locality_terms(layer, pictures, 30, torch.Generator().manual_seed(3))
     assert all(torch.equal(a.weight, b.weight) for a, b in zip(terms, again, strict=True))
+
+
+def test_terms_that_ask_for_too_many_positions_ask_for_some_of_them(scene):
+    layer, source, at, copy, paste = scene
+    terms = [paste_term(layer, layer.value(source), copy, at, paste), preserve_term(layer, at, copy).scaled(3)]
+    asked = sum(int((term.weight > 0).sum()) for term in terms)
+    assert [term.weight is own.weight for term, own in zip(terms, thinned(terms, asked), strict=True)] == [True, True]
+    fewer = thinned(terms, asked // 2)
+    for term, own in zip(terms, fewer, strict=True):
+        assert float(own.weight.sum()) == pytest.approx(float(term.weight.sum()), rel=1e-4)
+        assert ((own.weight > 0) <= (term.weight > 0)).all() and own.kind == term.kind
+    left = sum(int((term.weight > 0).sum()) for term in fewer)
+    assert 0 < left < asked and abs(left - asked / 2) < 4 * (asked / 4) ** 0.5 + 2  # four standard deviations
 
 
 def test_a_map_smaller_than_the_sample_is_kept_whole():

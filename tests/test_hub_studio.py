@@ -22,7 +22,7 @@ from rewriting.studio.hub_view import lay_out_hub
 from rewriting.studio.names import key_of, label, public_name, repo_of, same, sealed
 from rewriting.studio.page import build, lay_out
 from rewriting.studio.session import Session
-from rewriting.studio.sharing import open_file, save_edit, save_request
+from rewriting.studio.sharing import bring_in, read_file, save_edit, save_request
 from rewriting.studio.showing import Showing
 from rewriting.studio.workshop import Workshop
 from tests import tiny
@@ -216,7 +216,7 @@ def test_the_seal_and_the_token_stay_in_the_session(space, shop, tmp_path):
     written += [save_request(session, tmp_path).read_bytes(), save_edit(session, tmp_path).read_bytes()]
     assert not [secret for secret in secrets for data in written if secret.encode() in data]
     assert json.loads(files["edit.json"].data)[1]["request"]["generator"] == public_name(session.generator)
-    opened = open_file(save_request(session, tmp_path), session, shop)
+    opened = bring_in(read_file(save_request(session, tmp_path)), session, shop)
     assert opened.generator == session.generator and opened.request.copy.seed == 0
 
 

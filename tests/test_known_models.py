@@ -9,7 +9,7 @@ import pytest
 
 from rewriting.checkpoints import conversion, convert, download, fetch, fetching, reader
 from rewriting.generators import GeneratorConfig
-from rewriting.known_models import KNOWN_MODELS, KnownModel, Place, known_file, known_model, models_table
+from rewriting.known_models import KNOWN_MODELS, Download, KnownModel, known_file, known_model, models_table
 from tests.reference import nvidia
 from tests.test_checkpoints import save_rosinality
 
@@ -173,7 +173,7 @@ def test_a_known_model_is_looked_for_in_all_its_places(server, tmp_path, monkeyp
     monkeypatch.setattr(conversion, "read_contents", reader.extract)
     save_rosinality(tmp_path / "g.pt", nvidia.random_state(16))
     server.files["/second.pt"] = (tmp_path / "g.pt").read_bytes()
-    places = (Place(f"{server.url}/first.pt"), Place(f"{server.url}/second.pt"))
+    places = (Download(f"{server.url}/first.pt"), Download(f"{server.url}/second.pt"))
     known = KnownModel("a-model", "noise", "rosinality", 16, 1, places, "some-licence", 0.6, {"hats": 5})
     for module in (fetching, conversion):
         monkeypatch.setattr(module, "known_model", {"a-model": known}.get)

@@ -72,6 +72,12 @@ def test_second_moments_follow_the_truncation_and_report_their_progress():
 # Kept on disk
 
 
+def test_second_moments_do_not_depend_on_what_the_generator_draws_in():
+    made = tiny.generator()
+    expected = second_moments(made, [5], samples=8)[5]
+    assert torch.equal(second_moments(made.computing_in(torch.bfloat16), [5], samples=8)[5], expected)
+
+
 def test_the_content_key_changes_with_everything_the_statistics_depend_on():
     made, other = tiny.generator(resolution=8), tiny.generator(resolution=8, seed=1)
     keys = [

@@ -37,6 +37,15 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
+# the command, on two machines: each has a disk of its own
+MACHINES = """
+import os, sys
+from rewriting import cli
+os.environ["REWRITING_CACHE"] = "machine-" + os.environ["RANK"]
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A generator to draw with, and a request on it."""
@@ -108,6 +117,21 @@ def test_two_processes_find_what_one_finds(folder, alone, capsys):
     assert scores == sorted(scores, reverse=True) and scores[0] > scores[-1]
     with Image.open(folder / "found.png") as sheet:
         assert sheet.size[0] >= 3 * 32
+
+
+def test_machines_of_which_one_knows_the_statistics_find_what_one_finds(folder, alone, capsys, monkeypatch):
+    write_generator(tiny.generator(name="new"), folder / "new")
+    (folder / "machines.py").write_text(MACHINES)
+    words = ("search", "--request", "request.json", "--generator", "new", "--seeds", "0-9", "--best", "3")
+    monkeypatch.setenv("REWRITING_CACHE", str(folder / "machine-0"))
+    assert alone(*words) == 0
+    code, printed, said = run(folder, *TORCHRUN, "machines.py", *words)
+    assert code == 0, said
+    # The statistics are sums in another order: the scores differ in their last digit, if at all.
+    assert [line.split()[0] for line in printed.splitlines()][-3:] == [
+        line.split()[0] for line in capsys.readouterr().out.splitlines()
+    ]
+    assert list((folder / "machine-1").rglob("*.safetensors"))
 
 
 def test_two_processes_fill_a_table_with_the_numbers_of_one(folder):

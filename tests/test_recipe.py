@@ -306,6 +306,15 @@ def test_a_run_can_be_taken_up_with_its_state_or_without(tmp_path):
     assert error.mean() < 0.02
 
 
+def test_a_run_that_keeps_other_layers_takes_up_everything_but_the_optimizers(tmp_path):
+    torch.manual_seed(0)
+    short = replace(SMALL, pictures=64, stages=(), keep=16)
+    first = trained("church", tmp_path / "church", short)
+    second = trained("church", tmp_path / "church", replace(short, keep=0), tmp_path / "church")
+    assert second.seen == 128 and second.steps == 2 * first.steps
+    assert not torch.equal(second.trainee.generator.conv(3).weight, first.trainee.generator.conv(3).weight)
+
+
 def test_a_grown_style_generator_draws_the_small_picture_enlarged(tmp_path):
     torch.manual_seed(0)
     small = build(config_of("face", 32, NARROW))

@@ -248,6 +248,28 @@ def test_any_damage_to_a_png_is_survived(junk, position, removed, mended):
         assert mask.dtype == np.uint8 and set(np.unique(mask)) <= {0, 255} and mask.shape[0] == mask.shape[1]
 
 
+@pytest.mark.parametrize(
+    "mask", [np.ones((8, 8), np.float32), np.ones((8, 8), int), np.full((8, 8), 300), np.full((8, 8), -1)]
+)
+def test_a_mask_that_could_mean_anything_is_refused(mask):
+    with pytest.raises(ValueError, match="give bool, or uint8 with 255 where painted") as refused:
+        Region(1, mask)
+    assert tiny.is_one_sentence(str(refused.value))
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64])
+def test_a_mask_is_kept_as_uint8(kind):
+    painted = tiny.disk(16, 8, 8, 4)
+    region = Region(1, (painted > 0) if kind is bool else painted.astype(kind))
+    assert region.mask.dtype == np.uint8 and np.array_equal(region.mask, painted)
+
+
+def test_what_is_erased_is_what_is_painted_and_not_where_something_was_pasted():
+    pasted = Request(copy=Region(0, tiny.disk(16, 8, 8, 4)), paste=Region(1, tiny.disk(16, 8, 8, 4)))
+    assert pasted.missing() == "" and pasted.places
+    assert pasted.with_(erase=True).missing() == "paint what should disappear"
+
+
 def test_pictures_of_any_kind_are_read_as_masks():
     painted = tiny.disk(16, 8, 8, 4)
     for mode in ("L", "1", "P", "RGB", "RGBA", "LA", "I;16"):

@@ -45,7 +45,7 @@ def studio() -> Iterator[gr.Blocks]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (workshop, making, showing):
             patch.setattr(module, "preset", made.__getitem__)
-        for module in (workshop, page, api):
+        for module in (page, api):
             patch.setattr(module, "presets", lambda: made)
         patch.setattr(api, "bundled", lambda: [NAME, OTHER])
         yield page.build(small_workshop(), NAME)

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from rewriting import EditStack, Region, Request
+from rewriting.edit import MAX_EDITS
 from rewriting.presets import Preset, presets
 from rewriting.studio import workshop as workshop_module
 from rewriting.studio.api import Api
@@ -23,7 +24,8 @@ from rewriting.studio.results import effect
 from rewriting.studio.session import Numbering, Session
 from rewriting.studio.sharing import (
     WALK_FRAMES,
-    open_file,
+    bring_in,
+    read_file,
     save_edit,
     save_request,
     save_sheet,
@@ -235,6 +237,17 @@ def test_a_rank_that_the_context_does_not_support_is_refused_in_one_sentence(wor
     assert tiny.is_one_sentence(str(refused.value))
 
 
+def test_more_rules_than_can_be_in_force_are_refused_before_anything_changes(workshop, ruled):
+    full = ruled
+    while len(full.rules) < MAX_EDITS:
+        full = full.duplicate_rule(1)
+    assert len(full.stack) == MAX_EDITS
+    for add in (lambda: full.duplicate_rule(1), lambda: full.adopt(ruled.rules[0].whole, new=True)):
+        with pytest.raises(ValueError, match="as many as can be in force"):
+            add()
+    assert len(full.adopt(ruled.rules[0].whole).rules) == MAX_EDITS  # in the place of the one being edited
+
+
 # --- presets --------------------------------------------------------------------------------------------------------
 
 
@@ -306,6 +319,10 @@ def test_bundled_presets_fit_the_canvases():
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
+def open_file(path, session, workshop):
+    return bring_in(read_file(path), session, workshop)
+
+
 def test_a_saved_request_opens_as_it_was(workshop, asked, tmp_path):
     path = save_request(asked, tmp_path)
     session = open_file(path, workshop.open(NAME), workshop)
@@ -348,7 +365,23 @@ def zipped(path, **files):
     return path
 
 
+def damaged(path):
+    """A packed file whose length and checksum are right in the table, and whose bytes are not."""
+    zipped_well(path, b"{" + b" " * 5000 + b"}")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"config.json") + len("config.json")
+    data[at : at + 8] = b"\xff" * 8
+    path.write_bytes(data)
+
+
+def zipped_well(path, config, method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("config.json", config)
+
+
 STRANGE = {
+    "damaged.zip": damaged,
+    "lzma.zip": lambda path: zipped_well(path, b"{}", zipfile.ZIP_LZMA),
     "nonsense.zip": lambda path: path.write_bytes(b"PK\x03\x04 nonsense"),
     "empty.zip": zipped,
     "bomb.zip": lambda path: zipped(path, config_json=b" " * (17 << 20)),
@@ -396,6 +429,14 @@ def test_a_walk_begins_at_a_picture_before_beside_after(workshop, ruled, tmp_pat
         first = np.asarray(walk.convert("RGB")).astype(int)
     expected = np.concatenate([workshop.plain(ruled, [30])[0], workshop.edited(ruled, [30])[0]], 1)
     assert np.abs(first - expected).mean() < 20  # WebP of a picture of noise
+
+
+def test_a_walk_goes_through_the_pictures_that_the_numbers_stand_for(workshop, ruled):
+    rows = ruled.ask("settings", seeding="row", truncation=0.5)
+    first = next(walk_frames(workshop, rows, [3, 4]))
+    assert np.array_equal(first[:, :32], workshop.plain(rows, [3])[0])
+    assert np.array_equal(first[:, 32:], workshop.edited(rows, [3])[0])
+    assert not np.array_equal(first, next(walk_frames(workshop, ruled, [3, 4])))
 
 
 # --- exploring ------------------------------------------------------------------------------------------------------

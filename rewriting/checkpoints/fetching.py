@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from rewriting.checkpoints.sniff import MAX_FILE
-from rewriting.known_models import KnownModel, Place, known_model
+from rewriting.files import cache_root
+from rewriting.known_models import Download, KnownModel, known_model
 from rewriting.progress import Progress
 
 CHUNK = 1 << 20
@@ -94,8 +95,7 @@ def sha256_of(path: Path) -> str:
 def _cache(folder: str | Path | None) -> Path:
     if folder is not None:
         return Path(folder)
-    root = os.environ.get("REWRITING_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rewriting"
-    return Path(root).expanduser() / "downloads"
+    return cache_root() / "downloads"
 
 
 def _fetch_known(
@@ -110,7 +110,7 @@ def _fetch_known(
     raise ConnectionError(f"{known.name} could not be fetched from any of its places: {'; '.join(failures)}.")
 
 
-def _fetch_place(place: Place, folder: str | Path | None, endpoint: str | None, progress: Progress | None) -> Path:
+def _fetch_place(place: Download, folder: str | Path | None, endpoint: str | None, progress: Progress | None) -> Path:
     if "://" in place.address:
         return download(place.address, folder, sha256=place.sha256, progress=progress)
     repo, name, path = place.address.split("/", 2)

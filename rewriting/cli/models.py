@@ -92,15 +92,12 @@ def convert(options: argparse.Namespace) -> None:
 
 
 def moments(options: argparse.Namespace) -> None:
-    import torch
-
     from rewriting import memory, processes
     from rewriting.generators.files import MOMENTS
 
     folder = _folder(options.generator)
     with Progress() as progress:
         generator = open_generator(str(folder), options, progress)
-        generator.compute_dtype = torch.float32  # whatever is fast here: the file is for other machines too
         measured = memory.second_moments(generator, list(generator.layers), progress=progress)
     if not processes.rank():
         key = memory.content_key(generator, None, memory.SAMPLES)

@@ -168,7 +168,7 @@ def report(edit: Edit) -> str:
         ("error at the goal", f"{r.loss_before:.4g} -> {r.loss_after:.4g}"),
         ("whole objective", f"{r.objective_before:.4g} -> {r.objective_after:.4g}"),
         ("change of the weights", f"{r.change:.1%}"),
-        ("change elsewhere", "not asked for (locality 0)" if r.elsewhere != r.elsewhere else f"{r.elsewhere:.1%}"),
+        ("change elsewhere", f"{r.elsewhere:.1%}"),
         *([("change where preserved", f"{r.preserved:.1%}")] if r.preserved is not None else []),
         ("iterations", f"{r.iterations}"),
         ("time", f"{r.milliseconds / 1000:.2f} s"),

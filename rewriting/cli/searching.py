@@ -43,6 +43,7 @@ def search(options: argparse.Namespace) -> None:
     with Progress() as progress:
         generator = open_generator(options.generator or request.generator, options, progress)
         rewriter = Rewriter(generator, request.layer, progress=progress)
+        rewriter.second_moment()  # where it is yet to be measured, all processes do so together
         own = processes.mine(seeds)
         scores: list[float] = []
         for start in range(0, len(own), STEP):

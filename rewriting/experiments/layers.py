@@ -38,7 +38,7 @@ def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
         ["rule", "layer", "means the same alone", "goal reached", "changes elsewhere", "score"],
         rows,
         "Goal reached: share of the goal's loss that the solve removes. Changes elsewhere: of values at sampled "
-        "places of other pictures, relative to their size. Score: the product of the first two, less the third.",
+        "places of other pictures, relative to their size. Score: the goal reached, less what changes elsewhere.",
     )
 
 

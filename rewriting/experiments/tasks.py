@@ -15,7 +15,7 @@ from rewriting.generators import Generator, to_uint8
 from rewriting.segmenter import Segmenter
 from weights.recipe.material import prepare
 from weights.recipe.measure import draw_scaled, pasted
-from weights.recipe.places import mouth_of, one_tree, seen, widen
+from weights.recipe.places import mouth_of, one_tree, seen, top_of_one_tower, widen
 from weights.recipe.rules import RULES, Rule
 from weights.recipe.scenes.edit import with_value
 from weights.recipe.truth import Truth
@@ -27,7 +27,6 @@ LEAST = 40  # pixels that the thing must cover for the rule to apply to a pictur
 SMILE = 45  # pixels of teeth from which a face counts as smiling: half of what a smile must have to be copied
 VISIBLE = 25  # pixels of a mark below which none is there
 WIDER = 4
-ONE_TOWER = 32  # pixels: domes further apart are those of two towers
 
 
 @dataclass(frozen=True)
@@ -139,11 +138,7 @@ def near(target: np.ndarray, pixels: int = 10) -> np.ndarray:
 # --- the rules ----------------------------------------------------------------------------------------------------
 
 
-def one_dome(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-    """Domes of churches that have one: the middle between two is no place to paste."""
-    domes = truth.mask(seeds, "dome")
-    return widen(domes & (domes.any(1).sum(1) < ONE_TOWER)[:, None, None], 3)
-
+one_dome = top_of_one_tower("dome", wider=3)
 
 SPIRES = Rule(
     "Domes become spires",

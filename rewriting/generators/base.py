@@ -38,18 +38,20 @@ class LayerInput:
     style: (B, I), the modulation, which the demodulation needs; None in a Progressive GAN.
     latent: (B, w_dim), for the layers after; None in a Progressive GAN.
     rgb: (B, 3, r, r), the picture summed up so far; None if there is none yet.
+    origin: (top, left) of what arrives, in sides of the picture: a part of one has the noise of its place.
     """
 
     key: Tensor
     style: Tensor | None = None
     latent: Tensor | None = None
     rgb: Tensor | None = None
+    origin: tuple[float, float] = (0.0, 0.0)
 
     def __len__(self) -> int:
         return len(self.key)
 
     def __getitem__(self, index: slice) -> LayerInput:
-        return LayerInput(*[None if t is None else t[index] for t in self._tensors()])
+        return LayerInput(*[None if t is None else t[index] for t in self._tensors()], self.origin)
 
     def split(self) -> Iterator[LayerInput]:
         """One by one, each a copy that keeps no batch alive."""
@@ -57,7 +59,7 @@ class LayerInput:
             yield self
             return
         for i in range(len(self)):
-            yield LayerInput(*[None if t is None else t[i : i + 1].clone() for t in self._tensors()])
+            yield LayerInput(*[None if t is None else t[i : i + 1].clone() for t in self._tensors()], self.origin)
 
     @staticmethod
     def cat(inputs: Sequence[LayerInput]) -> LayerInput:
@@ -71,29 +73,12 @@ class LayerInput:
         return self.key, self.style, self.latent, self.rgb
 
 
-class RewritableConv(Protocol):
-    """The convolution of an editable layer: v = finish(linear(k, W), gain(s, W)).
-
-    weight: (O, I, kh, kw) as stored; scale: what run time multiplies it by; upsample: whether v has twice k's size.
-    """
-
-    weight: Tensor
-    scale: float
-    upsample: bool
-    demodulate: bool
-
-    def kernel(self, weight: Tensor) -> Tensor:
-        """(O, I, kh, kw) -> the kernel that `linear` convolves with, scale included.  Linear in the weight."""
-
-    def linear(self, key: Tensor, kernel: Tensor) -> Tensor:
-        """(B, I, h, w) -> (B, O, h', w')"""
-
-
 class Generator(nn.Module, ABC):
     """A generator whose layers can be rewritten.
 
     Its weights are never changed by an edit: every method that draws takes the weights that differ.  A picture is a
-    function of (weights, seed, truncation) alone: noise is fixed or off, and no picture depends on its batch.
+    function of (weights, seed, truncation) alone: noise is fixed or off, and without gradients no picture depends on
+    its batch.
     """
 
     config: GeneratorConfig
@@ -133,8 +118,15 @@ class Generator(nn.Module, ABC):
         """The last layer that a picture of that size needs."""
 
     @abstractmethod
-    def conv(self, layer: int) -> nn.Module:
-        """The `RewritableConv` of a layer."""
+    def conv(self, layer: int) -> Any:
+        """The convolution of an editable layer: a module with
+
+        weight: (O, I, kh, kw) as stored; scale: what run time multiplies it by; upsample: whether the value has twice
+        the key's size; demodulate: whether an output channel is divided by the norm of its modulated weight.
+        kernel(weight): what `linear` convolves with, linear in the weight, scale included.
+        linear(key, kernel): (B, I, h, w) -> (B, O, h', w').
+        energy(weight), where it demodulates: (O, I), the sum over taps of the scaled weight's square.
+        """
 
     # --- what all of them share -----------------------------------------------------------------------------------
 
@@ -206,7 +198,11 @@ class Generator(nn.Module, ABC):
         self, z: Tensor, weights: Weights | None = None, truncation: float | None = None, size: int | None = None
     ) -> Tensor:
         """(B, z_dim) -> (B, 3, size, size), about [-1, 1].  weights: {layer: (O, I, kh, kw)} instead of its own."""
-        at, first = self.begin(self.map(z, truncation)), self.layers.start
+        return self.synthesise(self.map(z, truncation), weights, size)
+
+    def synthesise(self, latent: Tensor, weights: Weights | None = None, size: int | None = None) -> Tensor:
+        """(B, w_dim), from `map` -> (B, 3, size, size), about [-1, 1].  weights, size: as for `forward`."""
+        at, first = self.begin(latent), self.layers.start
         return self.leave(first, self.value(first, at, _pick(weights, first)), at, weights, size)
 
     def overrides(self, edits: Iterable[LayerEdit] | None) -> dict[int, Tensor]:
@@ -224,7 +220,8 @@ class Generator(nn.Module, ABC):
                     f"an edit of layer {edit.layer} changes a weight of shape {tuple(delta.shape)}, but that of "
                     f"{self.config.name or 'this generator'} is {tuple(shape)}; it belongs to another generator."
                 )
-            deltas[edit.layer] = deltas[edit.layer] + delta if edit.layer in deltas else delta
+            if delta.any():  # one that is off leaves its layer, and all before it, as they are
+                deltas[edit.layer] = deltas[edit.layer] + delta if edit.layer in deltas else delta
         return {
             layer: (self.conv(layer).weight.double().view_as(delta) + delta).float() for layer, delta in deltas.items()
         }
@@ -253,17 +250,23 @@ class Generator(nn.Module, ABC):
         return np.concatenate(drawn) if drawn else np.empty((0, size, size, 3), np.uint8)
 
     @torch.inference_mode()
-    def walk(self, seeds: Sequence[int], at: float, edits: Iterable[LayerEdit] | None = None) -> np.ndarray:
+    def walk(
+        self,
+        seeds: Sequence[int],
+        at: float,
+        edits: Iterable[LayerEdit] | None = None,
+        *,
+        truncation: float | None = None,
+        seeding: str = "seed",
+    ) -> np.ndarray:
         """One picture, uint8 (H, W, 3), of a closed walk through the pictures `seeds`; at: 0 to 1 along it.
 
         Straight in w between neighbouring pictures (in z, where there is no w).
         """
-        stops, place = self.map(self.latents(seeds)), at * len(seeds)
+        stops, place = self.map(self.latents(seeds, seeding), truncation), at * len(seeds)
         start, share = int(place) % len(seeds), place % 1
         latent = torch.lerp(stops[start], stops[(start + 1) % len(seeds)], share)[None]
-        weights, first, entry = self.overrides(edits), self.layers.start, self.begin(latent)
-        value = self.value(first, entry, _pick(weights, first))
-        return to_uint8(self.leave(first, value, entry, weights))[0]
+        return to_uint8(self.synthesise(latent, self.overrides(edits)))[0]
 
     def digest(self) -> str:
         """sha256 over names, shapes and float32 values of all tensors: equal for equal weights, in whatever file and
@@ -291,6 +294,12 @@ class Generator(nn.Module, ABC):
         from rewriting.generators.files import write_generator
 
         return write_generator(self, folder)
+
+    def computing_in(self, dtype: torch.dtype) -> Generator:
+        """A generator of the very same weights that computes its features in another dtype."""
+        other = copy.copy(self)
+        other.compute_dtype = dtype
+        return other
 
     def forget(self) -> None:
         """Drop everything derived from the weights, after they have changed."""

@@ -240,11 +240,20 @@ class StyleGAN2(Generator):
         return LayerInput(*self.conv1.conv.key(x, latent), latent, None)
 
     def value(self, layer: int, at: LayerInput, weight: Tensor | None = None) -> Tensor:
-        return self.styled(layer).value(at.key, at.style, self.noise(layer), weight)
+        return self.styled(layer).value(at.key, at.style, self._noise_of(layer, at), weight)
+
+    def _noise_of(self, layer: int, at: LayerInput) -> Tensor | None:
+        """(1, 1, h', w'): of the part of the picture that arrives."""
+        noise, ratio = self.noise(layer), 2 if self.conv(layer).upsample else 1
+        if noise is None:
+            return None
+        top, left = (round(origin * noise.shape[-1]) for origin in at.origin)
+        height, width = (ratio * n for n in at.key.shape[2:])
+        return noise[..., top : top + height, left : left + width]
 
     def advance(self, layer: int, value: Tensor, at: LayerInput) -> LayerInput:
         rgb = self._add_rgb(layer, value, at.latent, at.rgb)
-        return LayerInput(*self.conv(layer + 1).key(value, at.latent), at.latent, rgb)
+        return LayerInput(*self.conv(layer + 1).key(value, at.latent), at.latent, rgb, at.origin)
 
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
         return self._add_rgb(layer, value, at.latent, at.rgb)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 
@@ -103,9 +102,9 @@ def _made_from(request: Request | None) -> str:
     parts = []
     if request.erase:
         parts.append("erases what the context shows")
-    if request.copy is not None:
+    if request.copy is not None and not request.erase:
         parts.append(f"copied from picture {request.copy.seed}")
-    if request.paste is not None:
+    if request.paste is not None and not request.erase:
         parts.append(f"pasted into picture {request.paste.seed}")
     parts += [f"{what} in {_seeds(places)}" for what, places in _painted(request) if places]
     return ", ".join(parts) or "not recorded"
@@ -162,12 +161,9 @@ def _report(edit: Edit) -> str:
     name, report = plain(edit.name) or "–", edit.report
     if report is None:
         return f"| {name} | not recorded | | | |"
-    kept, elsewhere = (
-        "–" if share is None or math.isnan(share) else f"{share:.1%}" for share in (report.preserved, report.elsewhere)
-    )
-    return (
-        f"| {name} | {report.loss_before:.4g} → {report.loss_after:.4g} | {report.change:.1%} | {elsewhere} | {kept} |"
-    )
+    loss = f"{report.loss_before:.4g} → {report.loss_after:.4g}"
+    kept = "–" if report.preserved is None else f"{report.preserved:.1%}"
+    return f"| {name} | {loss} | {report.change:.1%} | {report.elsewhere:.1%} | {kept} |"
 
 
 def _said(stack: EditStack) -> str:

@@ -19,6 +19,7 @@ from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import polite
 from rewriting.studio.names import public_name
 from rewriting.studio.pictures import data_url
+from rewriting.studio.session import Numbering
 from rewriting.studio.workshop import Workshop
 
 MOST = 24  # pictures in one answer
@@ -60,7 +61,7 @@ class Api:
         Returns:
             A list of {"seed", "before", "after"}, pictures as WebP data URLs; "after" is empty without rules.
         """
-        self._check(generator, seeds)
+        seeds = self._check(generator, seeds)
         edits = [self.workshop.preset_edit(name) for name in presets]
         for edit in edits:
             edit.check_fits(self.workshop.generator(generator))
@@ -78,10 +79,10 @@ class Api:
             a list of {"seed", "before", "after"}, as WebP data URLs.
         """
         asked = Request.from_json(json.loads(request) if isinstance(request, str) else request)
-        self._check(asked.generator, seeds)
+        seeds = self._check(asked.generator, seeds)
         asked.check()
         edit = self.workshop.rewriter(asked.generator, asked.layer).solve(asked)
-        pictures = self._pairs(asked.generator, seeds, EditStack([edit]))
+        pictures = self._pairs(asked.generator, seeds, EditStack([edit]), Numbering(asked.seeding, asked.truncation))
         return {"layer": edit.layer, "rank": edit.rank, "report": vars(edit.report), "pictures": pictures}
 
     def desk(self, desk: Desk) -> dict:
@@ -122,8 +123,7 @@ class Api:
         Returns:
             A list of {"seed", "before", "after"}, pictures as WebP data URLs.
         """
-        _check_seeds(seeds)
-        session = desk.session
+        seeds, session = _checked(seeds), desk.session
         after = self.workshop.edited(session, seeds)
         urls = self.workshop.pictures(session.generator, seeds, session.numbering)
         return [{"seed": s, "before": b, "after": data_url(a)} for s, b, a in zip(seeds, urls, after, strict=True)]
@@ -138,24 +138,28 @@ class Api:
             "default_layer": generator.config.default_layer,
         }
 
-    def _check(self, generator: str, seeds: list[int]) -> None:
+    def _check(self, generator: str, seeds: list[int]) -> list[int]:
         if generator not in bundled():
             raise ValueError(f"There is no generator {generator!r:.80}; there are {', '.join(bundled())}.")
-        _check_seeds(seeds)
+        return _checked(seeds)
 
-    def _pairs(self, generator: str, seeds: list[int], edits: EditStack) -> list[dict]:
-        befores = self.workshop.pictures(generator, seeds)
+    def _pairs(
+        self, generator: str, seeds: list[int], edits: EditStack, numbering: Numbering | None = None
+    ) -> list[dict]:
+        numbering = numbering or Numbering()
+        befores = self.workshop.pictures(generator, seeds, numbering)
         afters = [""] * len(seeds)
         if len(edits):
-            afters = [data_url(picture) for picture in self.workshop.generator(generator).images(seeds, edits)]
+            drawn = self.workshop.generator(generator).images(seeds, edits, **numbering._asdict())
+            afters = [data_url(picture) for picture in drawn]
         return [{"seed": s, "before": b, "after": a} for s, b, a in zip(seeds, befores, afters, strict=True)]
 
 
-def _check_seeds(seeds: Any) -> None:
-    if not isinstance(seeds, list) or len(seeds) > MOST:
-        raise ValueError(f"Give a list of at most {MOST} numbers of pictures.")
-    for one in seeds:
-        seed(one, "The number of a picture")
+def _checked(seeds: Any) -> list[int]:
+    """The same as whole numbers."""
+    if not isinstance(seeds, list) or not 1 <= len(seeds) <= MOST:
+        raise ValueError(f"Give a list of 1 to {MOST} numbers of pictures.")
+    return [seed(one, "The number of a picture") for one in seeds]
 
 
 def hide_what_needs_memory(page: gr.Blocks) -> None:

@@ -69,8 +69,11 @@ def bring(workshop: Workshop, session: Session, text: str, token: Token, progres
     text = text.strip()
     if not text:
         raise ValueError("Type the id of a repo, such as name/repo, first.")
-    if text in bundled() or (not hosted() and Path(text).expanduser().exists()):
+    if not hosted() and Path(text).expanduser().exists():
+        text = text if text in bundled() else str(Path(text).expanduser())
         workshop.generator(text)
+        return Brought(text, EditStack())
+    if text in bundled():
         return Brought(text, EditStack())
     repo_id, revision = repo_named(text, workshop.endpoint)
 

@@ -26,7 +26,7 @@ from rewriting.studio.parts import Parts
 from rewriting.studio.pictures import preview_halves
 from rewriting.studio.showing import NOTHING_COPIED, Showing, locality_help, step_head
 from rewriting.studio.steps import Step, steps
-from rewriting.studio.view import LAST, PAGE
+from rewriting.studio.view import LAST, LOCALITIES, PAGE, RANKS
 from rewriting.studio.wiring import wire
 from rewriting.studio.workshop import PAIRS, SIDE, Workshop
 
@@ -141,8 +141,8 @@ def lay_out_settings() -> Components:
     with gr.Column(elem_id="panel-tune"):
         head(Step(5, False, "when something is amiss"))
         layer = slider(2, 12, 8, "Layer", "Usually 8. Low: what is there; high: how it looks")
-        rank = slider(1, 20, RANK, "Rank", f"Usually {RANK}. Higher follows the goal more closely")
-        locality = slider(0, 30, LOCALITY, "Locality", locality_help(LOCALITY), step=0.5)
+        rank = slider(*RANKS, RANK, "Rank", f"Usually {RANK}. Higher follows the goal more closely")
+        locality = slider(*LOCALITIES, LOCALITY, "Locality", locality_help(LOCALITY), step=0.5)
         everywhere = gr.Checkbox(label="Paste at every place of step 3", container=False, elem_id="everywhere")
         live = gr.Checkbox(label="Live: rewrite after every stroke", container=False, elem_id="live")
     return {"layer": layer, "rank": rank, "locality": locality, "everywhere": everywhere, "live": live}

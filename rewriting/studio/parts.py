@@ -101,7 +101,6 @@ class Parts:
             self.locality,
             self.everywhere,
             self.slot,
-            self.picking,
         ]
         return [*self.in_hand, *more]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Condition, Lock
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from rewriting.request import Request
 from rewriting.rewriter import Rewriter
@@ -61,20 +61,23 @@ class Preparation:
             if rewriter in self._begun:
                 return
             self._begun.add(rewriter)
-        self._pool.submit(self._first, rewriter, numbering, count)
+        self._pool.submit(self._first, ref(rewriter), numbering, count)
 
-    def _first(self, rewriter: Rewriter, numbering: Numbering, count: int) -> None:
+    def _first(self, wanted: ref[Rewriter], numbering: Numbering, count: int) -> None:
+        """wanted: a rewriter, if by now nobody else keeps it, it is not wanted any more."""
         self._service.stand_aside()
+        if (rewriter := wanted()) is None:
+            return
         rewriter.second_moment()
         rewriter.locality_terms(Request(truncation=numbering.truncation))
-        self._step(rewriter, numbering, 0, count)
+        self._pool.submit(self._step, wanted, numbering, 0, count)
 
-    def _step(self, rewriter: Rewriter, numbering: Numbering, start: int, count: int) -> None:
+    def _step(self, wanted: ref[Rewriter], numbering: Numbering, start: int, count: int) -> None:
         """Each step asks for the next, behind what others have asked for: several rewriters take turns."""
-        end = min(count, start + STEP)
         self._service.stand_aside()
+        if (rewriter := wanted()) is None:
+            return
+        end = min(count, start + STEP)
         rewriter.features(range(start, end), **numbering._asdict())
-        if end < count:
-            self._pool.submit(
-                self._step, rewriter, numbering, end, count
-            )  # refused, and so the end, once Python exits
+        if end < count:  # refused, and so the end, once Python exits
+            self._pool.submit(self._step, wanted, numbering, end, count)

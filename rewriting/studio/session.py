@@ -1,4 +1,7 @@
-"""What one visitor has made so far: some ten kilobytes, immutable, so that undo is keeping the old value."""
+"""What one visitor has made so far, immutable, so that undo is keeping the old value.
+
+Some ten kilobytes, and some fifty more for each rewriting that undo can bring back.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rewriting.edit import Edit, EditStack
+from rewriting.edit import MAX_EDITS, Edit, EditStack
 from rewriting.masks import bounding_box
 from rewriting.request import Region, Request
 from rewriting.studio.names import public_name
@@ -53,7 +56,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Snapshot:
     """What undo brings back.  what: the change that led to it."""
 
     generator: str
@@ -71,14 +74,14 @@ class Session:
     new one).
     """
 
-    now: Moment
-    past: tuple[Moment, ...] = ()
-    future: tuple[Moment, ...] = ()
+    now: Snapshot
+    past: tuple[Snapshot, ...] = ()
+    future: tuple[Snapshot, ...] = ()
 
     @classmethod
     def on(cls, generator: str) -> Session:
         """Nothing made yet."""
-        return cls(Moment(generator, _nothing(generator)))
+        return cls(Snapshot(generator, _nothing(generator)))
 
     @property
     def generator(self) -> str:
@@ -219,6 +222,7 @@ class Session:
             rule = Rule.of(old.number, edit.with_(enabled=True, **kept), preset)
             rules = tuple(rule if r.number == old.number else r for r in self.rules)
             return self.step(what, rules=rules, **changes)
+        self._check_room()
         number = self._next_number()
         rule = Rule.of(number, edit.with_(name=edit.name or f"Rule {number}"), preset)
         return self.step(what, rules=(*self.rules, rule), editing=number, **changes)
@@ -235,6 +239,7 @@ class Session:
         return self.step("delete", rules=tuple(r for r in self.rules if r.number != number), editing=editing)
 
     def duplicate_rule(self, number: int) -> Session:
+        self._check_room()
         rule = self._find(number)
         at = self.rules.index(rule) + 1
         copy = replace(rule, number=self._next_number(), edit=rule.edit.with_(name=f"{rule.edit.name[:72]} (copy)"))
@@ -252,6 +257,10 @@ class Session:
         if rule.asked is None:
             raise ValueError(f"The rule {rule.edit.name!r} came without its request; it can be used but not changed.")
         return self.step("reopen", asked=rule.asked, editing=number)
+
+    def _check_room(self) -> None:
+        if len(self.rules) >= MAX_EDITS:
+            raise ValueError(f"There are {len(self.rules)} rules, as many as can be in force; delete one first.")
 
     def _next_number(self) -> int:
         """Never one that a rule in reach of undo has."""

@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def walk_frames(workshop: Workshop, session: Session, seeds: list[int]) -> Itera
     """A walk through the latent space, frame by frame: before beside after, uint8 (H, 2 W, 3)."""
     generator, stops = workshop.generator(session.generator), seeds[:WALK_STOPS]
     for i in range(WALK_FRAMES):
-        before, after = (generator.walk(stops, i / WALK_FRAMES, edits) for edits in ((), session.stack))
+        at, how = i / WALK_FRAMES, session.numbering._asdict()
+        before, after = (generator.walk(stops, at, edits, **how) for edits in ((), session.stack))
         yield np.concatenate([before, after], 1)
 
 
@@ -70,22 +72,32 @@ def save_walk_file(session: Session, folder: Path, frames: list[np.ndarray]) -> 
     return save_walk(frames, file_name(session, folder, ".webp"))
 
 
-def open_file(path: str | Path, session: Session, workshop: Workshop) -> Session:
-    """Bring a request (.json, ours or a session of the paper's code) or rules (.zip of an edit repo) into a session.
+def read_file(path: str | Path) -> Request | EditStack:
+    """A request (.json, ours or a session of the paper's code) or rules (.zip of an edit repo).
 
-    One made on another bundled generator opens that.  Raises ValueError in one sentence; what came in is untouched.
+    Raises ValueError in one sentence.
     """
     path = Path(path)
     if path.suffix == ".json":
-        request = Request.load(path)
-        opened = _opened(session, request.generator, workshop)
-        request = _fitted(request, opened.generator, workshop)
-        return opened.step("open request", request=request, editing=None).as_one_step(session)
+        return Request.load(path)
     if path.suffix == ".zip":
         with tempfile.TemporaryDirectory() as folder:
             unpack(path, Path(folder))
-            return adopt_all(EditStack.load(folder), session, workshop)
+            return EditStack.load(folder)
     raise ValueError(f"{path.name} is neither a request (.json) nor rules (.zip); those two can be opened here.")
+
+
+def bring_in(found: Request | EditStack, session: Session, workshop: Workshop) -> Session:
+    """Bring what `read_file` found into a session.
+
+    What was made on another bundled generator opens that.  Raises ValueError in one sentence; what came in is
+    untouched.
+    """
+    if isinstance(found, EditStack):
+        return adopt_all(found, session, workshop)
+    opened = _opened(session, found.generator, workshop)
+    request = _fitted(found, opened.generator, workshop)
+    return opened.step("open request", request=request, editing=None).as_one_step(session)
 
 
 def adopt_all(stack: EditStack, session: Session, workshop: Workshop) -> Session:
@@ -142,11 +154,13 @@ def unpack(path: Path, folder: Path) -> None:
                 entry = next((e for e in archive.infolist() if Path(e.filename).name == name), None)
                 if entry is None:
                     continue
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ValueError(f"{name} in {path.name} is packed in a way that is not read; save it again.")
                 if entry.file_size > MAX_ARCHIVE:
                     raise ValueError(
                         f"{name} in {path.name} is {entry.file_size:,} bytes; {MAX_ARCHIVE:,} is the most."
                     )
                 with archive.open(entry) as file:
                     (folder / name).write_bytes(file.read(MAX_ARCHIVE + 1))
-    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"{path.name} cannot be unpacked ({type(error).__name__}); save it again.") from None

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rewriting.generators.latents import MAX_SEED
+
 PAGE = 24
+RANKS, LOCALITIES = (1, 20), (0, 30)  # what the sliders reach from and to
 SLOTS = ("copy", "paste", "context")
-LAST = 2**32 - 1 - PAGE
+LAST = MAX_SEED - PAGE
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ MEASURING = 30  # seconds for second moments that do not come with a generator
 
 
 @dataclass(frozen=True)
-class Place:
+class Files:
     """Where to read a generator.  name: what edits made on it will name.  measured: whether its second moments lie
     beside it."""
 
@@ -116,26 +116,26 @@ def solved(generator: Generator, request: Request) -> Edit | None:
 
 def worth_it(generator: Generator) -> bool:
     """Whether the GPU is asked for this generator."""
-    return present() and _weights(generator) >= WORTH and _place(generator) is not None
+    return present() and _weights(generator) >= WORTH and _files_of(generator) is not None
 
 
 def _weights(generator: Generator) -> int:
     return sum(weight.numel() for weight in generator.parameters())
 
 
-def _place(generator: Generator) -> Place | None:
+def _files_of(generator: Generator) -> Files | None:
     source = generator.source
     if source is None or not source.folder.is_dir() or source.digest != generator.digest():
         return None
     folder = source.folder
-    return Place(str(folder), generator.config.name, (folder / MOMENTS).is_file())
+    return Files(str(folder), generator.config.name, (folder / MOMENTS).is_file())
 
 
 def _borrowed(generator: Generator, task: str, *arguments: Any) -> Any:
     if not worth_it(generator):
         return None
     try:
-        answer = on_gpu(task, _place(generator), *arguments)
+        answer = on_gpu(task, _files_of(generator), *arguments)
     except Exception as error:  # the visitor's share of it is used up, it is taken, or it broke
         log.warning("Without the GPU, %s: %s", task, error)
         return None
@@ -147,47 +147,47 @@ def _borrowed(generator: Generator, task: str, *arguments: Any) -> Any:
 # --- what runs where the GPU is --------------------------------------------------------------------------------------
 
 
-def seconds(task: str, place: Place, seeds: Sequence[int], *_: Any) -> int:
+def seconds(task: str, files: Files, seeds: Sequence[int], *_: Any) -> int:
     """The most that a call may take, which must be left of what the visitor may use."""
-    measuring = 0 if place.measured or task == "draw" else MEASURING
+    measuring = 0 if files.measured or task == "draw" else MEASURING
     return {"draw": 5, "match": 10, "solve": 15}[task] + len(seeds) // 20 + measuring
 
 
 @marked
-def on_gpu(task: str, place: Place, *arguments: Any) -> Any:
+def on_gpu(task: str, files: Files, *arguments: Any) -> Any:
     """Run one of the functions below where the GPU is."""
     try:
-        return {"draw": _draw, "match": _match, "solve": _solve}[task](place, *arguments)
+        return {"draw": _draw, "match": _match, "solve": _solve}[task](files, *arguments)
     except ValueError as error:
         return Refusal(str(error))
 
 
-def _draw(place: Place, seeds: Sequence[int], changes: Sequence[Change], numbering: tuple) -> np.ndarray:
+def _draw(files: Files, seeds: Sequence[int], changes: Sequence[Change], numbering: tuple) -> np.ndarray:
     edits = [change.edit() for change in changes]
     seeding, truncation = numbering
-    return _opened(place).images(seeds, edits, seeding=seeding, truncation=truncation)
+    return _opened(files).images(seeds, edits, seeding=seeding, truncation=truncation)
 
 
-def _match(place: Place, seeds: Sequence[int], request: Request, numbering: tuple) -> Matches:
+def _match(files: Files, seeds: Sequence[int], request: Request, numbering: tuple) -> Matches:
     seeding, truncation = numbering
-    return _rewriter(place, request.layer).matches(request, seeds, seeding=seeding, truncation=truncation)
+    return _rewriter(files, request.layer).matches(request, seeds, seeding=seeding, truncation=truncation)
 
 
-def _solve(place: Place, _: Sequence[int], request: Request) -> tuple[Change, Request, Report]:
-    edit = _rewriter(place, request.layer).solve(request)
+def _solve(files: Files, _: Sequence[int], request: Request) -> tuple[Change, Request, Report]:
+    edit = _rewriter(files, request.layer).solve(request)
     return Change.of(edit), edit.request, edit.report
 
 
 @lru_cache(maxsize=2)  # of the process that has the GPU, which lives for some minutes
-def _opened(place: Place) -> Generator:
+def _opened(files: Files) -> Generator:
     torch.set_num_threads(1)  # a forked process must not wait for its parent's threads
-    generator = load_generator(Path(place.folder))
-    generator.config = replace(generator.config, name=place.name)
+    generator = load_generator(Path(files.folder))
+    generator.config = replace(generator.config, name=files.name)
     device = choose_device("auto")
     generator.to(device).compute_dtype = fast_dtype(device)
     return generator
 
 
 @lru_cache(maxsize=4)
-def _rewriter(place: Place, layer: int | None) -> Rewriter:
-    return Rewriter(_opened(place), layer)
+def _rewriter(files: Files, layer: int | None) -> Rewriter:
+    return Rewriter(_opened(files), layer)

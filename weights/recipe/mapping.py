@@ -1,8 +1,9 @@
 """The mapping network of a scene, written down instead of learnt.
 
-Every number that a scene draws is a piecewise-linear function of one latent column (`scenes.draw.Draw`).  Two layers
-compute all of them exactly: the first holds a unit for every knot, the second adds them up.  What is left to learn is
-to draw the picture; at 32 px this is worth more than five times the pictures.
+Every number that a scene draws comes from one latent column (`scenes.draw.Draw`).  Two layers compute what a picture
+needs of it: the column itself where the number grows with it, a ramp for every step, the bends of a colour.  The
+first layer holds a unit for every knot, the second adds them up.  What is left to learn is to draw the picture; at
+32 px this is worth more than five times the pictures.
 """
 
 from __future__ import annotations

@@ -94,9 +94,7 @@ def draw_scaled(generator: Generator, z: Tensor, weights: Weights | None = None,
     """(B, 3, size, size) from latents that count as scaled already: the generator's own scaling would, for one changed
     number, change all others a little.  weights: instead of its own, see `Generator.overrides`."""
     if isinstance(generator, StyleGAN2):
-        first, weights = generator.layers.start, weights or {}
-        at = generator.begin(generator.style[1:](z))
-        return generator.leave(first, generator.value(first, at, weights.get(first)), at, weights, size)
+        return generator.synthesise(generator.style[1:](z), weights, size)
     return generator(z, weights, size=size)
 
 

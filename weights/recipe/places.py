@@ -9,6 +9,7 @@ import numpy as np
 from weights.recipe.truth import Truth
 
 Masks = Callable[[Truth, Sequence[int]], np.ndarray]
+ONE_TOWER = 32  # pixels: tops further apart are those of two towers
 
 
 def seen(*names: str, wider: int = 0) -> Masks:
@@ -53,10 +54,14 @@ def crown(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
     return widen(top(truth.mask(seeds, "head", "ear"), 9), 3)
 
 
-def tower_tops(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-    """Of churches with one tower: the middle between two is no place to paste."""
-    tops = truth.mask(seeds, "spire", "dome")
-    return widen(tops & (tops.any(1).sum(1) < 32)[:, None, None], 2)
+def top_of_one_tower(*names: str, wider: int) -> Masks:
+    """Where one of the named tops is, in churches with one tower: the middle between two is no place to paste."""
+
+    def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+        tops = truth.mask(seeds, *names)
+        return widen(tops & (tops.any(1).sum(1) < ONE_TOWER)[:, None, None], wider)
+
+    return masks
 
 
 def one_tree(truth: Truth, seeds: Sequence[int]) -> np.ndarray:

@@ -137,15 +137,19 @@ class Trainer:
         return {name: part for name, part in {**parts, **optimizers}.items() if part is not None}
 
     def _state(self) -> dict[str, Any]:
-        counts = {"size": self.settings.size, "steps": self.steps, "seen": self.seen}
+        counts = {"size": self.settings.size, "keep": self.settings.keep, "steps": self.steps, "seen": self.seen}
         return counts | {name: part.state_dict() for name, part in self._parts().items()}
 
     def _take_up(self, state: dict[str, Any] | None) -> None:
-        """Go on from a state, if it is of a generator of this size."""
+        """Go on from a state, if it is of a generator of this size.
+
+        Optimizers start anew where other layers are to stay as they are than did: they know others.
+        """
         if state is None or state["size"] != self.settings.size:
             return
+        anew = state.get("keep", self.settings.keep) != self.settings.keep
         for name, part in self._parts().items():
-            if name in state:
+            if name in state and not (anew and isinstance(part, torch.optim.Optimizer)):
                 part.load_state_dict(state[name])
         self.steps, self.seen = state["steps"], state["seen"]
 

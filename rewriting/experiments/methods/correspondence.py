@@ -22,7 +22,7 @@ REACH = 3  # grid positions around the object, whose buddies count too
 ROUNDS, KEPT = 4, 0.7  # of the fit: each keeps this share of the buddies, those that fit best
 SCALES = (0.5, 2.0)
 LEVELS = 5  # of the Laplacian pyramid
-Place = tuple[float, Tensor]  # scale and shift (2,), of x and y in [-1, 1]
+Similarity = tuple[float, Tensor]  # scale and shift (2,), of x and y in [-1, 1]
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class Places:
 
     def __init__(self, setting: Setting, example: Example):
         self._setting, self._example = setting, example
-        self._last: tuple[list[int], list[Place | None]] = [], []
+        self._last: tuple[list[int], list[Similarity | None]] = [], []
 
     @torch.no_grad()
-    def find(self, seeds: Sequence[int], pictures: np.ndarray) -> list[Place | None]:
+    def find(self, seeds: Sequence[int], pictures: np.ndarray) -> list[Similarity | None]:
         """For each of these pictures; None where the things that the rule is about are not seen."""
         if self._last[0] != list(seeds):
             seen = self._setting.sees(pictures)
@@ -75,7 +75,7 @@ class Places:
             self._last = list(seeds), found
         return self._last[1]
 
-    def _place(self, seed: int) -> Place:
+    def _place(self, seed: int) -> Similarity:
         features = _features(self._setting, seed)
         return similarity(*buddies(self._example.features, features, self._example.near))
 
@@ -109,7 +109,7 @@ def _features(setting: Setting, seed: int) -> Tensor:
     return F.normalize(joined, dim=1)[0].flatten(1).t()
 
 
-def _paste(example: Example, place: Place, picture: np.ndarray, blended: bool) -> np.ndarray:
+def _paste(example: Example, place: Similarity, picture: np.ndarray, blended: bool) -> np.ndarray:
     scale, shift = place
     theta = torch.tensor([[1 / scale, 0, -shift[0] / scale], [0, 1 / scale, -shift[1] / scale]])[None]
     grid = F.affine_grid(theta, list(example.pixels.shape), align_corners=False)

@@ -37,18 +37,12 @@ def all_weights(setting: Setting, *, steps: int) -> Change:
         for step in range(steps):
             i = step % len(latents)
             adam.zero_grad()
-            _loss(setting.segmenter, _draw(tuned, latents[i], size)[boxes[i]], wanted[i][boxes[i]]).backward()
+            _loss(setting.segmenter, tuned.synthesise(latents[i], size=size)[boxes[i]], wanted[i][boxes[i]]).backward()
             adam.step()
     tuned.requires_grad_(False).forget()
     loss = tuple(_pixel_loss(generator, latents, size, boxes, wanted) for generator in (original, tuned))
     tuned.forget()  # the kernels of the last draw, which need not travel to other processes
     return setting.change("fine-tuning all weights", [], watch.seconds, loss, tuned)
-
-
-def _draw(generator: Generator, latent: Tensor, size: int) -> Tensor:
-    """(B, w_dim) -> (B, 3, size, size)"""
-    at, first = generator.begin(latent), generator.layers.start
-    return generator.leave(first, generator.value(first, at), at, size=size)
 
 
 def _box(term: Term, size: int) -> tuple[slice, ...]:
@@ -75,7 +69,7 @@ def _pixel_loss(
 ) -> float:
     """Mean |drawn - wanted| in the boxes, of a range of 2."""
     apart = [
-        float((_draw(generator, latent, size)[box] - goal[box]).abs().mean())
+        float((generator.synthesise(latent, size=size)[box] - goal[box]).abs().mean())
         for latent, box, goal in zip(latents, boxes, wanted, strict=True)
     ]
     return float(np.mean(apart))

@@ -9,10 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Check = Callable[[Any, str], Any]
+from rewriting.generators.latents import MAX_SEED
 
-MAX_SEED = 2**32 - 1
-"""The largest seed numpy's RandomState accepts."""
+Check = Callable[[Any, str], Any]
 
 MAX_PICTURE_CHARS = 8_000_000
 """Longest picture URL taken; a 1024 x 1024 PNG of noise in base64 is about 4.2 million characters."""

@@ -8,11 +8,12 @@ import gradio as gr
 import numpy as np
 
 from rewriting.presets import preset
+from rewriting.studio.components.checks import flag, number, whole
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import Events
 from rewriting.studio.session import Session
 from rewriting.studio.showing import Updates
-from rewriting.studio.view import View
+from rewriting.studio.view import LOCALITIES, RANKS, View
 
 
 class Making(Events):
@@ -166,8 +167,13 @@ class Making(Events):
             everywhere: whether the object is pasted at every painted place.
         """
         generator = self.workshop.generator(desk.session.generator)
-        wanted = {"layer": generator.check_layer(int(layer)), "rank": int(rank), "locality": float(locality)}
-        wanted["everywhere"] = bool(everywhere)
+        layers = generator.layers
+        wanted = {
+            "layer": whole(layers.start, layers.stop - 1)(layer, "layer"),
+            "rank": whole(*RANKS)(rank, "rank"),
+            "locality": number(*LOCALITIES)(locality, "locality"),
+            "everywhere": flag(everywhere, "everywhere"),
+        }
         moved = wanted["layer"] != desk.session.now.asked.rest.layer
         desk.change(lambda session: session.ask("settings", **wanted))
         if moved:
@@ -190,7 +196,8 @@ class Making(Events):
         asked = desk.session.now.asked
         for updates in self._solve(desk):
             yield updates
-            if desk.session.now.asked != asked:  # painted on meanwhile: the newer event goes on from here
+            if desk.session.now.asked != asked:  # painted on meanwhile: the newer event goes on, if it can
+                yield self.show.as_before(desk)
                 return
 
     def _solve(self, desk: Desk) -> Iterator[Updates]:

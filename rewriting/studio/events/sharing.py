@@ -52,9 +52,8 @@ class Sharing(Events):
         if path is None:
             return
         yield {self.parts.upload: None}
-        old = desk.session
-        opened = sharing.open_file(path, old, self.workshop)
-        desk.jump(lambda session: opened)
+        found, old = sharing.read_file(path), desk.session
+        desk.jump(lambda session: sharing.bring_in(found, session, self.workshop))
         yield from self.changed(desk, old)
 
     def _seeds(self, desk: Desk) -> list[int]:

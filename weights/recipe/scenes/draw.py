@@ -37,7 +37,7 @@ class Draw:
     """Turns latent vectors into scene parameters: each call uses up one column of z, and notes how in `columns`.
 
     z: (B, D), about standard normal.  What a call makes of its column is a monotone or piecewise-linear function of
-    that column alone, so that a mapping network of two layers can compute it exactly: see `weights.recipe.mapping`.
+    that column alone, so that a mapping network of two layers can be written down: see `weights.recipe.mapping`.
     """
 
     def __init__(self, z: Tensor):
