@@ -64,7 +64,10 @@ def build(heard):
         )
         gr.Button("size", elem_id="set-size").click(lambda: paint.show(value=None, width=32, height=32), None, paint)
         gr.Button("goal", elem_id="set-goal").click(lambda: place.show(goal=picture(7)), None, place)
-        cards = PresetCards(cards=[{"name": f"c{n}", "title": HOSTILE} for n in range(9)], elem_id="cards")
+        empty = MaskCanvas(elem_id="empty")
+        shown = [{"name": f"c{n}", "title": HOSTILE, "group": "odd" if n % 2 else "even"} for n in range(9)]
+        cards = PresetCards(cards=shown, elem_id="cards")
+        gr.Button("first", elem_id="set-first").click(lambda: cards.show(first="odd"), None, cards)
         items = [{"image": picture(n), "outline": encode_mask(PRESET), "id": f"t{n}"} for n in range(3)]
         tray = ContextTray(items=items, elem_id="tray")
         sheet = PictureSheet(loading=True, count=8, elem_id="sheet")
@@ -75,7 +78,7 @@ def build(heard):
         rules = RuleList(ROWS, elem_id="rules")
         for component, event in (
             (paint, "input"), (place, "input"), (cards, "select"), (sheet, "select"), (pairs, "select"),
-            (tray, "edit"), (tray, "remove"), (tray, "add"), (rules, "input"),
+            (tray, "edit"), (tray, "remove"), (tray, "add"), (rules, "input"), (empty, "choose"),
         ):  # fmt: skip
             name = component.elem_id
             getattr(component, event)(hear(name), component, None, api_name=f"{name}_{event}", show_progress="hidden")

@@ -1,7 +1,7 @@
 """The studio's placement canvas, sheets, cards and lists in a real browser."""
 
 from tests.browser import wait_for
-from tests.component_page import HOSTILE, ROWS, SIDE, at, box_of, last, settled_box
+from tests.component_page import HOSTILE, PAIRS, ROWS, SIDE, at, box_of, last, settled_box
 
 pytest_plugins = ("tests.component_fixtures",)
 
@@ -113,6 +113,38 @@ def test_views_of_pairs_switch_without_asking_the_server(page, heard):
     assert not asked
     page.locator("#pairs .seed").nth(3).click()
     assert last(page, heard, "pairs") == 3
+
+
+def test_a_pair_can_be_looked_at_closely_and_used(page, heard):
+    page.locator("#pairs .place.after").nth(1).click()
+    lens = page.locator("#pairs dialog")
+    assert lens.is_visible() and lens.locator(".which").inner_text() == "Picture 1"
+    assert lens.locator(".is").get_attribute("src") == PAIRS[1]["after"]
+    small = page.locator("#pairs .place img").first.bounding_box()["width"]
+    assert lens.locator(".was").bounding_box()["width"] > 1.5 * small
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")  # round to the last
+    assert lens.locator(".which").inner_text() == "Picture 3"
+    page.keyboard.press("Escape")
+    assert lens.is_hidden() and page.evaluate("document.activeElement.matches('#pairs .zoom')")
+    page.keyboard.press("Enter")
+    lens.get_by_role("button", name="Use this picture").click()
+    assert last(page, heard, "pairs") == 3 and lens.is_hidden()
+
+
+def test_an_empty_canvas_asks_for_a_picture_by_key_as_by_click(page, heard):
+    page.locator("#empty .stage").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("a")
+    page.locator("#empty .choose").click()
+    last(page, heard, "empty", 2)
+
+
+def test_cards_of_the_first_group_come_first_and_the_others_keep_their_order(page):
+    page.locator("#set-first").click()
+    names = "all => all.map(card => card.dataset.name)"
+    wanted = ["c1", "c3", "c5", "c7", "c0", "c2", "c4", "c6", "c8"]
+    wait_for(lambda: page.locator("#cards .card").evaluate_all(names) == wanted, page=page)
 
 
 def test_cards_are_selected_by_click_and_keys_and_their_titles_are_only_text(page, heard):

@@ -56,6 +56,27 @@ def test_a_preset_changes_unseen_pictures(browser: Browser, url: str):
         wait_for(lambda: preset(PRESET).title in page.locator("#rules").inner_text(), seconds=PATIENCE, page=page)
 
 
+def test_an_address_may_name_a_rule_and_keys_move_its_strength(browser: Browser, url: str):
+    with chromium_page(browser, f"{url}?preset={PRESET}") as page:
+        wait_for(lambda: changed(page), seconds=PATIENCE, page=page)
+        wait_for(lambda: page.locator("#strength input[type=range]").is_enabled(), seconds=PATIENCE, page=page)
+        page.locator("#strength input[type=range]").focus()
+        for _ in range(2):
+            page.keyboard.press("ArrowLeft")
+        amount = page.locator("#rules .amount")
+        wait_for(lambda: amount.input_value() == "0.90", seconds=PATIENCE, page=page)
+        page.locator("#strength input[type=number]").fill("0.5")
+        page.keyboard.press("Enter")
+        wait_for(lambda: amount.input_value() == "0.50", seconds=PATIENCE, page=page)
+
+
+def test_a_picture_of_the_first_page_can_be_pressed_to_copy_from_it(browser: Browser, url: str):
+    with chromium_page(browser, url) as page:
+        wait_for(lambda: sources(page, "before"), seconds=PATIENCE, page=page)
+        page.locator("#pairs .place.before").nth(2).click()
+        wait_for(lambda: page.locator("#step1 small").inner_text() == "paint the object", seconds=PATIENCE, page=page)
+
+
 def test_one_visitor_never_sees_anothers_rules(browser: Browser, url: str):
     with chromium_page(browser, url) as mine, chromium_page(browser, url) as yours:
         press(mine, PRESET)

@@ -315,6 +315,15 @@ def test_to_erase_only_places_are_needed():
     assert notes(session, view.pick(1)) == [(4, "ready: press to see it")]
 
 
+def test_the_hint_names_what_is_still_to_be_painted_before_it_speaks_of_rewriting():
+    session, view = Session.on("face"), View().pick(5).pick(4)
+    assert "Paint the object to copy in step 1" in picking(session, view)
+    painted = session.paint_copy(5, tiny.disk(SIDE, 60, 60, 9))
+    assert "Click in step 2" in picking(painted, view)
+    placed = painted.place(4, 80, 80)
+    assert "step 1" not in picking(placed, view) and "Rewrite" in picking(placed, view)
+
+
 def test_after_each_pick_the_hint_says_what_to_do_next():
     session, view = Session.on("face"), View()
     said = [picking(session, view)]

@@ -132,7 +132,7 @@ def test_the_goal_is_drawn_when_nothing_is_missing(workshop, asked):
 
 
 def test_a_search_looks_through_ever_more_pictures_and_ranks_them(workshop, asked):
-    found = list(workshop.search(asked, count=200, best=50))
+    found = list(workshop.search(asked, among=200, best=50))
     assert [looked for looked, _ in found] == [96, 192, 200]
     scores = workshop.matches(asked, range(200)).scores
     assert found[-1][1] == [int(i) for i in np.argsort(-scores, kind="stable")[:50]]
@@ -230,13 +230,6 @@ def test_a_request_for_another_generator_is_refused(workshop, asked):
     assert tiny.is_one_sentence(str(refused.value))
 
 
-def test_a_rank_that_the_context_does_not_support_is_refused_in_one_sentence(workshop, asked):
-    dot = asked.ask("settings", rank=20).paint_place("context", 2, tiny.disk(SIDE, 128, 128, 3))
-    with pytest.raises(ValueError, match="Rank 20 is more than the context supports") as refused:
-        workshop.solve(dot)
-    assert tiny.is_one_sentence(str(refused.value))
-
-
 def test_more_rules_than_can_be_in_force_are_refused_before_anything_changes(workshop, ruled):
     full = ruled
     while len(full.rules) < MAX_EDITS:
@@ -246,6 +239,19 @@ def test_more_rules_than_can_be_in_force_are_refused_before_anything_changes(wor
         with pytest.raises(ValueError, match="as many as can be in force"):
             add()
     assert len(full.adopt(ruled.rules[0].whole).rules) == MAX_EDITS  # in the place of the one being edited
+
+
+def test_pages_of_any_pictures_follow_each_other_without_what_was_painted(workshop, ruled):
+    pages = [workshop.result_seeds(ruled, "random", start) for start in (0, PAIRS, 2 * PAIRS)]
+    painted = {region.seed for region in (ruled.request.copy, ruled.request.paste, *ruled.request.context)}
+    assert sum(pages, []) == [seed for seed in range(3 * PAIRS + len(painted)) if seed not in painted]
+
+
+def test_where_little_is_painted_the_rank_is_lower(workshop, asked):
+    little = asked.paint_place("context", 2, tiny.box(SIDE, 150, 150, 156, 156)).ask("settings", rank=12)
+    edit = workshop.solve(little)
+    assert 0 < edit.rank < 12 and edit.request.rank == 12
+    assert little.adopt(edit).solved
 
 
 # --- presets --------------------------------------------------------------------------------------------------------

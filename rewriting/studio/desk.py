@@ -37,13 +37,16 @@ class Desk:
         self._turns: dict[str, int] = {}
         self._doing: dict[str, str] = {}  # what is under way, in words, by topic
         self.numbers: tuple[tuple[str, str], ...] = ()  # said of the results on the page
+        self.drawn: object = None  # what the results on the page were drawn under; see `Session.look`
         self.token: str | None = None
         self.account: Account | None = None
         self.opened = {public_name(session.generator): session.generator}
         self._lock = RLock()
 
     def __deepcopy__(self, memo: dict) -> Desk:
-        return Desk(self.session, self.view)
+        fresh = Desk(self.session, self.view)
+        fresh.drawn = self.drawn
+        return fresh
 
     def key_of(self, name: str) -> str:
         """The key of a generator that the page offers this visitor; ValueError for any other, wherever it may be."""

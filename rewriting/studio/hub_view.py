@@ -64,8 +64,8 @@ def lay_out_hub() -> HubParts:
             open_ = gr.Button("Open", size="sm", elem_id="open-repo")
         opening = status("What is opened", "opening")
         with gr.Row(elem_id="bar-search"):
-            search = box("Rules that people published", "part of a name", "search-rules")
-            find = gr.Button("Look", size="sm", elem_id="find-rules")
+            search = box("Search published rules", "part of a name", "search-rules")
+            find = gr.Button("Search", size="sm", elem_id="find-rules")
         finding = status("What is found", "finding")
         found = RepoCards(elem_id="found")
     with gr.Column(elem_id="hub-publish"):
@@ -92,9 +92,9 @@ def lay_out_signing() -> dict[str, gr.blocks.Block]:
         account = status("Who you are", "account")
         if on_space() and os.environ.get("OAUTH_CLIENT_ID"):
             gr.LoginButton(size="sm", elem_id="login")
-        info = "Stays in this session" if hosted() else "Only if it shall be another than that of `hf auth login`"
+        info = "Stays in this session" if hosted() else "Leave empty to use the login of `hf auth login`"
         token = gr.Textbox(
-            label="Token that may write", type="password", max_lines=1, max_length=400, info=info, visible=typed,
+            label="Write token", type="password", max_lines=1, max_length=400, info=info, visible=typed,
             elem_id="token", min_width=0,
         )  # fmt: skip
         sign_in = gr.Button("Sign in", size="sm", visible=typed, elem_id="sign-in")

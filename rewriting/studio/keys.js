@@ -1,4 +1,7 @@
 // Keys for the whole page: undo and redo of everything, and Rewrite. A canvas and a field keep their own.
+// A slider moved by keys tells of it as one that is let go of, and so does a number at Enter. An address may name a rule
+// (?preset=horse-hats) or a generator (?generator=church) to begin with; leaving is asked about once something
+// is painted.
 () => {
   if (window.rewritingKeys) return;
   window.rewritingKeys = true;
@@ -20,4 +23,26 @@
     event.preventDefault();
     press(name);
   });
+
+  let resting = 0;
+  document.addEventListener("keyup", (event) => {
+    const { target, key } = event;
+    if (!target.matches(".line input[type=range]") || !/^(Arrow|Page|Home|End)/.test(key)) return;
+    clearTimeout(resting);
+    resting = setTimeout(() => target.dispatchEvent(new PointerEvent("pointerup", { bubbles: true })), 250);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.matches(".line input[type=number]")) event.target.blur();
+  });
+
+  let painted = false;
+  document.addEventListener("pointerdown", (event) => {
+    painted ||= Boolean(event.target.closest("#copy .stage.ready, #context .stage.ready"));
+  }, true);
+  window.addEventListener("beforeunload", (event) => painted && event.preventDefault());
+
+  const wanted = new URLSearchParams(location.search);
+  const named = (selector, value) => [...document.querySelectorAll(selector)].find((one) => value && (one.dataset.name ?? one.value) === value);
+  const first = named("#cards .card", wanted.get("preset")) || named("#generator input", wanted.get("generator"));
+  first?.click();
 };

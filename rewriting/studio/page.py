@@ -24,7 +24,7 @@ from rewriting.studio.hub_view import lay_out_hub
 from rewriting.studio.names import label, public_name
 from rewriting.studio.parts import Parts
 from rewriting.studio.pictures import preview_halves
-from rewriting.studio.showing import NOTHING_COPIED, Showing, locality_help, step_head
+from rewriting.studio.showing import KINDS, NOTHING_COPIED, SLOTS, Showing, locality_help, step_head
 from rewriting.studio.steps import Step, steps
 from rewriting.studio.view import LAST, LOCALITIES, PAGE, RANKS
 from rewriting.studio.wiring import wire
@@ -38,8 +38,6 @@ def own_text(name: str) -> str:
 CSS = static("colours.css") + own_text("page.css") + own_text("hub.css")
 TITLE = "Rewriting"
 MODES = [("Copy and paste", "replace"), ("Erase", "erase")]
-SLOTS = [("1 Copy", "copy"), ("2 Paste", "paste"), ("3 Where it holds", "context")]
-KINDS = [("Holds here", "context"), ("Keep as it is", "preserve")]
 TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore"), ("Hub", "hub")]
 ORDERS = [("Best matches", "best"), ("Any pictures", "random")]
 EXPLORE = "<p class='quiet'>Look into the rule being made: what it will reach, what it copies, where to write it.</p>"
@@ -66,7 +64,10 @@ def lay_out(workshop: Workshop, desk: Desk) -> Parts:
             choices, value=public_name(desk.session.generator), show_label=False, container=False, label="Generator",
             elem_id="generator", elem_classes="choose",
         )  # fmt: skip
-    cards = PresetCards(cards=[card(p) for p in presets().values()], label="Rules to try", elem_id="cards")
+    cards = PresetCards(
+        cards=[card(p) for p in presets().values()], first=public_name(desk.session.generator), label="Rules to try",
+        elem_id="cards",
+    )  # fmt: skip
     with gr.Row(elem_id="main"):
         with gr.Column(elem_id="make", scale=4, min_width=320):
             making = lay_out_making(desk)
@@ -79,7 +80,7 @@ def lay_out(workshop: Workshop, desk: Desk) -> Parts:
 
 def fill(show: Showing, desk: Desk) -> None:
     """Give the components what they show first, so that the page needs no event to be complete."""
-    for part, update in (show.plain(desk) | show.sheet(desk)).items():
+    for part, update in (show.plain(desk) | show.sheet(desk) | show.layers(desk)).items():
         for name, value in (update if isinstance(update, dict) else {"value": update}).items():
             content = getattr(part, "props", {})
             if name in content:
@@ -90,7 +91,7 @@ def fill(show: Showing, desk: Desk) -> None:
 
 def card(preset: Preset) -> dict[str, str]:
     before, after = preview_halves(preset.preview)
-    return {"name": preset.name, "title": preset.title, "before": before, "after": after}
+    return {"name": preset.name, "title": preset.title, "before": before, "after": after, "group": preset.generator}
 
 
 def head(step: Step, *, following: bool = False) -> gr.HTML:

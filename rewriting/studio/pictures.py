@@ -31,10 +31,10 @@ def cutout(picture: np.ndarray, mask: np.ndarray) -> str:
 
 
 def change_map(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3): the picture in pale grey, and what changed in its new colours."""
+    """uint8 (H, W, 3): the picture in dark grey, and what changed in its new colours."""
     change = np.abs(after.astype(np.float32) - before).mean(-1, keepdims=True)
     share = np.clip(change / 24, 0, 1)
-    grey = 150 + 0.4 * after.astype(np.float32).mean(-1, keepdims=True)
+    grey = 24 + 0.3 * after.astype(np.float32).mean(-1, keepdims=True)
     return (share * after + (1 - share) * grey).round().clip(0, 255).astype(np.uint8)
 
 

@@ -115,6 +115,12 @@ class Session:
         return next((rule for rule in self.rules if rule.number == self.now.editing), None)
 
     @property
+    def look(self) -> tuple:
+        """What the rules in force make of pictures: equal if they make the same."""
+        edits = [(id(rule.edit.factor), rule.edit.strength) for rule in self.rules if rule.edit.enabled]
+        return (self.generator, self.numbering, bool(self.rules), *edits)
+
+    @property
     def solved(self) -> bool:
         """Whether the rule in force is the solution of the request as it is now."""
         if self.rule is None or self.rule.asked is None:

@@ -13,7 +13,7 @@ from rewriting.generators import bundled
 from rewriting.masks import encode_mask
 from rewriting.presets import preset
 from rewriting.request import Region, Request
-from rewriting.rewriter import usual_locality
+from rewriting.rewriter import RANK, usual_locality
 from rewriting.studio.components.cards import STRENGTH
 from rewriting.studio.desk import Desk
 from rewriting.studio.names import label, public_name
@@ -26,6 +26,11 @@ from rewriting.studio.workshop import PAIRS, Workshop
 
 Updates = dict[Any, Any]
 
+SLOTS = [("1 Copy", "copy"), ("2 Paste", "paste"), ("3 Where it holds", "context")]
+KINDS = [("Holds here", "context"), ("Keep as it is", "preserve")]
+ERASE_KINDS = [("Disappears", "context"), KINDS[1]]
+STOPPED = "Stopped before pictures were drawn: press Show others to see some"
+TINTS = {"context": "", "preserve": "#0e9f6e"}  # of what is painted in step 3
 NOTHING_COPIED = "<p class='quiet'>Nothing is copied: what you paint in step 3 disappears.</p>"
 
 
@@ -71,14 +76,13 @@ class Showing:
 
     def request(self, desk: Desk) -> Updates:
         """The canvases, the tray and the settings of the rule in the making, and how far it is."""
-        p, session, view, request = self.parts, desk.session, desk.view, desk.session.request
+        p, session, request = self.parts, desk.session, desk.session.request
         return {
             **self.canvas(desk, "copy"),
             **self.canvas(desk, "context"),
-            p.kind: gr.update(value=view.kind),
-            **self.mode(request),
+            **self.mode(desk),
             p.everywhere: gr.update(value=request.everywhere),
-            p.layer: gr.update(**self._layers(session)),
+            **self.layers(desk),
             p.rank: gr.update(value=request.rank or p.rank.value),
             p.locality: gr.update(**self._locality(session)),
             **self.places(desk),
@@ -94,7 +98,7 @@ class Showing:
             return {p.copy: p.copy.show(image=image, value=_mask_of(request.copy, view.copy_seed))} | self.pasted(desk)
         if slot == "paste":
             return self.pasted(desk)
-        return {p.context: p.context.show(image=image, value=_painted(request, view))}
+        return {p.context: p.context.show(image=image, value=_painted(request, view), tint=TINTS[view.kind])}
 
     def pasted(self, desk: Desk) -> Updates:
         """The picture to paste into, with the object where it was put."""
@@ -104,13 +108,14 @@ class Showing:
         image, patch = self._canvas(desk, "paste"), self.workshop.patch(session)
         return {p.paste: p.paste.show(image=image, patch=patch, goal=goal, value=place)}
 
-    def mode(self, request: Request) -> Updates:
-        """Steps 1 and 2, unless something is erased."""
-        p = self.parts
+    def mode(self, desk: Desk) -> Updates:
+        """Steps 1 and 2, unless something is erased, and what painting in step 3 means."""
+        p, erase = self.parts, desk.session.request.erase
         return {
-            p.mode: gr.update(value="erase" if request.erase else "replace"),
-            p.step12: shown(not request.erase),
-            p.no_copy: shown(request.erase),
+            p.mode: gr.update(value="erase" if erase else "replace"),
+            p.step12: shown(not erase),
+            p.no_copy: shown(erase),
+            p.kind: gr.update(choices=ERASE_KINDS if erase else KINDS, value=desk.view.kind),
         }
 
     def places(self, desk: Desk) -> Updates:
@@ -120,14 +125,18 @@ class Showing:
             for region in getattr(desk.session.request, kind):
                 image = self.workshop.canvas(desk.session, region.seed)
                 item = {"image": image, "outline": encode_mask(region.mask), "id": f"{kind}-{region.seed}"}
-                items.append({**item, "label": f"{words} in picture {region.seed}"})
+                items.append({**item, "label": f"{words} in picture {region.seed}", "tint": TINTS[kind]})
         return {self.parts.tray: self.parts.tray.show(items=items)}
 
     def waiting(self, desk: Desk) -> Updates:
         """Which canvas the next picked picture goes to."""
         p = self.parts
         said = html.escape(picking(desk.session, desk.view))
-        return {p.slot: gr.update(value=desk.view.slot), p.picking: f"<p class='quiet' role='status'>{said}</p>"}
+        slots = SLOTS[-1:] if desk.session.request.erase else SLOTS
+        return {
+            p.slot: gr.update(choices=slots, value=desk.view.slot),
+            p.picking: f"<p class='quiet' role='status'>{said}</p>",
+        }
 
     # --- pictures and rules -----------------------------------------------------------------------------------------
 
@@ -169,7 +178,7 @@ class Showing:
             p.rules: gr.update(value={"rows": rows}),
             p.strength: gr.update(value=min(high, max(low, strength)), interactive=session.rule is not None),
             p.new: gr.update(interactive=bool(session.rules)),
-            p.cards: gr.update(value=self.preset_in_force(session)),
+            p.cards: p.cards.show(value=self.preset_in_force(session), first=public_name(session.generator)),
             p.order: shown(bool(session.rules)),
             p.head_go: self.progress(desk)[p.head_go],
             p.undo: gr.update(interactive=bool(session.past)),
@@ -196,6 +205,7 @@ class Showing:
         seeds = self.result_seeds(session, desk.view)
         urls = self.workshop.pictures(session.generator, seeds, session.numbering)
         pairs = [{"seed": s, "before": u, "after": ""} for s, u in zip(seeds, urls, strict=True)]
+        desk.drawn = session.look
         return {p.headline: self.headline(desk), p.pairs: p.pairs.show(pairs=pairs, loading=False)}
 
     def results(self, desk: Desk) -> Iterator[Updates]:
@@ -213,7 +223,7 @@ class Showing:
                     numbers = self.numbers(session, drawn)
                     if not mine():
                         return
-                    desk.numbers = numbers
+                    desk.numbers, desk.drawn = numbers, session.look
                     yield {
                         p.headline: self.headline(desk),
                         p.pairs: p.pairs.show(pairs=drawn.pairs, loading=not drawn.complete),
@@ -240,9 +250,10 @@ class Showing:
         return {p.headline: says(rule.edit.name, *_solve_time(rule), ("", "looking for pictures that match…"))}
 
     def as_before(self, desk: Desk) -> Updates:
-        """After what was under way came to nothing."""
-        p = self.parts
-        return {p.headline: self.headline(desk), p.pairs: p.pairs.show(loading=False), **self.busy(desk)}
+        """After what was under way came to nothing: the results that were there, if they show the rules in force."""
+        p, current = self.parts, desk.drawn == desk.session.look
+        pairs = p.pairs.show(loading=False) if current else p.pairs.show(pairs=[], loading=False, empty=STOPPED)
+        return {p.headline: self.headline(desk), p.pairs: pairs, **self.busy(desk)}
 
     def result_seeds(self, session: Session, view: View) -> list[int]:
         """Unseen pictures to show: those that come with a preset, or as the visitor ordered them."""
@@ -259,10 +270,11 @@ class Showing:
         if not session.rules:
             return says(
                 f"What the {label(session.generator).lower()} generator draws",
-                ("", "Press a rule above to change it, or make one of your own in steps 1 to 4."),
+                ("", "Try a rule above, or make your own: press a picture that has something to copy."),
             )
         one = session.rule or (session.rules[0] if len(session.rules) == 1 else None)
-        return says(one.edit.name if one else f"{len(session.rules)} rules together", *desk.numbers)
+        said = desk.numbers if desk.drawn == session.look else ()
+        return says(one.edit.name if one else f"{len(session.rules)} rules together", *said)
 
     def numbers(self, session: Session, drawn: Drawn) -> tuple[tuple[str, str], ...]:
         """What the rule being looked at does; what takes all pictures to say once they are drawn."""
@@ -274,9 +286,9 @@ class Showing:
         if measured:
             said.append(("good", measured))
         elif drawn.complete and (effect := self.workshop.effect(session, drawn)) is not None:
-            said.append(("good", f"Changes {effect.changed} of {effect.among} places like those painted"))
-            said.append(("", f"{100 * effect.elsewhere:.1f} % change elsewhere"))
-        return tuple(said if rule.preset else [*said, *_solve_time(rule)])
+            said.append(("", f"Changes {effect.changed} of {effect.among} places like those painted"))
+            said.append(("", f"{effect.elsewhere:.1%} change elsewhere"))
+        return tuple(said if rule.preset else [*said, *_lowered(rule), *_solve_time(rule)])
 
     # --- helpers ----------------------------------------------------------------------------------------------------
 
@@ -284,11 +296,13 @@ class Showing:
         seed = desk.view.seed_of(slot)
         return self.workshop.canvas(desk.session, seed) if seed is not None else ""
 
-    def _layers(self, session: Session) -> dict[str, int]:
-        generator = self.workshop.generator(session.generator)
-        layers = generator.layers
-        layer = session.now.asked.rest.layer or generator.config.default_layer
-        return {"minimum": layers.start, "maximum": layers.stop - 1, "value": layer}
+    def layers(self, desk: Desk) -> Updates:
+        """The layers there are, and the one in use."""
+        generator = self.workshop.generator(desk.session.generator)
+        layers, usual = generator.layers, generator.config.default_layer
+        layer = desk.session.now.asked.rest.layer or usual
+        info = f"Usually {usual}. Low: what is there; high: how it looks"
+        return {self.parts.layer: gr.update(minimum=layers.start, maximum=layers.stop - 1, value=layer, info=info)}
 
     def _locality(self, session: Session) -> dict[str, float | str]:
         usual, wanted = usual_locality(self.workshop.generator(session.generator)), session.request.locality
@@ -298,6 +312,14 @@ class Showing:
 def locality_help(usual: float) -> str:
     """The line below the slider."""
     return f"Usually {usual:g}. Higher spares other things"
+
+
+def _lowered(rule: Rule) -> list[tuple[str, str]]:
+    """Why the rank is not the one that was asked for."""
+    wanted = rule.asked.rest.rank if rule.asked else None
+    if rule.edit.rank >= (RANK if wanted is None else wanted):
+        return []
+    return [("", f"rank {rule.edit.rank}, as little is painted")]
 
 
 def _solve_time(rule: Rule) -> list[tuple[str, str]]:

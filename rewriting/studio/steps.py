@@ -77,6 +77,14 @@ def _go(session: Session, absent: list[Step]) -> Step:
     return Step(4, False, "changed: press to see it" if session.rule else "ready: press to see it")
 
 
+def _first_gap(session: Session) -> str:
+    """What steps 1 and 2 still lack, as the beginning of what to do."""
+    request = session.request
+    if request.copy is None or request.copy.empty:
+        return "Paint the object to copy in step 1. "
+    return "" if request.paste is not None and not request.paste.empty else "Click in step 2 where it belongs. "
+
+
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
@@ -98,7 +106,8 @@ def picking(session: Session, view: View) -> str:
         said = "Press a picture that shows what should disappear."
     elif view.context_seed is None:
         done = f"Picture {view.paste_seed} is in step 2. " if view.paste_seed is not None else ""
-        said = f"{done}Now press a picture in which the rule should hold, or press Rewrite."
+        said = f"{done}{_first_gap(session)}Then press a picture in which the rule should hold, or Rewrite."
     else:
-        said = f"Picture {view.context_seed} is in step 3: paint the place there; then press another, or Rewrite."
+        paint = "paint the place there" if view.kind == "context" else "paint what must not change there"
+        said = f"Picture {view.context_seed} is in step 3: {paint}; then press another, or Rewrite."
     return f"Best matches first; what the rule would reach is outlined. {said}" if view.found else said

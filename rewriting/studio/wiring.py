@@ -40,7 +40,8 @@ def wire(workshop: Workshop, parts: Parts) -> None:
 def wire_scrolling(p: Parts) -> None:
     """On phones, go to where the next thing is to be done.  Wired first, as events of a component wait for each
     other, and for the sheet also because its own event makes the next canvas wait."""
-    p.sheet.select(None, None, None, js=TO_CANVAS)
+    for sheet in (p.sheet, p.pairs):
+        sheet.select(None, None, None, js=TO_CANVAS)
     for listen in (p.copy.choose, p.paste.choose, p.context.choose, p.tray.add, p.find.click, p.rewrite.click):
         listen(None, None, None, js=TO_PICTURES)
 
@@ -68,7 +69,7 @@ class Listener:
 def wire_making(p: Parts, making: Making, on: Listener) -> None:
     on(p.generator.input, making.open_generator, [p.generator], p.in_all, heavy=True)
     on(p.cards.select, making.choose_preset, [p.cards], p.in_all, heavy=True)
-    on(p.mode.input, making.set_mode, [p.mode], [*p.in_hand, p.slot, p.picking])
+    on(p.mode.input, making.set_mode, [p.mode], [*p.in_hand, p.slot, p.kind])
     on(p.kind.input, making.set_kind, [p.kind], [p.context, *p.in_hand])
     on(p.rewrite.click, making.rewrite, [], [*p.in_hand, *p.in_rules, *p.in_results, p.tabs], heavy=True)
     shown = [*p.in_rules, *p.in_results]

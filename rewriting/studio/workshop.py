@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count, islice
 from threading import Lock, RLock
 
 import numpy as np
@@ -18,7 +19,7 @@ from rewriting.hub import load_generator
 from rewriting.pictures import enlarged
 from rewriting.presets import preset
 from rewriting.request import Request
-from rewriting.rewriter import Matches, Rewriter
+from rewriting.rewriter import RANK, Matches, Rewriter
 from rewriting.studio import zerogpu
 from rewriting.studio.gallery import Gallery, Picture
 from rewriting.studio.names import repo_of, same, sealed
@@ -205,18 +206,18 @@ class Workshop:
             return ""
         return data_url(self.rewriter(session.generator, request.layer).goal_image(request))
 
-    def search(self, session: Session, count: int | None = None, best: int = 240) -> Iterator[tuple[int, list[int]]]:
-        """Look through pictures 0 .. count - 1: how many were looked at, and the best matches so far."""
-        count, scores = count or self.searched, np.empty(0)
-        step = count if zerogpu.worth_it(self.generator(session.generator)) else SEARCH_STEP
-        for start in range(0, count, step):
-            found = self.matches(session, range(start, min(count, start + step)))
+    def search(self, session: Session, among: int | None = None, best: int = 240) -> Iterator[tuple[int, list[int]]]:
+        """Look through pictures 0 .. among - 1: how many were looked at, and the best matches so far."""
+        among, scores = among or self.searched, np.empty(0)
+        step = among if zerogpu.worth_it(self.generator(session.generator)) else SEARCH_STEP
+        for start in range(0, among, step):
+            found = self.matches(session, range(start, min(among, start + step)))
             scores = np.concatenate([scores, found.scores])
             yield len(scores), [int(i) for i in np.argsort(-scores, kind="stable")[:best]]
 
-    def ranked(self, session: Session, count: int = RANKED) -> list[int]:
-        """Pictures 0 .. count - 1, best match with the context first."""
-        return [int(i) for i in np.argsort(-self.matches(session, range(count)).scores, kind="stable")]
+    def ranked(self, session: Session, among: int = RANKED) -> list[int]:
+        """Pictures 0 .. among - 1, best match with the context first."""
+        return [int(i) for i in np.argsort(-self.matches(session, range(among)).scores, kind="stable")]
 
     def outlines_at(self, session: Session, seeds: Sequence[int], threshold: float | None = None) -> list[str]:
         """The places of some pictures that match the context, as masks to outline.
@@ -232,6 +233,8 @@ class Workshop:
     def matches(self, session: Session, seeds: Sequence[int]) -> Matches:
         """How strongly some pictures respond to the context, and where."""
         request = session.request
+        if all(region.empty for region in request.places):
+            raise ValueError("Nothing is painted that could match; paint a place in step 3 first.")
         lent = zerogpu.matched(self.generator(session.generator), request, seeds, session.numbering)
         if lent is not None:
             return lent
@@ -240,13 +243,19 @@ class Workshop:
     # --- rules ------------------------------------------------------------------------------------------------------
 
     def solve(self, session: Session) -> Edit:
-        """Solve the session's request; the session stays as it is."""
+        """Solve the session's request, at a lower rank where too little is painted; the session stays as it is."""
         request = session.request
         if request.generator and not same(request.generator, session.generator):
             raise ValueError(f"The request was made for {request.generator!r}; open that generator first.")
         request.check()
-        lent = zerogpu.solved(self.generator(session.generator), request)
-        return lent or self.rewriter(session.generator, request.layer).solve(request)
+        rewriter = self.rewriter(session.generator, request.layer)
+        keys, _ = rewriter.context_keys(request)
+        if not len(keys):
+            raise ValueError("What is painted is too small for this layer; paint more, or choose a higher layer.")
+        wanted, rank = request.rank, min(request.rank or RANK, *keys.shape)
+        lent = zerogpu.solved(self.generator(session.generator), request.with_(rank=rank))
+        edit = lent or rewriter.solve(request, rank)
+        return edit.with_(request=edit.request.with_(rank=wanted)) if wanted and wanted > rank else edit
 
     def rewrite(self, session: Session) -> Session:
         """Solve the session's request and put the rule in force."""
@@ -287,4 +296,4 @@ class Workshop:
             seeds = [seed for seed in self.ranked(session) if seed not in used][start : start + PAIRS]
             if seeds:
                 return seeds
-        return [seed for seed in range(start, start + PAIRS + len(used)) if seed not in used][:PAIRS]
+        return list(islice((seed for seed in count() if seed not in used), start, start + PAIRS))

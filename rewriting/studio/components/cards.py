@@ -16,14 +16,20 @@ _id = checks.text(64)
 class PresetCards(StudioComponent):
     """A row of cards to scroll through, each a rule to try; its value is the name of the selected card.
 
-    Each card is {"name", "title"} with, if wanted, thumbnails "before" and "after".
+    Each card is {"name", "title"} with, if wanted, thumbnails "before" and "after", and the "group" it belongs to,
+    whose cards come first while the group is `first`.
     """
 
     stem = "preset_cards"
     content = {
         "cards": checks.listing(
-            checks.record({"name": _id, "title": _name}, {"before": checks.picture, "after": checks.picture}), 200
+            checks.record(
+                {"name": _id, "title": _name},
+                {"before": checks.picture, "after": checks.picture, "group": checks.text(200)},
+            ),
+            200,
         ),
+        "first": checks.text(200),
     }
     select = user_event("select", trigger_mode="always_last")
 
@@ -32,6 +38,7 @@ class PresetCards(StudioComponent):
         value: str | None = None,
         *,
         cards: list[dict] | tuple = (),
+        first: str = "",
         label: str = "Presets",
         **kwargs: Any,
     ):
@@ -39,10 +46,11 @@ class PresetCards(StudioComponent):
         Args:
             value: the name of the selected card.
             cards: what is shown, in order; names must differ.
+            first: the group whose cards come before all others.
             label: what the cards are, read to those who do not see them.
             kwargs: what every gradio component takes.
         """
-        super().__init__(value, {"cards": cards}, label=label, **kwargs)
+        super().__init__(value, {"cards": cards, "first": first}, label=label, **kwargs)
 
     def read(self, payload: Any) -> str:
         """The name of a card that is shown."""
@@ -67,14 +75,19 @@ class ContextTray(StudioComponent):
     """Thumbnails of the places where a rule should hold: press one to edit it, its cross to remove it, + to add one.
 
     Each item is {"image"} with, if wanted, an "outline" (PNG data URL of a mask of any size), an "id", which comes
-    back with the action and so stays right however many are removed in a hurry, and a "label".
+    back with the action and so stays right however many are removed in a hurry, a "label", and a "tint" of the
+    outline like `#3538cd`.
     The value is the last action.
     """
 
     stem = "context_tray"
     content = {
         "items": checks.listing(
-            checks.record({"image": checks.picture}, {"outline": checks.picture, "id": _id, "label": _name}), 200
+            checks.record(
+                {"image": checks.picture},
+                {"outline": checks.picture, "id": _id, "label": _name, "tint": checks.colour},
+            ),
+            200,
         ),
         "hint": checks.text(60),
     }

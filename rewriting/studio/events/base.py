@@ -34,7 +34,7 @@ class Events:
         updates = self.show.request(desk) | self.show.rules(desk)
         if afresh or searched:
             updates |= self.show.sheet(desk)
-        if afresh or look_of(session) != look_of(old):
+        if afresh or session.look != old.look or desk.drawn != session.look:
             desk.look(shown=0)
             results = self.show.results(desk)
             yield updates | self.show.picker(desk) | next(results, {})
@@ -53,19 +53,18 @@ class Events:
         """Put the pictures that the request speaks of into the canvases; whether this ends a search."""
         request, view = desk.session.request, desk.view
         places = request.context or request.preserve
+        pasted = request.copy is not None and request.paste is not None
         desk.look(
             copy_seed=request.copy.seed if request.copy else view.copy_seed,
             paste_seed=request.paste.seed if request.paste else view.paste_seed,
             context_seed=places[0].seed if places else view.context_seed,
+            slot="context"
+            if pasted or request.erase
+            else view.slot,  # a picture pressed from now on takes no object away
             kind="preserve" if request.preserve and not request.context else "context",
             **({"found": (), "outlines": False, "start": 0} if view.found else {}),
         )
         return bool(view.found)
-
-
-def look_of(session: Session) -> list[tuple]:
-    """What the rules in force make of pictures: equal if they make the same."""
-    return [(id(r.edit.factor), r.edit.strength) for r in session.rules if r.edit.enabled] or [(bool(session.rules),)]
 
 
 def polite(

@@ -154,7 +154,7 @@ class Making(Events):
         desk.change(lambda session: session.ask("mode", erase=mode == "erase"))
         if mode == "erase":
             desk.look(slot="context")
-        updates = self.show.mode(desk.session.request) | self.show.progress(desk) | self.show.waiting(desk)
+        updates = self.show.mode(desk) | self.show.progress(desk) | self.show.waiting(desk)
         return self.but(self.parts.mode, updates)
 
     def settings(self, layer: int, rank: int, locality: float, everywhere: bool, desk: Desk) -> Updates:

@@ -136,7 +136,8 @@ class Pictures(Events):
         yield from self.show.results(desk)
 
     def more_results(self, desk: Desk) -> Iterator[Updates]:
-        """Other unseen pictures."""
-        desk.look(shown=desk.view.shown + (PAIRS if desk.session.rules else PAGE))
+        """Other unseen pictures, or the first where none were drawn."""
+        if desk.drawn == desk.session.look:
+            desk.look(shown=desk.view.shown + (PAIRS if desk.session.rules else PAGE))
         yield {self.parts.pairs: self.parts.pairs.show(loading=True)}
         yield from self.show.results(desk)

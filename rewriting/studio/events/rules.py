@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rewriting.studio.desk import Desk
-from rewriting.studio.events.base import Events, look_of
+from rewriting.studio.events.base import Events
 from rewriting.studio.session import Session
 from rewriting.studio.showing import Updates
 from rewriting.studio.view import View
@@ -36,7 +36,7 @@ class Rules(Events):
             yield from self.changed(desk, old)
             return
         yield self.show.rules(desk) | self.show.progress(desk)
-        if look_of(desk.session) != look_of(old):
+        if desk.session.look != old.look or desk.drawn != desk.session.look:
             yield from self.show.results(desk)
         else:
             yield {self.parts.headline: self.show.headline(desk)}

@@ -17,6 +17,7 @@ const ICONS = {
   down: ["m6 10 6 6 6-6"],
   left: ["m14 6-6 6 6 6"],
   right: ["m10 6 6 6-6 6"],
+  expand: ["M14 4h6v6", "M10 20H4v-6", "M20 4l-6.5 6.5", "M4 20l6.5-6.5"],
   cross: ["M6 6l12 12", "M18 6 6 18"],
   plus: ["M12 5v14", "M5 12h14"],
   pictures: ["M3 3h8v8H3Z", "M13 3h8v8h-8Z", "M3 13h8v8H3Z", "M13 13h8v8h-8Z"],
@@ -74,11 +75,18 @@ function tell(event, value) {
 function askForPicture(stage) {
   const button = make("button", { type: "button", class: "choose", onclick: () => trigger("choose") }, icon("pictures"), make("span"));
   for (const name of ["pointerdown", "pointerup", "keydown"]) button.addEventListener(name, (event) => event.stopPropagation());
+  stage.addEventListener("keydown", (event) => {
+    if (props.image || (event.key !== "Enter" && event.key !== " ")) return;
+    event.preventDefault();
+    trigger("choose");
+  });
   stage.append(button);
   return function say() {
     const words = props.image ? "Choose another picture" : props.empty;
     find("span", button).textContent = words;
     button.title = words;
+    button.tabIndex = props.image ? 0 : -1; // without a picture the canvas itself is the button
+    stage.setAttribute("role", props.image ? "application" : "button");
   };
 }
 

@@ -6,6 +6,7 @@ const gone = new Set(); // ids removed here that Python still lists
 function makeItem(shown, index) {
   const name = shown.label || `Place ${index + 1}`;
   const place = make("span", { class: "place" }, make("img", { alt: "", src: shown.image || null, draggable: "false" }));
+  if (shown.tint) place.style.setProperty("--tint", shown.tint);
   setOutline(place, shown.outline);
   const item = make("div", { class: "item" },
     make("button", { type: "button", class: "open", title: `Edit ${name}`, "aria-label": `Edit ${name}`, onclick: () => act("edit", shown, item) }, place),

@@ -3,11 +3,13 @@
 const VIEWS = [
   ["pairs", "Pairs", "Before and after, side by side"],
   ["slider", "Slider", "Drag a divider over each picture"],
-  ["change", "Changes", "Bright where the picture changed"],
+  ["change", "Changes", "Bright and coloured where the picture changed, dark where not"],
   ["after", "After", "Hold or hover to see before"],
 ];
 
 const grid = find(".grid");
+const lens = find(".lens");
+let looked = 0; // the pair in the lens
 
 function makePlace(kind) {
   return make("div", { class: `place ${kind}` }, make("img", { alt: "", draggable: "false" }));
@@ -19,11 +21,52 @@ function makePair() {
   const hold = make("button", { type: "button", class: "hold" });
   holdToCompare(pair, hold);
   const divider = make("span", { class: "divider" }, make("span", { class: "knob" }, icon("halves")));
-  const stack = make("div", { class: "stack" }, makePlace("before"), makePlace("after"), makePlace("change"), divider, wipe, hold,
-    make("span", { class: "badge", text: "before" }));
+  const zoom = make("button", { type: "button", class: "zoom", title: "Look closer", onclick: () => look([...grid.children].indexOf(pair)) }, icon("expand"));
+  const stack = make("div", { class: "stack", onclick: press }, makePlace("before"), makePlace("after"), makePlace("change"), divider, wipe, hold,
+    make("span", { class: "badge", text: "before" }), zoom);
   const caption = make("figcaption", {}, make("button", { type: "button", class: "seed", onclick: pick }), make("span", { class: "note" }));
   pair.append(stack, caption);
   return pair;
+}
+
+// A press on a picture itself: single pictures are there to be used, pairs to be looked at.
+function press(event) {
+  const pair = event.currentTarget.closest(".pair");
+  if (!event.target.closest(".place") || pair.classList.contains("waiting")) return;
+  if (grid.classList.contains("plain")) find(".seed", pair).click();
+  else look([...grid.children].indexOf(pair));
+}
+
+// ---- The lens: one pair, as large as the window allows
+
+function look(index) {
+  const pairs = props.pairs || [];
+  if (!pairs.length) return lens.close();
+  looked = (index + pairs.length) % pairs.length;
+  const { seed, before, after } = pairs[looked];
+  setPicture(find(".was", lens), before);
+  setPicture(find(".is", lens), after);
+  find(".was", lens).alt = `Picture ${seed} before`;
+  find(".is", lens).alt = after ? `Picture ${seed} after` : "";
+  find(".then", lens).hidden = !after;
+  find(".which", lens).textContent = `Picture ${seed}`;
+  if (!lens.open) lens.showModal();
+}
+
+function use() {
+  lens.close();
+  find(".seed", grid.children[looked]).click();
+}
+
+function startLens() {
+  const acts = { previous: () => look(looked - 1), next: () => look(looked + 1), use, close: () => lens.close() };
+  for (const button of lens.querySelectorAll("[data-lens]")) button.addEventListener("click", acts[button.dataset.lens]);
+  lens.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by) look(looked + by);
+  });
+  lens.addEventListener("click", (event) => event.target === lens && lens.close()); // beside it
+  lens.addEventListener("close", () => find(".zoom", grid.children[looked])?.focus({ preventScroll: true }));
 }
 
 function setSplit(pair, percent) {
@@ -65,6 +108,7 @@ function fillPair(pair, shown) {
   button.textContent = shown ? seed : "0";
   button.dataset.seed = seed;
   button.title = `Use picture ${seed}`;
+  find(".zoom", pair).setAttribute("aria-label", `Look closer at picture ${seed}`);
   for (const control of pair.querySelectorAll("button, input")) control.disabled = !shown;
 }
 
@@ -74,6 +118,7 @@ function showPairs() {
   const plain = pairs.length > 0 && pairs.every((shown) => !shown.after);
   grid.classList.toggle("plain", plain);
   find(".choice").classList.toggle("idle", plain);
+  if (lens.open) look(looked);
   mark();
 }
 
@@ -90,6 +135,8 @@ function view(key) {
   grid.dataset.view = key;
 }
 
+addIcons(lens);
+startLens();
 const markView = choice(find(".choice"), VIEWS, props.view, view);
 view(props.view);
 follow({

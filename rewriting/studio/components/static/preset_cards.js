@@ -7,7 +7,8 @@ const pages = [[find(".page.before"), -1], [find(".page.after"), 1]];
 function makeCard(shown) {
   const pictures = ["before", "after"].map((kind) => make("span", { class: "place" }, make("img", { alt: "", src: shown[kind] || null, draggable: "false" })));
   return make("button", { type: "button", class: "card", role: "option", tabindex: "-1", "data-name": shown.name, onclick: () => pick(shown.name) },
-    make("span", { class: "two" }, ...pictures), make("span", { class: "title", text: shown.title }));
+    make("span", { class: "two" }, ...pictures), make("span", { class: "title", text: shown.title }),
+    shown.group && make("span", { class: "group", text: shown.group }));
 }
 
 function pick(name) {
@@ -46,9 +47,28 @@ function fitTitles() {
   row.classList.toggle("short", !tall);
 }
 
+// Those of the first group, then the others, each in their order.
+function sorted() {
+  const cards = props.cards || [];
+  const own = cards.filter((shown) => shown.group && shown.group === props.first);
+  return [...own, ...cards.filter((shown) => !own.includes(shown))];
+}
+
+let order = "";
+
+function showFirst() {
+  const wanted = JSON.stringify(sorted().map((shown) => shown.name));
+  if (wanted === order) return;
+  const focused = document.activeElement?.closest(".card")?.dataset.name;
+  showCards();
+  row.scrollTo({ left: 0 });
+  if (focused) [...row.children].find((card) => card.dataset.name === focused)?.focus({ preventScroll: true });
+}
+
 function showCards() {
   row.setAttribute("aria-label", props.label || "");
-  row.replaceChildren(...(props.cards || []).map(makeCard));
+  order = JSON.stringify(sorted().map((shown) => shown.name));
+  row.replaceChildren(...sorted().map(makeCard));
   fitTitles();
   mark();
   showPages();
@@ -63,5 +83,5 @@ new ResizeObserver(() => {
   fitTitles();
   showPages();
 }).observe(row);
-follow({ cards: showCards, label: showCards, value: mark });
+follow({ cards: showCards, label: showCards, first: showFirst, value: mark });
 showCards();
