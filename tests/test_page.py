@@ -57,7 +57,8 @@ def test_a_preset_changes_unseen_pictures(browser: Browser, url: str):
 
 
 def test_an_address_may_name_a_rule_and_keys_move_its_strength(browser: Browser, url: str):
-    with chromium_page(browser, f"{url}?preset={PRESET}") as page:
+    with chromium_page(browser, url) as page:
+        page.goto(f"{url}?preset={PRESET}")
         wait_for(lambda: changed(page), seconds=PATIENCE, page=page)
         wait_for(lambda: page.locator("#strength input[type=range]").is_enabled(), seconds=PATIENCE, page=page)
         page.locator("#strength input[type=range]").focus()

@@ -43,6 +43,10 @@
 
   const wanted = new URLSearchParams(location.search);
   const named = (selector, value) => [...document.querySelectorAll(selector)].find((one) => value && (one.dataset.name ?? one.value) === value);
-  const first = named("#cards .card", wanted.get("preset")) || named("#generator input", wanted.get("generator"));
-  first?.click();
+  const begin = (tries) => {
+    const first = named("#cards .card", wanted.get("preset")) || named("#generator input", wanted.get("generator"));
+    if (first) first.click();
+    else if (tries) setTimeout(() => begin(tries - 1), 200); // the page is still being built
+  };
+  if (wanted.has("preset") || wanted.has("generator")) begin(50);
 };

@@ -16,10 +16,11 @@ from rewriting.studio.workshop import Workshop
 
 WAITING = {"concurrency_id": "hub", "concurrency_limit": 16}  # what mostly waits for the Hub
 HEAVY = {"concurrency_id": "generator", "concurrency_limit": 2}  # what draws or solves for long
-# On phones the pictures and the canvases are far apart.
-GO = "(name, block) => innerWidth <= 860 && document.querySelector(name).scrollIntoView({block, behavior: 'smooth'})"
-TO_PICTURES = f"() => ({GO})('#panel-see', 'start')"
-TO_CANVAS = f"() => ({GO})('#' + document.querySelector('#slot input:checked').value, 'center')"
+# On phones the pictures and the canvases are far apart; on wide screens the third canvas may lie below the window.
+GO = "(name, block) => document.querySelector(name).scrollIntoView({block, behavior: 'smooth'})"
+TO_PICTURES = f"() => innerWidth <= 860 && ({GO})('#panel-see', 'start')"
+CANVAS = "'#' + document.querySelector('#slot input:checked').value"
+TO_CANVAS = f"() => ({GO})({CANVAS}, innerWidth <= 860 ? 'center' : 'nearest')"
 
 
 def wire(workshop: Workshop, parts: Parts) -> None:
@@ -38,7 +39,7 @@ def wire(workshop: Workshop, parts: Parts) -> None:
 
 
 def wire_scrolling(p: Parts) -> None:
-    """On phones, go to where the next thing is to be done.  Wired first, as events of a component wait for each
+    """Go to where the next thing is to be done.  Wired first, as events of a component wait for each
     other, and for the sheet also because its own event makes the next canvas wait."""
     for sheet in (p.sheet, p.pairs):
         sheet.select(None, None, None, js=TO_CANVAS)
