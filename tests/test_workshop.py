@@ -455,7 +455,7 @@ def test_matches_are_lit_where_they_respond(workshop, asked):
 
 def test_values_alone_are_drawn_for_what_is_painted(workshop, asked):
     page = values_alone(workshop, asked)
-    assert page.count("<figure>") == 2 and "copied, picture 0" in page and "context, picture 2" in page
+    assert page.count("<figure>") == 2 and "copied, picture 0" in page and "a place, picture 2" in page
     with pytest.raises(ValueError, match="Nothing is painted yet"):
         values_alone(workshop, workshop.open(NAME))
 
@@ -466,7 +466,7 @@ def test_each_layer_is_tried_and_one_recommended(workshop, asked):
     assert [count for count, _, _ in tried] == [*range(1, len(found) + 1), len(found)]
     assert LAYER in [one.layer for one in found]
     best = max(found, key=lambda one: one.score).layer
-    assert f"Layer {best} suits this rule best." in said and "best" not in chart(found, done=False)
+    assert f"Layer {best} suits this rule best" in said and "best" not in chart(found, done=False)
 
 
 # --- for programs ---------------------------------------------------------------------------------------------------

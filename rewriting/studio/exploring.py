@@ -43,10 +43,10 @@ def values_alone(workshop: Workshop, session: Session) -> str:
     figures, how = [], session.numbering._asdict()
     for region in regions:
         alone, placed = (data_url(draw(rewriter, region, margin=2, **how)) for draw in (isolated, in_place))
-        what = "copied" if region is request.copy else "context"
+        what = "copied" if region is request.copy else "a place"
         figures.append(
             f"<figure><span><img src='{placed}' alt='in its place'><img src='{alone}' alt='drawn alone'></span>"
-            f"<figcaption>{what}, picture {region.seed}: in place, alone</figcaption></figure>"
+            f"<figcaption>{what}, picture {region.seed}: in the picture, and drawn alone</figcaption></figure>"
         )
     return f"<div class='alone'>{''.join(figures)}</div>"
 
@@ -71,10 +71,11 @@ def chart(found: Sequence[Suitability], *, done: bool) -> str:
         f"{_bar(one.elsewhere)}</tr>"
         for one in found
     )
-    advice = f"Layer {best} suits this rule best." if best else "Trying the layers, one after another…"
+    advice = f"Layer {best} suits this rule best: most of the goal, for little change elsewhere."
+    advice = advice if best else "Trying the layers, one after another…"
     return (
         f"<p class='quiet' role='status'>{html.escape(advice)}</p><table class='layers'><thead><tr><th>Layer</th>"
-        f"<th>Goal reached</th><th>Means the same alone</th><th>Changes elsewhere</th></tr></thead>"
+        f"<th>Goal reached</th><th>Looks the same on its own</th><th>Changes elsewhere</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )
 

@@ -183,7 +183,7 @@ def lay_out_seeing() -> Components:
             new = gr.Button("New rule", size="sm", interactive=False, elem_id="new")
             undo = gr.Button("Undo", size="sm", interactive=False, elem_id="undo")
             redo = gr.Button("Redo", size="sm", interactive=False, elem_id="redo")
-            reset = gr.Button("Reset", size="sm", elem_id="reset")
+            reset = gr.Button("Reset", size="sm", interactive=False, elem_id="reset")
         rules = RuleList(elem_id="rules")
     history = {"rules": rules, "new": new, "undo": undo, "redo": redo, "reset": reset}
     own = {"tabs": tabs, "busy": busy, "stop": stop} | history

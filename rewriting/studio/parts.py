@@ -87,7 +87,7 @@ class Parts:
         """What a stroke or a setting changes."""
         return [
             self.copy, self.paste, self.tray, self.mode, self.step12, self.no_copy, self.head_copy, self.head_paste,
-            self.head_hold, self.head_go, self.rewrite, self.undo, self.redo, self.picking,
+            self.head_hold, self.head_go, self.rewrite, self.undo, self.redo, self.reset, self.picking,
         ]  # fmt: skip
 
     @property
@@ -107,7 +107,8 @@ class Parts:
     @property
     def in_rules(self) -> list:
         """What a rule in force changes."""
-        return [self.rules, self.strength, self.new, self.undo, self.redo, self.cards, self.head_go, self.order]
+        back = [self.undo, self.redo, self.reset]
+        return [self.rules, self.strength, self.new, *back, self.cards, self.head_go, self.order]
 
     @property
     def in_results(self) -> list:

@@ -69,8 +69,7 @@ class Showing:
         return {
             **{part: step_head(s, following=s.number == following) for part, s in zip(at, heads, strict=True)},
             p.rewrite: gr.update(interactive=all(step.done or not step.needed for step in heads[:3])),
-            p.undo: gr.update(interactive=bool(session.past)),
-            p.redo: gr.update(interactive=bool(session.future)),
+            **self.ways_back(session),
             p.picking: self.waiting(desk)[p.picking],
         }
 
@@ -121,7 +120,7 @@ class Showing:
     def places(self, desk: Desk) -> Updates:
         """The tray of painted places."""
         items = []
-        for kind, words in (("context", "Holds"), ("preserve", "Kept")):
+        for kind, words in (("context", "place"), ("preserve", "kept place")):
             for region in getattr(desk.session.request, kind):
                 image = self.workshop.canvas(desk.session, region.seed)
                 item = {"image": image, "outline": encode_mask(region.mask), "id": f"{kind}-{region.seed}"}
@@ -181,8 +180,16 @@ class Showing:
             p.cards: p.cards.show(value=self.preset_in_force(session), first=public_name(session.generator)),
             p.order: shown(bool(session.rules)),
             p.head_go: self.progress(desk)[p.head_go],
+            **self.ways_back(session),
+        }
+
+    def ways_back(self, session: Session) -> Updates:
+        """Undo, redo, and reset, each only where there is something to go back from."""
+        p = self.parts
+        return {
             p.undo: gr.update(interactive=bool(session.past)),
             p.redo: gr.update(interactive=bool(session.future)),
+            p.reset: gr.update(interactive=bool(session.past)),
         }
 
     @staticmethod

@@ -49,7 +49,9 @@ class Exploring(Events):
                 desk.say("explore", f"Tried layer {found[-1].layer}")
                 yield {p.explored: chart, **self.show.busy(desk)}
         desk.look(advised=best)
-        yield {p.use_layer: gr.update(value=f"Use layer {best}", visible=True), **self.show.busy(desk)}
+        used = session.request.layer or self.workshop.generator(session.generator).config.default_layer
+        use = shown(False) if best == used else gr.update(value=f"Use layer {best}", visible=True)
+        yield {p.use_layer: use, **self.show.busy(desk)}
 
     def use_layer(self, desk: Desk) -> Updates:
         """Set the layer that the chart recommends."""
