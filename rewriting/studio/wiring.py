@@ -150,14 +150,15 @@ def wire_sharing(p: Parts, sharing: Sharing, on: Listener) -> None:
 
 def wire_hub(p: Parts, hub: Hub, on: Listener) -> None:
     h, opened = p.hub, [*p.in_all, p.hub.opening]
+    asking = WAITING | {"trigger_mode": "always_last"}  # a press while the last answer still arrives counts
     on(p.tabs.input, hub.visit_hub, [p.tabs], [h.finding, h.found, *h.in_account], **WAITING)
-    on(h.open.click, hub.open_repo, [h.address], opened, **WAITING)
-    on(h.address.submit, hub.open_repo, [h.address], opened, api_visibility="private", **WAITING)
+    on(h.open.click, hub.open_repo, [h.address], opened, **asking)
+    on(h.address.submit, hub.open_repo, [h.address], opened, api_visibility="private", **asking)
     on(h.found.select, hub.open_found, [h.found], [*opened, h.address], **WAITING)
-    on(h.find.click, hub.find_rules, [h.search], [h.finding, h.found], **WAITING)
-    on(h.search.submit, hub.find_rules, [h.search], [h.finding, h.found], api_visibility="private", **WAITING)
-    on(h.sign_in.click, hub.sign_in, [h.token], h.in_account, **WAITING)
-    on(h.token.submit, hub.sign_in, [h.token], h.in_account, api_visibility="private", **WAITING)
+    on(h.find.click, hub.find_rules, [h.search], [h.finding, h.found], **asking)
+    on(h.search.submit, hub.find_rules, [h.search], [h.finding, h.found], api_visibility="private", **asking)
+    on(h.sign_in.click, hub.sign_in, [h.token], h.in_account, **asking)
+    on(h.token.submit, hub.sign_in, [h.token], h.in_account, api_visibility="private", **asking)
     on(h.sign_out.click, hub.sign_out, [], h.in_account)
     wish = [h.namespace, h.name, h.what, h.visibility, h.how]
     on(h.publish.click, hub.publish_rules, wish, [h.published], **WAITING)
