@@ -48,7 +48,10 @@ def test_a_preset_changes_unseen_pictures(browser: Browser, url: str):
     with chromium_page(browser, url) as page:
         wait_for(lambda: sources(page, "before"), seconds=PATIENCE, page=page)
         press(page, PRESET)
+        answered = "document.documentElement.hasAttribute('data-asked') || document.querySelector('#busy p') !== null"
+        assert page.evaluate(answered)  # at once, however long the visitor is to wait
         wait_for(lambda: changed(page), seconds=PATIENCE, page=page)
+        assert not page.evaluate("document.documentElement.hasAttribute('data-asked')")
         request = preset(PRESET).request
         painted = {region.seed for region in (request.copy, request.paste, *request.context)}
         seeds = page.locator("#pairs .seed").all_inner_texts()

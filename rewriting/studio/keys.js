@@ -35,6 +35,15 @@
     if (event.key === "Enter" && event.target.matches(".line input[type=number]")) event.target.blur();
   });
 
+  // What is pressed may have to wait for its turn; until the server says what it does, the page says that it heard.
+  const page = document.documentElement;
+  const heard = new MutationObserver(() => page.removeAttribute("data-asked"));
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("#cards .card, #generator input, #rewrite:not(:disabled), #more")) return;
+    page.setAttribute("data-asked", "");
+    heard.observe(document.querySelector("#busy"), { childList: true, subtree: true, characterData: true });
+  });
+
   let painted = false;
   document.addEventListener("pointerdown", (event) => {
     painted ||= Boolean(event.target.closest("#copy .stage.ready, #context .stage.ready"));
