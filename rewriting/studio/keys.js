@@ -37,10 +37,14 @@
 
   // What is pressed may have to wait for its turn; until the server says what it does, the page says that it heard.
   const page = document.documentElement;
-  const heard = new MutationObserver(() => page.removeAttribute("data-asked"));
+  const answered = () => page.removeAttribute("data-asked");
+  const heard = new MutationObserver(() => document.querySelector("#busy p") && answered());
+  let waiting = 0;
   document.addEventListener("click", (event) => {
     if (!event.target.closest("#cards .card, #generator input, #rewrite:not(:disabled), #more")) return;
     page.setAttribute("data-asked", "");
+    clearTimeout(waiting);
+    waiting = setTimeout(answered, 30000); // whatever became of it
     heard.observe(document.querySelector("#busy"), { childList: true, subtree: true, characterData: true });
   });
 
