@@ -12,6 +12,26 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
+# Those that wait for browsers and for other processes, longest first: begun last, they would keep one of the two
+# processes waiting for the other.
+LONGEST = (
+    "studio",
+    "processes",
+    "studio_api",
+    "hub_page",
+    "page",
+    "component_lists",
+    "components",
+    "hostile",
+    "recipe",
+)
+
+
+def pytest_collection_modifyitems(items):
+    order = {f"test_{name}": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_this_run(tmp_path_factory):
     """Statistics are kept in a folder of this run, not in the user's."""
