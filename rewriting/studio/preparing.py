@@ -16,7 +16,7 @@ from rewriting.rewriter import Rewriter
 from rewriting.studio.session import Numbering
 
 STEP = 16  # pictures at a time, so that those who want the same rewriter meanwhile wait a quarter of a second
-PATIENCE = 5.0  # seconds after which work ahead goes on by a step, however many visitors are being served
+PATIENCE = 20.0  # seconds after which work ahead goes on by a step, however many visitors are being served
 
 
 class Service:
