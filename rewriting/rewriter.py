@@ -29,10 +29,10 @@ from rewriting.layer import EditableLayer
 from rewriting.masks import resize_mask
 from rewriting.progress import Progress
 from rewriting.request import Region, Request
-from rewriting.solve import Problem, Solution, solve
+from rewriting.solve import ROUNDING, Problem, Solution, solve
 
 RANK = 5
-LOCALITY, LOCALITY_LINEAR = 5.0, 0.5
+LOCALITY, LOCALITY_LINEAR = 8.0, 0.5
 UNITS = 30  # the paper's count for erasing watermarks
 PRESERVE = 2.0  # how much more a preserved place counts than any other
 POSITIONS = 1 << 14  # of goals and preserved places that are solved for: more say the same, and take memory
@@ -45,8 +45,8 @@ SMALL_MAP, BATCH = 32, 16
 def usual_locality(generator: Generator) -> float:
     """The locality of a request that names none.
 
-    Without demodulation a layer is linear in its weights and the L1 objective as steep at zero as anywhere, so that a
-    locality above about how much more strongly the context responds than other places do would leave no change at all.
+    Without demodulation a layer is linear in its weights, and beyond its rounding the loss as steep at zero as anywhere:
+    a locality above about how much more strongly the context responds than other places do leaves hardly any change.
     """
     return LOCALITY if generator.conv(generator.layers.start).demodulate else LOCALITY_LINEAR
 
@@ -260,12 +260,13 @@ class Rewriter:
         rank: int | None = None,
         locality: float | None = None,
         *,
-        norm: str = "l1",
+        rounding: float = ROUNDING,
         method: str | None = None,
     ) -> Edit:
         """Solve a request at this layer.  Never changes the generator.
 
         rank, locality: by default the request's, else 5 and `usual_locality`.  locality: how much other places count.
+        rounding: of the loss, see `rewriting.solve.solve`.
         method: of finding the directions, by default `usual_directions`.
         Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
         """
@@ -276,7 +277,7 @@ class Rewriter:
         elsewhere = self.locality_terms(request)
         terms = thinned(self.goal_terms(request), POSITIONS)
         terms += [term.scaled(locality) for term in elsewhere if locality > 0]
-        solution = solve(self.layer, terms, directions, norm=norm)
+        solution = solve(self.layer, terms, directions, rounding=rounding)
         edit = make_edit(
             self.number,
             solution.factor,
@@ -312,7 +313,7 @@ class Rewriter:
         if terms[0].kind in solution.losses:
             moved = solution.losses[terms[0].kind][1]
         else:  # nothing was asked of these places
-            problem = Problem.of(self.layer, terms, directions, "l1")
+            problem = Problem.of(self.layer, terms, directions)
             everywhere = torch.ones(len(terms), dtype=torch.bool, device=directions.device)
             moved = problem.loss(solution.factor.flatten(1), everywhere)
         return moved / max(float(size), 1e-12)

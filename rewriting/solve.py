@@ -1,10 +1,13 @@
 """The constrained solve: which Lambda makes the layer draw the goal?
 
-Minimises  sum_p m_p |f(k_p; W0 + Lambda D) - v*_p|  over Lambda (paper, eq. 17, in the L1 norm that its code uses, or
-squared).  Each output channel is a problem of its own in n = 9 S numbers (see `layer`), so all of them are solved in
-one batch by Levenberg-Marquardt, the L1 norm by reweighting.  A step is taken only by the channels whose objective it
-lowers: no objective ever rises, and there is no learning rate.  The reweighting starts well rounded, since a weight
-of 1 / |r| nails down every position whose residual is still zero, and all of the locality term begins there.
+Minimises  sum_p m_p h(f(k_p; W0 + Lambda D) - v*_p)  over Lambda.  The paper squares the residual (eq. 17), its code
+takes it absolute; h is in between, the pseudo-Huber loss sqrt(r^2 + d^2) - d with d = ROUNDING mean |v|.  Squares let
+a few places that no Lambda can draw decide about all others, and the L1 norm holds on to whatever is right already,
+as everything is that shall stay: of either, the rounded one draws more of the goal for the same change elsewhere.
+
+Each output channel is a problem of its own in n = 9 S numbers (see `layer`), so all of them are solved in one batch by
+Levenberg-Marquardt, with the weights m_p h'(r) / r.  A step is taken only by the channels whose objective it lowers:
+no objective ever rises, and there is no learning rate.
 
 The normal matrices never see a Jacobian.  A channel's Jacobian row at a position is a * patch - b * u, with the patch
 shared by all channels and u shared by all positions of a picture, so J^T diag(w) J for every channel comes from one
@@ -26,19 +29,18 @@ from rewriting.generators.stylegan2 import EPSILON, SLOPE, SQRT2
 from rewriting.goal import Term
 from rewriting.layer import EditableLayer, Factored
 
-ROUNDINGS = (0.1, 0.02, 0.004, 0.001)  # of the mean |v|: below it the L1 norm is rounded off, ever less
-# Of the mean |v| (or v^2), times |Lambda_o|^2 / |W0_o|^2: demodulation divides by the norm of W, so that without it a
+ROUNDING = 0.2  # of the mean |v|: residuals below it count as squares, those above as they are
+# Of the mean |v|, times |Lambda_o|^2 / |W0_o|^2: demodulation divides by the norm of W, so that without it a
 # channel may run off to any size at no cost, and its strength could no longer be set.
 RIDGE = 1e-6
-TOLERANCE = 1e-3  # relative fall of the objective below which a channel is done with a rounding
+TOLERANCE = 1e-3  # relative fall of the objective below which a channel is done
 KEPT, BLOCK = 256 << 20, 64 << 20  # bytes of products that are kept, and made at a time where they are not
 EQUATIONS = 128 << 20  # bytes of normal matrices that are solved at a time
-NORMS = ("l1", "l2")
 
 
 @dataclass(frozen=True)
 class Solution:
-    """factor: Lambda (O, S, kh, kw).  before, after: the objective, exact, not rounded.  losses: {kind of term:
+    """factor: Lambda (O, S, kh, kw).  before, after: the objective, mean over channels.  losses: {kind of term:
     weighted mean |f - v*| (before, after)}.  iterations, milliseconds: what it took."""
 
     factor: Tensor
@@ -55,31 +57,31 @@ def solve(
     terms: Sequence[Term],
     directions: Tensor,
     *,
-    norm: str = "l1",
+    rounding: float = ROUNDING,
     iterations: int = 24,
     tolerance: float = TOLERANCE,
 ) -> Solution:
-    """Solve for Lambda.  directions: (S, I).  norm: "l1", or "l2" for the paper's squared form.
+    """Solve for Lambda.  directions: (S, I).  iterations: at most.
 
-    iterations: at most, over all roundings together.
+    rounding: of the loss, relative to the mean |v|.  Much above 1 it is that of squares, as in the paper; towards 0
+    it is the L1 norm of the paper's code, which takes more iterations.  Raises ValueError unless it is above 0.
     """
-    if norm not in NORMS:
-        raise ValueError(f"norm {norm!r} is not known; choose {' or '.join(NORMS)}.")
+    if not 0 < rounding < float("inf"):
+        raise ValueError(f"The rounding must be a number above 0, and is {rounding:g}; {ROUNDING:g} is usual.")
     start = time.perf_counter()
-    problem = Problem.of(layer, terms, directions, norm)
+    problem = Problem.of(layer, terms, directions, rounding)
     channels = len(layer.weight)
     factor = torch.zeros(channels, problem.patches.shape[1], device=directions.device)
     used, products = 0, Products(problem)
     together = max(1, EQUATIONS // (4 * products.n**2))  # of the channels, no matter which
     for some in torch.arange(channels, device=factor.device).split(together):
-        factor[some], spent = descend(problem.only(some), products, factor[some], iterations, tolerance)
+        factor[some], spent = minimise(problem.only(some), products, factor[some], iterations, tolerance)
         used = max(used, spent)
     losses = {}
     for kind in dict.fromkeys(term.kind for term in terms):
         mine = torch.tensor([term.kind == kind for term in terms], device=factor.device)
         losses[kind] = tuple(problem.loss(at, mine) for at in (torch.zeros_like(factor), factor))
-    everything = torch.ones(len(terms), dtype=torch.bool, device=factor.device)
-    before, after = (problem.loss(at, everything, total=True) for at in (torch.zeros_like(factor), factor))
+    before, after = (problem.objective(at) for at in (torch.zeros_like(factor), factor))
     shape = (channels, len(directions), *layer.weight.shape[2:])
     elapsed = 1000 * (time.perf_counter() - start)
     return Solution(factor.view(shape), before, after, losses, used, elapsed)
@@ -108,7 +110,7 @@ class Problem:
     """All terms, position by position.  T positions of M pictures, O channels, n numbers a channel.
 
     patches: (T, n).  fixed, offset, target: (O, T).  weight: (T,).  picture: (T,), whose each position is.
-    norm: (M, O), linear: (M, O, n), gram: (M, n, n), or None: the demodulation's quadratic.  rounding: of |r|.
+    norm: (M, O), linear: (M, O, n), gram: (M, n, n), or None: the demodulation's quadratic.  rounding: d, of |r|.
     ridge: (O,), weight of |Lambda_o|^2.
     """
 
@@ -122,12 +124,13 @@ class Problem:
     linear: Tensor | None
     gram: Tensor | None
     activated: bool
-    squared: bool
     rounding: float
     ridge: Tensor
 
     @classmethod
-    def of(cls, layer: EditableLayer, terms: Sequence[Term], directions: Tensor, norm: str) -> Problem:
+    def of(
+        cls, layer: EditableLayer, terms: Sequence[Term], directions: Tensor, rounding: float = ROUNDING
+    ) -> Problem:
         pieces: list[Factored] = [layer.factor(term.at, directions, term.weight > 0) for term in terms]
         chosen = [(term.weight > 0).flatten() for term in terms]
         target = torch.cat([t.target[0].flatten(1)[:, at] for t, at in zip(terms, chosen, strict=True)], 1)
@@ -143,11 +146,8 @@ class Problem:
             linear=torch.stack([p.linear for p in pieces]) if demodulated else None,
             gram=torch.stack([p.gram for p in pieces]) if demodulated else None,
             activated=pieces[0].activated,
-            squared=norm == "l2",
-            rounding=ROUNDINGS[-1] * float(target.abs().mean()) + 1e-12,
-            ridge=RIDGE
-            * (target.square() if norm == "l2" else target.abs()).mean()
-            / layer.weight.flatten(1).square().sum(1).clamp_min(1e-12),
+            rounding=rounding * float(target.abs().mean()) + 1e-12,
+            ridge=RIDGE * target.abs().mean() / layer.weight.flatten(1).square().sum(1).clamp_min(1e-12),
         )
 
     def only(self, channels: Tensor) -> Problem:
@@ -179,26 +179,24 @@ class Problem:
         return State(F.leaky_relu(y, SLOPE) * SQRT2 - self.target, slope, linear, demodulation)
 
     def cost(self, residual: Tensor) -> Tensor:
-        """(O,): each channel's objective, with |r| rounded off."""
-        size = residual.square() if self.squared else (residual.square() + self.rounding**2).sqrt() - self.rounding
-        return size @ self.weight
+        """(O,): each channel's objective."""
+        square = residual.square()
+        # sqrt(r^2 + d^2) - d, without the difference of two near numbers.
+        return (square / ((square + self.rounding**2).sqrt() + self.rounding)) @ self.weight
 
     def penalty(self, factor: Tensor) -> Tensor:
         """(O,): what the size of Lambda costs each channel; see RIDGE."""
         return self.ridge * factor.square().sum(1)
 
-    def exact_cost(self, factor: Tensor) -> Tensor:
-        """(O,): each channel's objective, not rounded."""
-        residual = self.forward(factor).residual
-        return (residual.square() if self.squared else residual.abs()) @ self.weight
+    def objective(self, factor: Tensor) -> float:
+        """Mean over the channels."""
+        return float(self.cost(self.forward(factor).residual).mean())
 
-    def loss(self, factor: Tensor, pictures: Tensor, total: bool = False) -> float:
-        """Mean over channels in some of the pictures: the weighted mean of |r|, or with `total` the objective."""
+    def loss(self, factor: Tensor, pictures: Tensor) -> float:
+        """The weighted mean of |r| in some of the pictures, bool (M,)."""
         chosen = pictures[self.picture]
-        residual = self.forward(factor).residual[:, chosen]
-        size = residual.square() if self.squared and total else residual.abs()
-        summed = float((size @ self.weight[chosen]).mean())
-        return summed if total else summed / max(float(self.weight[chosen].sum()), 1e-12)
+        size = self.forward(factor).residual[:, chosen].abs()
+        return float((size @ self.weight[chosen]).mean()) / max(float(self.weight[chosen].sum()), 1e-12)
 
     def normal_equations(self, factor: Tensor, state: State, products: Products) -> tuple[Tensor, Tensor]:
         """Gauss-Newton's J^T w J (O, n, n) and gradient J^T w r (O, n).
@@ -211,8 +209,7 @@ class Problem:
         with c_m = sum_t w a b p over the picture's positions.
         """
         residual, slope, linear, demodulation = state
-        share = torch.ones_like(residual) if self.squared else (residual.square() + self.rounding**2).rsqrt()
-        weight = self.weight * share
+        weight = self.weight * (residual.square() + self.rounding**2).rsqrt()
         if demodulation is None:
             return products.gram(weight), (weight * residual) @ self.patches
         a = slope * demodulation[self.picture].t()
@@ -268,36 +265,15 @@ class Products:
         return torch.stack([one @ patches for one, patches in parts])
 
 
-def descend(
+def minimise(
     problem: Problem, products: Products, factor: Tensor, iterations: int, tolerance: float
 ) -> tuple[Tensor, int]:
-    """Minimise with ever less rounding, and keep of each channel what is best without any.
-
-    Returns Lambda (O, n) and the number of iterations.
-    """
-    used, finest = 0, problem.rounding
-    best, best_cost = factor, problem.exact_cost(factor) + problem.penalty(factor)
-    damping = torch.full((len(factor),), 1e-4, device=factor.device)
-    roundings = [finest] if problem.squared else [finest * r / ROUNDINGS[-1] for r in ROUNDINGS]
-    for i, rounding in enumerate(roundings):
-        share = -(-(iterations - used) // (len(roundings) - i))
-        factor, spent = minimise(replace(problem, rounding=rounding), products, factor, damping, share, tolerance)
-        used += spent
-        cost = problem.exact_cost(factor) + problem.penalty(factor)
-        best = torch.where((cost < best_cost)[:, None], factor, best)
-        best_cost = torch.minimum(cost, best_cost)
-    return best, used
-
-
-def minimise(
-    problem: Problem, products: Products, factor: Tensor, damping: Tensor, iterations: int, tolerance: float
-) -> tuple[Tensor, int]:
-    """Levenberg-Marquardt on every channel at once, each with its own damping (O,), which is updated; done ones leave
-    the batch.
+    """Levenberg-Marquardt on every channel at once, each with its own damping; done ones leave the batch.
 
     Returns Lambda (O, n) and the number of iterations.
     """
     factor = factor.clone()
+    damping = torch.full((len(factor),), 1e-4, device=factor.device)
     active = torch.arange(len(factor), device=factor.device)
     part, here = problem, factor
     state = part.forward(here)
@@ -306,9 +282,8 @@ def minimise(
     while used < iterations:
         used += 1
         hessian, gradient = part.normal_equations(here, state, products)
-        ridge = part.ridge if part.squared else 2 * part.ridge  # the equations of the squared form are halved
-        hessian.diagonal(dim1=1, dim2=2).add_(ridge[:, None])
-        gradient = gradient + ridge[:, None] * here
+        hessian.diagonal(dim1=1, dim2=2).add_(2 * part.ridge[:, None])
+        gradient = gradient + 2 * part.ridge[:, None] * here
         trial = here + damped_step(hessian, gradient, damping[active])
         trial_state = part.forward(trial)
         trial_cost = part.cost(trial_state.residual) + part.penalty(trial)

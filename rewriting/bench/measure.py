@@ -96,7 +96,8 @@ def solves(generator: Generator, layers: Sequence[int], ranks: Sequence[int], it
                     straightforward.projected_gradient(la, t.at, t.target, t.weight, d, iterations)[1]
                 )
             )
-            note = f"loss {found[0].before:.4f} -> {found[0].after:.4f}, projected gradient {left[0]:.4f}"
+            before, after = found[0].losses["goal"]
+            note = f"loss {before:.4f} -> {after:.4f}, projected gradient {left[0]:.4f}"
             yield Row(f"solve, {generator.config.name}, layer {number}, rank {rank}", ours, theirs, spread, note)
 
 

@@ -20,7 +20,8 @@ PICTURES_IN_C = (4, 16, 64, 250, SAMPLES)
 RANKS = (1, 2, 3, 5, 7, 10)
 CONTEXTS = (1, 2, 5, 10, 20)
 TRACES = (0.0, 1.0, 10.0, 100.0, 1000.0)
-LOCALITIES = (0.0, 0.5, 2.0, 8.0)
+LOCALITIES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+ROUNDINGS = (0.01, 0.05, 0.2, 1.0, 10.0)
 COLUMNS = [
     "", "as intended, %", "nearer to ideal, %", "L1 outside, %", "SSIM", "features", "to ideal, inside, %",
     "outside, %", "seconds",
@@ -67,8 +68,12 @@ def variants(setting: Setting) -> Iterator[tuple[str, Makers, str]]:
         [partial(ours.traced, setting, x, name=f"trace, weight {x:g}") for x in TRACES],
         "The trace does not see demodulation, which dims a channel everywhere when its weight grows.",
     )
-    norms, kinds = ("l1", "l2"), ("shrunk", "whitened", "svd", "units")
-    yield "Norm of the goal and of locality", [partial(ours.solved, setting, name=x, norm=x) for x in norms], ""
+    yield (
+        "Rounding of the loss",
+        [partial(ours.solved, setting, name=f"{x:g} of mean |v|", rounding=x) for x in ROUNDINGS],
+        "The smaller, the nearer to the L1 norm of the paper's code; the larger, the nearer to squares.",
+    )
+    kinds = ("shrunk", "whitened", "svd", "units")
     yield (
         "Directions",
         [partial(ours.solved, setting, name=kind, method=kind) for kind in kinds],

@@ -290,8 +290,8 @@ def _explain(report: Report, ratio: float, alone: float) -> None:
     )
     report.text(
         f"The places of the rule answer {ratio:.1f} times as strongly to its direction as places of other pictures. "
-        f"A Progressive GAN's layer is linear in its weights, so the L1 objective is as steep at zero as anywhere: a "
-        f"locality above about that ratio has its minimum at no change at all. Here it is {LOCALITY:g}."
+        f"A Progressive GAN's layer is linear in its weights, and beyond its rounding the loss as steep at zero as "
+        f"anywhere: a locality above about that ratio leaves hardly any change. Here it is {LOCALITY:g}."
     )
 
 

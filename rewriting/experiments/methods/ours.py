@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rewriting.experiments.methods import Change, Setting, Stopwatch, WeightChange
 from rewriting.layer import EditableLayer, expand
-from rewriting.solve import Problem, solve
+from rewriting.solve import ROUNDING, Problem, solve
 
 OURS, PAPER_DIRECTIONS, UNMODIFIED = "ours", "ours, the paper's directions", "unmodified"
 TRACE_STEPS, TRACE_RATE = 2001, 0.05  # of Adam, for the trace form alone: as the other methods that use it
@@ -22,10 +22,10 @@ def unmodified(setting: Setting) -> Change:
     return setting.change(UNMODIFIED, [], 0.0, (loss, loss))
 
 
-def solved(setting: Setting, *, name: str = OURS, norm: str = "l1", method: str | None = None) -> Change:
-    """Levenberg-Marquardt on Lambda with the locality term, as in the studio.  norm, method: see `Rewriter.solve`."""
+def solved(setting: Setting, *, name: str = OURS, rounding: float = ROUNDING, method: str | None = None) -> Change:
+    """Levenberg-Marquardt on Lambda with the locality term, as in the studio.  Settings: see `Rewriter.solve`."""
     with Stopwatch() as watch:
-        edit = setting.rewriter.solve(setting.request, norm=norm, method=method)
+        edit = setting.rewriter.solve(setting.request, rounding=rounding, method=method)
     return setting.change(name, [edit], watch.seconds, (edit.report.loss_before, edit.report.loss_after))
 
 
@@ -51,7 +51,7 @@ def traced(setting: Setting, weight: float, *, name: str) -> Change:
     beside the goal's loss relative to the mean |v*|.  By Adam, since it is no sum over places.
     """
     layer, directions = setting.rewriter.layer, setting.directions
-    problem = Problem.of(layer, setting.terms, directions, "l1")
+    problem = Problem.of(layer, setting.terms, directions)
     size = float((problem.target.abs() @ problem.weight).mean())
     quadratic = _relative_energy(layer, setting.rewriter.second_moment().float(), directions)
     factor = torch.zeros(len(layer.weight), problem.patches.shape[1], requires_grad=True)
