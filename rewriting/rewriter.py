@@ -45,8 +45,8 @@ SMALL_MAP, BATCH = 32, 16
 def usual_locality(generator: Generator) -> float:
     """The locality of a request that names none.
 
-    Without demodulation a layer is linear in its weights, and beyond its rounding the loss as steep at zero as anywhere:
-    a locality above about how much more strongly the context responds than other places do leaves hardly any change.
+    Without demodulation a layer is linear in its weights, and the loss beyond its rounding as steep at zero as
+    anywhere: a locality above about how much more the context responds than other places do leaves hardly any change.
     """
     return LOCALITY if generator.conv(generator.layers.start).demodulate else LOCALITY_LINEAR
 
