@@ -123,6 +123,39 @@ def test_brush_size_and_painting_by_keyboard(page, heard):
     assert overlap(mask, brushed((40, 33), (40, 33), brush_radius(page))) == 1
 
 
+def test_a_canvas_can_be_had_as_large_as_the_window(page, heard):
+    small = box_of(page, "#paint .stage")
+    page.locator("#paint .enlarge").click()
+    large, window = box_of(page, "#paint .stage"), page.viewport_size
+    room = min(window["width"], window["height"])
+    assert large["width"] > max(0.8 * room, 1.2 * small["width"]) and large["height"] == large["width"]
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    stroke(page, (20, 30), (50, 40))
+    assert overlap(last(page, heard, "paint"), brushed((20, 30), (50, 40), brush_radius(page))) > 0.95
+    page.mouse.move(*at(large, 10, 10))
+    page.mouse.down()
+    page.mouse.move(*at(large, 30, 10), steps=3)
+    page.keyboard.press("Escape")  # takes the stroke back, and stays
+    page.mouse.up()
+    assert box_of(page, "#paint .stage") == large and not heard["paint"][-1][10, 20]
+    page.keyboard.press("Escape")
+    assert box_of(page, "#paint .stage") == small and page.evaluate("document.activeElement.className").endswith(
+        "enlarge"
+    )
+    stroke(page, (20, 55), (50, 55))
+    assert last(page, heard, "paint", 2)[[32, 55], 30].all()
+
+
+def test_a_press_beside_a_large_canvas_is_the_way_back(page, heard):
+    small = box_of(page, "#paint .stage")
+    page.locator("#paint .enlarge").click()
+    page.mouse.click(3, 3)
+    assert box_of(page, "#paint .stage") == small and not heard["paint"]
+    page.locator("#paint .enlarge").click()
+    page.get_by_role("button", name="Done").click()
+    assert box_of(page, "#paint .stage") == small
+
+
 def test_a_stroke_is_seen_within_50_ms(page):
     page.evaluate("""() => {
         const stage = document.querySelector('#paint .stage');

@@ -90,6 +90,41 @@ function askForPicture(stage) {
   };
 }
 
+// A canvas can be had as large as the window: the very same one, so that nothing is lost on the way in or out.
+function enlargeable(stage) {
+  const easel = find(".easel");
+  const button = find(".enlarge", easel);
+  function say() {
+    const words = easel.open ? "Done" : "Enlarge";
+    button.replaceChildren(easel.open ? words : icon("expand"));
+    button.title = easel.open ? "Back to the page (Escape)" : words;
+    button.setAttribute("aria-label", words);
+    easel.setAttribute("role", easel.open ? "dialog" : "group");
+    easel.setAttribute("aria-label", props.label || "");
+  }
+  function open() {
+    element.style.minHeight = `${element.offsetHeight}px`; // so that the page behind does not move
+    easel.showModal();
+    stage.focus({ preventScroll: true });
+    say();
+  }
+  button.addEventListener("click", () => (easel.open ? easel.close() : open()));
+  easel.addEventListener("pointerdown", ({ clientX: x, clientY: y }) => {
+    const { left, top, right, bottom } = easel.getBoundingClientRect();
+    if (easel.open && (x < left || x > right || y < top || y > bottom)) easel.close(); // beside it
+  });
+  easel.addEventListener("close", () => {
+    element.style.minHeight = "";
+    say();
+    button.focus({ preventScroll: true });
+  });
+  say();
+  return function settle() {
+    button.hidden = !props.image;
+    if (easel.open && !props.image) easel.close();
+  };
+}
+
 // A row of buttons of which one is on: arrow keys move, as in any radio group.
 function choice(group, options, current, onPick) {
   const buttons = options.map(([key, label, hint]) =>

@@ -5,6 +5,7 @@ const UNSEEN_MS = 5000; // a stroke younger than this may have crossed Python's 
 
 const stage = find(".stage");
 const sayChoose = askForPicture(stage);
+const settleSize = enlargeable(stage);
 const overlay = find(".outline", stage);
 const rings = overlay.querySelectorAll(".ring");
 const slider = find(".size input");
@@ -249,6 +250,7 @@ function showImage() {
   stage.classList.toggle("ready", Boolean(props.image));
   setPicture(find(".picture"), props.image);
   sayChoose();
+  settleSize();
   const keys = "Keys: brackets change the brush size, E switches the eraser, Control Z undoes, arrow keys move the brush, Space paints.";
   stage.setAttribute("aria-label", `${props.label || ""}. ${props.image ? keys : props.empty}`);
   if (props.tint) element.style.setProperty("--tint", props.tint);

@@ -4,6 +4,7 @@ const SETTLE_MS = 150; // after the last arrow key, before Python is told
 
 const stage = find(".stage");
 const sayChoose = askForPicture(stage);
+const settleSize = enlargeable(stage);
 const patch = find(".patch");
 const goal = find(".goal");
 const overlay = find(".outline");
@@ -79,6 +80,7 @@ function showImage() {
   overlay.setAttribute("viewBox", `0 0 ${props.width} ${props.height}`);
   stage.classList.toggle("ready", Boolean(props.image));
   sayChoose();
+  settleSize();
   const keys = "Arrow keys move the patch, with Shift by eight pixels; Escape takes a drag back.";
   stage.setAttribute("aria-label", `${props.label || ""}. ${props.image ? keys : props.empty}`);
   if (find(".picture").dataset.url !== (props.image || "")) hideGoal();
