@@ -34,6 +34,7 @@ ROUNDING = 0.2  # of the mean |v|: residuals below it count as squares, those ab
 # channel may run off to any size at no cost, and its strength could no longer be set.
 RIDGE = 1e-6
 TOLERANCE = 1e-3  # relative fall of the objective below which a channel is done
+DAMPING = 0.3  # of the first step, times the diagonal: demodulation bends, and bolder ones are refused
 KEPT, BLOCK = 256 << 20, 64 << 20  # bytes of products that are kept, and made at a time where they are not
 EQUATIONS = 128 << 20  # bytes of normal matrices that are solved at a time
 
@@ -58,7 +59,7 @@ def solve(
     directions: Tensor,
     *,
     rounding: float = ROUNDING,
-    iterations: int = 24,
+    iterations: int = 20,
     tolerance: float = TOLERANCE,
 ) -> Solution:
     """Solve for Lambda.  directions: (S, I).  iterations: at most.
@@ -273,7 +274,7 @@ def minimise(
     Returns Lambda (O, n) and the number of iterations.
     """
     factor = factor.clone()
-    damping = torch.full((len(factor),), 1e-4, device=factor.device)
+    damping = torch.full((len(factor),), DAMPING, device=factor.device)
     active = torch.arange(len(factor), device=factor.device)
     part, here = problem, factor
     state = part.forward(here)
@@ -284,14 +285,16 @@ def minimise(
         hessian, gradient = part.normal_equations(here, state, products)
         hessian.diagonal(dim1=1, dim2=2).add_(2 * part.ridge[:, None])
         gradient = gradient + 2 * part.ridge[:, None] * here
-        trial = here + damped_step(hessian, gradient, damping[active])
+        step = damped_step(hessian, gradient, damping[active])
+        trial = here + step
         trial_state = part.forward(trial)
         trial_cost = part.cost(trial_state.residual) + part.penalty(trial)
         better = trial_cost < cost
+        ratio = (cost - trial_cost) / expected_fall(step, hessian, gradient).clamp_min(1e-30)
         fall = torch.where(better, cost - trial_cost, 0) / cost.clamp_min(1e-30)
         here = torch.where(better[:, None], trial, here)
         factor[active] = here
-        damping[active] = torch.where(better, damping[active] / 8, damping[active] * 6).clamp(1e-9, 1e9)
+        damping[active] = (damping[active] * change_of_damping(ratio)).clamp(1e-9, 1e9)
         stuck = ~better & (damping[active] > 1e6)
         busy = torch.where(better, fall > tolerance, ~stuck)
         if not busy.any():
@@ -314,3 +317,16 @@ def damped_step(hessian: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
     root, failed = torch.linalg.cholesky_ex(damped)
     step = -torch.cholesky_solve(gradient[:, :, None], root)[:, :, 0]
     return torch.where((failed == 0)[:, None], step, 0.0)
+
+
+def expected_fall(step: Tensor, hessian: Tensor, gradient: Tensor) -> Tensor:
+    """(O,): by how much a step would lower the objectives if they were quadratic."""
+    return -(step * (gradient + (hessian @ step[:, :, None])[:, :, 0] / 2)).sum(1)
+
+
+def change_of_damping(ratio: Tensor) -> Tensor:
+    """(O,): what to multiply the damping by, from the ratio of true to expected fall; a step that rises is refused.
+
+    Source: Nielsen, "Damping parameter in Marquardt's method", 1999.
+    """
+    return torch.where(ratio > 0, (1 - (2 * ratio - 1) ** 3).clamp(1 / 3, 2), 6.0)
