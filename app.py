@@ -109,7 +109,7 @@ def serve(workshop: Workshop, options: argparse.Namespace) -> None:
 
     from rewriting.hub.access import PUBLIC
     from rewriting.studio.api import hide_what_needs_memory
-    from rewriting.studio.page import CSS, build
+    from rewriting.studio.page import CSS, ICON, build
 
     if reached_by_others(options):
         os.environ[PUBLIC] = "1"  # whoever asks from now on is a visitor, without this machine's files and login
@@ -122,6 +122,7 @@ def serve(workshop: Workshop, options: argparse.Namespace) -> None:
         share=options.share,
         theme=gr.themes.Default(primary_hue="indigo", neutral_hue="slate", font=["Inter", "system-ui", "sans-serif"]),
         css=CSS,
+        favicon_path=ICON,
         ssr_mode=False,
         run_history=False,
         state_session_capacity=500,

@@ -14,6 +14,7 @@ from huggingface_hub import metadata_load
 
 import app
 from rewriting.generators import bundled
+from rewriting.studio.page import ICON
 from tests import tiny
 from tests.browser import chromium, chromium_page, wait_for
 
@@ -58,6 +59,7 @@ def test_the_app_opens_a_page_with_pictures_that_asks_nobody_else():
             drawn = "images => images.filter(image => image.naturalWidth > 0).length"
             wait_for(lambda: page.locator("img").evaluate_all(drawn) >= 12, seconds=60, page=page)
             assert page.get_by_role("button", name="Rewrite").count() == 1
+            assert page.request.get(url + "favicon.ico").body() == ICON.read_bytes()
         hosts = {parts.netloc for parts in asked if parts.scheme not in ("data", "blob")}
         assert hosts == {f"127.0.0.1:{port}"}
 

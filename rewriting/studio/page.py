@@ -36,7 +36,7 @@ def own_text(name: str) -> str:
 
 
 CSS = static("colours.css") + own_text("page.css") + own_text("hub.css")
-TITLE = "Rewriting"
+TITLE, ICON = "Rewriting", Path(__file__).with_name("icon.png")
 MODES = [("Copy and paste", "replace"), ("Erase", "erase")]
 TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore"), ("Hub", "hub")]
 ORDERS = [("Best matches", "best"), ("Any pictures", "random")]

@@ -104,7 +104,7 @@ RULES: dict[str, Rule] = {
         place=seen("mark_middle", wider=3),
         ideal=("mark_middle", False),
         least=100,
-        settings={"layer": 7, "rank": 5, "locality": 8.0},
+        settings={"layer": 7, "rank": 5, "locality": 4.0},
     ),
     "no-captions": Rule(
         "No more captions",
@@ -113,7 +113,7 @@ RULES: dict[str, Rule] = {
         place=seen("mark_bottom", wider=2),
         ideal=("mark_bottom", False),
         least=100,
-        settings={"layer": 7, "rank": 5, "locality": 8.0},
+        settings={"layer": 7, "rank": 5, "locality": 4.0},
     ),
     "glasses-come-off": Rule(
         "Glasses come off",
