@@ -13,6 +13,7 @@ from rewriting.masks import resize_mask
 from rewriting.memory import content_key, second_moments, write_moments
 from rewriting.presets import presets
 from rewriting.rewriter import LOCALITY_FIRST, LOCALITY_PICTURES
+from rewriting.solve import solve
 from tests import tiny
 from tests.reference import bau
 
@@ -105,6 +106,22 @@ def test_a_progressive_gan_is_rewritten_where_nothing_is_said_of_locality():
     edit = Rewriter(load_generator("kitchen"), request.layer).solve(request)
     assert edit.request.locality == 0.5
     assert edit.report.loss_after < 0.6 * edit.report.loss_before
+
+
+@pytest.mark.parametrize("name", ["frowns-to-smiles", "no-watermarks"])
+def test_a_preset_s_rule_is_solved_in_its_twenty_steps(name):
+    """What a person waits for is as good as what an hour would bring."""
+    request = presets()[name].request
+    rewriter = Rewriter(load_generator(request.generator), request.layer)
+    usual = rewriter.solve(request).report
+    directions = rewriter.directions(request, request.rank)
+    elsewhere = [term.scaled(request.locality) for term in rewriter.locality_terms(request)]
+    patient = solve(
+        rewriter.layer, [*rewriter.goal_terms(request), *elsewhere], directions, iterations=200, tolerance=1e-6
+    )
+    assert usual.objective_before == pytest.approx(patient.before, rel=1e-5)
+    assert usual.iterations <= 20 < patient.iterations and patient.after < 0.7 * patient.before
+    assert usual.objective_after < 1.01 * patient.after
 
 
 @EACH
