@@ -310,9 +310,10 @@ def test_the_steps_can_be_done_in_any_order():
 
 def test_to_erase_only_places_are_needed():
     session, view = Session.on("face").ask("mode", erase=True), View(slot="context")
-    assert notes(session, view) == [(3, "pick a picture"), (4, "still missing: what disappears (3)")]
+    assert notes(session, view) == [(1, "pick a picture"), (2, "still missing: what disappears (1)")]
     session = session.paint_place("context", 1, tiny.disk(SIDE, 9, 9, 5))
-    assert notes(session, view.pick(1)) == [(4, "ready: press to see it")]
+    assert notes(session, view.pick(1)) == [(2, "ready: press to see it")]
+    assert "Picture 1 is in step 1" in picking(session, view.pick(1))
 
 
 def test_the_hint_names_what_is_still_to_be_painted_before_it_speaks_of_rewriting():

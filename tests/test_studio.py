@@ -129,7 +129,7 @@ def test_a_rule_is_painted_changed_and_kept(browser: Browser, url: str, tmp_path
         visitor.press("#new")
         visitor.until(lambda: visitor.missing().startswith("still missing"))
         page.locator("#mode label", has_text="Erase").click()
-        visitor.until(lambda: visitor.missing() == "still missing: what disappears (3)")
+        visitor.until(lambda: visitor.missing() == "still missing: what disappears (1)")
         visitor.choose(SMILING, "context")
         visitor.paint("context", CHEST)
         visitor.until(lambda: visitor.missing() == "ready: press to see it")

@@ -192,7 +192,7 @@ REFUSALS = [
     ("pictures", (["x"],), "must be a whole number"),
     ("place", ({"x": 300, "y": 0},), "from 0 to 255"),
     ("rewrite", (), "not complete"),
-    ("search", (), "paint a place in step 3"),
+    ("search", (), "paint a place first"),
     ("outline_matches", (True,), "Nothing is painted"),
     ("layer_chart", (), "not complete"),
     ("values_alone", (), "Nothing is painted"),

@@ -100,7 +100,7 @@ def head(step: Step, *, following: bool = False) -> gr.HTML:
 
 def lay_out_making(desk: Desk) -> Components:
     """Left: the rule in the making, in five steps."""
-    first, second, third, fourth = steps(desk.session, desk.view)
+    first, second, third, fourth, fifth = steps(desk.session, desk.view)
     with gr.Column(elem_id="panel-paste"):
         mode = gr.Radio(
             MODES, value="replace", show_label=False, container=False, label="The rule", elem_id="mode",
@@ -129,7 +129,7 @@ def lay_out_making(desk: Desk) -> Components:
         rewrite = gr.Button("Rewrite", variant="primary", interactive=False, elem_id="rewrite")
         strength = slider(-1, 2, 1, "Strength", "1 as made, 0 not at all, below 0 the opposite", step=0.05)
         strength.interactive = False
-    settings = lay_out_settings()
+    settings = lay_out_settings(fifth)
     return settings | {
         "mode": mode, "step12": step12, "no_copy": no_copy, "head_copy": head_copy, "head_paste": head_paste,
         "head_hold": head_hold, "head_go": head_go, "copy": copy, "paste": paste, "kind": kind, "context": context,
@@ -137,16 +137,19 @@ def lay_out_making(desk: Desk) -> Components:
     }  # fmt: skip
 
 
-def lay_out_settings() -> Components:
+def lay_out_settings(step: Step) -> Components:
     """The fifth step."""
     with gr.Column(elem_id="panel-tune"):
-        head(Step(5, False, "when something is amiss"))
+        head_tune = head(step)
         layer = slider(2, 12, 8, "Layer", "Usually 8. Low: what is there; high: how it looks")
         rank = slider(*RANKS, RANK, "Rank", f"Usually {RANK}. Higher follows the goal more closely")
         locality = slider(*LOCALITIES, LOCALITY, "Locality", locality_help(LOCALITY), step=0.5)
-        everywhere = gr.Checkbox(label="Paste at every place of step 3", container=False, elem_id="everywhere")
+        everywhere = gr.Checkbox(label="Paste at every painted place", container=False, elem_id="everywhere")
         live = gr.Checkbox(label="Live: rewrite after every stroke", container=False, elem_id="live")
-    return {"layer": layer, "rank": rank, "locality": locality, "everywhere": everywhere, "live": live}
+    return {
+        "head_tune": head_tune, "layer": layer, "rank": rank, "locality": locality, "everywhere": everywhere,
+        "live": live,
+    }  # fmt: skip
 
 
 def canvas(kind: type[StudioComponent], label: str, empty: str, name: str) -> StudioComponent:

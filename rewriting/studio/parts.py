@@ -33,6 +33,7 @@ class Parts:
     head_paste: gr.HTML
     head_hold: gr.HTML
     head_go: gr.HTML
+    head_tune: gr.HTML
     copy: MaskCanvas
     paste: PlacementCanvas
     kind: gr.Radio
@@ -87,7 +88,7 @@ class Parts:
         """What a stroke or a setting changes."""
         return [
             self.copy, self.paste, self.tray, self.mode, self.step12, self.no_copy, self.head_copy, self.head_paste,
-            self.head_hold, self.head_go, self.rewrite, self.undo, self.redo, self.reset, self.picking,
+            self.head_hold, self.head_go, self.head_tune, self.rewrite, self.undo, self.redo, self.reset, self.picking,
         ]  # fmt: skip
 
     @property

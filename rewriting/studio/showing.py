@@ -27,11 +27,12 @@ from rewriting.studio.workshop import PAIRS, Workshop
 Updates = dict[Any, Any]
 
 SLOTS = [("1 Copy", "copy"), ("2 Paste", "paste"), ("3 Where it holds", "context")]
+ERASE_SLOTS = [("1 What disappears", "context")]
 KINDS = [("Holds here", "context"), ("Keep as it is", "preserve")]
 ERASE_KINDS = [("Disappears", "context"), KINDS[1]]
 STOPPED = "Stopped before pictures were drawn: press Show others to see some"
-TINTS = {"context": "", "preserve": "#0e9f6e"}  # of what is painted in step 3
-NOTHING_COPIED = "<p class='quiet'>Nothing is copied: what you paint in step 3 disappears.</p>"
+TINTS = {"context": "", "preserve": "#0e9f6e"}  # of what is painted where the rule holds
+NOTHING_COPIED = "<p class='quiet'>Nothing is copied: what you paint in step 1 disappears.</p>"
 
 
 def step_head(step: Step, *, following: bool = False) -> str:
@@ -64,10 +65,10 @@ class Showing:
         """How far the rule in the making is."""
         p, session = self.parts, desk.session
         heads = steps(session, desk.view)
-        following = next((step.number for step in heads if step.needed and not step.done), None)
-        at = (p.head_copy, p.head_paste, p.head_hold, p.head_go)
+        following = next((step for step in heads if step.needed and not step.done), None)
+        at = (p.head_copy, p.head_paste, p.head_hold, p.head_go, p.head_tune)
         return {
-            **{part: step_head(s, following=s.number == following) for part, s in zip(at, heads, strict=True)},
+            **{part: step_head(s, following=s is following) for part, s in zip(at, heads, strict=True)},
             p.rewrite: gr.update(interactive=all(step.done or not step.needed for step in heads[:3])),
             **self.ways_back(session),
             p.picking: self.waiting(desk)[p.picking],
@@ -108,7 +109,7 @@ class Showing:
         return {p.paste: p.paste.show(image=image, patch=patch, goal=goal, value=place)}
 
     def mode(self, desk: Desk) -> Updates:
-        """Steps 1 and 2, unless something is erased, and what painting in step 3 means."""
+        """Steps 1 and 2, unless something is erased, and what painting a place means."""
         p, erase = self.parts, desk.session.request.erase
         return {
             p.mode: gr.update(value="erase" if erase else "replace"),
@@ -131,7 +132,7 @@ class Showing:
         """Which canvas the next picked picture goes to."""
         p = self.parts
         said = html.escape(picking(desk.session, desk.view))
-        slots = SLOTS[-1:] if desk.session.request.erase else SLOTS
+        slots = ERASE_SLOTS if desk.session.request.erase else SLOTS
         return {
             p.slot: gr.update(choices=slots, value=desk.view.slot),
             p.picking: f"<p class='quiet' role='status'>{said}</p>",

@@ -1,80 +1,80 @@
-"""How far a rule in the making is: the five steps, and what each still needs."""
+"""How far a rule in the making is: its steps, and what each still needs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rewriting.studio.session import Session
 from rewriting.studio.view import View
 
 TITLES = ("Copy", "Paste", "Where it holds", "Rewrite", "Fine-tune")
+ERASED = "What disappears"
 
 
 @dataclass(frozen=True)
 class Step:
-    """number: 1 to 5.  done: whether it has all it needs.  note: what it has, or needs.  needed: whether the rule
-    cannot do without."""
+    """done: whether it has all it needs.  note: what it has, or needs.  needed: whether the rule cannot do without.
+    number: on the page, from 1; 0 for a step that is not there."""
 
-    number: int
+    title: str
     done: bool
     note: str
     needed: bool = True
-    erase: bool = False
+    number: int = 0
 
-    @property
-    def title(self) -> str:
-        return "What disappears" if self.erase else TITLES[self.number - 1]
+
+TUNE = Step(TITLES[4], False, "when something is amiss", False)
 
 
 def steps(session: Session, view: View) -> list[Step]:
-    """Steps 1 to 4; the fifth is never needed and never done."""
+    """All five.  Erasing does without the first two, and counts from the third; the last is never done, nor needed."""
     erase = session.now.asked.rest.erase
-    before = [_hold(session, view, erase)] if erase else [_copy(session, view), _paste(session, view)]
-    if not erase:
-        before.append(_hold(session, view, erase))
-    absent = [step for step in before if step.needed and not step.done]
-    if erase:
-        before = [Step(1, True, "", False), Step(2, True, "", False), *before]
-    return [*before, _go(session, absent)]
+    made = [] if erase else [_copy(session, view), _paste(session, view)]
+    made = [replace(step, number=i) for i, step in enumerate([*made, _hold(session, view, erase)], 1)]
+    go = _go(session, [step for step in made if step.needed and not step.done])
+    last = [replace(step, number=len(made) + i) for i, step in enumerate([go, TUNE], 1)]
+    skipped = [Step(title, True, "", False) for title in TITLES[: 3 - len(made)]]
+    return [*skipped, *made, *last]
 
 
 def _copy(session: Session, view: View) -> Step:
-    copy = session.request.copy
+    copy, title = session.request.copy, TITLES[0]
     if copy is not None and not copy.empty:
-        return Step(1, True, f"picture {copy.seed}")
-    return Step(1, False, "pick a picture" if view.copy_seed is None else "paint the object")
+        return Step(title, True, f"picture {copy.seed}")
+    return Step(title, False, "pick a picture" if view.copy_seed is None else "paint the object")
 
 
 def _paste(session: Session, view: View) -> Step:
-    request = session.request
+    request, title = session.request, TITLES[1]
     copied = request.copy is not None and not request.copy.empty
     if copied and request.paste is not None and not request.paste.empty:
-        return Step(2, True, f"picture {request.paste.seed}")
+        return Step(title, True, f"picture {request.paste.seed}")
     if view.paste_seed is None:
-        return Step(2, False, "pick a picture")
-    return Step(2, False, "click its place" if copied else "needs step 1")
+        return Step(title, False, "pick a picture")
+    return Step(title, False, "click its place" if copied else "needs step 1")
 
 
 def _hold(session: Session, view: View, erase: bool) -> Step:
-    request = session.request
+    request, title = session.request, ERASED if erase else TITLES[2]
     places = sum(not region.empty for region in request.context)
     kept = sum(not region.empty for region in request.preserve)
     parts = [_count(places, "place")] if places else []
     parts += [f"{kept} kept"] if kept else []
     if places:
-        return Step(3, True, ", ".join(parts), erase, erase)
+        return Step(title, True, ", ".join(parts), erase)
     if not erase:
-        return Step(3, False, ", ".join([*parts, "optional"]), False)
-    return Step(3, False, "pick a picture" if view.context_seed is None else "paint it", True, True)
+        return Step(title, False, ", ".join([*parts, "optional"]), False)
+    return Step(title, False, "pick a picture" if view.context_seed is None else "paint it")
 
 
 def _go(session: Session, absent: list[Step]) -> Step:
+    title = TITLES[3]
     if absent:
         what = " and ".join(f"{step.title.lower()} ({step.number})" for step in absent)
-        return Step(4, False, f"still missing: {what}")
+        return Step(title, False, f"still missing: {what}")
     if session.solved:
-        return Step(4, True, "the results show this rule")
-    return Step(4, False, "changed: press to see it" if session.rule else "ready: press to see it")
+        return Step(title, True, "the results show this rule")
+    return Step(title, False, "changed: press to see it" if session.rule else "ready: press to see it")
 
 
 def _first_gap(session: Session) -> str:
@@ -109,5 +109,6 @@ def picking(session: Session, view: View) -> str:
         said = f"{done}{_first_gap(session)}Then press a picture in which the rule should hold, or Rewrite."
     else:
         paint = "paint the place there" if view.kind == "context" else "paint what must not change there"
-        said = f"Picture {view.context_seed} is in step 3: {paint}; then press another, or Rewrite."
+        step = 1 if session.now.asked.rest.erase else 3
+        said = f"Picture {view.context_seed} is in step {step}: {paint}; then press another, or Rewrite."
     return f"Best matches first; what the rule would reach is outlined. {said}" if view.found else said

@@ -234,7 +234,7 @@ class Workshop:
         """How strongly some pictures respond to the context, and where."""
         request = session.request
         if all(region.empty for region in request.places):
-            raise ValueError("Nothing is painted that could match; paint a place in step 3 first.")
+            raise ValueError("Nothing is painted that could match; paint a place first.")
         lent = zerogpu.matched(self.generator(session.generator), request, seeds, session.numbering)
         if lent is not None:
             return lent

@@ -88,7 +88,7 @@ class Pictures(Events):
             outlines: whether to.
         """
         if outlines and all(region.empty for region in desk.session.request.places):
-            raise ValueError("Nothing is painted that could match; paint a place in step 3 first.")
+            raise ValueError("Nothing is painted that could match; paint a place first.")
         with desk.doing("sheet", "Looking for matches") as mine:
             yield self.show.busy(desk)
             desk.look(outlines=bool(outlines))
