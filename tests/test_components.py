@@ -60,6 +60,8 @@ def test_another_size_of_model_gives_masks_of_that_size(page, heard):
 
 
 def test_undo_redo_clear_and_eraser(page, heard):
+    buttons = [page.locator(f"#paint [data-do={name}]") for name in ("undo", "redo", "clear")]
+    assert all(button.is_disabled() for button in buttons)
     stroke(page, (20, 30), (50, 30))
     stroke(page, (20, 50), (50, 50))
     one, two = last(page, heard, "paint", 2), heard["paint"][0]

@@ -238,6 +238,7 @@ function resize() {
   mask = emptyMask();
   layOut();
   setBrush(props.brush || Math.round(props.width / 10));
+  refresh();
 }
 
 function layOut() {
