@@ -59,6 +59,15 @@ def test_in_erase_mode_painting_says_what_disappears(show, ruled):
     assert show.mode(Desk(ruled))[parts.kind]["choices"][0][0] == "Holds here"
 
 
+def test_erasing_counts_its_own_steps_and_hides_what_is_for_pasting(show, ruled):
+    parts = show.parts
+    for erase, numbers in ((False, "12345"), (True, "00123")):
+        desk = Desk(ruled.ask("mode", erase=erase))
+        heads = (parts.head_copy, parts.head_paste, parts.head_hold, parts.head_go, parts.head_tune)
+        assert all(f"<em>{n}</em>" in show.progress(desk)[head] for n, head in zip(numbers, heads, strict=True))
+        assert show.mode(desk)[parts.everywhere]["visible"] == ("hidden" if erase else True)
+
+
 def test_what_is_kept_is_painted_in_another_colour(show, ruled):
     desk = Desk(ruled.paint_place("preserve", 5, tiny.disk(SIDE, 50, 50, 20)))
     tints = [item["tint"] for item in show.places(desk)[show.parts.tray]["items"]]

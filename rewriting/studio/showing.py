@@ -81,7 +81,6 @@ class Showing:
             **self.canvas(desk, "copy"),
             **self.canvas(desk, "context"),
             **self.mode(desk),
-            p.everywhere: gr.update(value=request.everywhere),
             **self.layers(desk),
             p.rank: gr.update(value=request.rank or p.rank.value),
             p.locality: gr.update(**self._locality(session)),
@@ -110,11 +109,13 @@ class Showing:
 
     def mode(self, desk: Desk) -> Updates:
         """Steps 1 and 2, unless something is erased, and what painting a place means."""
-        p, erase = self.parts, desk.session.request.erase
+        p, request = self.parts, desk.session.request
+        erase = request.erase
         return {
             p.mode: gr.update(value="erase" if erase else "replace"),
             p.step12: shown(not erase),
             p.no_copy: shown(erase),
+            p.everywhere: shown(not erase) | {"value": request.everywhere},
             p.kind: gr.update(choices=ERASE_KINDS if erase else KINDS, value=desk.view.kind),
         }
 

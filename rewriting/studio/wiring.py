@@ -70,7 +70,7 @@ class Listener:
 def wire_making(p: Parts, making: Making, on: Listener) -> None:
     on(p.generator.input, making.open_generator, [p.generator], p.in_all, heavy=True)
     on(p.cards.select, making.choose_preset, [p.cards], p.in_all, heavy=True)
-    on(p.mode.input, making.set_mode, [p.mode], [*p.in_hand, p.slot, p.kind])
+    on(p.mode.input, making.set_mode, [p.mode], [*p.in_hand, p.slot, p.kind, p.everywhere])
     on(p.kind.input, making.set_kind, [p.kind], [p.context, *p.in_hand])
     on(p.rewrite.click, making.rewrite, [], [*p.in_hand, *p.in_rules, *p.in_results, p.tabs], heavy=True)
     shown = [*p.in_rules, *p.in_results]
