@@ -1,9 +1,9 @@
 """The constrained solve: which Lambda makes the layer draw the goal?
 
 Minimises  sum_p m_p h(f(k_p; W0 + Lambda D) - v*_p)  over Lambda.  The paper squares the residual (eq. 17), its code
-takes it absolute; h is in between, the pseudo-Huber loss sqrt(r^2 + d^2) - d with d = ROUNDING mean |v|.  Squares let
-a few places that no Lambda can draw decide about all others, and the L1 norm holds on to whatever is right already,
-as everything is that shall stay: of either, the rounded one draws more of the goal for the same change elsewhere.
+takes it absolute; h is in between, the pseudo-Huber loss sqrt(r^2 + d^2) - d with d = ROUNDING mean |v|.  Which of the
+two ends draws more of the goal for the same change elsewhere depends on the rule (docs/experiments); in between none
+is far behind, and it is smooth, where the L1 norm nails down each residual that is zero, as most are to begin with.
 
 Each output channel is a problem of its own in n = 9 S numbers (see `layer`), so all of them are solved in one batch by
 Levenberg-Marquardt, with the weights m_p h'(r) / r.  A step is taken only by the channels whose objective it lowers:

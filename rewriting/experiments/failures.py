@@ -58,7 +58,7 @@ CASES = (
     Case(
         "Too much locality",
         "frowns-to-smiles",
-        "Leaving other places alone outweighs the goal. The objective then has its minimum at no change at all.",
+        "Leaving other places alone outweighs the goal. The objective then has its minimum at hardly any change.",
         {"locality": 100.0},
     ),
 )
