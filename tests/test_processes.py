@@ -75,7 +75,6 @@ def alone(folder, monkeypatch):
     """One process's way, with as many threads."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("REWRITING_CACHE", str(folder / "cache"))
-    monkeypatch.setattr("rewriting.generators.precision.fast_dtype", lambda device: torch.float32)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield lambda *arguments: cli.main([str(argument) for argument in arguments])

@@ -20,14 +20,14 @@ from rewriting.studio.names import label, public_name
 from rewriting.studio.parts import Parts
 from rewriting.studio.results import Drawn
 from rewriting.studio.session import Rule, Session, centre
-from rewriting.studio.steps import Step, picking, steps
+from rewriting.studio.steps import ERASED, TITLES, Step, picking, steps
 from rewriting.studio.view import PAGE, View
 from rewriting.studio.workshop import PAIRS, Workshop
 
 Updates = dict[Any, Any]
 
-SLOTS = [("1 Copy", "copy"), ("2 Paste", "paste"), ("3 Where it holds", "context")]
-ERASE_SLOTS = [("1 What disappears", "context")]
+SLOTS = [(f"{i} {title}", slot) for i, title, slot in zip("123", TITLES, ("copy", "paste", "context"), strict=False)]
+ERASE_SLOTS = [(f"1 {ERASED}", "context")]
 KINDS = [("Holds here", "context"), ("Keep as it is", "preserve")]
 ERASE_KINDS = [("Disappears", "context"), KINDS[1]]
 STOPPED = "Stopped before pictures were drawn: press Show others to see some"
