@@ -5,7 +5,16 @@ import torch
 import torch.nn.functional as F
 
 from rewriting.generators import GeneratorConfig, build, convolution
-from rewriting.generators.convolution import Kept, by_tiles, convolve, fastest, transformed, upsampling
+from rewriting.generators.convolution import (
+    Kept,
+    by_tiles,
+    convolve,
+    fastest,
+    pointwise,
+    shifted,
+    transformed,
+    upsampling,
+)
 
 INPUTS, OUTPUTS = 72, 80
 
@@ -102,3 +111,26 @@ def test_a_wide_generator_draws_tiledwhat_it_draws_directly(drawing, monkeypatch
     directly = generator(z)
     assert not torch.equal(tiled, directly)  # so the two ways were both taken
     torch.testing.assert_close(tiled, directly, rtol=0, atol=1e-4)  # as above, on a range of 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("channels", [5, convolution.NARROW, convolution.NARROW + 1])
+def test_scale_and_offset_are_those_of_each_channel(drawing, dtype, channels):  # by rows of positions, or directly
+    source = torch.Generator().manual_seed(channels)
+    y, scale, offset = (
+        torch.randn(shape, generator=source).to(dtype).contiguous(memory_format=torch.channels_last)
+        for shape in ((2, channels, 6, 10), (2, channels, 1, 1), (1, channels, 1, 1))
+    )
+    expected = (offset.double() + scale.double() * y.double()).to(dtype)  # rounded once, as the sum is
+    torch.testing.assert_close(shifted(y.clone(), scale, offset), expected)
+
+
+def test_each_picture_of_a_batch_has_a_kernel_of_its_own(drawing):
+    x, _ = sample(12, 20, batch=3)
+    kernel = torch.randn(3, 4, INPUTS, generator=torch.Generator().manual_seed(0))
+    expected = torch.einsum("boi,bihw->bohw", kernel.double(), x.double()).float()
+    # float32 sums of 72 products of size 1
+    torch.testing.assert_close(pointwise(x, kernel), expected, rtol=0, atol=1e-4)
+    assert pointwise(x[:0], kernel[:0]).shape == (0, 4, 12, 20)
+    with torch.enable_grad():
+        torch.testing.assert_close(pointwise(x, kernel), expected, rtol=0, atol=1e-4)

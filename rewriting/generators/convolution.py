@@ -21,6 +21,7 @@ SMALL_MAP = 8  # side of a feature map up to which convolutions run picture by p
 LEAST_SIDE = 16  # smaller maps have too few tiles to share a kernel
 LEAST_CHANNELS = 64  # with fewer, the sums around the products cost more than the products saved
 BAND = 128  # tiles worked on together, so that they stay in the caches
+NARROW = 48  # channels up to which `shifted` works on rows of positions
 LARGE = 20 << 20  # bytes from which on a map is dear to have, since the system hands out its memory page by page
 
 # The interpolation points are 0, 1, -1, 2, -2 and infinity.
@@ -116,6 +117,30 @@ def upsampling(run: Callable[[Tensor], Tensor], x: Tensor, channels: int) -> Ten
             part = run(picture[:, :, first : top + rows + 1])[:, :, 2 * (top - first) :]
             drawn[:, :, 2 * top : 2 * (top + rows)] = part[:, :, : 2 * min(rows, height - top)]
     return out
+
+
+def pointwise(x: Tensor, kernel: Tensor) -> Tensor:
+    """1x1 convolution, every picture with a kernel of its own: (B, I, h, w), (B, O, I) -> (B, O, h, w)."""
+    if x.device.type != "cpu" or torch.is_grad_enabled() or not len(x):
+        return torch.bmm(kernel, x.flatten(2)).unflatten(2, x.shape[2:])
+    pairs = zip(x.split(1), kernel[:, :, :, None, None], strict=True)
+    return torch.cat([F.conv2d(one, own) for one, own in pairs])
+
+
+def shifted(y: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
+    """offset + scale * y, written over y unless it is trained.  y: (B, O, h, w), channels last; scale: (B, O, 1, 1);
+    offset: (1, O, 1, 1).
+
+    PyTorch's innermost loop is as long as there are channels, which in bfloat16 is slow where these are few.
+    """
+    if torch.is_grad_enabled():
+        return torch.addcmul(offset, y, scale)
+    if y.shape[1] > NARROW or not y.is_contiguous(memory_format=torch.channels_last):
+        return torch.addcmul(offset, y, scale, out=y)
+    rows = y.permute(0, 2, 3, 1).flatten(2)  # (B, h, w O)
+    offset, scale = (of.flatten(1).repeat(1, y.shape[3])[:, None] for of in (offset, scale))
+    torch.addcmul(offset, rows, scale, out=rows)
+    return y
 
 
 def transformed(kernel: Tensor) -> Tensor:

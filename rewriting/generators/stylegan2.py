@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from rewriting.generators.base import Generator, LayerInput, standard_normal
 from rewriting.generators.config import GeneratorConfig
-from rewriting.generators.convolution import Kept, convolve, fastest, one_by_one, upsampling
+from rewriting.generators.convolution import Kept, convolve, fastest, one_by_one, pointwise, shifted, upsampling
 
 SQRT2 = math.sqrt(2)
 SLOPE = 0.2
@@ -68,8 +68,8 @@ class EqualLinear(nn.Module):
         self.scale, self.rate, self.activate = rate / math.sqrt(inp), rate, activate
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = self.weight * self.scale, self.bias * self.rate
-        y = one_by_one(lambda row: F.linear(row, weight, bias), x)
+        bias = self.bias * self.rate
+        y = one_by_one(lambda row: F.linear(row * self.scale, self.weight, bias), x)
         return lrelu(y) if self.activate else y
 
 
@@ -156,9 +156,10 @@ class StyledConv(nn.Module):
     def value(self, key: Tensor, style: Tensor, noise: Tensor | None = None, weight: Tensor | None = None) -> Tensor:
         """(B, I, h, w) -> (B, O, h', w').  noise: (1, 1, h', w')."""
         y, demodulation = self.conv.parts(key, style, weight)
-        offset = (SQRT2 * self.offset(noise)).to(y.dtype)
-        into = None if torch.is_grad_enabled() else y  # memory for another map would cost more than the sum
-        return F.leaky_relu(torch.addcmul(offset, y, SQRT2 * demodulation, out=into), SLOPE, inplace=True)
+        y = shifted(y, SQRT2 * demodulation, (SQRT2 * self.offset(None)).to(y.dtype))
+        if noise is not None:
+            y += (SQRT2 * self.noise.weight * noise).to(y.dtype)
+        return F.leaky_relu(y, SLOPE, inplace=True)
 
     def offset(self, noise: Tensor | None) -> Tensor:
         """Bias and noise, (1, O, 1, 1) or (1, O, h', w'): what is added before the activation."""
@@ -175,7 +176,7 @@ class ToRGB(nn.Module):
     def forward(self, x: Tensor, latent: Tensor, rgb: Tensor | None) -> Tensor:
         conv = self.conv
         weight = conv.weight.flatten(2) * conv.scale * conv.modulation(latent)[:, None]  # (B, 3, I): less than x
-        y = torch.bmm(weight.to(x.dtype), x.flatten(2)).unflatten(2, x.shape[2:]).float() + self.bias
+        y = pointwise(x, weight.to(x.dtype)).float() + self.bias
         return y if rgb is None else y + upsample(rgb)
 
 
