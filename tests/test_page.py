@@ -72,6 +72,11 @@ def test_an_address_may_name_a_rule_and_keys_move_its_strength(browser: Browser,
         page.locator("#strength input[type=number]").fill("0.5")
         page.keyboard.press("Enter")
         wait_for(lambda: amount.input_value() == "0.50", seconds=PATIENCE, page=page)
+        wait_for(lambda: not page.locator("#busy p").count(), seconds=PATIENCE, page=page)
+        page.wait_for_timeout(500)  # gradio complains where a page is left in the middle of an answer
+        page.reload()
+        wait_for(lambda: changed(page) and amount.count(), seconds=PATIENCE, page=page)
+        assert amount.count() == 1 and amount.input_value() == "0.50"
 
 
 def test_a_picture_of_the_first_page_can_be_pressed_to_copy_from_it(browser: Browser, url: str):

@@ -5,6 +5,7 @@ import pytest
 
 from rewriting.studio import page
 from rewriting.studio.desk import Desk
+from rewriting.studio.events import Returning
 from rewriting.studio.showing import Showing
 from rewriting.studio.workshop import SIDE, Workshop
 from tests import tiny
@@ -74,3 +75,50 @@ def test_what_is_kept_is_painted_in_another_colour(show, ruled):
     assert len(tints) == 2 and tints[0] == "" and tints[1].startswith("#")
     desk.look(kind="preserve", context_seed=5)
     assert show.canvas(desk, "context")[show.parts.context]["tint"] == tints[1]
+
+
+def test_who_loads_the_page_anew_finds_their_work_and_nobody_elses(show, ruled):
+    parts, returning = show.parts, Returning(show)
+    first, other, again = (
+        Desk(show.workshop.open(NAME)),
+        Desk(show.workshop.open(NAME)),
+        Desk(show.workshop.open(NAME)),
+    )
+    assert not list(returning.come_back("mine", first))  # nothing to come back to
+    first.change(lambda session: ruled)
+    first.token = "secret"
+    assert not list(returning.come_back("another", other)) and not other.session.rules
+    shown = list(returning.come_back("mine", again))
+    assert again.session is ruled and again.token is None
+    assert len(shown[0][parts.rules]["value"]["rows"]) == 1 and len(shown[-2][parts.pairs]["pairs"]) == 12
+    again.jump(lambda session: session.undo())
+    third = Desk(show.workshop.open(NAME))
+    list(returning.come_back("mine", third))
+    assert third.session.now is ruled.past[-1]  # the newest state, with the way forward
+    assert third.session.redo().now is ruled.now
+
+
+def test_what_is_begun_before_the_page_comes_back_stays(show, ruled):
+    returning, first, fresh = Returning(show), Desk(ruled), Desk(show.workshop.open(NAME))
+    list(returning.come_back("mine", first))
+    fresh.look(copy_seed=3)
+    assert not list(returning.come_back("mine", fresh)) and not fresh.session.rules
+
+
+def test_the_longest_unseen_make_room_and_a_ticket_is_short(show, ruled):
+    returning = Returning(show, room=2)
+    for ticket in ("", "x" * 65, "one", "two", "three"):
+        list(returning.come_back(ticket, Desk(ruled)))
+    for ticket, known in (("", False), ("x" * 65, False), ("one", False), ("three", True)):
+        desk = Desk(show.workshop.open(NAME))
+        list(returning.come_back(ticket, desk))
+        assert bool(desk.session.rules) == known
+
+
+def test_a_generator_that_has_gone_leaves_the_page_as_it_opens(show, ruled):
+    returning, first, fresh = Returning(show), Desk(ruled), Desk(show.workshop.open(NAME))
+    first.change(lambda session: session.open("nowhere"))
+    list(returning.come_back("mine", first))
+    with pytest.raises(KeyError):
+        list(returning.come_back("mine", fresh))
+    assert fresh.session == show.workshop.open(NAME) and not fresh.touched

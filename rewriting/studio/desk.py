@@ -48,6 +48,16 @@ class Desk:
         fresh.drawn = self.drawn
         return fresh
 
+    @property
+    def touched(self) -> bool:
+        """Whether its visitor has done anything yet."""
+        return bool(self.session.past or self.session.future) or self.view != View()
+
+    def take_over(self, other: Desk) -> None:
+        """Make this desk, a fresh one, like another of the same visitor.  Who was signed in there is not here."""
+        with self._lock:
+            self.session, self.view, self.opened = other.session, other.view, dict(other.opened)
+
     def key_of(self, name: str) -> str:
         """The key of a generator that the page offers this visitor; ValueError for any other, wherever it may be."""
         if name in bundled():

@@ -61,5 +61,14 @@
     if (first) first.click();
     else if (tries) setTimeout(() => begin(tries - 1), 200); // the page is still being built
   };
-  if (wanted.has("preset") || wanted.has("generator")) begin(50);
+  const begun = () => { // in this tab already, and then loaded anew: what was made since comes back instead
+    try {
+      const before = sessionStorage.rewritingBegun;
+      sessionStorage.rewritingBegun = location.search;
+      return before === location.search;
+    } catch {
+      return false;
+    }
+  };
+  if ((wanted.has("preset") || wanted.has("generator")) && !begun()) begin(50);
 };

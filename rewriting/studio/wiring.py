@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from rewriting.studio.api import Api, offer
-from rewriting.studio.events import Exploring, Hub, Making, Pictures, Rules, Sharing
+from rewriting.studio.events import TICKET, Exploring, Hub, Making, Pictures, Returning, Rules, Sharing
 from rewriting.studio.events.base import polite
 from rewriting.studio.parts import Parts
 from rewriting.studio.showing import Showing
@@ -23,11 +23,12 @@ CANVAS = "'#' + document.querySelector('#slot input:checked').value"
 TO_CANVAS = f"() => ({GO})({CANVAS}, innerWidth <= 860 ? 'center' : 'nearest')"
 
 
-def wire(workshop: Workshop, parts: Parts) -> None:
-    """Connect everything."""
+def wire(workshop: Workshop, parts: Parts, opened: Callable) -> None:
+    """Connect everything.  opened: the event of the page."""
     show = Showing(workshop, parts)
     on = Listener(show)
     wire_scrolling(parts)
+    wire_returning(parts, Returning(show), on, opened)
     wire_making(parts, Making(show), on)
     wire_painting(parts, Making(show), on)
     wire_pictures(parts, Pictures(show), on)
@@ -45,6 +46,11 @@ def wire_scrolling(p: Parts) -> None:
         sheet.select(None, None, None, js=TO_CANVAS)
     for listen in (p.copy.choose, p.paste.choose, p.context.choose, p.tray.add, p.find.click, p.rewrite.click):
         listen(None, None, None, js=TO_PICTURES)
+
+
+def wire_returning(p: Parts, returning: Returning, on: Listener, opened: Callable) -> None:
+    ticket = gr.Textbox(visible=False)
+    on(opened, returning.come_back, [ticket], p.in_all, heavy=True, api_visibility="private", js=TICKET)
 
 
 class Listener:

@@ -8,7 +8,8 @@ from rewriting.studio.events.exploring import Exploring
 from rewriting.studio.events.hub import Hub
 from rewriting.studio.events.making import Making
 from rewriting.studio.events.pictures import Pictures
+from rewriting.studio.events.returning import TICKET, Returning
 from rewriting.studio.events.rules import Rules
 from rewriting.studio.events.sharing import Sharing
 
-__all__ = ["Exploring", "Hub", "Making", "Pictures", "Rules", "Sharing"]
+__all__ = ["TICKET", "Exploring", "Hub", "Making", "Pictures", "Returning", "Rules", "Sharing"]
