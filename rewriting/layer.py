@@ -11,11 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rewriting.generators import Generator, LayerInput
-from rewriting.generators.stylegan2 import EPSILON, SLOPE, SQRT2, StyleGAN2
+from rewriting.generators.base import EPSILON, Activation
 
 
 class EditableLayer:
@@ -29,7 +28,6 @@ class EditableLayer:
         self._conv = generator.conv(number)
         self.weight = self._conv.weight.detach().reshape(self._conv.weight.shape[-4:])
         self.ratio = 2 if self._conv.upsample else 1
-        self.activated = isinstance(generator, StyleGAN2)  # a Progressive GAN's value is the raw convolution
 
     @property
     def taps(self) -> int:
@@ -39,12 +37,6 @@ class EditableLayer:
     def value(self, at: LayerInput, weight: Tensor | None = None) -> Tensor:
         """(B, I, h, w) -> (B, O, h', w'), float32, whatever the generator computes its pictures in."""
         return self.generator.value(self.number, replace(at, key=at.key.float()), weight)
-
-    def offset(self) -> Tensor:
-        """(1, O, 1, 1) or (1, O, h', w'): bias and noise, added before the activation."""
-        if not self.activated:
-            return torch.zeros(1, len(self.weight), 1, 1, device=self.weight.device)
-        return self.generator.styled(self.number).offset(self.generator.noise(self.number)).detach()
 
     def factor(self, at: LayerInput, directions: Tensor, positions: Tensor) -> Factored:
         """The factored layer at chosen positions of one picture.
@@ -56,7 +48,7 @@ class EditableLayer:
         projected = torch.einsum("si,bihw->bshw", directions, key)
         patches = conv.linear(projected, conv.kernel(self._basis(len(directions))))[0].flatten(1)
         fixed = conv.linear(key, conv.kernel(self.weight))[0].flatten(1)
-        offset = self.offset()[0].expand(-1, *positions.shape).flatten(1)
+        offset = self.generator.offset(self.number).detach()[0].expand(-1, *positions.shape).flatten(1)
         if not conv.demodulate:
             norm = linear = gram = None
         else:
@@ -72,7 +64,7 @@ class EditableLayer:
             norm,
             linear,
             gram,
-            self.activated,
+            self.generator.activation,
         )
 
     def _basis(self, rank: int) -> Tensor:
@@ -101,7 +93,7 @@ class Factored:
     norm: Tensor | None
     linear: Tensor | None
     gram: Tensor | None
-    activated: bool
+    activation: Activation
 
     def value(self, factor: Tensor) -> Tensor:
         """Lambda (O, n) -> v (O, T)"""
@@ -110,4 +102,4 @@ class Factored:
             quadratic = self.norm + 2 * (factor * self.linear).sum(1) + ((factor @ self.gram) * factor).sum(1)
             y = y * quadratic.clamp_min(EPSILON).rsqrt()[:, None]
         y = y + self.offset
-        return F.leaky_relu(y, SLOPE) * SQRT2 if self.activated else y
+        return self.activation(y)

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rewriting.generators.stylegan2 import EPSILON, SLOPE, SQRT2
+from rewriting.generators.base import EPSILON, Activation
 from rewriting.goal import Term
 from rewriting.layer import EditableLayer, Factored
 
@@ -124,7 +124,7 @@ class Problem:
     norm: Tensor | None
     linear: Tensor | None
     gram: Tensor | None
-    activated: bool
+    activation: Activation
     rounding: float
     ridge: Tensor
 
@@ -146,7 +146,7 @@ class Problem:
             norm=torch.stack([p.norm for p in pieces]) if demodulated else None,
             linear=torch.stack([p.linear for p in pieces]) if demodulated else None,
             gram=torch.stack([p.gram for p in pieces]) if demodulated else None,
-            activated=pieces[0].activated,
+            activation=pieces[0].activation,
             rounding=rounding * float(target.abs().mean()) + 1e-12,
             ridge=RIDGE * target.abs().mean() / layer.weight.flatten(1).square().sum(1).clamp_min(1e-12),
         )
@@ -174,10 +174,7 @@ class Problem:
             demodulation = quadratic.clamp_min(EPSILON).rsqrt()
             y = y * demodulation[self.picture].t()
         y = y + self.offset
-        if not self.activated:
-            return State(y - self.target, torch.ones_like(y), linear, demodulation)
-        slope = torch.where(y >= 0, SQRT2, SLOPE * SQRT2)
-        return State(F.leaky_relu(y, SLOPE) * SQRT2 - self.target, slope, linear, demodulation)
+        return State(self.activation(y) - self.target, self.activation.derivative(y), linear, demodulation)
 
     def cost(self, residual: Tensor) -> Tensor:
         """(O,): each channel's objective."""

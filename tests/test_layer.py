@@ -58,7 +58,7 @@ def test_a_progressive_gan_layer_is_that_of_the_paper_s_code(number):
 def test_what_a_layer_says_of_itself():
     plain, upsampling, linear = (tiny.editable(*one) for one in tiny.LAYERS)
     assert (plain.ratio, upsampling.ratio, linear.ratio) == (1, 2, 1)
-    assert (plain.activated, upsampling.activated, linear.activated) == (True, True, False)
+    assert [one.generator.activation.linear for one in (plain, upsampling, linear)] == [False, False, True]
     assert plain.weight.shape == (16, 16, 3, 3) and upsampling.weight.shape == (12, 16, 3, 3)
     assert plain.taps == 9
     with pytest.raises(ValueError, match="layer 9 .* choose one from 2 to 8"):

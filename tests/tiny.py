@@ -72,7 +72,7 @@ def layer_input(layer, *seeds):
 
 def reference_layer(layer, at, dtype=torch.float64):
     """f(key, W) of the paper's code for one picture's style: (1, I, h, w), (O, I, 3, 3) -> (1, O, h', w')."""
-    if not layer.activated:
+    if layer.generator.activation.linear:
         return lambda key, weight: bau.proggan_layer(key.to(dtype), weight.to(dtype), scaled=False)
     styled = layer.generator.styled(layer.number)
     noise = layer.generator.noise(layer.number)

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from rewriting.generators.config import GeneratorConfig
 from rewriting.generators.latents import latents
 
 Weights = Mapping[int, Tensor]
+EPSILON = 1e-8  # under roots that are divided by
 
 
 class LayerEdit(Protocol):
@@ -28,6 +29,23 @@ class LayerEdit(Protocol):
 
     def delta(self) -> Tensor:
         """(O, I, kh, kw), to be added to the stored weight, its strength included."""
+
+
+class Activation(NamedTuple):
+    """What ends a layer's value: gain y, and gain slope y below 0.  With slope and gain 1 the value is linear."""
+
+    slope: float = 1.0
+    gain: float = 1.0
+
+    def __call__(self, y: Tensor) -> Tensor:
+        return y if self.linear else F.leaky_relu(y, self.slope) * self.gain
+
+    def derivative(self, y: Tensor) -> Tensor:
+        return torch.where(y >= 0, self.gain, self.gain * self.slope)
+
+    @property
+    def linear(self) -> bool:
+        return self == (1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -82,6 +100,7 @@ class Generator(nn.Module, ABC):
     """
 
     config: GeneratorConfig
+    activation = Activation()  # that a value ends with
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -104,6 +123,11 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def value(self, layer: int, at: LayerInput, weight: Tensor | None = None) -> Tensor:
         """Run one layer: (B, I, h, w) -> (B, O, h', w'), with another weight (O, I, kh, kw) if one is given."""
+
+    def offset(self, layer: int) -> Tensor:
+        """(1, O, 1, 1) or (1, O, h', w'): what a layer adds before the activation its value ends with."""
+        weight = self.conv(layer).weight
+        return weight.new_zeros(1, weight.shape[-4], 1, 1)
 
     @abstractmethod
     def advance(self, layer: int, value: Tensor, at: LayerInput) -> LayerInput:

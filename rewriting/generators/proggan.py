@@ -13,12 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.base import Generator, LayerInput, standard_normal
+from rewriting.generators.base import EPSILON, Generator, LayerInput, standard_normal
 from rewriting.generators.config import GeneratorConfig
 from rewriting.generators.convolution import Kept, convolve, fastest
 
 SLOPE = 0.2
-EPSILON = 1e-8
 
 
 def pixel_norm(x: Tensor) -> Tensor:

@@ -17,20 +17,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.base import Generator, LayerInput, standard_normal
+from rewriting.generators.base import EPSILON, Activation, Generator, LayerInput, standard_normal
 from rewriting.generators.config import GeneratorConfig
 from rewriting.generators.convolution import Kept, convolve, fastest, one_by_one, pointwise, shifted, upsampling
 
 SQRT2 = math.sqrt(2)
 SLOPE = 0.2
-EPSILON = 1e-8
+ACTIVATION = Activation(SLOPE, SQRT2)
 MAPPING_RATE = 0.01  # the mapping network's learning-rate multiplier, part of the file format
 LOW_PASS = (0.25, 0.75, 0.75, 0.25)  # [1, 3, 3, 1] / 8, times 2 for the zeros that upsampling inserts
-
-
-def lrelu(x: Tensor) -> Tensor:
-    """Leaky ReLU, slope 0.2, gain sqrt 2."""
-    return F.leaky_relu(x, SLOPE) * SQRT2
 
 
 def low_pass(x: Tensor, kernel: Tensor) -> Tensor:
@@ -70,7 +65,7 @@ class EqualLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         bias = self.bias * self.rate
         y = one_by_one(lambda row: F.linear(row * self.scale, self.weight, bias), x)
-        return lrelu(y) if self.activate else y
+        return ACTIVATION(y) if self.activate else y
 
 
 class ModulatedConv(nn.Module):
@@ -192,6 +187,8 @@ class StyleGAN2(Generator):
     Layer 2 is `conv1`, layer N >= 3 is `convs[N - 3]`; odd ones upsample.
     """
 
+    activation = ACTIVATION
+
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)
         channels, w_dim = config.channels, config.w_dim
@@ -242,6 +239,9 @@ class StyleGAN2(Generator):
 
     def value(self, layer: int, at: LayerInput, weight: Tensor | None = None) -> Tensor:
         return self.styled(layer).value(at.key, at.style, self._noise_of(layer, at), weight)
+
+    def offset(self, layer: int) -> Tensor:
+        return self.styled(layer).offset(self.noise(layer))
 
     def _noise_of(self, layer: int, at: LayerInput) -> Tensor | None:
         """(1, 1, h', w'): of the part of the picture that arrives."""

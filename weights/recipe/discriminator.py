@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.stylegan2 import SQRT2, EqualLinear, lrelu
+from rewriting.generators.stylegan2 import ACTIVATION, SQRT2, EqualLinear
 
 GROUP = 4  # pictures compared by the minibatch standard deviation
 
@@ -26,7 +26,7 @@ class EqualConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         kernel = (self.weight * self.scale).to(x.dtype).contiguous(memory_format=torch.channels_last)
         y = F.conv2d(x, kernel, self.bias.to(x.dtype), padding=self.weight.shape[-1] // 2)
-        return lrelu(y) if self.activate else y
+        return ACTIVATION(y) if self.activate else y
 
 
 class Block(nn.Module):
