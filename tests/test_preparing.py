@@ -5,9 +5,8 @@ import time
 
 import pytest
 
-from rewriting.studio import preparing
-from rewriting.studio.events.base import polite
-from rewriting.studio.preparing import Preparation, Service
+from rewriting.studio.preparing import Preparation
+from rewriting.studio.service import Service
 from rewriting.studio.session import Numbering
 
 LONG = 20  # seconds: what comes to pass in time, on however slow a machine
@@ -16,52 +15,6 @@ LONG = 20  # seconds: what comes to pass in time, on however slow a machine
 @pytest.fixture
 def service():
     return Service()
-
-
-def standing_aside(service):
-    """An event that is set once work ahead may go on."""
-    went_on = threading.Event()
-    threading.Thread(target=lambda: (service.stand_aside(), went_on.set()), daemon=True).start()
-    return went_on
-
-
-def test_work_ahead_waits_until_the_last_visitor_is_served(service, monkeypatch):
-    monkeypatch.setattr(preparing, "PATIENCE", LONG)
-    with service.serving():
-        with service.serving():
-            went_on = standing_aside(service)
-        assert not went_on.wait(0.2)
-    assert went_on.wait(LONG)
-
-
-def test_work_ahead_does_not_wait_for_ever(service, monkeypatch):
-    monkeypatch.setattr(preparing, "PATIENCE", 0.1)
-    with service.serving():
-        start = time.monotonic()
-        service.stand_aside()
-        assert time.monotonic() - start >= 0.1
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_a_visitor_is_served_until_the_last_update_or_a_refusal(service, monkeypatch, fails):
-    monkeypatch.setattr(preparing, "PATIENCE", LONG)
-
-    def event():
-        yield "half of it"
-        if fails:
-            raise ValueError("There is no more.")
-        yield "all of it"
-
-    answers = polite(event, serving=service.serving)()
-    assert next(answers) == "half of it"
-    went_on = standing_aside(service)
-    assert not went_on.wait(0.2)
-    if fails:
-        with pytest.raises(Exception, match="no more"):
-            next(answers)
-    else:
-        assert list(answers) == ["all of it"]
-    assert went_on.wait(LONG)
 
 
 class Counting:
@@ -81,7 +34,7 @@ class Counting:
 
 
 def test_drawing_ahead_begins_when_the_visitor_is_served_and_draws_every_picture_once(service, monkeypatch):
-    monkeypatch.setattr(preparing, "PATIENCE", LONG)
+    monkeypatch.setattr("rewriting.studio.service.PATIENCE", LONG)
     preparation, rewriter = Preparation(service), Counting()
     with service.serving():
         for _ in range(2):

@@ -172,11 +172,11 @@ def hide_what_needs_memory(page: gr.Blocks) -> None:
 
 def offer(api: Api, desk: gr.State) -> None:
     """Register the endpoints on the page being built."""
-    serving = api.workshop.service.serving
+    service = api.workshop.service
     for endpoint in (api.list_generators, api.list_presets, api.draw, api.solve):
-        gr.api(polite(endpoint, serving=serving), api_name=endpoint.__name__, concurrency_id="generator")
+        polite_one = polite(endpoint, service=service, heavy=True)
+        gr.api(polite_one, api_name=endpoint.__name__, concurrency_id="generator")
     asked, answer = gr.JSON(visible=False), gr.JSON(visible=False)
     gr.Button(visible=False).click(api.desk, desk, answer, api_name="desk", show_progress="hidden")
-    gr.Button(visible=False).click(
-        polite(api.pictures, serving=serving), [asked, desk], answer, api_name="pictures", show_progress="hidden"
-    )
+    pictures = polite(api.pictures, service=service, heavy=True)
+    gr.Button(visible=False).click(pictures, [asked, desk], answer, api_name="pictures", show_progress="hidden")

@@ -5,45 +5,16 @@ While they still paint, these are the features of the pictures that their rule w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from threading import Condition, Lock
+from threading import Lock
 from weakref import WeakSet, ref
 
 from rewriting.request import Request
 from rewriting.rewriter import Rewriter
+from rewriting.studio.service import Service
 from rewriting.studio.session import Numbering
 
 STEP = 16  # pictures at a time, so that those who want the same rewriter meanwhile wait a quarter of a second
-PATIENCE = 20.0  # seconds after which work ahead goes on by a step, however many visitors are being served
-
-
-class Service:
-    """The visitors being served, for whom what is done ahead stands aside: two cores are soon busy."""
-
-    def __init__(self) -> None:
-        self._served = 0
-        self._changed = Condition()
-
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """While it lasts, one more visitor is being served."""
-        self._count(1)
-        try:
-            yield
-        finally:
-            self._count(-1)
-
-    def stand_aside(self) -> None:
-        """Return once nobody is being served, or when patience ends."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._served, PATIENCE)
-
-    def _count(self, more: int) -> None:
-        with self._changed:
-            self._served += more
-            self._changed.notify_all()
 
 
 class Preparation:

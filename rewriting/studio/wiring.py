@@ -15,7 +15,7 @@ from rewriting.studio.showing import Showing
 from rewriting.studio.workshop import Workshop
 
 WAITING = {"concurrency_id": "hub", "concurrency_limit": 16}  # what mostly waits for the Hub
-HEAVY = {"concurrency_id": "generator", "concurrency_limit": 2}  # what draws or solves for long
+HEAVY = {"concurrency_id": "generator", "concurrency_limit": 20}  # what draws or solves for long; see `service`
 # On phones the pictures and the canvases are far apart; on wide screens the third canvas may lie below the window.
 GO = "(name, block) => document.querySelector(name).scrollIntoView({block, behavior: 'smooth'})"
 TO_PICTURES = f"() => innerWidth <= 860 && ({GO})('#panel-see', 'start')"
@@ -69,8 +69,8 @@ class Listener:
         refused = options.pop("refused", before)
         usual = {"api_name": function.__name__, "show_progress": "hidden"} | (HEAVY if heavy else {})
         outputs = list(dict.fromkeys(outputs))
-        serving = self.show.workshop.service.serving
-        return listen(polite(function, refused, serving), [*inputs, self.desk], outputs, **usual | options)
+        answer = polite(function, refused, self.show.workshop.service, heavy=heavy)
+        return listen(answer, [*inputs, self.desk], outputs, **usual | options)
 
 
 def wire_making(p: Parts, making: Making, on: Listener) -> None:

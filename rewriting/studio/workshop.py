@@ -24,8 +24,9 @@ from rewriting.studio import zerogpu
 from rewriting.studio.gallery import Gallery, Picture
 from rewriting.studio.names import repo_of, same, sealed
 from rewriting.studio.pictures import cutout, data_url, outline
-from rewriting.studio.preparing import Preparation, Service
+from rewriting.studio.preparing import Preparation
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
+from rewriting.studio.service import Service
 from rewriting.studio.session import Numbering, Session
 
 SIDE = 256  # of the masks that people paint

@@ -6,12 +6,13 @@ import functools
 import html
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
 import gradio as gr
 
 from rewriting.studio.desk import Desk
+from rewriting.studio.service import Service
 from rewriting.studio.session import Session
 from rewriting.studio.showing import Showing, Updates
 
@@ -70,12 +71,17 @@ class Events:
 def polite(
     event: Callable,
     as_before: Callable[[Desk], Updates] | None = None,
-    serving: Callable[[], AbstractContextManager] = nullcontext,
+    service: Service | None = None,
+    *,
+    heavy: bool = False,
 ) -> Callable:
     """The event, whose refusals a visitor reads as one sentence.
 
-    as_before: what to show again if it is refused half-way.  serving: what it is answered in.
+    as_before: what to show again if it is refused half-way.  service: what it is answered in, and, if it is heavy, in
+    turn: an answer in parts waits before each of them.
     """
+    serving = service.serving if service else nullcontext
+    turns = service.turns if service and heavy else lambda: nullcontext
 
     def refuse(error: Exception) -> gr.Error:
         return gr.Error(html.escape(str(error), quote=False), print_exception=False)
@@ -85,7 +91,7 @@ def polite(
         @functools.wraps(event)
         def answer(*arguments: Any) -> Updates:
             try:
-                with serving():
+                with serving(), turns()():
                     return event(*arguments)
             except REFUSALS as error:
                 raise refuse(error) from error
@@ -94,10 +100,10 @@ def polite(
 
     @functools.wraps(event)
     def answers(*arguments: Any) -> Iterator[Updates]:
-        silent = True  # gradio would take silence for an order to empty all outputs
+        turn, silent = turns(), True  # gradio would take silence for an order to empty all outputs
         try:
-            with serving():
-                for updates in event(*arguments):
+            with serving(), closing(event(*arguments)) as parts:
+                while (updates := _next_of(parts, turn())) is not None:
                     silent = False
                     yield updates
             if silent:
@@ -108,3 +114,8 @@ def polite(
             raise refuse(error) from error
 
     return answers
+
+
+def _next_of(parts: Iterator[Updates], turn: AbstractContextManager) -> Updates | None:
+    with turn:
+        return next(parts, None)

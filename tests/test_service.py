@@ -1,0 +1,165 @@
+"""Visitors are served in turn, first those who have had least; work done ahead stands aside for them."""
+
+import threading
+import time
+
+import pytest
+
+from rewriting.studio import service as subject
+from rewriting.studio.events.base import polite
+from rewriting.studio.service import Service
+
+LONG = 20  # seconds: what comes to pass in time, on however slow a machine
+
+
+@pytest.fixture
+def service():
+    return Service()
+
+
+def standing_aside(service):
+    """An event that is set once work ahead may go on."""
+    went_on = threading.Event()
+    threading.Thread(target=lambda: (service.stand_aside(), went_on.set()), daemon=True).start()
+    return went_on
+
+
+def test_work_ahead_waits_until_the_last_visitor_is_served(service, monkeypatch):
+    monkeypatch.setattr(subject, "PATIENCE", LONG)
+    with service.serving():
+        with service.serving():
+            went_on = standing_aside(service)
+        assert not went_on.wait(0.2)
+    assert went_on.wait(LONG)
+
+
+def test_work_ahead_does_not_wait_for_ever(service, monkeypatch):
+    monkeypatch.setattr(subject, "PATIENCE", 0.1)
+    with service.serving():
+        start = time.monotonic()
+        service.stand_aside()
+        assert time.monotonic() - start >= 0.1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_visitor_is_served_until_the_last_update_or_a_refusal(service, monkeypatch, fails):
+    monkeypatch.setattr(subject, "PATIENCE", LONG)
+
+    def event():
+        yield "half of it"
+        if fails:
+            raise ValueError("There is no more.")
+        yield "all of it"
+
+    answers = polite(event, service=service)()
+    assert next(answers) == "half of it"
+    went_on = standing_aside(service)
+    assert not went_on.wait(0.2)
+    if fails:
+        with pytest.raises(Exception, match="no more"):
+            next(answers)
+    else:
+        assert list(answers) == ["all of it"]
+    assert went_on.wait(LONG)
+
+
+def waiting(service, amount):
+    """Wait until so many wait for their turn."""
+    deadline = time.monotonic() + LONG
+    while len(service._waiting) != amount:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def come(service, wishes, apart=0.0):
+    """Those who ask for a turn, one after another, while one is being served: the order in which they have theirs.
+
+    wishes: {name: parts had before}.  apart: seconds from one to the next.
+    """
+    served, people = [], []
+
+    def wait(name, turn):
+        with turn():
+            served.append(name)
+
+    def after(had):
+        turn = service.turns()
+        for _ in range(had):
+            with turn():
+                pass
+        return turn
+
+    turns = []
+    for had in wishes.values():
+        turns.append(after(had))
+        time.sleep(apart)
+    with service.turns()():
+        for number, (name, turn) in enumerate(zip(wishes, turns, strict=True), 1):
+            people.append(threading.Thread(target=wait, args=(name, turn), daemon=True))
+            people[-1].start()
+            waiting(service, number)
+    for person in people:
+        person.join(LONG)
+    return served
+
+
+def test_who_came_first_is_served_first_and_who_has_seen_something_waits():
+    early = subject.EARLY
+    wishes = {"all but the last": early + 2, "a first picture": early, "newcomer": 0, "solved": early - 1}
+    assert come(Service(at_once=1), wishes) == ["newcomer", "solved", "a first picture", "all but the last"]
+
+
+def test_who_waits_long_enough_comes_before_newcomers(monkeypatch):
+    monkeypatch.setattr(subject, "PART", 0.1)
+    wishes = {"nearly done": subject.EARLY + 1, "newcomer": 0}
+    assert come(Service(at_once=1), wishes) == ["newcomer", "nearly done"]
+    assert come(Service(at_once=1), wishes, apart=0.5) == ["nearly done", "newcomer"]
+
+
+def test_no_more_than_agreed_are_served_at_once_and_a_failure_gives_its_turn_back(service):
+    busy, most, lock = [0], [0], threading.Lock()
+
+    def work(fails):
+        try:
+            with service.turns()():
+                with lock:
+                    busy[0] += 1
+                    most[0] = max(most[0], busy[0])
+                time.sleep(0.02)
+                with lock:
+                    busy[0] -= 1
+                if fails:
+                    raise ValueError("It failed.")
+        except ValueError:
+            pass
+
+    people = [threading.Thread(target=work, args=(n % 3 == 0,), daemon=True) for n in range(8)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join(LONG)
+    assert most[0] == subject.AT_ONCE and busy[0] == 0
+    with service.turns()():
+        pass
+
+
+def test_an_answer_in_parts_waits_before_each_of_them():
+    service, shown = Service(at_once=1), []
+
+    def event(name):
+        for part in range(subject.EARLY + 1):
+            shown.append((name, part))
+            yield part
+
+    answers = polite(event, service=service, heavy=True)
+    people = [threading.Thread(target=lambda n=name: list(answers(n)), daemon=True) for name in "abc"]
+    with service.turns()():
+        for number, person in enumerate(people, 1):
+            person.start()
+            waiting(service, number)
+    for person in people:
+        person.join(LONG)
+    pictures = [place for place, (_, part) in enumerate(shown) if part == subject.EARLY - 1]
+    more = [place for place, (_, part) in enumerate(shown) if part == subject.EARLY]
+    assert max(pictures) < min(more)  # everybody has a first pair before anybody has more
+    assert [name for name, _ in shown[: subject.EARLY]] == ["a"] * subject.EARLY  # and who came first has it first
