@@ -85,7 +85,7 @@ RULES: dict[str, Rule] = {
         pick=(67, 0),
         contexts=20,
         lead=8,
-        settings={"layer": 7, "rank": 10, "locality": 1.0, "everywhere": True},
+        settings={"layer": 7, "rank": 10, "locality": 0.5, "everywhere": True},
     ),
     "trees-from-towers": Rule(
         "Trees grow from towers",

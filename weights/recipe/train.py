@@ -27,6 +27,7 @@ NUMBERS = {
     "batch": "pictures a step",
     "pool": "rendered pictures kept",
     "fill": "chunks of pictures rendered before the first step",
+    "render_every": "steps between two chunks of new pictures; more often, and less is learnt by heart",
     "rate": "highest learning rate",
     "warm_up": "steps until the highest rate",
     "decay_from": "share of the budget from which the rate falls",
