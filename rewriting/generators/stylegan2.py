@@ -63,8 +63,8 @@ class EqualLinear(nn.Module):
         self.scale, self.rate, self.activate = rate / math.sqrt(inp), rate, activate
 
     def forward(self, x: Tensor) -> Tensor:
-        bias = self.bias * self.rate
-        y = one_by_one(lambda row: F.linear(row * self.scale, self.weight, bias), x)
+        weight, bias = self.weight * self.scale, self.bias * self.rate
+        y = one_by_one(lambda row: F.linear(row, weight, bias), x)
         return ACTIVATION(y) if self.activate else y
 
 
