@@ -73,7 +73,7 @@ def test_an_address_may_name_a_rule_and_keys_move_its_strength(browser: Browser,
         page.keyboard.press("Enter")
         wait_for(lambda: amount.input_value() == "0.50", seconds=PATIENCE, page=page)
         wait_for(lambda: not page.locator("#busy p").count(), seconds=PATIENCE, page=page)
-        page.wait_for_timeout(500)  # gradio complains where a page is left in the middle of an answer
+        page.wait_for_timeout(2000)  # gradio complains where a page is left in the middle of an answer
         page.reload()
         wait_for(lambda: changed(page) and amount.count(), seconds=PATIENCE, page=page)
         assert amount.count() == 1 and amount.input_value() == "0.50"
