@@ -9,6 +9,7 @@ import gradio as gr
 from rewriting.generators import bundled
 from rewriting.presets import Preset, presets
 from rewriting.rewriter import LOCALITY, RANK
+from rewriting.studio.blocks import Blocks
 from rewriting.studio.components import (
     ContextTray,
     MaskCanvas,
@@ -48,7 +49,7 @@ Components = dict[str, gr.blocks.Block]
 
 def build(workshop: Workshop, first: str) -> gr.Blocks:
     """The page, opening on the generator `first`."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
+    with Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
         wire(workshop, lay_out(workshop, Desk(workshop.open(first))), page.load)
         page.load(None, None, None, js=own_text("keys.js"))
     return page.queue(default_concurrency_limit=8, max_size=64)

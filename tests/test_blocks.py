@@ -1,0 +1,54 @@
+"""Answers in parts: each part is shown, however the parts travel."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from rewriting.studio.blocks import Blocks
+from tests.browser import chromium, chromium_page, serving, wait_for
+
+
+def page_in_parts() -> gr.Blocks:
+    """A button whose answer comes in three parts at once, each about something else."""
+    with Blocks(analytics_enabled=False) as demo:
+        go = gr.Button("Go", elem_id="go")
+        slider = gr.Slider(0, 10, 0, interactive=False, elem_id="slider")
+        words = gr.Textbox("", elem_id="words")
+        rows = gr.Dropdown(["a", "b"], value="a", elem_id="rows")
+
+        def answer() -> Iterator[dict[Any, Any]]:
+            yield {words: gr.update(value="first", visible=True)}  # takes the browser a moment
+            yield {slider: gr.update(value=7, interactive=True)}
+            yield {rows: gr.update(choices=["c", "d"], value="d")}
+            yield {words: "last"}
+
+        go.click(answer, None, [slider, words, rows], show_progress="hidden")
+    return demo
+
+
+def test_parts_of_an_answer_that_arrive_together_are_all_shown():
+    with serving(page_in_parts()) as url, chromium() as browser, chromium_page(browser, url) as page:
+        page.route("**/queue/data*", lambda route: route.fulfill(response=route.fetch()))  # held until it is complete
+        page.locator("#go").click()
+        wait_for(lambda: page.locator("#words textarea").input_value() == "last", seconds=30, page=page)
+        slider = page.locator("#slider input[type=range]")
+        assert slider.is_enabled() and slider.input_value() == "7"
+        assert page.locator("#rows input").input_value() == "d"
+
+
+def test_a_part_that_takes_nothing_away_is_sent_as_what_differs():
+    demo = page_in_parts()
+    block_fn = next(iter(demo.fns.values()))
+
+    def sent(*parts: Any) -> list[list]:
+        """What follows the first part, of the first output."""
+        every = [demo.handle_streaming_diffs(block_fn, [part, 0, 0], "session", "run", False)[0] for part in parts]
+        last = demo.handle_streaming_diffs(block_fn, [None, 0, 0], "session", "run", True)
+        assert last[0] == parts[-1]
+        return every[1:]
+
+    assert sent({"pairs": ["x", ""]}, {"pairs": ["x", "y"]}) == [[["append", ["pairs", 1], "y"]]]
+    assert sent({"value": 1, "open": True}, {"value": 1}) == [[["replace", [], {"value": 1}]]]
+    assert sent({"pairs": ["x", "y"]}, {"pairs": ["x"]}) == [[["replace", [], {"pairs": ["x"]}]]]
+    assert sent({"value": 1}, {"value": 1}) == [[]]
