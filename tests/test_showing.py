@@ -84,41 +84,41 @@ def test_who_loads_the_page_anew_finds_their_work_and_nobody_elses(show, ruled):
         Desk(show.workshop.open(NAME)),
         Desk(show.workshop.open(NAME)),
     )
-    assert parts.rules not in returning.come_back("mine", first)  # nothing to come back to
+    assert not list(returning.come_back("mine", first))  # nothing to come back to
     first.change(lambda session: ruled)
     first.token = "secret"
-    assert parts.rules not in returning.come_back("another", other) and not other.session.rules
-    shown = returning.come_back("mine", again)
+    assert not list(returning.come_back("another", other)) and not other.session.rules
+    shown = list(returning.come_back("mine", again))
     assert again.session is ruled and again.token is None
-    assert len(shown[parts.rules]["value"]["rows"]) == 1 and len(shown[parts.pairs]["pairs"]) == 12
+    assert len(shown[0][parts.rules]["value"]["rows"]) == 1 and len(shown[-2][parts.pairs]["pairs"]) == 12
     again.jump(lambda session: session.undo())
     third = Desk(show.workshop.open(NAME))
-    returning.come_back("mine", third)
+    list(returning.come_back("mine", third))
     assert third.session.now is ruled.past[-1]  # the newest state, with the way forward
     assert third.session.redo().now is ruled.now
 
 
 def test_what_is_begun_before_the_page_comes_back_stays(show, ruled):
     returning, first, fresh = Returning(show), Desk(ruled), Desk(show.workshop.open(NAME))
-    returning.come_back("mine", first)
+    list(returning.come_back("mine", first))
     fresh.look(copy_seed=3)
-    assert show.parts.rules not in returning.come_back("mine", fresh) and not fresh.session.rules
+    assert not list(returning.come_back("mine", fresh)) and not fresh.session.rules
 
 
 def test_the_longest_unseen_make_room_and_a_ticket_is_short(show, ruled):
     returning = Returning(show, room=2)
     for ticket in ("", "x" * 65, "one", "two", "three"):
-        returning.come_back(ticket, Desk(ruled))
+        list(returning.come_back(ticket, Desk(ruled)))
     for ticket, known in (("", False), ("x" * 65, False), ("one", False), ("three", True)):
         desk = Desk(show.workshop.open(NAME))
-        returning.come_back(ticket, desk)
+        list(returning.come_back(ticket, desk))
         assert bool(desk.session.rules) == known
 
 
 def test_a_generator_that_has_gone_leaves_the_page_as_it_opens(show, ruled):
     returning, first, fresh = Returning(show), Desk(ruled), Desk(show.workshop.open(NAME))
     first.change(lambda session: session.open("nowhere"))
-    returning.come_back("mine", first)
+    list(returning.come_back("mine", first))
     with pytest.raises(KeyError):
-        returning.come_back("mine", fresh)
+        list(returning.come_back("mine", fresh))
     assert fresh.session == show.workshop.open(NAME) and not fresh.touched

@@ -50,8 +50,7 @@ def wire_scrolling(p: Parts) -> None:
 
 def wire_returning(p: Parts, returning: Returning, on: Listener, opened: Callable) -> None:
     ticket = gr.Textbox(visible=False)
-    # Not in the queue: gradio may lose what is pressed at the moment in which its stream of answers closes.
-    on(opened, returning.come_back, [ticket], p.in_all, heavy=True, api_visibility="private", js=TICKET, queue=False)
+    on(opened, returning.come_back, [ticket], p.in_all, heavy=True, api_visibility="private", js=TICKET)
 
 
 class Listener:

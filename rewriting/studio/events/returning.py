@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from threading import Lock
-
-import gradio as gr
 
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import Events
@@ -31,18 +30,15 @@ class Returning(Events):
         super().__init__(show)
         self._room, self._desks, self._lock = room, OrderedDict[str, Desk](), Lock()
 
-    def come_back(self, ticket: str, desk: Desk) -> Updates:
+    def come_back(self, ticket: str, desk: Desk) -> Iterator[Updates]:
         """Show again what was made in this tab before the page was loaded anew."""
         before = self._meet(ticket, desk) if 0 < len(ticket) <= LONGEST else None
         if before is None or not before.touched or desk.touched:
-            return gr.skip()
+            return
         self.workshop.generator(before.session.generator)  # refuses if it has gone, and the page stays fresh
         old = desk.session
         desk.take_over(before)
-        shown: Updates = {}
-        for updates in self.changed(desk, old, afresh=True):
-            shown |= updates
-        return shown
+        yield from self.changed(desk, old, afresh=True)
 
     def _meet(self, ticket: str, desk: Desk) -> Desk | None:
         """The desk known by this ticket, whose place the new one takes."""
