@@ -15,7 +15,8 @@ from torch import Tensor
 from rewriting import memory, processes
 from rewriting.edit import Edit, Report, make_edit, relative_change
 from rewriting.generators import Generator, LayerInput, to_uint8
-from rewriting.generators.files import BUNDLED, MOMENTS
+from rewriting.generators.config import MOMENTS
+from rewriting.generators.files import BUNDLED
 from rewriting.goal import (
     Term,
     erase_term,

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from rewriting.edit import EditStack, make_edit
-from rewriting.generators import GeneratorConfig, build, write_generator
+from rewriting.generators import GeneratorConfig, build
 from rewriting.masks import PREFIX, encode_mask
 from tests import hostile, hostile_checkpoints, hostile_pickles
 from tests.hostile import Job, Outcome
@@ -50,7 +50,7 @@ def good_files(folder: Path) -> dict[str, dict[str, Path]]:
     (folder / "mask").write_bytes(base64.b64decode(place["mask"].removeprefix(PREFIX)))
     return {
         "checkpoint": hostile_checkpoints.good_checkpoints(folder / "checkpoints"),
-        "generator": {"generator": write_generator(generator, folder / "generator")},
+        "generator": {"generator": generator.save(folder / "generator")},
         "edit": {"edit": EditStack([edit]).save(folder / "edit")},
         "request": {"request": folder / "request.json"},
         "mask": {"mask": folder / "mask"},

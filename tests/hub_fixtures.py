@@ -5,7 +5,6 @@ import types
 
 import pytest
 
-from rewriting.generators import write_generator
 from tests import tiny
 from tests.hub_client import alone_with_a_hub
 from tests.hub_repos import files_of
@@ -29,7 +28,7 @@ def impatient(monkeypatch):
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """A generator-repo folder with a LICENSE."""
-    made = write_generator(tiny.generator(name="tiny"), tmp_path_factory.mktemp("generators") / "tiny")
+    made = tiny.generator(name="tiny").save(tmp_path_factory.mktemp("generators") / "tiny")
     (made / "LICENSE").write_text("Do as you like.\n")
     return made
 

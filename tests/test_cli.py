@@ -19,8 +19,8 @@ from PIL import Image
 
 from rewriting import Edit, EditStack, Rewriter, cli, load_generator, memory
 from rewriting.cli import options, pictures
-from rewriting.generators import bundled, write_generator
-from rewriting.generators.files import MOMENTS
+from rewriting.generators import bundled
+from rewriting.generators.config import MOMENTS
 from rewriting.presets import presets
 from tests import tiny
 
@@ -42,7 +42,7 @@ def full_precision(monkeypatch):
 def made(tmp_path_factory):
     """A generator folder, `tiny`, and an edit folder for it, `rule`."""
     home = tmp_path_factory.mktemp("made")
-    write_generator(tiny.generator(name="tiny"), home / "tiny")
+    tiny.generator(name="tiny").save(home / "tiny")
     generator = load_generator(home / "tiny")
     edit = Rewriter(generator, LAYER).solve(tiny.request(name="A rule", generator="tiny"), rank=2, locality=1.0)
     edit.save(home / "rule")
@@ -248,7 +248,7 @@ def test_apply_solves_what_python_solves_and_reports_it(made, tmp_path, capsys):
 
 
 def test_a_request_can_be_taken_from_a_rule_and_solved_on_other_weights(made, tmp_path, capsys):
-    write_generator(tiny.generator(seed=1, name="another"), tmp_path / "another")
+    tiny.generator(seed=1, name="another").save(tmp_path / "another")
     again = ("apply", "--generator", tmp_path / "another", "--request", made / "rule", "--out", tmp_path / "again")
     assert run(*again, "--name", "Once more") == 0
     assert "note: the request was made for tiny" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import torch
 
 from rewriting.checkpoints import CheckpointError, read_checkpoint, reader
 from rewriting.edit import EditStack, make_edit
-from rewriting.generators import GeneratorConfig, build, write_generator
+from rewriting.generators import GeneratorConfig, build
 from tests import fuzz, hostile, hostile_checkpoints, hostile_ours
 from tests.hostile import Job, Outcome
 
@@ -30,7 +30,7 @@ def outcomes(tmp_path_factory, sentinel):
     edit = make_edit(3, torch.ones(4, 1, 3, 3), torch.eye(1, 5))
     jobs = [
         *hostile_checkpoints.checkpoints(folder / "checkpoints", f"touch '{sentinel}'"),
-        *hostile_ours.generator_repos(folder / "generators", write_generator(generator, folder / "generator")),
+        *hostile_ours.generator_repos(folder / "generators", generator.save(folder / "generator")),
         *hostile_ours.edit_repos(folder / "edits", EditStack([edit]).save(folder / "edit")),
         *hostile_ours.requests(folder / "requests"),
         *hostile_ours.masks(folder / "masks"),

@@ -13,8 +13,7 @@ from PIL import Image
 
 from rewriting import cli, load_generator, memory, processes
 from rewriting.experiments import run_experiment
-from rewriting.generators import write_generator
-from rewriting.generators.files import MOMENTS
+from rewriting.generators.config import MOMENTS
 from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,7 +49,7 @@ sys.exit(cli.main(sys.argv[1:]))
 def folder(tmp_path_factory):
     """A generator to draw with, and a request on it."""
     home = tmp_path_factory.mktemp("together")
-    write_generator(tiny.generator(name="tiny"), home / "tiny")
+    tiny.generator(name="tiny").save(home / "tiny")
     tiny.request(name="A rule", generator="tiny", layer=6).save(home / "request.json")
     return home
 
@@ -119,7 +118,7 @@ def test_two_processes_find_what_one_finds(folder, alone, capsys):
 
 
 def test_machines_of_which_one_knows_the_statistics_find_what_one_finds(folder, alone, capsys, monkeypatch):
-    write_generator(tiny.generator(name="new"), folder / "new")
+    tiny.generator(name="new").save(folder / "new")
     (folder / "machines.py").write_text(MACHINES)
     words = ("search", "--request", "request.json", "--generator", "new", "--seeds", "0-9", "--best", "3")
     monkeypatch.setenv("REWRITING_CACHE", str(folder / "machine-0"))

@@ -88,15 +88,20 @@ def answering(visitors: int = VISITORS) -> Iterator[Row]:
 
 
 def _press(client: Client, preset: str) -> tuple[float, float]:
-    """Seconds from pressing a preset's card to its first pair, and to the last."""
+    """Seconds from pressing a preset's card to its first pair, and to the last.
+
+    Raises:
+        RuntimeError: if none was shown.
+    """
     start = time.perf_counter()
     job, first = client.submit(preset, api_name="/choose_preset"), None
     for updates in job:
         if first is None and _shows_a_pair(updates):
             first = time.perf_counter() - start
     job.result()
-    whole = time.perf_counter() - start
-    return first or whole, whole
+    if first is None:
+        raise RuntimeError(f"The app answered to {preset} without a pair of pictures; `python app.py` may say why.")
+    return first, time.perf_counter() - start
 
 
 def _shows_a_pair(updates: Sequence[Any]) -> bool:

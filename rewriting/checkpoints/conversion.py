@@ -12,7 +12,7 @@ from rewriting.checkpoints.fetching import fetch, sha256_of
 from rewriting.checkpoints.layouts import canonical
 from rewriting.checkpoints.reader import read_contents, refusal
 from rewriting.generators import Generator
-from rewriting.generators.files import CONFIG, WEIGHTS, write_generator
+from rewriting.generators.config import CONFIG, WEIGHTS
 from rewriting.known_models import KnownModel, known_file, known_model
 from rewriting.progress import Progress
 
@@ -55,7 +55,7 @@ def convert(
     path = fetch(source, progress=progress)
     generator = _open(path, known_model(str(source)), name, truncation, report)
     report(0.9, "Writing the generator repo")
-    write_generator(generator, out)
+    generator.save(out)
     (out / CARD).write_text(card(generator, str(source)), encoding="utf-8")
     report(1.0, "Done")
     return generator

@@ -55,7 +55,8 @@ def add_commands(commands: Any) -> None:
 def models(_: argparse.Namespace) -> None:
     from rewriting.files import read_json
     from rewriting.generators import GeneratorConfig, bundled
-    from rewriting.generators.files import BUNDLED, CONFIG
+    from rewriting.generators.config import CONFIG
+    from rewriting.generators.files import BUNDLED
     from rewriting.known_models import models_table
     from rewriting.presets import presets
 
@@ -93,7 +94,7 @@ def convert(options: argparse.Namespace) -> None:
 
 def moments(options: argparse.Namespace) -> None:
     from rewriting import memory, processes
-    from rewriting.generators.files import MOMENTS
+    from rewriting.generators.config import MOMENTS
 
     folder = _folder(options.generator)
     with Progress() as progress:

@@ -127,7 +127,7 @@ def open_edits(options: argparse.Namespace, generator: Generator, progress: Prog
 def output_folder(path: str, expected: str) -> Path:
     """The folder to write, which may hold an older one of the same format but nothing else's config.json."""
     from rewriting.files import read_json
-    from rewriting.generators.files import CONFIG
+    from rewriting.generators.config import CONFIG
 
     folder = Path(path)
     if (folder / CONFIG).is_file():

@@ -2,7 +2,7 @@
 
 from rewriting.generators.base import Generator, LayerEdit, LayerInput, to_uint8
 from rewriting.generators.config import GeneratorConfig
-from rewriting.generators.files import build, bundled, read_generator, write_generator
+from rewriting.generators.files import build, bundled, read_generator
 
 __all__ = [
     "Generator",
@@ -13,5 +13,4 @@ __all__ = [
     "bundled",
     "read_generator",
     "to_uint8",
-    "write_generator",
 ]

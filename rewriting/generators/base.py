@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.config import GeneratorConfig
+from rewriting.files import write_json, write_tensors
+from rewriting.generators.config import CONFIG, WEIGHTS, GeneratorConfig
 from rewriting.generators.latents import latents
 
 Weights = Mapping[int, Tensor]
@@ -313,11 +314,15 @@ class Generator(nn.Module, ABC):
         merged.forget()
         return merged
 
-    def save(self, folder: str | Path) -> Path:
-        """Write config.json and model.safetensors, float32; returns the folder."""
-        from rewriting.generators.files import write_generator
-
-        return write_generator(self, folder)
+    def save(self, folder: str | Path, dtype: torch.dtype = torch.float32) -> Path:
+        """Write config.json and model.safetensors, each whole or not at all, into a folder, and return that."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        metadata = {"format": "pt", "library": "rewriting", "architecture": self.config.architecture}
+        tensors = {name: tensor.detach().to("cpu", dtype) for name, tensor in self.state_dict().items()}
+        write_tensors(folder / WEIGHTS, tensors, metadata)
+        write_json(folder / CONFIG, self.config.to_json())
+        return folder
 
     def computing_in(self, dtype: torch.dtype) -> Generator:
         """A generator of the very same weights that computes its features in another dtype."""

@@ -10,6 +10,8 @@ from rewriting.files import brief
 
 FORMAT = "rewriting-generator"
 FORMAT_VERSION = 1
+# The files of a generator repo.
+CONFIG, WEIGHTS, MOMENTS = "config.json", "model.safetensors", "second_moments.safetensors"
 ARCHITECTURE_NAMES = {"stylegan2": "StyleGAN2", "proggan": "Progressive GAN"}
 MAX_RESOLUTION = 2048
 MAX_WIDTH = 4096

@@ -1,4 +1,4 @@
-"""Generator repos on disk: config.json, model.safetensors, second_moments.safetensors, README.md.
+"""Generators read from generator repos: config.json, model.safetensors, second_moments.safetensors, README.md.
 
 Everything in a file is checked before a tensor of it is used, since it may come from anybody.
 """
@@ -9,14 +9,13 @@ from pathlib import Path
 
 import torch
 
-from rewriting.files import read_json, read_tensors, write_json, write_tensors
+from rewriting.files import read_json, read_tensors
 from rewriting.generators.base import Generator
-from rewriting.generators.config import GeneratorConfig
+from rewriting.generators.config import CONFIG, WEIGHTS, GeneratorConfig
 from rewriting.generators.proggan import ProgressiveGAN
 from rewriting.generators.stylegan2 import StyleGAN2
 
 ARCHITECTURES: dict[str, type[Generator]] = {"stylegan2": StyleGAN2, "proggan": ProgressiveGAN}
-CONFIG, WEIGHTS, MOMENTS = "config.json", "model.safetensors", "second_moments.safetensors"
 BUNDLED = Path(__file__).resolve().parents[2] / "weights"
 
 
@@ -42,14 +41,3 @@ def read_generator(folder: str | Path) -> Generator:
     expected = {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
     generator.load_state_dict(read_tensors(folder / WEIGHTS, expected), strict=True, assign=True)
     return generator.eval().requires_grad_(False)
-
-
-def write_generator(generator: Generator, folder: str | Path, dtype: torch.dtype = torch.float32) -> Path:
-    """Write config.json and model.safetensors; files appear whole or not at all."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    metadata = {"format": "pt", "library": "rewriting", "architecture": generator.config.architecture}
-    tensors = {k: v.detach().to("cpu", dtype) for k, v in generator.state_dict().items()}
-    write_tensors(folder / WEIGHTS, tensors, metadata)
-    write_json(folder / CONFIG, generator.config.to_json())
-    return folder

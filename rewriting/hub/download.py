@@ -22,7 +22,7 @@ from rewriting.edit import CONFIG, FACTORS, REQUESTS
 from rewriting.edit import FORMAT as EDIT_FORMAT
 from rewriting.files import read_json
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
-from rewriting.generators.files import MOMENTS, WEIGHTS
+from rewriting.generators.config import MOMENTS, WEIGHTS
 from rewriting.hub.access import (
     CACHED_PATIENCE,
     CONNECT,

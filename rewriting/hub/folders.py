@@ -18,7 +18,7 @@ from typing import Any
 from rewriting.edit import CONFIG, FACTORS, Edit, EditStack
 from rewriting.files import read_json, write_json
 from rewriting.generators import Generator
-from rewriting.generators.files import WEIGHTS
+from rewriting.generators.config import WEIGHTS
 from rewriting.hub.access import HubError, version
 from rewriting.hub.base import Base
 from rewriting.hub.cards import edit_card, model_card

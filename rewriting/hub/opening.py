@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from rewriting.edit import CONFIG, FACTORS, EditStack
 from rewriting.generators import Generator
-from rewriting.generators.files import WEIGHTS
+from rewriting.generators.config import WEIGHTS
 from rewriting.hub.access import (
     Gated,
     Missing,

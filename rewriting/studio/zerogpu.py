@@ -25,7 +25,7 @@ import torch
 
 from rewriting.edit import Edit, Report
 from rewriting.generators import Generator
-from rewriting.generators.files import MOMENTS
+from rewriting.generators.config import MOMENTS
 from rewriting.generators.precision import choose_device, fast_dtype
 from rewriting.hub import load_generator
 from rewriting.request import Request

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rewriting.generators import Generator, build, read_generator, write_generator
+from rewriting.generators import Generator, build, read_generator
 from rewriting.generators.stylegan2 import StyleGAN2
 from weights.recipe.growth import grown
 from weights.recipe.mapping import write_mapping
@@ -75,7 +75,7 @@ def write_averaged(generator: Generator, scene: Scene, folder: Path) -> None:
     generator = copy.deepcopy(generator).cpu().requires_grad_(False)
     if isinstance(generator, StyleGAN2):
         generator.latent_avg.copy_(mean_latent(generator, scene))
-    write_generator(generator, folder, torch.float16)
+    generator.save(folder, torch.float16)
 
 
 @torch.no_grad()
