@@ -1,11 +1,13 @@
-"""Answers in parts: each part is shown, however the parts travel."""
+"""Answers in parts: each part is shown, however the parts travel, and none comes back over what is newer."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
 from rewriting.studio.blocks import Blocks
+from rewriting.studio.events.base import polite
 from tests.browser import chromium, chromium_page, serving, wait_for
 
 
@@ -52,3 +54,29 @@ def test_a_part_that_takes_nothing_away_is_sent_as_what_differs():
     assert sent({"value": 1, "open": True}, {"value": 1}) == [[["replace", [], {"value": 1}]]]
     assert sent({"pairs": ["x", "y"]}, {"pairs": ["x"]}) == [[["replace", [], {"pairs": ["x"]}]]]
     assert sent({"value": 1}, {"value": 1}) == [[]]
+
+
+def test_an_answer_that_ends_late_leaves_alone_what_is_newer():
+    let_go = threading.Event()
+    with Blocks(analytics_enabled=False) as demo:
+        slow, quick = gr.Button("Slow", elem_id="slow"), gr.Button("Quick", elem_id="quick")
+        words, ended = gr.Textbox("", elem_id="words"), gr.Textbox("", elem_id="ended")
+
+        def answer() -> Iterator[dict[Any, Any]]:
+            yield {words: "slow"}
+            let_go.wait(60)
+
+        slow.click(polite(answer), None, [words]).then(lambda: "yes", None, ended)
+        quick.click(lambda: "quick", None, words)
+    with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as page:
+
+        def shows(name: str, text: str) -> None:
+            wait_for(lambda: page.locator(f"#{name} textarea").input_value() == text, seconds=30, page=page)
+
+        page.locator("#slow").click()
+        shows("words", "slow")
+        page.locator("#quick").click()
+        shows("words", "quick")
+        let_go.set()
+        shows("ended", "yes")
+        assert page.locator("#words textarea").input_value() == "quick"

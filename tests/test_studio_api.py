@@ -156,6 +156,10 @@ def test_a_program_does_all_that_a_visitor_does(studio: gr.Blocks, url: str, tmp
     rows = [{key: rule[key] for key in ("id", "name", "strength", "on")} for rule in rules]
     me("change_rules", {"rows": rows, "action": {"kind": "toggle", "id": rules[1]["id"], "on": False}})
     assert me("pictures", [5, 6]) == drawn
+    for strength, time in ((0.5, 2000), (-1.0, 1000)):  # the earlier comes late
+        action = {"kind": "strength", "id": rules[1]["id"], "strength": strength, "time": time}
+        me("change_rules", {"rows": rows, "action": action})
+    assert me.desk["rules"][1]["strength"] == 0.5
 
     # files
     made = {name: Path(me(name)) for name in ("save_edit", "save_request", "save_sheet")}

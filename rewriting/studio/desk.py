@@ -36,6 +36,7 @@ class Desk:
         self.jumps = 0
         self._turns: dict[str, int] = {}
         self._doing: dict[str, str] = {}  # what is under way, in words, by topic
+        self._latest: dict[str, tuple[str, int]] = {}  # by kind of action: what it was done to last, and when
         self.numbers: tuple[tuple[str, str], ...] = ()  # said of the results on the page
         self.drawn: object = None  # what the results on the page were drawn under; see `Session.look`
         self.token: str | None = None
@@ -92,6 +93,18 @@ class Desk:
             mine = self._turns[topic] = self._turns.get(topic, 0) + 1
             self._doing.pop(topic, None)
         return lambda: self._turns[topic] == mine
+
+    def outdated(self, kind: str, thing: str, time: int) -> bool:
+        """Whether the visitor has done the same to the same thing since: of two events, the later may come first.
+
+        time: of the action, by the visitor's clock, in milliseconds.
+        """
+        with self._lock:
+            last, latest = self._latest.get(kind, (thing, time))
+            if last == thing and time < latest:
+                return True
+            self._latest[kind] = (thing, time)
+            return False
 
     @contextmanager
     def doing(self, topic: str, words: str) -> Iterator[Callable[[], bool]]:

@@ -60,16 +60,25 @@ class Listener:
         self.show, self.desk = show, show.parts.desk
 
     def __call__(
-        self, listen: Callable, function: Callable, inputs: list, outputs: list, *, heavy: bool = False, **options: Any
+        self,
+        listen: Callable,
+        function: Callable,
+        inputs: list,
+        outputs: list,
+        *,
+        heavy: bool = False,
+        returns: bool = False,
+        **options: Any,
     ) -> Any:
-        """heavy: whether it draws or solves for long.  options: of gradio's listener; and `refused`, from desk to
-        updates: what to show again if the function refuses half-way."""
+        """heavy: whether it draws or solves for long.  returns: whether its last part is its result, for programs.
+        options: of gradio's listener; and `refused`, from desk to updates: what to show again if the function refuses
+        half-way."""
         p = self.show.parts
         before = self.show.as_before if p.pairs in outputs else self.show.busy if p.stop in outputs else None
         refused = options.pop("refused", before)
         usual = {"api_name": function.__name__, "show_progress": "hidden"} | (HEAVY if heavy else {})
         outputs = list(dict.fromkeys(outputs))
-        answer = polite(function, refused, self.show.workshop.service, heavy=heavy)
+        answer = polite(function, refused, self.show.workshop.service, heavy=heavy, returns=returns)
         return listen(answer, [*inputs, self.desk], outputs, **usual | options)
 
 
@@ -150,7 +159,7 @@ def wire_sharing(p: Parts, sharing: Sharing, on: Listener) -> None:
     on(p.save_edit.click, sharing.save_edit, [], [p.files])
     on(p.save_request.click, sharing.save_request, [], [p.files])
     on(p.save_sheet.click, sharing.save_sheet, [], [p.files], heavy=True)
-    on(p.save_walk.click, sharing.save_walk, [], [p.files, *p.in_work], heavy=True)
+    on(p.save_walk.click, sharing.save_walk, [], [p.files, *p.in_work], heavy=True, returns=True)
     on(p.upload.upload, sharing.open_file, [p.upload], [*p.in_all, p.upload], heavy=True)
 
 

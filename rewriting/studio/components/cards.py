@@ -7,6 +7,7 @@ from rewriting.studio.components.base import StudioComponent, user_event
 
 MAX_RULES = 64
 STRENGTH = (-1.0, 2.0)
+LATEST = 2**53  # milliseconds
 """Range of a rule's strength."""
 
 _name = checks.text(80)
@@ -152,6 +153,7 @@ _action = checks.record(
         "strength": checks.number(*STRENGTH),
         "name": _name,
         "by": checks.whole(-1, 1),
+        "time": checks.whole(0, LATEST),
     },
 )
 
@@ -162,7 +164,8 @@ class RuleList(StudioComponent):
     The value is {"rows": [{"id", "name", "detail", "strength", "on"}, ...], "action": {"kind", "id", ...}}. `rows` is
     the list as the person wants it, so a switch, a strength, a name, an order or a deletion is carried out by
     adopting it; `action` says what was done last: toggle (with "on"), strength (with "strength"), rename (with
-    "name"), move (with "by", -1 up or 1 down), delete, and duplicate and reopen, which leave `rows` alone. Python
+    "name"), move (with "by", -1 up or 1 down), delete, and duplicate and reopen, which leave `rows` alone. Of two
+    actions in quick succession the later may arrive first: "time", in milliseconds and larger for each, tells. Python
     sets either the whole value or just the list of rows.
     """
 

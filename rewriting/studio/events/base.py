@@ -74,11 +74,13 @@ def polite(
     service: Service | None = None,
     *,
     heavy: bool = False,
+    returns: bool = False,
 ) -> Callable:
     """The event, whose refusals a visitor reads as one sentence.
 
     as_before: what to show again if it is refused half-way.  service: what it is answered in, and, if it is heavy, in
-    turn: an answer in parts waits before each of them.
+    turn: an answer in parts waits before each of them.  returns: whether a program that calls the event is to get the
+    last of its parts.
     """
     serving = service.serving if service else nullcontext
     turns = service.turns if service and heavy else lambda: nullcontext
@@ -100,13 +102,14 @@ def polite(
 
     @functools.wraps(event)
     def answers(*arguments: Any) -> Iterator[Updates]:
-        turn, silent = turns(), True  # gradio would take silence for an order to empty all outputs
+        turn = turns()
         try:
             with serving(), closing(event(*arguments)) as parts:
                 while (updates := _next_of(parts, turn())) is not None:
-                    silent = False
                     yield updates
-            if silent:
+            if not returns:
+                # At the end gradio sends the last part once more, over what another event may have shown since; and
+                # it would take silence for an order to empty all outputs.
                 yield gr.skip()
         except REFUSALS as error:
             if as_before is not None:

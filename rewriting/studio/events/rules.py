@@ -12,6 +12,7 @@ from rewriting.studio.showing import Updates
 from rewriting.studio.view import View
 
 JUMPS = ("delete", "reopen")
+SETTINGS = ("toggle", "strength", "rename", "move")  # of which the last counts
 NEEDS = {"toggle": "on", "strength": "strength", "rename": "name"}
 
 
@@ -22,7 +23,8 @@ class Rules(Events):
         """Switch, weaken, rename, order, duplicate, delete or reopen a rule.
 
         An action's kind is one of toggle (with "on"), strength (with "strength"), rename (with "name"), move (order
-        as in "rows"), duplicate, delete and reopen; its id is the rule's.
+        as in "rows"), duplicate, delete and reopen; its id is the rule's.  "time", if there, is when it was done, in
+        milliseconds: where the same was done later to that rule, nothing is changed.
 
         Args:
             rules: {"rows": the list as it should be, "action": {"kind", "id", ...}}.
@@ -31,6 +33,8 @@ class Rules(Events):
         if not action:
             return
         old, kind, make = desk.session, action["kind"], _change(rules["rows"], action)
+        if kind in SETTINGS and "time" in action and desk.outdated(kind, action["id"], action["time"]):
+            return
         (desk.jump if kind in JUMPS else desk.change)(make)
         if kind == "reopen":
             yield from self.changed(desk, old)

@@ -6,6 +6,7 @@ const HIGH = 2;
 const list = find(".rules");
 let rows = [];
 let renaming = null; // id of the rule whose name is being written
+let time = 0; // of the last action, in milliseconds, later for each
 
 function tool(kind, name, label, act) {
   return make("button", { type: "button", class: `tool quiet ${kind === "delete" ? "danger" : ""}`, "data-kind": kind, title: label, "aria-label": label, onclick: act }, icon(name));
@@ -89,7 +90,8 @@ function load() {
 
 function tellAction(action) {
   showRules();
-  tell("input", { rows: rows.map((row) => ({ ...row })), action });
+  time = Math.max(time + 1, Date.now());
+  tell("input", { rows: rows.map((row) => ({ ...row })), action: { ...action, time } });
 }
 
 function toggle(id) {
