@@ -80,3 +80,26 @@ def test_an_answer_that_ends_late_leaves_alone_what_is_newer():
         let_go.set()
         shows("ended", "yes")
         assert page.locator("#words textarea").input_value() == "quick"
+
+
+def test_what_is_asked_while_the_last_answer_still_arrives_is_answered():
+    with Blocks(analytics_enabled=False) as demo:
+        names = ("first", "second")
+        words = {name: gr.Textbox("", elem_id=f"says-{name}") for name in names}
+        for name in names:
+            gr.Button(name, elem_id=name).click(lambda name=name: name, None, words[name])
+        demo.fetch_what_is_left()
+    with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as page:
+        held: list[Any] = []
+        page.route("**/queue/data*", lambda route: held.append((route, route.fetch())), times=1)
+        page.locator("#first").click()
+        wait_for(lambda: held, seconds=30, page=page)
+        with page.expect_response("**/queue/join*"):
+            page.locator("#second").click()
+        page.wait_for_timeout(200)
+        route, answer = held[0]
+        route.fulfill(response=answer)
+        for name in names:
+            wait_for(
+                lambda name=name: page.locator(f"#says-{name} textarea").input_value() == name, seconds=30, page=page
+            )

@@ -1,4 +1,4 @@
-"""Gradio's blocks, with answers in parts of which none is lost on the way."""
+"""Gradio's blocks, with answers of which nothing is lost on the way."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ from typing import Any
 
 import gradio as gr
 from gradio.blocks import BlockFunction
+
+# What was asked while a stream of answers was open may have been left out of it: asking for anything fetches it.
+FETCH = """() => {
+  let asked = [];
+  new PerformanceObserver((list) => {
+    for (const { name, startTime, responseEnd } of list.getEntries()) {
+      if (name.includes("/queue/join")) asked.push(responseEnd);
+      if (!name.includes("/queue/data")) continue;
+      if (asked.some((time) => time > startTime && time <= responseEnd)) document.querySelector("#fetch").click();
+      asked = asked.filter((time) => time > responseEnd);
+    }
+  }).observe({ type: "resource" });
+}"""
 
 
 class Blocks(gr.Blocks):
@@ -15,6 +28,18 @@ class Blocks(gr.Blocks):
     place.  Of two parts that arrive together it shows the first only when that is mended already: what the second
     does not speak of is gone.  A part that takes something away is sent whole here, and mends nothing.
     """
+
+    def fetch_what_is_left(self) -> None:
+        """Let the page fetch answers that were left behind; call it within the blocks.
+
+        gradio closes its stream of answers once it has sent all there are.  A browser that still reads it believes it
+        open, and opens no other for what is asked meanwhile, whose answer nobody would fetch.
+        """
+        fetch = gr.Button("Fetch", visible="hidden", elem_id="fetch")
+        fetch.click(
+            lambda: None, None, None, api_visibility="private", show_progress="hidden", trigger_mode="multiple"
+        )
+        self.load(None, None, None, js=FETCH)
 
     def handle_streaming_diffs(
         self,

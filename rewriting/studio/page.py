@@ -52,6 +52,7 @@ def build(workshop: Workshop, first: str) -> gr.Blocks:
     with Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
         wire(workshop, lay_out(workshop, Desk(workshop.open(first))), page.load)
         page.load(None, None, None, js=own_text("keys.js"))
+        page.fetch_what_is_left()
     return page.queue(default_concurrency_limit=8, max_size=64)
 
 
