@@ -221,6 +221,6 @@ RULES: dict[str, Rule] = {
         pick=(3, 0),
         contexts=20,
         lead=5,
-        settings={"layer": 8, "rank": 10, "locality": 0.5, "everywhere": True},
+        settings={"layer": 8, "rank": 10, "locality": 1.0, "everywhere": True},
     ),
 }
