@@ -182,6 +182,7 @@ RULES: dict[str, Rule] = {
         ideal=("main_window", True),
         least=100,
         wider=4,
+        pick=(11, 0),
         settings={"layer": 7, "rank": 5, "locality": 3.0, "everywhere": True},
     ),
     "matte-tables": Rule(
