@@ -193,9 +193,8 @@ def test_rules_are_switched_weighted_and_ordered(page, heard):
     assert last(page, heard, "rules", 3)["rows"][0]["strength"] == 1.35
     rule.locator(".slide").dblclick()
     wait_for(lambda: len(heard["rules"]) == 5, page=page)
-    *_, clicked, doubly = sorted(
-        actions(heard), key=lambda action: action["time"]
-    )  # they may come the other way round
+    # The two may come the other way round.
+    *_, clicked, doubly = sorted(actions(heard), key=lambda action: action["time"])
     assert clicked["strength"] == 0.5 and doubly["strength"] == 1.0
     rule.get_by_role("button", name="Move down").click()
     moved = last(page, heard, "rules", 6)

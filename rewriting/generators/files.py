@@ -1,4 +1,4 @@
-"""Generators read from generator repos: config.json, model.safetensors, second_moments.safetensors, README.md.
+"""Generators read from generator-repo folders, those that come along with the software among them.
 
 Everything in a file is checked before a tensor of it is used, since it may come from anybody.
 """

@@ -7,8 +7,8 @@ from rewriting.studio.components.base import StudioComponent, user_event
 
 MAX_RULES = 64
 STRENGTH = (-1.0, 2.0)
-LATEST = 2**53  # milliseconds
 """Range of a rule's strength."""
+LATEST = 2**53  # milliseconds: what a browser counts exactly
 
 _name = checks.text(80)
 _id = checks.text(64)
