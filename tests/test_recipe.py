@@ -17,7 +17,7 @@ from weights.recipe import checkpoint
 from weights.recipe.critic import Critic
 from weights.recipe.evaluate import psnr
 from weights.recipe.losses import FRAME, Emphasis, LabelLoss, reconstruction
-from weights.recipe.mapping import STEEP, units, write_mapping
+from weights.recipe.mapping import STEEP, held, step_places, units, write_mapping
 from weights.recipe.muon import orthogonalise
 from weights.recipe.scenes import SCENES, Scene, scaled
 from weights.recipe.scenes.draw import Draw, cuts, quantile
@@ -229,10 +229,30 @@ def test_a_progressive_gan_starts_from_the_knots():
     block = generator.layer1
     with torch.no_grad():
         features = block.scaled(block.value(block.key(z[:, :, None, None])))
-    knots = units(scene.columns)[0]
+    stepping = {column for column, _ in step_places(scene, generator)}
+    knots = [knot for knot in units(scene.columns)[0] if knot.column not in stepping]
     expected = torch.stack([knot.slope * z[:, knot.column] + knot.offset for knot in knots], 1)
     found = features[:, : len(knots)]
-    assert torch.allclose(found, expected[:, :, None, None].expand_as(found), atol=1e-3)  # offsets of up to 40
+    assert torch.allclose(found, expected[:, :, None, None].expand_as(found), atol=1e-4)  # float32, offsets of up to 3
+
+
+def test_the_second_layer_of_a_progressive_gan_says_what_is_shown_even_in_float16_weights():
+    scene = SCENES["kitchen"]
+    generator = build(config_of("kitchen", 32))
+    write_mapping(generator, scene)
+    generator.half().float().forget()
+    generator.compute_dtype = torch.bfloat16
+    z = latents(scene, 2000)
+    with torch.no_grad():
+        at = generator.begin(generator.map(z))
+        features = generator.layer2.activated(generator.value(2, at))
+    steps = step_places(scene, generator)
+    assert len(steps) == sum(len(cuts(c.details)) if c.kind == "choice" else c.kind == "flag" for c in scene.columns)
+    for (column, place), feature in zip(steps, features[:, -len(steps) :].unbind(1), strict=True):
+        shown = z[:, column] > place
+        certain = (z[:, column] - place).abs() > 0.6 * STEEP  # a tenth more than half: thresholds are rounded too
+        assert feature[certain & ~shown].abs().max() < 0.02  # of what it is where shown
+        assert 0.7 < feature[certain & shown].min() and feature[certain & shown].max() < 1.0  # but for the pixel norm
 
 
 # --- training
@@ -250,6 +270,18 @@ def test_a_trainee_draws_what_its_generator_draws(name):
         assert torch.allclose(rgb, generator(z, truncation=1.0), atol=1e-5)
         assert {side: tuple(x.shape) for side, x in features.items()} == {16: (3, 16, 16, 16), 32: (3, 12, 32, 32)}
         assert trainee(z, 16)[0].shape == (3, 3, 16, 16)
+
+
+def test_training_leaves_the_steps_of_a_progressive_gan_alone(tmp_path):
+    torch.manual_seed(0)
+    trainer = trained("kitchen", tmp_path / "kitchen", SMALL)
+    generator = trainer.trainee.generator
+    before = build(config_of("kitchen", 32, NARROW))
+    write_mapping(before, SCENES["kitchen"])
+    for name, mask in held(generator, SCENES["kitchen"]).items():
+        now, then = generator.get_parameter(name), before.get_parameter(name)
+        assert torch.equal(now[mask], then[mask]), name
+        assert mask.any() and not torch.equal(now[~mask], then[~mask]), name
 
 
 @pytest.mark.parametrize("name", ["church", "kitchen"])

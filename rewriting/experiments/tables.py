@@ -15,7 +15,8 @@ from rewriting.experiments.tasks import Task, smiles, spires, trees
 
 STEPS = 2001  # of the optimisers, as in the paper's code
 SWEEP = (0.0, 0.3, 1.0, 4.0, 10.0, 40.0)  # localities of our curve
-RANK, RANK_SWEEP = 10, (0.5, 1.0, 2.0, 4.0, 8.0)  # a second curve, where the paper's rank is lower
+RANKS = (1, 10)  # of which the one that the paper does not take for a task gets a second curve
+RANK_SWEEP = (0.5, 1.0, 2.0, 4.0, 8.0)  # localities of the second curve
 CURVE_MOST = 2000  # pictures, the first, that curves and what is drawn beside them are measured on
 SLACK = 0.01  # of the efficacy: less is not told apart on a few hundred pictures
 TUNING_STEPS = 400  # of tuning all weights, of which the original makes 20 001
@@ -134,12 +135,18 @@ def localities(request: Request) -> list[float]:
     return [x for x in SWEEP if x != request.locality]
 
 
+def other_rank(request: Request) -> int:
+    """Of the second curve."""
+    low, high = RANKS
+    return high if request.rank < high else low
+
+
 def sweeps(setting: Setting, progress: Callable[[str], None]) -> list[Change]:
-    """Ours at several localities, and where the request's rank is lower, at RANK as well."""
-    higher = RANK_SWEEP if setting.request.rank < RANK else ()
+    """Ours at several localities, in the request's rank and in the other."""
+    other = other_rank(setting.request)
     makers = [
         *[ours.maker(setting, f"locality {x:g}", locality=x) for x in localities(setting.request)],
-        *[ours.maker(setting, f"rank {RANK}, locality {x:g}", rank=RANK, locality=x) for x in higher],
+        *[ours.maker(setting, f"rank {other}, locality {x:g}", rank=other, locality=x) for x in RANK_SWEEP],
     ]
     return [replace(change, most=CURVE_MOST) for change in setting.made_together(makers, progress)]
 
@@ -147,7 +154,7 @@ def sweeps(setting: Setting, progress: Callable[[str], None]) -> list[Change]:
 def draw_curves(report: Report, task: Task, curves: list[list[Scores]], others: Sequence[Scores]) -> None:
     """Our localities as curves of efficacy against collateral change, the other methods as points beside them."""
     curves = [curve for curve in curves if curve]
-    ranks = [task.request.rank, RANK][: len(curves)]
+    ranks = [task.request.rank, other_rank(task.request)][: len(curves)]
     usual = f"{task.request.locality:g}"
     shown = chart(
         {

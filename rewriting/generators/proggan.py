@@ -88,7 +88,11 @@ class ConvBlock(nn.Module):
 
 
 class ProgressiveGAN(Generator):
-    """Layer N is the N-th convolution; the first, 4x4 on the latent itself, is not editable here."""
+    """Layer N is the N-th convolution; the first, 4x4 on the latent itself, is not editable here.
+
+    The two layers at 4 px compute in float32 whatever the compute dtype: they cost nothing there, and what a picture
+    shows or does not show hangs on small differences between large features of the first.
+    """
 
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)
@@ -118,14 +122,15 @@ class ProgressiveGAN(Generator):
 
     def begin(self, latent: Tensor) -> LayerInput:
         block = self._block(1)
-        x = block.activated(block.value(block.key(latent[:, :, None, None].to(self.compute_dtype))))
+        x = block.activated(block.value(block.key(latent[:, :, None, None].float())))
         return LayerInput(self._block(2).key(x))
 
     def value(self, layer: int, at: LayerInput, weight: Tensor | None = None) -> Tensor:
         return self._block(layer).value(at.key, weight)
 
     def advance(self, layer: int, value: Tensor, at: LayerInput) -> LayerInput:
-        return LayerInput(self._block(layer + 1).key(self._block(layer).activated(value)))
+        x = self._block(layer).activated(value)
+        return LayerInput(self._block(layer + 1).key(x if layer == 1 else x.to(self.compute_dtype)))
 
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
         key = self.output.key(self._block(layer).activated(value))

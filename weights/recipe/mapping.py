@@ -20,8 +20,10 @@ from weights.recipe.scenes import Scene, scaled
 from weights.recipe.scenes.draw import EVEN, Column, cuts, quantile, transitions
 
 LAYERS = 2  # of the mapping network
-STEEP = 0.12  # width, in the latent, of the ramp that stands for a step
+STEEP = 1 / 64  # width, in the latent, of the ramp that stands for a step; half of that overflows float16 weights
 FRACTION_KNOTS = [quantile(p) / EVEN for p in (0.04, 0.2, 0.4, 0.6, 0.8, 0.96)]
+STEP_SLOPE = 4  # of a step's two units in a Progressive GAN: no steeper than others, or the pixel norm dwarfs these
+STEADY = 48  # a feature that is the same everywhere, and so large that the pixel norm hardly depends on the others
 SAMPLES = 65536  # latents over which the codes are standardised
 LEAST_DEVIATION = 0.1  # of a code, so that one which hardly varies is not blown up
 
@@ -54,8 +56,9 @@ def write_mapping(generator: Generator, scene: Scene) -> None:
     """Make a generator's latent codes the numbers that the scene draws.
 
     StyleGAN2: its mapping network, which has to be of two layers, is written and frozen.  Progressive GAN, which has
-    none: the first convolution starts as the mapping's first layer, as far as its channels reach, the same at each of
-    its 4x4 places.  Raises ValueError where a mapping network is too narrow or of another depth.
+    none: the first two convolutions hold the scene's steps, frozen too (`held`), and the first starts with the knots
+    of all other columns, the same at each of its 4x4 places; both as far as their channels reach.  Raises ValueError
+    where a mapping network is too narrow or of another depth.
     """
     if isinstance(generator, StyleGAN2):
         if generator.config.mapping_layers != LAYERS:
@@ -66,12 +69,63 @@ def write_mapping(generator: Generator, scene: Scene) -> None:
             layer.bias.copy_(bias / layer.rate)
         generator.style.requires_grad_(False)
     elif isinstance(generator, ProgressiveGAN):
-        block = generator.layer1
-        knots, width = units(scene.columns)[0], len(block.wscale.b)
-        weight, bias = _first(knots[:width], scene.z_dim, width)
-        block.conv.weight.copy_((weight / block.gain)[:, :, None, None].expand_as(block.conv.weight))
-        block.wscale.b.copy_(bias)
+        _write_first_knots(generator, scene)
+        _write_steps(generator, scene)
     generator.forget()
+
+
+def held(generator: ProgressiveGAN, scene: Scene) -> dict[str, Tensor]:
+    """{parameter: bool mask of its shape}: what of a Progressive GAN's first two layers holds steps and is not learnt.
+
+    Whole rows and whole columns: no other feature sees the units that steps are made of.
+    """
+    steps = step_places(scene, generator)
+    rows, units = len(steps), 2 * len(steps) + 1
+    named = dict(generator.named_parameters())
+    layers = ("layer1.conv.weight", "layer1.wscale.b", "layer2.conv.weight", "layer2.wscale.b")
+    masks = {name: torch.zeros_like(named[name], dtype=torch.bool) for name in layers}
+    masks["layer1.conv.weight"][-units:] = masks["layer1.wscale.b"][-units:] = True
+    masks["layer2.conv.weight"][:, -units:] = True
+    masks["layer2.conv.weight"][-rows:] = masks["layer2.wscale.b"][-rows:] = True
+    return masks
+
+
+def step_places(scene: Scene, generator: ProgressiveGAN) -> list[tuple[int, float]]:
+    """(latent column, where it steps) of each step that the generator's first two layers have room for."""
+    places = [(i, place) for i, column in enumerate(scene.columns) for place in _places(column)]
+    return places[: generator.config.channels[4] // 4]
+
+
+def _write_first_knots(generator: ProgressiveGAN, scene: Scene) -> None:
+    stepping = {column for column, _ in step_places(scene, generator)}
+    block = generator.layer1
+    knots = [knot for knot in units(scene.columns)[0] if knot.column not in stepping][: len(block.wscale.b)]
+    weight, bias = _first(knots, scene.z_dim, len(knots))
+    block.conv.weight[: len(knots)] = (weight / block.gain)[:, :, None, None]
+    block.wscale.b[: len(knots)] = bias
+
+
+def _write_steps(generator: ProgressiveGAN, scene: Scene) -> None:
+    """The last features of the second layer are the steps, 0 or 1 but for the pixel norm between the two layers.
+
+    The last units of the first layer: one that is the same everywhere, and for each step two, whose difference
+    rises from a fifth of `rise` to all of it.
+    """
+    steps, first, second = step_places(scene, generator), generator.layer1, generator.layer2
+    for name, mask in held(generator, scene).items():
+        generator.get_parameter(name)[mask] = 0.0
+    n, rise = len(steps), STEP_SLOPE * STEEP
+    constant = -2 * n - 1
+    first.wscale.b[constant] = STEADY
+    height = STEADY / len(first.wscale.b) ** 0.5 / (1 - SLOPE) / second.gain  # about 1 after the pixel norm
+    middle = second.conv.weight[..., 1, 1]
+    for i, (column, place) in enumerate(steps):
+        unit, row = 2 * (i - n), i - n
+        bias = round((0.5 - place / STEEP) * 16) / 16 * rise  # a number that float16 holds, as it does the rise
+        first.conv.weight[[unit, unit + 1], column] = STEP_SLOPE / first.gain
+        first.wscale.b[unit], first.wscale.b[unit + 1] = bias, bias - rise
+        middle[row, unit], middle[row, unit + 1] = height / rise, -height / rise
+        middle[row, constant] = -SLOPE * height / STEADY
 
 
 def effective_layers(scene: Scene, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -130,17 +184,15 @@ def _fraction(knots: list[Knot], i: int, column: Column) -> list[Code]:
     return codes
 
 
-def _flag(knots: list[Knot], i: int, column: Column) -> list[Code]:
-    return _steps(knots, i, [quantile(column.details[0])])
+def _steps(knots: list[Knot], i: int, column: Column) -> list[Code]:
+    """A steep ramp for every step."""
+    return [_ramp(knots, i, place - STEEP / 2, place + STEEP / 2) for place in _places(column)]
 
 
-def _choice(knots: list[Knot], i: int, column: Column) -> list[Code]:
-    return _steps(knots, i, cuts(column.details))
-
-
-def _steps(knots: list[Knot], i: int, places: list[float]) -> list[Code]:
-    """A steep ramp for every place that a latent reaches."""
-    return [_ramp(knots, i, place - STEEP / 2, place + STEEP / 2) for place in places if abs(place) < 4]
+def _places(column: Column) -> list[float]:
+    """Where a flag or a choice steps, as far as a latent reaches."""
+    places = {"flag": lambda: [quantile(column.details[0])], "choice": lambda: cuts(column.details)}
+    return [place for place in places.get(column.kind, list)() if abs(place) < 4]
 
 
 def _color(knots: list[Knot], i: int, column: Column) -> list[Code]:
@@ -163,4 +215,4 @@ def _ramp(knots: list[Knot], i: int, start: float, end: float) -> Code:
     return Code(i, {n: 1 / (1 - SLOPE), n + 1: -1 / (1 - SLOPE)}, -SLOPE / (1 - SLOPE))
 
 
-CODES = {"uniform": _uniform, "fraction": _fraction, "flag": _flag, "choice": _choice, "color": _color}
+CODES = {"uniform": _uniform, "fraction": _fraction, "flag": _steps, "choice": _steps, "color": _color}

@@ -81,10 +81,12 @@ class ProgressiveTrainee(Trainee):
 
     def forward(self, z: Tensor, size: int, taps: Collection[int] = ()) -> tuple[Tensor, dict[int, Tensor]]:
         g, features = self.generator, {}
-        x = z[:, :, None, None].to(g.compute_dtype)
+        x = z[:, :, None, None].float()
         for layer in (1, *g.layers):
             block = getattr(g, f"layer{layer}")
             x = F.leaky_relu(block.scaled(block.value(block.key(x))), SLOPE)
+            if layer == 2:
+                x = x.to(g.compute_dtype)
             side = x.shape[-1]
             if layer % 2 == 0 and side in taps:
                 features[side] = x

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from torch import Tensor, nn
 
 from rewriting.generators import Generator
 from rewriting.generators.precision import fast_dtype
+from rewriting.generators.proggan import ProgressiveGAN
 from weights.recipe import checkpoint, losses
 from weights.recipe.critic import Critic
 from weights.recipe.evaluate import HeldOut
+from weights.recipe.mapping import held
 from weights.recipe.muon import Muon
 from weights.recipe.pool import Pool
 from weights.recipe.scenes import SCENES
@@ -47,6 +50,8 @@ class Trainer:
         generator.compute_dtype = self.dtype
         self.trainee = trainee_of(generator.to(device), settings.keep)
         self.average = copy.deepcopy(self.trainee).requires_grad_(False)
+        if isinstance(generator, ProgressiveGAN):
+            hold(generator, held(generator, self.scene))
         self.label_loss = losses.LabelLoss(generator.config.channels, len(self.scene.labels)).to(device)
         self.emphasis = losses.Emphasis(self.scene.labels, SUBJECTS[scene].emphasis).to(device)
         self.optimizers = optimizers_of(self.trainee, self.label_loss, settings.rate, self.dtype)
@@ -164,6 +169,17 @@ def optimizers_of(
             hidden = parameter.dim() >= 2 and not trainee.is_output(name) and not name.endswith("input.input")
             (muon if hidden else adam).append(parameter)
     return [Muon(muon, rate, dtype=dtype), torch.optim.Adam(adam, rate, betas=(0.9, 0.99))]
+
+
+def hold(generator: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    """Keep what the masks of parameters mark as it is: no gradient reaches it.
+
+    masks: {name: bool, of the parameter's shape}.  Of a kernel whole rows and columns, as Muon mixes the others.
+    """
+    for name, mask in masks.items():
+        parameter = generator.get_parameter(name)
+        if parameter.requires_grad:
+            parameter.register_hook(lambda gradient, mask=mask: gradient.masked_fill(mask, 0.0))
 
 
 def descend(optimizers: list[torch.optim.Optimizer], loss: Tensor, rate: float) -> None:
