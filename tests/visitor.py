@@ -85,12 +85,11 @@ class Visitor:
         self.page.evaluate(DROP, [body, path.name, kind])
 
     def save(self, button: str, folder: Path) -> Path:
-        """Press a button that makes a file, and follow its link."""
-        old = self.link()
-        self.press(button)
-        address = self.until(lambda: self.link() not in ("", old) and self.link())
-        path = folder / address.rsplit("/", 1)[-1]
-        path.write_bytes(self.page.request.get(address).body())
+        """Press a button that makes a file, which the browser then takes."""
+        with self.page.expect_download(timeout=1000 * PATIENCE) as taken:
+            self.press(button)
+        path = folder / taken.value.suggested_filename
+        taken.value.save_as(path)
         return path
 
     # --- eyes -------------------------------------------------------------------------------------------------------
@@ -134,9 +133,6 @@ class Visitor:
         """The pictures after, once they have all come and are not the old ones."""
         self.until(lambda: self.sources("after") != old and len(self.sources("after")) == 12 and self.idle())
         return self.sources("after")
-
-    def link(self) -> str:
-        return next(iter(self.all("#files a[download]", "href")), "")
 
     def missing(self) -> str:
         """What step 4 says."""

@@ -20,6 +20,16 @@ HEAVY = {"concurrency_id": "generator", "concurrency_limit": 20}  # what draws o
 GO = "(name, block) => document.querySelector(name).scrollIntoView({block, behavior: 'smooth'})"
 TO_PICTURES = f"() => innerWidth <= 860 && ({GO})('#panel-see', 'start')"
 CANVAS = "'#' + document.querySelector('#slot input:checked').value"
+# A file that is ready is taken at once; its link stays, for browsers that ask for a press of their own.
+DOWNLOAD = """(file) => {
+  const follow = (tries) => {
+    const links = file ? [...document.querySelectorAll('#files a[download]')] : [];
+    const link = links.find((one) => one.getAttribute('href') === file.url);
+    if (link) link.click();
+    else if (file && tries) setTimeout(follow, 50, tries - 1); // it is not on the page yet
+  };
+  follow(40);
+}"""
 TO_CANVAS = f"() => ({GO})({CANVAS}, innerWidth <= 860 ? 'center' : 'nearest')"
 
 
@@ -156,10 +166,14 @@ def wire_exploring(p: Parts, exploring: Exploring, on: Listener) -> None:
 
 
 def wire_sharing(p: Parts, sharing: Sharing, on: Listener) -> None:
-    on(p.save_edit.click, sharing.save_edit, [], [p.files])
-    on(p.save_request.click, sharing.save_request, [], [p.files])
-    on(p.save_sheet.click, sharing.save_sheet, [], [p.files], heavy=True)
-    on(p.save_walk.click, sharing.save_walk, [], [p.files, *p.in_work], heavy=True, returns=True)
+    saved = [
+        on(p.save_edit.click, sharing.save_edit, [], [p.files]),
+        on(p.save_request.click, sharing.save_request, [], [p.files]),
+        on(p.save_sheet.click, sharing.save_sheet, [], [p.files], heavy=True),
+        on(p.save_walk.click, sharing.save_walk, [], [p.files, *p.in_work], heavy=True, returns=True),
+    ]
+    for event in saved:
+        event.success(None, p.files, None, js=DOWNLOAD)
     on(p.upload.upload, sharing.open_file, [p.upload], [*p.in_all, p.upload], heavy=True)
 
 

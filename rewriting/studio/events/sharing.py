@@ -36,7 +36,7 @@ class Sharing(Events):
             yield self.show.busy(desk)
             for frame in sharing.walk_frames(self.workshop, session, self._seeds(desk)):
                 if not mine():
-                    yield self.show.busy(desk)
+                    yield {self.parts.files: None} | self.show.busy(desk)
                     return
                 frames.append(frame)
                 desk.say("walk", f"Walking: {len(frames)} of {sharing.WALK_FRAMES} steps")
