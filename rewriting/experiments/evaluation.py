@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from rewriting import processes
+from rewriting import heap, processes
 from rewriting.experiments import tasks
 from rewriting.experiments.comparison import Comparison
 from rewriting.experiments.measures import frechet
@@ -126,6 +126,7 @@ def evaluate(
                 values = read(task, sample, labels) | comparison.measure(after)
                 own.add(sample, after, values | ({REALISM: features} if realism and on_all else {}))
         applied, done = applied + int(sample.applies.sum()), done + len(sample.seeds)
+        heap.trim()
         progress(f"{task.title}: {min(n, done * processes.count())} of {n} pictures")
     reference = _features(task, n) if realism else None
     values = [own.all_values(change.most) for change, own in zip(changes, kept, strict=True)]

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from threading import Condition
 
+from rewriting import heap
+
 AT_ONCE = 2  # parts of answers worked on at a time
 EARLY = 4  # parts of an answer until it shows a first pair of pictures
 PART = 3.0  # seconds by which a visitor has to have come sooner than others for each further part
@@ -36,6 +38,7 @@ class Service:
             yield
         finally:
             self._count(-1)
+            heap.trim()  # before the next one makes the process grow
 
     def turns(self) -> Callable[[], AbstractContextManager[None]]:
         """For one answer: each call waits for the turn of its next part, and has it until the context ends."""
