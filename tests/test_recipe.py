@@ -16,8 +16,9 @@ from rewriting.generators.stylegan2 import SQRT2, StyleGAN2, upsample
 from weights.recipe import checkpoint
 from weights.recipe.critic import Critic
 from weights.recipe.evaluate import psnr
+from weights.recipe.knots import STEEP, units
 from weights.recipe.losses import FRAME, Emphasis, LabelLoss, reconstruction
-from weights.recipe.mapping import STEEP, held, step_places, units, write_mapping
+from weights.recipe.mapping import held, step_places, write_mapping
 from weights.recipe.muon import orthogonalise
 from weights.recipe.scenes import SCENES, Scene, scaled
 from weights.recipe.scenes.draw import Draw, cuts, quantile

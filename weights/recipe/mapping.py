@@ -1,14 +1,11 @@
 """The mapping network of a scene, written down instead of learnt.
 
 Every number that a scene draws comes from one latent column (`scenes.draw.Draw`).  Two layers compute what a picture
-needs of it: the column itself where the number grows with it, a ramp for every step, the bends of a colour.  The
-first layer holds a unit for every knot, the second adds them up.  What is left to learn is to draw the picture; at
-32 px this is worth more than five times the pictures.
+needs of it (`knots`).  What is left to learn is to draw the picture; at 32 px this is worth more than five times the
+pictures.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -16,39 +13,14 @@ from torch import Tensor
 from rewriting.generators import Generator
 from rewriting.generators.proggan import ProgressiveGAN
 from rewriting.generators.stylegan2 import SLOPE, SQRT2, StyleGAN2
+from weights.recipe.knots import STEEP, Knot, places, units
 from weights.recipe.scenes import Scene, scaled
-from weights.recipe.scenes.draw import EVEN, Column, cuts, quantile, transitions
 
 LAYERS = 2  # of the mapping network
-STEEP = 1 / 64  # width, in the latent, of the ramp that stands for a step; half of that overflows float16 weights
-FRACTION_KNOTS = [quantile(p) / EVEN for p in (0.04, 0.2, 0.4, 0.6, 0.8, 0.96)]
 STEP_SLOPE = 4  # of a step's two units in a Progressive GAN: no steeper than others, or the pixel norm dwarfs these
 STEADY = 48  # a feature that is the same everywhere, and so large that the pixel norm hardly depends on the others
 SAMPLES = 65536  # latents over which the codes are standardised
 LEAST_DEVIATION = 0.1  # of a code, so that one which hardly varies is not blown up
-
-
-@dataclass(frozen=True)
-class Knot:
-    """A unit lrelu(slope z + offset) of the first layer."""
-
-    column: int
-    slope: float
-    offset: float
-
-
-@dataclass
-class Code:
-    """One number of w: a constant and a sum of knots of one latent column.  weights: {index of the knot: weight}"""
-
-    column: int
-    weights: dict[int, float] = field(default_factory=dict)
-    constant: float = 0.0
-
-    def add(self, other: Code, factor: float) -> None:
-        self.constant += other.constant * factor
-        for knot, weight in other.weights.items():
-            self.weights[knot] = self.weights.get(knot, 0) + weight * factor
 
 
 @torch.no_grad()
@@ -80,27 +52,27 @@ def held(generator: ProgressiveGAN, scene: Scene) -> dict[str, Tensor]:
     Whole rows and whole columns: no other feature sees the units that steps are made of.
     """
     steps = step_places(scene, generator)
-    rows, units = len(steps), 2 * len(steps) + 1
+    rows, made_of = len(steps), 2 * len(steps) + 1
     named = dict(generator.named_parameters())
     layers = ("layer1.conv.weight", "layer1.wscale.b", "layer2.conv.weight", "layer2.wscale.b")
     masks = {name: torch.zeros_like(named[name], dtype=torch.bool) for name in layers}
-    masks["layer1.conv.weight"][-units:] = masks["layer1.wscale.b"][-units:] = True
-    masks["layer2.conv.weight"][:, -units:] = True
+    masks["layer1.conv.weight"][-made_of:] = masks["layer1.wscale.b"][-made_of:] = True
+    masks["layer2.conv.weight"][:, -made_of:] = True
     masks["layer2.conv.weight"][-rows:] = masks["layer2.wscale.b"][-rows:] = True
     return masks
 
 
 def step_places(scene: Scene, generator: ProgressiveGAN) -> list[tuple[int, float]]:
     """(latent column, where it steps) of each step that the generator's first two layers have room for."""
-    places = [(i, place) for i, column in enumerate(scene.columns) for place in _places(column)]
-    return places[: generator.config.channels[4] // 4]
+    steps = [(i, place) for i, column in enumerate(scene.columns) for place in places(column)]
+    return steps[: generator.config.channels[4] // 4]
 
 
 def _write_first_knots(generator: ProgressiveGAN, scene: Scene) -> None:
     stepping = {column for column, _ in step_places(scene, generator)}
     block = generator.layer1
     knots = [knot for knot in units(scene.columns)[0] if knot.column not in stepping][: len(block.wscale.b)]
-    weight, bias = _first(knots, scene.z_dim, len(knots))
+    weight, bias = _first_layer(knots, scene.z_dim, len(knots))
     block.conv.weight[: len(knots)] = (weight / block.gain)[:, :, None, None]
     block.wscale.b[: len(knots)] = bias
 
@@ -137,7 +109,7 @@ def effective_layers(scene: Scene, width: int) -> tuple[Tensor, Tensor, Tensor, 
     if max(len(knots), len(codes)) > width:
         needed = f"{len(knots)} knots and {len(codes)} codes"
         raise ValueError(f"a mapping of width {width} cannot hold the {needed} of the {scene.name} scene.")
-    w1, b1 = _first(knots, scene.z_dim, width)
+    w1, b1 = _first_layer(knots, scene.z_dim, width)
     w2, b2 = torch.zeros(width, width), torch.zeros(width)
     for i, code in enumerate(codes):
         b2[i] = code.constant
@@ -152,67 +124,8 @@ def effective_layers(scene: Scene, width: int) -> tuple[Tensor, Tensor, Tensor, 
     return w1, b1, w2, b2
 
 
-def units(columns: tuple[Column, ...]) -> tuple[list[Knot], list[Code]]:
-    """The first layer's units, and the codes that the second makes of them."""
-    knots: list[Knot] = []
-    codes = [code for i, column in enumerate(columns) for code in CODES[column.kind](knots, i, column)]
-    return knots, codes
-
-
-def _first(knots: list[Knot], z_dim: int, width: int) -> tuple[Tensor, Tensor]:
+def _first_layer(knots: list[Knot], z_dim: int, width: int) -> tuple[Tensor, Tensor]:
     weight, bias = torch.zeros(width, z_dim), torch.zeros(width)
     for j, knot in enumerate(knots):
         weight[j, knot.column], bias[j] = knot.slope, knot.offset
     return weight, bias
-
-
-def _uniform(knots: list[Knot], i: int, column: Column) -> list[Code]:
-    """z and -z: lrelu(z) - lrelu(-z) = (1 + slope) z."""
-    n, share = len(knots), 1 / (1 + SLOPE)
-    knots += [Knot(i, 1, 0), Knot(i, -1, 0)]
-    return [Code(i, {n: share, n + 1: -share}), Code(i, {n: -share, n + 1: share})]
-
-
-def _fraction(knots: list[Knot], i: int, column: Column) -> list[Code]:
-    """Five ramps in a row, from which any curve can be put together."""
-    n = len(knots)
-    knots += [Knot(i, 1, -knot) for knot in FRACTION_KNOTS]
-    codes = []
-    for k in range(len(FRACTION_KNOTS) - 1):
-        share = 1 / (1 - SLOPE) / (FRACTION_KNOTS[k + 1] - FRACTION_KNOTS[k])
-        codes.append(Code(i, {n + k: share, n + k + 1: -share}, -SLOPE / (1 - SLOPE)))
-    return codes
-
-
-def _steps(knots: list[Knot], i: int, column: Column) -> list[Code]:
-    """A steep ramp for every step."""
-    return [_ramp(knots, i, place - STEEP / 2, place + STEEP / 2) for place in _places(column)]
-
-
-def _places(column: Column) -> list[float]:
-    """Where a flag or a choice steps, as far as a latent reaches."""
-    places = {"flag": lambda: [quantile(column.details[0])], "choice": lambda: cuts(column.details)}
-    return [place for place in places.get(column.kind, list)() if abs(place) < 4]
-
-
-def _color(knots: list[Knot], i: int, column: Column) -> list[Code]:
-    """Red, green and blue, and their negatives."""
-    palette, codes = column.details, []
-    ramps = [_ramp(knots, i, m - w / 2, m + w / 2) for m, w in transitions(len(palette))]
-    for channel in range(3):
-        code, negative = Code(i, {}, palette[0][channel]), Code(i)
-        for k, ramp in enumerate(ramps):
-            code.add(ramp, palette[k + 1][channel] - palette[k][channel])
-        negative.add(code, -1)
-        codes += [code, negative]
-    return codes
-
-
-def _ramp(knots: list[Knot], i: int, start: float, end: float) -> Code:
-    """0 before start, 1 after end, straight between: from two units."""
-    n, slope = len(knots), 1 / (end - start)
-    knots += [Knot(i, slope, -start * slope), Knot(i, slope, -end * slope)]
-    return Code(i, {n: 1 / (1 - SLOPE), n + 1: -1 / (1 - SLOPE)}, -SLOPE / (1 - SLOPE))
-
-
-CODES = {"uniform": _uniform, "fraction": _fraction, "flag": _steps, "choice": _steps, "color": _color}
