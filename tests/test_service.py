@@ -7,8 +7,11 @@ import gradio as gr
 import pytest
 
 from rewriting.studio import service as subject
+from rewriting.studio.desk import Desk
+from rewriting.studio.events import base
 from rewriting.studio.events.base import polite
 from rewriting.studio.service import Service
+from rewriting.studio.session import Session
 
 LONG = 20  # seconds: what comes to pass in time, on however slow a machine
 
@@ -164,3 +167,41 @@ def test_an_answer_in_parts_waits_before_each_of_them():
     more = [place for place, (_, part) in enumerate(shown) if part == subject.EARLY]
     assert max(pictures) < min(more)  # everybody has a first pair before anybody has more
     assert [name for name, _ in shown[: subject.EARLY]] == ["a"] * subject.EARLY  # and who came first has it first
+
+
+def test_who_waits_is_told_how_many_go_first_until_it_is_over(service, monkeypatch):
+    monkeypatch.setattr(base, "TOLD", 0.05)
+    parts = []
+    answers = polite(
+        lambda desk: (yield "drawn"), service=service, heavy=True, queued=lambda desk, before: f"{before} go first"
+    )
+    served = [service.turns()() for _ in range(subject.AT_ONCE)]
+    ahead = service.turns()()
+    for turn in served:
+        assert turn.wait() == 0
+    reader = threading.Thread(target=lambda: parts.extend(answers(Desk(Session.on("face")))), daemon=True)
+    reader.start()
+    waiting(service, 2)
+    ahead.close()  # a visitor who went away
+    for _ in range(200):
+        if "2 go first" in parts:
+            break
+        time.sleep(0.05)
+    for turn in served:
+        turn.close()
+    reader.join(LONG)
+    assert parts[-4:] == ["2 go first", "0 go first", "drawn", gr.skip()]
+    assert parts[:-4] in ([], ["3 go first"])  # it was told, or the other had gone before
+
+
+def test_an_answer_that_nobody_waits_for_any_more_leaves_the_queue(service, monkeypatch):
+    monkeypatch.setattr(base, "TOLD", 0.05)
+    served = [service.turns()() for _ in range(subject.AT_ONCE)]
+    for turn in served:
+        turn.wait()
+    answers = polite(lambda desk: (yield "drawn"), service=service, heavy=True, queued=lambda desk, before: before)
+    abandoned = answers(Desk(Session.on("face")))
+    assert next(abandoned) == subject.AT_ONCE
+    waiting(service, 1)
+    abandoned.close()
+    waiting(service, 0)

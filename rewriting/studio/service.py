@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from itertools import count
 from threading import Condition
 
@@ -14,6 +14,7 @@ from rewriting import heap
 AT_ONCE = 2  # parts of answers worked on at a time
 EARLY = 4  # parts of an answer until it shows a first pair of pictures
 PART = 3.0  # seconds by which a visitor has to have come sooner than others for each further part
+Place = tuple[float, int]  # in the queue: when it is due, and which came first
 PATIENCE = 20.0  # seconds after which work ahead goes on by a step, however many visitors are being served
 
 
@@ -26,7 +27,7 @@ class Service:
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._at_once, self._working, self._served = at_once, 0, 0
-        self._waiting: list[tuple[float, int]] = []
+        self._waiting: list[Place] = []
         self._order = count()
         self._changed = Condition()
 
@@ -40,26 +41,41 @@ class Service:
             self._count(-1)
             heap.trim()  # before the next one makes the process grow
 
-    def turns(self) -> Callable[[], AbstractContextManager[None]]:
-        """For one answer: each call waits for the turn of its next part, and has it until the context ends."""
+    def turns(self) -> Callable[[], Turn]:
+        """For one answer: each call queues for its next part."""
         came, had = time.monotonic(), count()
-        return lambda: self._turn(came + PART * max(0, next(had) - EARLY + 1))
+        return lambda: Turn(self, came + PART * max(0, next(had) - EARLY + 1))
 
-    @contextmanager
-    def _turn(self, due: float) -> Iterator[None]:
-        mine = (due, next(self._order))
+    def queue(self, due: float) -> Place:
+        """Queue for a part of an answer."""
         with self._changed:
-            heapq.heappush(self._waiting, mine)
-            self._changed.wait_for(lambda: self._working < self._at_once and self._waiting[0] == mine)
+            place = (due, next(self._order))
+            heapq.heappush(self._waiting, place)
+            return place
+
+    def begin(self, place: Place, seconds: float | None) -> int:
+        """Wait until it is that place's turn, which it then has: 0.  After so many seconds: how many go first."""
+
+        def free() -> bool:
+            return self._working < self._at_once and self._waiting[0] == place
+
+        with self._changed:
+            if not self._changed.wait_for(free, seconds):
+                return self._working + sum(other < place for other in self._waiting)
             heapq.heappop(self._waiting)
             self._working += 1
             self._changed.notify_all()
-        try:
-            yield
-        finally:
-            with self._changed:
+            return 0
+
+    def end(self, place: Place) -> None:
+        """Give the turn of a place back, or leave the queue before it has come."""
+        with self._changed:
+            if place in self._waiting:
+                self._waiting.remove(place)
+                heapq.heapify(self._waiting)
+            else:
                 self._working -= 1
-                self._changed.notify_all()
+            self._changed.notify_all()
 
     def stand_aside(self) -> None:
         """Return once nobody is being served, or when patience ends."""
@@ -70,3 +86,38 @@ class Service:
         with self._changed:
             self._served += more
             self._changed.notify_all()
+
+
+class Turn:
+    """Of one part of an answer, from when it has come until the context ends."""
+
+    def __init__(self, service: Service, due: float):
+        self._service, self._place, self._come = service, service.queue(due), False
+
+    def wait(self, seconds: float | None = None) -> int:
+        """0 when it has come; after so many seconds how many others go first, at least 1."""
+        before = 0 if self._come else self._service.begin(self._place, seconds)
+        self._come = not before
+        return before
+
+    def __enter__(self) -> Turn:
+        self.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, whether or not it has come."""
+        self._service.end(self._place)
+
+
+class NoTurn:
+    """Of what need not wait."""
+
+    def wait(self, seconds: float | None = None) -> int:
+        """It has come."""
+        return 0
+
+    def close(self) -> None:
+        """Nobody waits for its end."""

@@ -248,6 +248,13 @@ class Showing:
         p, words = self.parts, html.escape(desk.busy)
         return {p.busy: f"<p class='quiet' role='status'>{words}</p>" if words else "", p.stop: shown(bool(words))}
 
+    def queued(self, desk: Desk, before: int) -> Updates:
+        """While an answer waits for others; before: how many of them go first, 0 once it waits no longer."""
+        if not before:
+            return self.busy(desk)
+        words = "Waiting for another answer" if before == 1 else f"Waiting for {before} other answers"
+        return {self.parts.busy: f"<p class='quiet' role='status'>{words}</p>"}
+
     def working(self, desk: Desk, title: str) -> Updates:
         """While a rule is solved: the old results, dimmed."""
         p = self.parts

@@ -88,7 +88,8 @@ class Listener:
         refused = options.pop("refused", before)
         usual = {"api_name": function.__name__, "show_progress": "hidden"} | (HEAVY if heavy else {})
         outputs = list(dict.fromkeys(outputs))
-        answer = polite(function, refused, self.show.workshop.service, heavy=heavy, returns=returns)
+        queued = self.show.queued if p.busy in outputs else None
+        answer = polite(function, refused, self.show.workshop.service, heavy=heavy, returns=returns, queued=queued)
         return listen(answer, [*inputs, self.desk], outputs, **usual | options)
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import functools
 import html
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from typing import Any
 
 import gradio as gr
 
 from rewriting.studio.desk import Desk
-from rewriting.studio.service import Service
+from rewriting.studio.service import NoTurn, Service, Turn
 from rewriting.studio.session import Session
 from rewriting.studio.showing import Showing, Updates
 
 REFUSALS = (ValueError, OSError)  # in one sentence, for people
+TOLD = 1.0  # seconds of waiting after which visitors are told how many go first, and how often
 
 
 class Events:
@@ -75,15 +76,16 @@ def polite(
     *,
     heavy: bool = False,
     returns: bool = False,
+    queued: Callable[[Desk, int], Updates] | None = None,
 ) -> Callable:
     """The event, whose refusals a visitor reads as one sentence.
 
     as_before: what to show again if it is refused half-way.  service: what it is answered in, and, if it is heavy, in
     turn: an answer in parts waits before each of them.  returns: whether a program that calls the event is to get the
-    last of its parts.
+    last of its parts.  queued: what to show while it waits, by how many go first; 0 once it does no longer.
     """
     serving = service.serving if service else nullcontext
-    turns = service.turns if service and heavy else lambda: nullcontext
+    turns = service.turns if service and heavy else lambda: NoTurn
 
     def refuse(error: Exception) -> gr.Error:
         return gr.Error(html.escape(str(error), quote=False), print_exception=False)
@@ -93,7 +95,8 @@ def polite(
         @functools.wraps(event)
         def answer(*arguments: Any) -> Updates:
             try:
-                with serving(), turns()():
+                with serving(), closing(turns()()) as turn:
+                    turn.wait()
                     return event(*arguments)
             except REFUSALS as error:
                 raise refuse(error) from error
@@ -103,22 +106,41 @@ def polite(
     @functools.wraps(event)
     def answers(*arguments: Any) -> Iterator[Updates]:
         turn = turns()
+        said = (lambda before: queued(_desk_of(arguments), before)) if queued else None
         try:
             with serving(), closing(event(*arguments)) as parts:
-                while (updates := _next_of(parts, turn())) is not None:
-                    yield updates
+                updates = {}
+                while updates is not None:
+                    with closing(turn()) as mine:
+                        yield from _waited(mine, said)
+                        updates = next(parts, None)
+                    if updates is not None:
+                        yield updates
             if not returns:
                 # At the end gradio sends the last part once more, over what another event may have shown since; and
                 # it would take silence for an order to empty all outputs.
                 yield gr.skip()
         except REFUSALS as error:
             if as_before is not None:
-                yield as_before(next(a for a in arguments if isinstance(a, Desk)))
+                yield as_before(_desk_of(arguments))
             raise refuse(error) from error
 
     return answers
 
 
-def _next_of(parts: Iterator[Updates], turn: AbstractContextManager) -> Updates | None:
-    with turn:
-        return next(parts, None)
+def _desk_of(arguments: Sequence[Any]) -> Desk:
+    return next(a for a in arguments if isinstance(a, Desk))
+
+
+def _waited(turn: Turn | NoTurn, said: Callable[[int], Updates] | None) -> Iterator[Updates]:
+    """What to show until the turn has come."""
+    if said is None:
+        turn.wait()
+        return
+    last = 0
+    while before := turn.wait(TOLD):
+        if before != last:
+            yield said(before)
+        last = before
+    if last:
+        yield said(0)
