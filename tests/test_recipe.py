@@ -18,7 +18,7 @@ from weights.recipe.critic import Critic
 from weights.recipe.evaluate import psnr
 from weights.recipe.knots import STEEP, units
 from weights.recipe.losses import FRAME, Emphasis, LabelLoss, reconstruction
-from weights.recipe.mapping import held, step_places, write_mapping
+from weights.recipe.mapping import STEP_HEIGHT, held, step_places, write_mapping
 from weights.recipe.muon import orthogonalise
 from weights.recipe.scenes import SCENES, Scene, scaled
 from weights.recipe.scenes.draw import Draw, cuts, quantile
@@ -252,6 +252,7 @@ def test_the_second_layer_of_a_progressive_gan_says_what_is_shown_even_in_float1
     for (column, place), feature in zip(steps, features[:, -len(steps) :].unbind(1), strict=True):
         shown = z[:, column] > place
         certain = (z[:, column] - place).abs() > 0.6 * STEEP  # a tenth more than half: thresholds are rounded too
+        feature = feature / STEP_HEIGHT
         assert feature[certain & ~shown].abs().max() < 0.02  # of what it is where shown
         assert 0.7 < feature[certain & shown].min() and feature[certain & shown].max() < 1.0  # but for the pixel norm
 

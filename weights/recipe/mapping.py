@@ -18,6 +18,7 @@ from weights.recipe.scenes import Scene, scaled
 
 LAYERS = 2  # of the mapping network
 STEP_SLOPE = 4  # of a step's two units in a Progressive GAN: no steeper than others, or the pixel norm dwarfs these
+STEP_HEIGHT = 12  # of a step in its second layer: other features grow to some 5, and what is small is learnt slowly
 STEADY = 48  # a feature that is the same everywhere, and so large that the pixel norm hardly depends on the others
 SAMPLES = 65536  # latents over which the codes are standardised
 LEAST_DEVIATION = 0.1  # of a code, so that one which hardly varies is not blown up
@@ -49,13 +50,15 @@ def write_mapping(generator: Generator, scene: Scene) -> None:
 def held(generator: ProgressiveGAN, scene: Scene) -> dict[str, Tensor]:
     """{parameter: bool mask of its shape}: what of a Progressive GAN's first two layers holds steps and is not learnt.
 
-    Whole rows and whole columns: no other feature sees the units that steps are made of.
+    Whole rows and whole columns: no other feature sees the latent columns of the steps, nor the units these are made
+    of.  It would learn a slope where there is a step.
     """
     steps = step_places(scene, generator)
     rows, made_of = len(steps), 2 * len(steps) + 1
     named = dict(generator.named_parameters())
     layers = ("layer1.conv.weight", "layer1.wscale.b", "layer2.conv.weight", "layer2.wscale.b")
     masks = {name: torch.zeros_like(named[name], dtype=torch.bool) for name in layers}
+    masks["layer1.conv.weight"][:, sorted({column for column, _ in steps})] = True
     masks["layer1.conv.weight"][-made_of:] = masks["layer1.wscale.b"][-made_of:] = True
     masks["layer2.conv.weight"][:, -made_of:] = True
     masks["layer2.conv.weight"][-rows:] = masks["layer2.wscale.b"][-rows:] = True
@@ -78,7 +81,7 @@ def _write_first_knots(generator: ProgressiveGAN, scene: Scene) -> None:
 
 
 def _write_steps(generator: ProgressiveGAN, scene: Scene) -> None:
-    """The last features of the second layer are the steps, 0 or 1 but for the pixel norm between the two layers.
+    """The last features of the second layer are the steps, 0 or STEP_HEIGHT but for the pixel norm between the two.
 
     The last units of the first layer: one that is the same everywhere, and for each step two, whose difference
     rises from a fifth of `rise` to all of it.
@@ -89,7 +92,8 @@ def _write_steps(generator: ProgressiveGAN, scene: Scene) -> None:
     n, rise = len(steps), STEP_SLOPE * STEEP
     constant = -2 * n - 1
     first.wscale.b[constant] = STEADY
-    height = STEADY / len(first.wscale.b) ** 0.5 / (1 - SLOPE) / second.gain  # about 1 after the pixel norm
+    norm = STEADY / len(first.wscale.b) ** 0.5  # about, of the pixel norm between the two
+    height = STEP_HEIGHT * norm / (1 - SLOPE) / second.gain
     middle = second.conv.weight[..., 1, 1]
     for i, (column, place) in enumerate(steps):
         unit, row = 2 * (i - n), i - n

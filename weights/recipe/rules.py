@@ -193,7 +193,7 @@ RULES: dict[str, Rule] = {
         place=seen("reflection", wider=3),
         least=200,
         wider=4,
-        settings={"layer": 7, "rank": 3, "locality": 1.0, "everywhere": True},
+        settings={"layer": 8, "rank": 1, "locality": 2.0, "everywhere": True},
     ),
     "fewer-trees": Rule(
         "Fewer trees",

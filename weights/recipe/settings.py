@@ -19,10 +19,12 @@ class Subject:
     """architecture: of the generator.
 
     emphasis: {label: how much more its pixels count}, for what is small or rare and yet what people look at.
+    channels: {side: width} that differ from the usual ones.
     """
 
     architecture: str = "stylegan2"
     emphasis: Mapping[str, float] = field(default_factory=dict)
+    channels: Mapping[int, int] = field(default_factory=dict)
 
 
 SUBJECTS = {
@@ -31,7 +33,10 @@ SUBJECTS = {
     ),
     "face": Subject(emphasis={"teeth": 2, "glasses": 2, "earring": 3}),
     "horse": Subject(emphasis={"hat": 5, "rider": 2, "head": 2, "ear": 3, "tail": 2, "mane": 1.5}),
-    "kitchen": Subject("proggan", emphasis={"window": 1.5, "reflection": 3}),
+    # 40 features more where its steps are written: see mapping.py
+    "kitchen": Subject(
+        "proggan", emphasis={"window": 1.5, "reflection": 3, "lamp": 2, "object": 2, "plant": 1.5}, channels={4: 296}
+    ),
 }
 
 
@@ -109,6 +114,7 @@ RESUMED = {"rate": 3e-2, "decay_from": 0.4, "stages": ()}
 def config_of(scene: str, size: int, channels: Mapping[int, int] | None = None) -> GeneratorConfig:
     """A new generator for a scene.  channels: {side: width}, where they are not the usual ones."""
     architecture = SUBJECTS[scene].architecture
-    widths = {side: width for side, width in {**CHANNELS, **(channels or {})}.items() if side <= size}
+    widths = {**CHANNELS, **SUBJECTS[scene].channels, **(channels or {})}
+    widths = {side: width for side, width in widths.items() if side <= size}
     mapping = {"w_dim": W_DIM, "mapping_layers": LAYERS} if architecture == "stylegan2" else {}
     return GeneratorConfig(architecture, size, SCENES[scene].z_dim, widths, name=scene, license=LICENSE, **mapping)

@@ -41,6 +41,11 @@ def gradient(stops: Sequence[Tensor] | Sequence[tuple], t: Tensor) -> Tensor:
     return out
 
 
+def to_and_fro(t: Tensor) -> Tensor:
+    """[0, 1] up and down again and again, for a second colour that follows from a first without ever jumping."""
+    return 1 - (1 - t % 2).abs()
+
+
 def tone(color: Tensor, amount: Tensor) -> Tensor:
     """A colour made lighter (amount > 1) or darker (amount < 1).  amount: (B, 1, 1) or (B, H, W)."""
     return color * amount[:, None]

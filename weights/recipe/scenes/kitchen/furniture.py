@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from weights.recipe.scenes.canvas import Canvas, Parts
-from weights.recipe.scenes.colors import gradient, tone
+from weights.recipe.scenes.colors import gradient, to_and_fro, tone
 from weights.recipe.scenes.draw import Draw
 from weights.recipe.scenes.kitchen.labels import APPLIANCE, CABINET, COUNTER, LAMP, OBJECT, PLANT
 from weights.recipe.scenes.shapes import box, circle, ellipse, glow, intersect, repeat, segment, trapezoid, union
@@ -125,12 +125,12 @@ def pot_plant(c: Canvas, r: Parts, u: Tensor, y: Tensor, size: Tensor, hue: Tens
     light = 0.95 + 0.35 * u - 0.25 * (y + 0.8) + 0.10 * torch.cos(9 * u)
     c.paint(crown * size, tone(leaf, light), PLANT, show=show)
     pot = trapezoid(u, y, -0.56, 0.0, 0.34, 0.25)
-    c.paint(pot * size, tone(r.ink(gradient(POTS, (hue * 2.7) % 1.0)), 1.05 - 0.6 * u), PLANT, show=show)
+    c.paint(pot * size, tone(r.ink(gradient(POTS, to_and_fro(hue * 2.7))), 1.05 - 0.6 * u), PLANT, show=show)
     c.shade(intersect(pot, y + 0.46) * size, -0.14, show=show)
 
 
 def floor_plant(c: Canvas, draw: Draw, r: Parts) -> None:
-    size, hue, show = draw.uniform(0.25, 0.29), draw.fraction(), draw.flag(0.4)
+    size, hue, show = draw.uniform(0.26, 0.28), draw.fraction(), draw.flag(0.4)
     pot_plant(c, r, r.u - r.corner + 0.06, r.y - r.floor - 0.12, size, hue, show)
 
 
@@ -144,18 +144,19 @@ def shelf(c: Canvas, draw: Draw, r: Parts) -> None:
         c.shade(box(u, y, 0.01, 0.05, hw, 0.03), -0.20, soft=8, show=show)
         for k, place in enumerate((-0.55, 0.45)):
             jar = box(u, y, place * hw + 0.02, -0.07 + 0.015 * k, 0.045, 0.055 - 0.015 * k, 0.018)
-            enamel = r.ink(gradient(POTS, (hue + 0.37 * i + 0.55 * k) % 1.0))
+            enamel = r.ink(gradient(POTS, to_and_fro(hue + 0.37 * i + 0.55 * k)))
             c.paint(jar, tone(enamel, 1.0 - 2.5 * (u - place * hw)), OBJECT, show=show * float(i == k))
-        pot_plant(c, r, u - (0.45 - 1.0 * i) * hw, y + 0.012, 0.115, (hue + 0.5 * i) % 1.0, show)
+        pot_plant(c, r, u - (0.45 - 1.0 * i) * hw, y + 0.012, 0.115, to_and_fro(hue + 0.5 * i), show)
         c.paint(box(u, y, 0, 0, hw, 0.016, 0.006), r.ink((0.72, 0.52, 0.36)), CABINET, show=show)
 
 
 def lamps(c: Canvas, draw: Draw, r: Parts) -> None:
     """One to three pendant lamps: cone or globe; they glow more warmly when there is no window."""
-    count, globe = 1 + (3 * draw.uniform(0, 0.999)).floor(), draw.flag(0.4)
-    show, y0, size = draw.flag(0.8), r.ceiling + draw.uniform(0.21, 0.29), draw.uniform(0.10, 0.12)
-    pitch = draw.uniform(0.41, 0.45)
-    u, _ = repeat(r.u, draw.uniform(0.14, 0.28) - pitch * (count - 1) / 2, pitch, count)
+    _, two, three = draw.choice([0.14, 0.72, 0.14]).unbind(1)
+    count, globe = 1 + two + 2 * three, draw.flag(0.4)
+    show, y0, size = draw.flag(0.8), r.ceiling + draw.uniform(0.23, 0.27), draw.uniform(0.105, 0.115)
+    pitch = draw.uniform(0.42, 0.44)
+    u, _ = repeat(r.u, draw.uniform(0.17, 0.25) - pitch * (count - 1) / 2, pitch, count)
     y = r.y - y0
     c.paint(r.y - 2, (1.0, 0.86, 0.58), opacity=(0.40 - 0.25 * r.window) * glow(u, y, 0, 0.10, 0.26), show=show)
     c.paint(box(u, y, 0, -0.6, 0.007, 0.55), r.ink((0.25, 0.24, 0.26)), LAMP, show=show)

@@ -28,7 +28,7 @@ SKIES = [(0.62, 0.82, 0.96), (0.80, 0.92, 0.98), (0.98, 0.90, 0.76)]
 def plan(draw: Draw, c: Canvas) -> Parts:
     """The room's geometry in coordinates u, y; u runs from the side wall along the back wall, from right to left."""
     r = Parts(u=-c.x, y=c.y, vx=0.15, vy=-0.12, window=draw.flag(0.5, name="window"))
-    r.corner, r.ceiling, r.floor = draw.uniform(-0.77, -0.69), draw.uniform(-0.81, -0.75), draw.uniform(0.39, 0.43)
+    r.corner, r.ceiling, r.floor = draw.uniform(-0.75, -0.71), draw.uniform(-0.81, -0.75), draw.uniform(0.39, 0.43)
     r.counter = r.floor - draw.uniform(0.355, 0.385)
     r.fridge, r.upper, r.shelf = draw.flag(0.45, name="fridge"), draw.flag(0.75), draw.flag(0.6, name="shelf")
     r.right = 1.02 - r.fridge * 0.36
@@ -49,13 +49,13 @@ def plan_window(draw: Draw, r: Parts, lo: Tensor, hi: Tensor) -> None:
     """One window somewhere between lo and hi, or two of them side by side when there is room."""
     room = hi - lo
     two = draw.flag(0.45) * (room > 0.66).float()
-    fill, shift = draw.uniform(0.72, 0.86), 0.25 + 0.5 * draw.fraction()
+    fill, shift = draw.uniform(0.75, 0.83), 0.35 + 0.3 * draw.fraction()
     r.ww = (1 - two) * (0.5 * fill * room).clamp(max=0.42) + two * 0.22 * fill * room
     middle = lo + r.ww + (room - 2 * r.ww) * shift
     r.wx = (1 - two) * middle + two * (lo + 0.25 * room)
     r.wx2 = (1 - two) * middle + two * (hi - 0.25 * room)
     r.sill = r.counter - draw.uniform(0.09, 0.13)
-    r.wtop = r.ceiling + draw.uniform(0.14, 0.22)
+    r.wtop = r.ceiling + draw.uniform(0.16, 0.20)
     r.wu = torch.where((r.u - r.wx).abs() < (r.u - r.wx2).abs(), r.u - r.wx, r.u - r.wx2)
 
 
@@ -77,7 +77,7 @@ def shell(c: Canvas, draw: Draw, r: Parts) -> None:
 
 def tiles(c: Canvas, draw: Draw, r: Parts) -> None:
     """A band of glazed tiles from the counter up; its height may be nothing or all of the wall."""
-    top, size = r.counter - draw.uniform(0.135, 0.415), draw.uniform(0.104, 0.111)
+    top, size = r.counter - draw.uniform(0.135, 0.415), draw.uniform(0.107, 0.108)
     glaze = mix(r.ink(gradient(PAINTS, draw.fraction())), r.ink((1.0, 1.0, 0.98)), 0.45)
 
     def grid(a: Tensor) -> Tensor:

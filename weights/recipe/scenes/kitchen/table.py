@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from weights.recipe.scenes.canvas import Canvas, Parts
-from weights.recipe.scenes.colors import gradient, mix, smoothstep, tone
+from weights.recipe.scenes.colors import gradient, mix, smoothstep, to_and_fro, tone
 from weights.recipe.scenes.draw import Draw
 from weights.recipe.scenes.kitchen.furniture import POTS
 from weights.recipe.scenes.kitchen.labels import OBJECT, REFLECTION, TABLE
@@ -38,7 +38,7 @@ PETALS = [(0.95, 0.45, 0.42), (0.98, 0.80, 0.42), (0.97, 0.92, 0.90), (0.66, 0.5
 def table(c: Canvas, draw: Draw, r: Parts) -> Parts:
     """A large glossy top seen in perspective; returns its frame for what is mirrored in it and stands on it."""
     u, y = r.u, r.y
-    t = Parts(far=draw.uniform(0.37, 0.42), x=draw.uniform(-0.10, 0.10), hw=draw.uniform(0.71, 0.81))
+    t = Parts(far=draw.uniform(0.37, 0.42), x=draw.uniform(-0.06, 0.06), hw=draw.uniform(0.73, 0.79))
     t.depth = draw.uniform(0.47, 0.55)
     near, grow = t.far + t.depth, t.hw * 1.38
     t.top = trapezoid(u - t.x, y, t.far, near, t.hw, grow) - 0.012
@@ -84,16 +84,16 @@ def vase(c: Canvas, r: Parts, u: Tensor, y: Tensor, hue: Tensor, show: Tensor) -
     stems = union(*[segment(u, y, 0, -0.2, dx, dy, 0.010) for dx, dy in heads[:4]])
     c.paint(stems, r.ink((0.34, 0.52, 0.30)), OBJECT, show=show)
     for k, (dx, dy) in enumerate(heads):
-        petals = gradient(PETALS, (hue + 0.17 * k) % 1.0)
+        petals = gradient(PETALS, to_and_fro(hue + 0.17 * k))
         c.paint(circle(u, y, dx, dy, 0.058), tone(r.ink(petals), 1.05 - 1.5 * (y - dy)), OBJECT, show=show)
     body = smooth_union(ellipse(u, y, 0, -0.10, 0.085, 0.105), box(u, y, 0, -0.21, 0.042, 0.05, 0.01), 0.06)
-    c.paint(body, tone(r.ink(gradient(POTS, (hue * 1.9) % 1.0)), 1.05 + 2.6 * u), OBJECT, show=show)
+    c.paint(body, tone(r.ink(gradient(POTS, to_and_fro(hue * 1.9))), 1.05 + 2.6 * u), OBJECT, show=show)
 
 
 def cups(c: Canvas, r: Parts, u: Tensor, y: Tensor, hue: Tensor, show: Tensor) -> None:
     d, i = repeat(u, -0.13, 0.26, 2)
     y = y - 0.03 * i
-    china = r.ink(gradient(POTS, (hue + 0.45 * i) % 1.0))
+    china = r.ink(gradient(POTS, to_and_fro(hue + 0.45 * i)))
     c.paint(ellipse(d, y, 0, -0.008, 0.115, 0.028), r.ink((0.96, 0.95, 0.92)), OBJECT, show=show)
     c.paint(circle(d, y, 0.072, -0.075, 0.035).abs() - 0.011, china * 0.85, OBJECT, show=show)
     cup = trapezoid(d, y, -0.125, -0.02, 0.066, 0.045) - 0.008
@@ -105,8 +105,8 @@ def on_the_table(c: Canvas, draw: Draw, r: Parts, t: Parts) -> None:
     """A bowl of fruit, a vase of flowers, two cups, or nothing."""
     options = ("nothing", "fruit", "flowers", "cups")
     kind = draw.choice([0.3, 0.25, 0.22, 0.23], name="on_table", options=options).unbind(1)
-    x, size, hue = t.x + draw.uniform(-0.30, 0.30) * t.hw, draw.uniform(1.06, 1.19), draw.fraction()
-    base = t.far + t.depth * draw.uniform(0.42, 0.58)
+    x, size, hue = t.x + draw.uniform(-0.20, 0.20) * t.hw, draw.uniform(1.10, 1.16), draw.fraction()
+    base = t.far + t.depth * draw.uniform(0.46, 0.54)
     u, y = (r.u - x) / size, (r.y - base) / size
     c.shade(ellipse(u, y, -0.03, 0.0, 0.20, 0.035), -0.35, soft=8, show=1 - kind[0])
     fruit_bowl(c, r, u, y, kind[1])
