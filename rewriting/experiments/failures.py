@@ -29,9 +29,9 @@ class Case:
 CASES = (
     Case(
         "A good rule's misses",
-        "trees-from-towers",
-        "A miss is seldom a tower that stays as it was: there is a tree, but a paler or smaller one than was pasted, "
-        "nearer to the tower than to that.",
+        "fewer-trees",
+        "A miss is seldom a church that keeps all its trees: those on one side go, or pale to ghosts, and one on the "
+        "other side stays.",
     ),
     Case(
         "Averaged away",
