@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import subprocess
 import sys
 
 import pytest
+
+from rewriting import heap
 
 BETWEEN = """
 from rewriting import heap
@@ -27,9 +28,23 @@ print(full - resident(), before - resident())
 
 
 def test_what_lies_between_kept_blocks_is_given_back():
-    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
-        pytest.skip("not glibc, whose habit this is")
     found = subprocess.run([sys.executable, "-c", BETWEEN], capture_output=True, text=True, check=True).stdout
     freed, given_back = map(float, found.split())
     assert freed > 150  # of 190 MB: a kept block holds the page it lies on
     assert given_back > 150  # and without asking it would not have come
+
+
+@pytest.mark.parametrize("missing", [OSError, AttributeError])
+def test_where_there_is_no_glibc_nothing_happens(monkeypatch, missing):
+    def refuse(name):
+        raise missing(name)
+
+    asked = []
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: asked.append(name) or refuse(name))
+    heap._trimmer.cache_clear()
+    try:
+        heap.trim()
+        heap.trim()
+    finally:
+        heap._trimmer.cache_clear()
+    assert asked == ["libc.so.6"]  # looked for once

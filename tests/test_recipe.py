@@ -230,7 +230,7 @@ def test_a_progressive_gan_starts_from_the_knots():
     block = generator.layer1
     with torch.no_grad():
         features = block.scaled(block.value(block.key(z[:, :, None, None])))
-    stepping = {column for column, _ in step_places(scene, generator)}
+    stepping = {column for column, _ in step_places(generator, scene)}
     knots = [knot for knot in units(scene.columns)[0] if knot.column not in stepping]
     expected = torch.stack([knot.slope * z[:, knot.column] + knot.offset for knot in knots], 1)
     found = features[:, : len(knots)]
@@ -247,7 +247,7 @@ def test_the_second_layer_of_a_progressive_gan_says_what_is_shown_even_in_float1
     with torch.no_grad():
         at = generator.begin(generator.map(z))
         features = generator.layer2.activated(generator.value(2, at))
-    steps = step_places(scene, generator)
+    steps = step_places(generator, scene)
     assert len(steps) == sum(len(cuts(c.details)) if c.kind == "choice" else c.kind == "flag" for c in scene.columns)
     for (column, place), feature in zip(steps, features[:, -len(steps) :].unbind(1), strict=True):
         shown = z[:, column] > place

@@ -11,10 +11,10 @@ from threading import Condition
 
 from rewriting import heap
 
+Place = tuple[float, int]  # in the queue: when it is due, and which came first
 AT_ONCE = 2  # parts of answers worked on at a time
 EARLY = 4  # parts of an answer until it shows a first pair of pictures
 PART = 3.0  # seconds by which a visitor has to have come sooner than others for each further part
-Place = tuple[float, int]  # in the queue: when it is due, and which came first
 PATIENCE = 20.0  # seconds after which work ahead goes on by a step, however many visitors are being served
 
 

@@ -20,6 +20,7 @@ HEAVY = {"concurrency_id": "generator", "concurrency_limit": 20}  # what draws o
 GO = "(name, block) => document.querySelector(name).scrollIntoView({block, behavior: 'smooth'})"
 TO_PICTURES = f"() => innerWidth <= 860 && ({GO})('#panel-see', 'start')"
 CANVAS = "'#' + document.querySelector('#slot input:checked').value"
+TO_CANVAS = f"() => ({GO})({CANVAS}, innerWidth <= 860 ? 'center' : 'nearest')"
 # A file that is ready is taken at once; its link stays, for browsers that ask for a press of their own.
 DOWNLOAD = """(file) => {
   const follow = (tries) => {
@@ -30,7 +31,6 @@ DOWNLOAD = """(file) => {
   };
   follow(40);
 }"""
-TO_CANVAS = f"() => ({GO})({CANVAS}, innerWidth <= 860 ? 'center' : 'nearest')"
 
 
 def wire(workshop: Workshop, parts: Parts, opened: Callable) -> None:

@@ -47,13 +47,16 @@ def write_mapping(generator: Generator, scene: Scene) -> None:
     generator.forget()
 
 
-def held(generator: ProgressiveGAN, scene: Scene) -> dict[str, Tensor]:
+def held(generator: Generator, scene: Scene) -> dict[str, Tensor]:
     """{parameter: bool mask of its shape}: what of a Progressive GAN's first two layers holds steps and is not learnt.
 
+    Nothing of a StyleGAN2, whose mapping network is frozen as a whole.
     Whole rows and whole columns: no other feature sees the latent columns of the steps, nor the units these are made
     of.  It would learn a slope where there is a step.
     """
-    steps = step_places(scene, generator)
+    if not isinstance(generator, ProgressiveGAN):
+        return {}
+    steps = step_places(generator, scene)
     rows, made_of = len(steps), 2 * len(steps) + 1
     named = dict(generator.named_parameters())
     layers = ("layer1.conv.weight", "layer1.wscale.b", "layer2.conv.weight", "layer2.wscale.b")
@@ -65,14 +68,14 @@ def held(generator: ProgressiveGAN, scene: Scene) -> dict[str, Tensor]:
     return masks
 
 
-def step_places(scene: Scene, generator: ProgressiveGAN) -> list[tuple[int, float]]:
+def step_places(generator: ProgressiveGAN, scene: Scene) -> list[tuple[int, float]]:
     """(latent column, where it steps) of each step that the generator's first two layers have room for."""
     steps = [(i, place) for i, column in enumerate(scene.columns) for place in places(column)]
     return steps[: generator.config.channels[4] // 4]
 
 
 def _write_first_knots(generator: ProgressiveGAN, scene: Scene) -> None:
-    stepping = {column for column, _ in step_places(scene, generator)}
+    stepping = {column for column, _ in step_places(generator, scene)}
     block = generator.layer1
     knots = [knot for knot in units(scene.columns)[0] if knot.column not in stepping][: len(block.wscale.b)]
     weight, bias = _first_layer(knots, scene.z_dim, len(knots))
@@ -86,7 +89,7 @@ def _write_steps(generator: ProgressiveGAN, scene: Scene) -> None:
     The last units of the first layer: one that is the same everywhere, and for each step two, whose difference
     rises from a fifth of `rise` to all of it.
     """
-    steps, first, second = step_places(scene, generator), generator.layer1, generator.layer2
+    steps, first, second = step_places(generator, scene), generator.layer1, generator.layer2
     for name, mask in held(generator, scene).items():
         generator.get_parameter(name)[mask] = 0.0
     n, rise = len(steps), STEP_SLOPE * STEEP

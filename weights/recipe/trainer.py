@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from rewriting.generators import Generator
 from rewriting.generators.precision import fast_dtype
-from rewriting.generators.proggan import ProgressiveGAN
 from weights.recipe import checkpoint, losses
 from weights.recipe.critic import Critic
 from weights.recipe.evaluate import HeldOut
@@ -50,8 +49,7 @@ class Trainer:
         generator.compute_dtype = self.dtype
         self.trainee = trainee_of(generator.to(device), settings.keep)
         self.average = copy.deepcopy(self.trainee).requires_grad_(False)
-        if isinstance(generator, ProgressiveGAN):
-            hold(generator, held(generator, self.scene))
+        hold(generator, held(generator, self.scene))
         self.label_loss = losses.LabelLoss(generator.config.channels, len(self.scene.labels)).to(device)
         self.emphasis = losses.Emphasis(self.scene.labels, SUBJECTS[scene].emphasis).to(device)
         self.optimizers = optimizers_of(self.trainee, self.label_loss, settings.rate, self.dtype)
