@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import gradio as gr
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 import rewriting
 
@@ -71,7 +72,14 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def chromium_page(
-    browser: Browser, url: str, *, width: int = 1280, height: int = 900, phone: bool = False, dark: bool = False
+    browser: Browser,
+    url: str,
+    *,
+    width: int = 1280,
+    height: int = 900,
+    phone: bool = False,
+    dark: bool = False,
+    **query: str,
 ) -> Iterator[Page]:
     """A fresh page on a gradio app, closed afterwards.
 
@@ -82,6 +90,7 @@ def chromium_page(
         height: of the window in pixels.
         phone: whether it is a touch screen on which fingers are coarse and nothing hovers.
         dark: whether gradio's dark theme is on.
+        query: what else the address says, as `preset="horse-hats"`.
 
     Raises:
         AssertionError: at the end, if a script failed or anything was written to the console as an error.
@@ -98,7 +107,7 @@ def chromium_page(
         page = context.new_page()
         page.on("console", listen)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{url}?__theme={'dark' if dark else 'light'}")
+        page.goto(f"{url}?{urlencode({'__theme': 'dark' if dark else 'light', **query})}")
         page.wait_for_selector("gradio-app .gradio-container", state="attached")
         yield page
         assert not complaints, complaints
@@ -117,6 +126,27 @@ def wait_for(what: Callable[[], T], *, seconds: float = 8.0, page: Page | None =
         else:
             page.wait_for_timeout(20)
     return answer
+
+
+def rests(page: Page) -> Callable[[], bool]:
+    """A function that says whether the page has for a while waited for nothing it asked of the server since this
+    call: gradio complains where a page is left in the middle of an answer."""
+    awaited: set[Request] = set()
+
+    def ask(request: Request) -> None:
+        if "/heartbeat/" not in request.url:  # stays open as long as the page does
+            awaited.add(request)
+
+    page.on("request", ask)
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, lambda request: awaited.discard(request))
+
+    def rest() -> bool:
+        before = bool(awaited)
+        page.wait_for_timeout(300)
+        return not (before or awaited)
+
+    return rest
 
 
 def touch_stroke(page: Page, points: list[tuple[float, float]]) -> None:

@@ -1,17 +1,15 @@
 """The page of all components as a fixture.  A plugin of the tests that use it."""
 
-from collections import defaultdict
-
 import pytest
 
 from tests.browser import chromium_page
-from tests.component_page import component_page
+from tests.component_page import Heard, component_page
 
 
 @pytest.fixture(scope="module")
 def heard():
     """What Python hears, by component."""
-    return defaultdict(list)
+    return Heard()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import base64
 import io
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import gradio as gr
@@ -33,6 +34,29 @@ ROWS = [
 ]
 
 
+class Heard:
+    """What Python heard, by component, of the page opened last: a page that has gone may still be on its way."""
+
+    def __init__(self) -> None:
+        self.opened: str | None = None
+        self.pages: dict[str | None, dict[str, list]] = defaultdict(lambda: defaultdict(list))
+
+    def __getitem__(self, name: str) -> list:
+        return self.pages[self.opened][name]
+
+    def clear(self) -> None:
+        self.opened = None
+
+    def open(self, request: gr.Request) -> None:
+        self.opened = request.session_hash
+
+    def hear(self, name: str) -> Callable[..., None]:
+        def told(value, request: gr.Request):
+            self.pages[request.session_hash][name].append(value)
+
+        return told
+
+
 def picture(seed, side=SIDE):
     """A picture as a data URL."""
     pixels = (
@@ -47,13 +71,10 @@ PICTURES = [{"seed": n, "image": picture(n), "note": HOSTILE} for n in range(8)]
 PAIRS = [{"seed": n, "before": picture(n), "after": picture(n + 1), "note": "98"} for n in range(4)]
 
 
-def build(heard):
+def build(heard: Heard) -> gr.Blocks:
     """A page with every component, whose events write down what they got."""
-
-    def hear(name):
-        return lambda value: heard[name].append(value)
-
     with gr.Blocks(analytics_enabled=False) as demo:
+        demo.load(heard.open, queue=False)
         with gr.Row():
             paint = MaskCanvas(image=picture(1), width=SIDE, height=SIDE, elem_id="paint")
             place = PlacementCanvas(image=picture(2), patch=picture(3, 16), width=SIDE, height=SIDE, elem_id="place")
@@ -81,12 +102,14 @@ def build(heard):
             (tray, "edit"), (tray, "remove"), (tray, "add"), (rules, "input"), (empty, "choose"),
         ):  # fmt: skip
             name = component.elem_id
-            getattr(component, event)(hear(name), component, None, api_name=f"{name}_{event}", show_progress="hidden")
+            getattr(component, event)(
+                heard.hear(name), component, None, api_name=f"{name}_{event}", show_progress="hidden"
+            )
     return demo
 
 
 @contextmanager
-def component_page(heard: dict[str, list]) -> Iterator[tuple[Browser, str]]:
+def component_page(heard: Heard) -> Iterator[tuple[Browser, str]]:
     """A browser and the address of the page; what Python hears is appended to `heard[component]`."""
     with serving(build(heard)) as url, chromium() as browser:
         yield browser, url

@@ -16,7 +16,7 @@ import app
 from rewriting.generators import bundled
 from rewriting.studio.page import ICON
 from tests import tiny
-from tests.browser import chromium, chromium_page, wait_for
+from tests.browser import chromium, chromium_page, rests, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 120.0  # seconds until the page is there: many times what it takes, for a machine that does other things too
@@ -54,6 +54,8 @@ def test_the_app_opens_a_page_with_pictures_that_asks_nobody_else():
         wait_for(lambda: answers(port, process), seconds=LIMIT)
         url, asked = f"http://127.0.0.1:{port}/", []
         with chromium() as browser, chromium_page(browser, url) as page:
+            rested = rests(page)
+            wait_for(rested, seconds=60, page=page)
             page.on("request", lambda request: asked.append(urlsplit(request.url)))
             page.reload()
             drawn = "images => images.filter(image => image.naturalWidth > 0).length"

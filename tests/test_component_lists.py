@@ -126,7 +126,9 @@ def test_a_pair_can_be_looked_at_closely_and_used(page, heard):
     page.keyboard.press("ArrowLeft")  # round to the last
     assert lens.locator(".which").inner_text() == "Picture 3"
     page.keyboard.press("Escape")
-    assert lens.is_hidden() and page.evaluate("document.activeElement.matches('#pairs .zoom')")
+    assert lens.is_hidden()
+    # A dialog tells that it is closed a moment after it is.
+    wait_for(lambda: page.evaluate("document.activeElement.matches('#pairs .zoom')"), page=page)
     page.keyboard.press("Enter")
     lens.get_by_role("button", name="Use this picture").click()
     assert last(page, heard, "pairs") == 3 and lens.is_hidden()

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 from rewriting.presets import preset
 from rewriting.studio.page import CSS, build
 from rewriting.studio.workshop import Workshop
-from tests.browser import chromium, chromium_page, serving, wait_for
+from tests.browser import chromium, chromium_page, rests, serving, wait_for
 
 PRESET = "glasses-come-off"
 PATIENCE = 90  # seconds: the machines that run this are slow and busy
@@ -60,8 +60,8 @@ def test_a_preset_changes_unseen_pictures(browser: Browser, url: str):
 
 
 def test_an_address_may_name_a_rule_and_keys_move_its_strength(browser: Browser, url: str):
-    with chromium_page(browser, url) as page:
-        page.goto(f"{url}?preset={PRESET}")
+    with chromium_page(browser, url, preset=PRESET) as page:
+        rested = rests(page)
         wait_for(lambda: changed(page), seconds=PATIENCE, page=page)
         wait_for(lambda: page.locator("#strength input[type=range]").is_enabled(), seconds=PATIENCE, page=page)
         page.locator("#strength input[type=range]").focus()
@@ -73,7 +73,7 @@ def test_an_address_may_name_a_rule_and_keys_move_its_strength(browser: Browser,
         page.keyboard.press("Enter")
         wait_for(lambda: amount.input_value() == "0.50", seconds=PATIENCE, page=page)
         wait_for(lambda: not page.locator("#busy p").count(), seconds=PATIENCE, page=page)
-        page.wait_for_timeout(2000)  # gradio complains where a page is left in the middle of an answer
+        wait_for(rested, seconds=PATIENCE, page=page)
         page.reload()
         wait_for(lambda: changed(page) and amount.count(), seconds=PATIENCE, page=page)
         assert amount.count() == 1 and amount.input_value() == "0.50"
