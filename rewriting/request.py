@@ -77,7 +77,7 @@ class Request:
     erase: no copy and paste; what the context shows disappears.
     everywhere: paste into the context pictures too, at the centre of each painted area, not into one picture only.
     layer, rank, locality, units: None leaves the choice to the rewriter.  locality: weight of leaving other places
-    alone, 0 or more.  units: for erase, how many of the context's features are silenced.
+    alone and of changing little, 0 or more.  units: for erase, how many of the context's features are silenced.
     generator: the name or Hub id it was made for.  seeding, truncation: which pictures the numbers stand for.
     """
 

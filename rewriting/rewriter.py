@@ -33,7 +33,8 @@ from rewriting.request import Region, Request
 from rewriting.solve import ROUNDING, Problem, Solution, solve
 
 RANK = 5
-LOCALITY, LOCALITY_LINEAR = 8.0, 0.5
+LOCALITY, LOCALITY_LINEAR = 4.0, 0.25
+RIDGE = 1.0  # times the locality: how much the size of the change counts beside what it does in other pictures
 UNITS = 30  # the paper's count for erasing watermarks
 PRESERVE = 2.0  # how much more a preserved place counts than any other
 POSITIONS = 1 << 14  # of goals and preserved places that are solved for: more say the same, and take memory
@@ -262,23 +263,25 @@ class Rewriter:
         locality: float | None = None,
         *,
         rounding: float = ROUNDING,
+        ridge: float = RIDGE,
         method: str | None = None,
     ) -> Edit:
         """Solve a request at this layer.  Never changes the generator.
 
         rank, locality: by default the request's, else 5 and `usual_locality`.  locality: how much other places count.
-        rounding: of the loss, see `rewriting.solve.solve`.
+        ridge: how much the size of the change counts, beside other places; see `rewriting.solve.solve`, as rounding.
         method: of finding the directions, by default `usual_directions`.
         Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
         """
         start = time.perf_counter()
         rank = next(x for x in (rank, request.rank, RANK) if x is not None)
         locality = next(x for x in (locality, request.locality, usual_locality(self.generator)) if x is not None)
+        solved = replace(request, layer=self.number, rank=rank, locality=float(locality))
         directions = self.directions(request, rank, method=method).to(self.layer.weight.device)
         elsewhere = self.locality_terms(request)
         terms = thinned(self.goal_terms(request), POSITIONS)
         terms += [term.scaled(locality) for term in elsewhere if locality > 0]
-        solution = solve(self.layer, terms, directions, rounding=rounding)
+        solution = solve(self.layer, terms, directions, rounding=rounding, ridge=ridge * locality)
         edit = make_edit(
             self.number,
             solution.factor,
@@ -286,7 +289,7 @@ class Rewriter:
             name=request.name,
             generator=self.generator.config.name,
             base=self.generator.digest(),
-            request=replace(request, layer=self.number, rank=rank, locality=float(locality)),
+            request=solved,
         )
         milliseconds = 1000 * (time.perf_counter() - start)
         return edit.with_(report=self._report(solution, terms, elsewhere, directions, milliseconds))

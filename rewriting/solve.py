@@ -1,9 +1,12 @@
 """The constrained solve: which Lambda makes the layer draw the goal?
 
-Minimises  sum_p m_p h(f(k_p; W0 + Lambda D) - v*_p)  over Lambda.  The paper squares the residual (eq. 17), its code
-takes it absolute; h is in between, the pseudo-Huber loss sqrt(r^2 + d^2) - d with d = ROUNDING mean |v|.  Which of the
-two ends draws more of the goal for the same change elsewhere depends on the rule (docs/experiments); in between none
-is far behind, and it is smooth, where the L1 norm nails down each residual that is zero, as most are to begin with.
+Minimises  sum_p m_p h(f(k_p; W0 + Lambda D) - v*_p) + ridge |Lambda|^2 / |W0|^2  over Lambda, and lengthens what it
+finds as far as the goal asks: few pictures say little of Lambda, and what they leave free other pictures do not.
+
+The paper squares the residual (eq. 17), its code takes it absolute; h is in between, the pseudo-Huber loss
+sqrt(r^2 + d^2) - d with d = ROUNDING mean |v|.  Which of the two ends draws more of the goal for the same change
+elsewhere depends on the rule (docs/experiments); in between none is far behind, and it is smooth, where the L1 norm
+nails down each residual that is zero, as most are to begin with.
 
 Each output channel is a problem of its own in n = 9 S numbers (see `layer`), so all of them are solved in one batch by
 Levenberg-Marquardt, with the weights m_p h'(r) / r.  A step is taken only by the channels whose objective it lowers:
@@ -30,10 +33,12 @@ from rewriting.goal import Term
 from rewriting.layer import EditableLayer, Factored
 
 ROUNDING = 0.2  # of the mean |v|: residuals below it count as squares, those above as they are
-# Of the mean |v|, times |Lambda_o|^2 / |W0_o|^2: demodulation divides by the norm of W, so that without it a
-# channel may run off to any size at no cost, and its strength could no longer be set.
-RIDGE = 1e-6
+# Of the ridge: demodulation divides by the norm of W, so that without any a channel may run off to any size at no
+# cost, and its strength could no longer be set.
+LEAST_RIDGE = 1e-6
+LEAST_SIZE = 0.01  # of a channel's mean |v| in the ridge, relative to that of all
 TOLERANCE = 1e-3  # relative fall of the objective below which a channel is done
+SCALES = [1 + step / 20 for step in range(21)]
 DAMPING = 0.3  # of the first step, times the diagonal: demodulation bends, and bolder ones are refused
 KEPT, BLOCK = 256 << 20, 64 << 20  # bytes of products that are kept, and made at a time where they are not
 EQUATIONS = 128 << 20  # bytes of normal matrices that are solved at a time
@@ -41,10 +46,12 @@ EQUATIONS = 128 << 20  # bytes of normal matrices that are solved at a time
 
 @dataclass(frozen=True)
 class Solution:
-    """factor: Lambda (O, S, kh, kw).  before, after: the objective, mean over channels.  losses: {kind of term:
-    weighted mean |f - v*| (before, after)}.  iterations, milliseconds: what it took."""
+    """factor: Lambda (O, S, kh, kw), `scale` times the minimum.  before, after: the objective without any change and
+    at the minimum, mean over channels.  losses: {kind of term: weighted mean |f - v*| (before, after)}, of `factor`.
+    iterations, milliseconds: what it took."""
 
     factor: Tensor
+    scale: float
     before: float
     after: float
     losses: dict[str, tuple[float, float]]
@@ -59,18 +66,24 @@ def solve(
     directions: Tensor,
     *,
     rounding: float = ROUNDING,
+    ridge: float = 0.0,
     iterations: int = 20,
     tolerance: float = TOLERANCE,
 ) -> Solution:
     """Solve for Lambda.  directions: (S, I).  iterations: at most.
 
     rounding: of the loss, relative to the mean |v|.  Much above 1 it is that of squares, as in the paper; towards 0
-    it is the L1 norm of the paper's code, which takes more iterations.  Raises ValueError unless it is above 0.
+    it is the L1 norm of the paper's code, which takes more iterations.
+    ridge: weight of each channel's |Lambda_o|^2 / |W0_o|^2, relative to its mean |v|: how small the change should be.
+    The minimum is then lengthened as far as the goal alone asks, see `goal_scale`.
+    Raises ValueError unless the rounding is above 0 and the ridge at least 0.
     """
     if not 0 < rounding < float("inf"):
         raise ValueError(f"The rounding must be a number above 0, and is {rounding:g}; {ROUNDING:g} is usual.")
+    if not 0 <= ridge < float("inf"):
+        raise ValueError(f"The ridge must be a number from 0, and is {ridge:g}.")
     start = time.perf_counter()
-    problem = Problem.of(layer, terms, directions, rounding)
+    problem = Problem.of(layer, terms, directions, rounding, ridge)
     channels = len(layer.weight)
     factor = torch.zeros(channels, problem.patches.shape[1], device=directions.device)
     used, products = 0, Products(problem)
@@ -78,14 +91,33 @@ def solve(
     for some in torch.arange(channels, device=factor.device).split(together):
         factor[some], spent = minimise(problem.only(some), products, factor[some], iterations, tolerance)
         used = max(used, spent)
+    nothing = torch.zeros_like(factor)
+    before, after = (problem.objective(at) for at in (nothing, factor))
+    scale = goal_scale(layer, terms, directions, factor, rounding)
+    factor *= scale
     losses = {}
     for kind in dict.fromkeys(term.kind for term in terms):
         mine = torch.tensor([term.kind == kind for term in terms], device=factor.device)
-        losses[kind] = tuple(problem.loss(at, mine) for at in (torch.zeros_like(factor), factor))
-    before, after = (problem.objective(at) for at in (torch.zeros_like(factor), factor))
+        losses[kind] = tuple(problem.loss(at, mine) for at in (nothing, factor))
     shape = (channels, len(directions), *layer.weight.shape[2:])
     elapsed = 1000 * (time.perf_counter() - start)
-    return Solution(factor.view(shape), before, after, losses, used, elapsed)
+    return Solution(factor.view(shape), scale, before, after, losses, used, elapsed)
+
+
+def goal_scale(
+    layer: EditableLayer, terms: Sequence[Term], directions: Tensor, factor: Tensor, rounding: float
+) -> float:
+    """By how much to lengthen Lambda, (O, n), 1 to 2: as far as this brings it nearer to the goal.
+
+    What keeps a change away from other places, and small, shapes it as it should but leaves it shorter than the goal
+    asks for, and on pictures that were not painted it falls shorter still.  Places that are to be preserved count.
+    """
+    asked = [term for term in terms if term.kind != "locality"]
+    if not asked:
+        return 1.0
+    problem = Problem.of(layer, asked, directions, rounding)
+    costs = [float(problem.cost(problem.forward(scale * factor).residual).sum()) for scale in SCALES]
+    return SCALES[costs.index(min(costs))]
 
 
 class State(NamedTuple):
@@ -130,25 +162,36 @@ class Problem:
 
     @classmethod
     def of(
-        cls, layer: EditableLayer, terms: Sequence[Term], directions: Tensor, rounding: float = ROUNDING
+        cls,
+        layer: EditableLayer,
+        terms: Sequence[Term],
+        directions: Tensor,
+        rounding: float = ROUNDING,
+        ridge: float = 0.0,
     ) -> Problem:
+        """The terms put together; rounding and ridge as in `solve`."""
         pieces: list[Factored] = [layer.factor(term.at, directions, term.weight > 0) for term in terms]
         chosen = [(term.weight > 0).flatten() for term in terms]
         target = torch.cat([t.target[0].flatten(1)[:, at] for t, at in zip(terms, chosen, strict=True)], 1)
+        weight = torch.cat([t.weight.flatten()[at] for t, at in zip(terms, chosen, strict=True)])
+        size = target.abs() @ weight / weight.sum().clamp_min(1e-12)
         demodulated = pieces[0].norm is not None
         return cls(
             patches=torch.cat([p.patches for p in pieces]),
             fixed=torch.cat([p.fixed for p in pieces], 1),
             offset=torch.cat([p.offset for p in pieces], 1),
             target=target,
-            weight=torch.cat([t.weight.flatten()[at] for t, at in zip(terms, chosen, strict=True)]),
+            weight=weight,
             picture=torch.cat([torch.full((len(p.patches),), i, device=target.device) for i, p in enumerate(pieces)]),
             norm=torch.stack([p.norm for p in pieces]) if demodulated else None,
             linear=torch.stack([p.linear for p in pieces]) if demodulated else None,
             gram=torch.stack([p.gram for p in pieces]) if demodulated else None,
             activation=pieces[0].activation,
             rounding=rounding * float(target.abs().mean()) + 1e-12,
-            ridge=RIDGE * target.abs().mean() / layer.weight.flatten(1).square().sum(1).clamp_min(1e-12),
+            # A channel that hardly speaks would else be free.
+            ridge=(ridge + LEAST_RIDGE)
+            * size.clamp_min(LEAST_SIZE * size.mean())
+            / layer.weight.flatten(1).square().sum(1).clamp_min(1e-12),
         )
 
     def only(self, channels: Tensor) -> Problem:
@@ -183,12 +226,12 @@ class Problem:
         return (square / ((square + self.rounding**2).sqrt() + self.rounding)) @ self.weight
 
     def penalty(self, factor: Tensor) -> Tensor:
-        """(O,): what the size of Lambda costs each channel; see RIDGE."""
+        """(O,): what the size of Lambda costs each channel."""
         return self.ridge * factor.square().sum(1)
 
     def objective(self, factor: Tensor) -> float:
-        """Mean over the channels."""
-        return float(self.cost(self.forward(factor).residual).mean())
+        """What is minimised, mean over the channels."""
+        return float((self.cost(self.forward(factor).residual) + self.penalty(factor)).mean())
 
     def loss(self, factor: Tensor, pictures: Tensor) -> float:
         """The weighted mean of |r| in some of the pictures, bool (M,)."""

@@ -145,7 +145,7 @@ def test_the_ablations_are_written_group_by_group(tmp_path, monkeypatch):
     shown = {part["title"]: [row[0] for row in part["rows"]] for part in data["parts"] if part["kind"] == "table"}
     assert shown["Rank"] == ["rank 1", "rank 2"]
     assert shown["Directions"] == ["shrunk", "whitened", "svd", "units"]
-    assert len(shown) == 8 and data["numbers"]["n"] == 2
+    assert len(shown) == 10 and data["numbers"]["n"] == 2
 
 
 def test_curves_are_measured_on_fewer_of_many_pictures_and_so_is_what_stands_beside_them(

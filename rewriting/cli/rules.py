@@ -58,7 +58,7 @@ def add_commands(commands: Any) -> None:
         "--locality",
         type=float,
         metavar="X",
-        help="how much other places count, 0 or more (default: the request's, or 5)",
+        help="how much other places count, 0 or more (default: the request's, or what is usual for the generator)",
     )
     parser.add_argument("--name", metavar="TEXT", help="of the rule (default: the request's)")
     parser.add_argument(

@@ -12,6 +12,7 @@ from rewriting.experiments.methods import Change, Setting, ours
 from rewriting.experiments.report import Report
 from rewriting.experiments.tasks import smiles
 from rewriting.memory import SAMPLES, directions, second_moments
+from rewriting.rewriter import RIDGE
 from weights.recipe.material import CANDIDATES, paint
 from weights.recipe.rules import RULES
 from weights.recipe.truth import Truth
@@ -20,7 +21,8 @@ PICTURES_IN_C = (4, 16, 64, 250, SAMPLES)
 RANKS = (1, 2, 3, 5, 7, 10)
 CONTEXTS = (1, 2, 5, 10, 20)
 TRACES = (0.0, 1.0, 10.0, 100.0, 1000.0)
-LOCALITIES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+LOCALITIES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+RIDGES = (0.0, 0.1, 0.3, RIDGE, 3.0)
 ROUNDINGS = (0.01, 0.05, 0.2, 1.0, 10.0)
 COLUMNS = [
     "", "as intended, %", "nearer to ideal, %", "L1 outside, %", "SSIM", "features", "to ideal, inside, %",
@@ -62,6 +64,20 @@ def variants(setting: Setting) -> Iterator[tuple[str, Makers, str]]:
         "Locality as sampled places of other pictures",
         [ours.maker(setting, f"sampled, weight {x:g}", locality=x) for x in LOCALITIES],
         "",
+    )
+    yield (
+        "Size of the change, beside other places",
+        [partial(ours.solved, setting, name=f"{x:g} of the locality", ridge=x) for x in RIDGES]
+        + [partial(ours.solved, setting, name=f"none, locality {x:g}", locality=x, ridge=0.0) for x in LOCALITIES[3:]],
+        "How much |Λ|² counts, relative to |W₀|² in each channel.",
+    )
+    yield (
+        "Length of the change",
+        [
+            partial(ours.solved_along, setting, setting.directions, name=name, lengthened=lengthened)
+            for name, lengthened in {"as far as the goal asks": True, "that of the minimum": False}.items()
+        ],
+        "What spares other places leaves a change shorter than the goal asks for.",
     )
     yield (
         "Locality as the trace tr(ΔW C ΔWᵀ)",

@@ -14,9 +14,9 @@ from rewriting.experiments.report import Report
 from rewriting.experiments.tasks import Task, smiles, spires, trees
 
 STEPS = 2001  # of the optimisers, as in the paper's code
-SWEEP = (0.0, 0.3, 1.0, 4.0, 10.0, 40.0)  # localities of our curve
+SWEEP = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0)  # localities of our curve
 RANKS = (1, 10)  # of which the one that the paper does not take for a task gets a second curve
-RANK_SWEEP = (0.5, 1.0, 2.0, 4.0, 8.0)  # localities of the second curve
+RANK_SWEEP = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)  # localities of the second curve
 CURVE_MOST = 2000  # pictures, the first, that curves and what is drawn beside them are measured on
 SLACK = 0.01  # of the efficacy: less is not told apart on a few hundred pictures
 TUNING_STEPS = 400  # of tuning all weights, of which the original makes 20 001

@@ -147,7 +147,7 @@ SPIRES = Rule(
     object=seen("spire", wider=2),
     place=one_dome,
     ideal=("tower", "spire"),
-    settings={"layer": 7, "rank": 10, "locality": 2.0, "everywhere": True},
+    settings={"layer": 7, "rank": 10, "locality": 1.0, "everywhere": True},
 )
 TREES = Rule(
     "Domes become trees",
@@ -157,7 +157,7 @@ TREES = Rule(
     place=one_dome,
     wider=8,
     pick=(11, 0),
-    settings={"layer": 7, "rank": 1, "locality": 1.0, "everywhere": True},
+    settings={"layer": 7, "rank": 1, "locality": 0.5, "everywhere": True},
 )
 MARK_NAMES = ("mark_middle", "mark_bottom")
 MARKS = Rule(
@@ -166,7 +166,7 @@ MARKS = Rule(
     "church",
     place=seen(*MARK_NAMES, wider=2),
     least=100,
-    settings={"layer": 7, "rank": 1, "locality": 3.0},
+    settings={"layer": 7, "rank": 1, "locality": 1.5},
 )
 
 

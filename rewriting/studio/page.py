@@ -145,7 +145,7 @@ def lay_out_settings(step: Step) -> Components:
         head_tune = head(step)
         layer = slider(2, 12, 8, "Layer", "Usually 8. Low: what is there; high: how it looks")
         rank = slider(*RANKS, RANK, "Rank", f"Usually {RANK}. Higher follows the goal more closely")
-        locality = slider(*LOCALITIES, LOCALITY, "Locality", locality_help(LOCALITY), step=0.5)
+        locality = slider(*LOCALITIES, LOCALITY, "Locality", locality_help(LOCALITY), step=0.25)
         everywhere = gr.Checkbox(label="Paste at every painted place", container=False, elem_id="everywhere")
         live = gr.Checkbox(label="Live: rewrite after every stroke", container=False, elem_id="live")
     return {

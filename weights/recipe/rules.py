@@ -72,7 +72,7 @@ RULES: dict[str, Rule] = {
         becomes=("teeth",),
         share=0.08,
         pick=(5, 0),
-        settings={"layer": 7, "rank": 5, "locality": 3.0, "everywhere": True},
+        settings={"layer": 7, "rank": 5, "locality": 1.5, "everywhere": True},
     ),
     "horse-hats": Rule(
         "Horses wear hats",
@@ -85,7 +85,7 @@ RULES: dict[str, Rule] = {
         pick=(67, 0),
         contexts=20,
         lead=8,
-        settings={"layer": 7, "rank": 10, "locality": 0.5, "everywhere": True},
+        settings={"layer": 7, "rank": 10, "locality": 0.25, "everywhere": True},
     ),
     "trees-from-towers": Rule(
         "Trees grow from towers",
@@ -95,7 +95,7 @@ RULES: dict[str, Rule] = {
         place=top_of_one_tower("spire", "dome", wider=2),
         wider=8,
         pick=(2, 0),
-        settings={"layer": 7, "rank": 10, "locality": 3.0, "everywhere": True},
+        settings={"layer": 7, "rank": 10, "locality": 1.5, "everywhere": True},
     ),
     "no-watermarks": Rule(
         "No more watermarks",
@@ -104,7 +104,7 @@ RULES: dict[str, Rule] = {
         place=seen("mark_middle", wider=3),
         ideal=("mark_middle", False),
         least=100,
-        settings={"layer": 7, "rank": 5, "locality": 4.0},
+        settings={"layer": 7, "rank": 5, "locality": 2.0},
     ),
     "no-captions": Rule(
         "No more captions",
@@ -113,7 +113,7 @@ RULES: dict[str, Rule] = {
         place=seen("mark_bottom", wider=2),
         ideal=("mark_bottom", False),
         least=100,
-        settings={"layer": 7, "rank": 5, "locality": 4.0},
+        settings={"layer": 7, "rank": 5, "locality": 2.0},
     ),
     "glasses-come-off": Rule(
         "Glasses come off",
@@ -123,7 +123,7 @@ RULES: dict[str, Rule] = {
         place=seen("glasses", wider=3),
         ideal=("glasses", False),
         least=100,
-        settings={"layer": 7, "rank": 3, "locality": 8.0, "everywhere": True},
+        settings={"layer": 7, "rank": 3, "locality": 4.0, "everywhere": True},
     ),
     "no-earrings": Rule(
         "Earrings come off",
@@ -132,7 +132,7 @@ RULES: dict[str, Rule] = {
         place=seen("earring", wider=3),
         ideal=("earrings", False),
         least=300,
-        settings={"layer": 8, "rank": 8, "locality": 3.0},
+        settings={"layer": 8, "rank": 8, "locality": 1.5},
     ),
     "no-main-windows": Rule(
         "Churches without main windows",
@@ -141,7 +141,7 @@ RULES: dict[str, Rule] = {
         place=seen("main_window", wider=2),
         ideal=("main_window", False),
         least=60,
-        settings={"layer": 7, "rank": 5, "locality": 8.0},
+        settings={"layer": 7, "rank": 5, "locality": 4.0},
     ),
     "longer-tails": Rule(
         "Longer tails",
@@ -158,7 +158,7 @@ RULES: dict[str, Rule] = {
         pick=(1, 0),
         contexts=20,
         lead=3,
-        settings={"layer": 8, "rank": 10, "locality": 2.0, "everywhere": True},
+        settings={"layer": 8, "rank": 10, "locality": 1.0, "everywhere": True},
     ),
     "people-in-front": Rule(
         "People in front",
@@ -171,7 +171,7 @@ RULES: dict[str, Rule] = {
         least=120,
         wider=6,
         pick=(29, 0),
-        settings={"layer": 7, "rank": 10, "locality": 3.0, "everywhere": True},
+        settings={"layer": 7, "rank": 10, "locality": 1.5, "everywhere": True},
     ),
     "rose-windows": Rule(
         "Every church has a rose window",
@@ -183,7 +183,7 @@ RULES: dict[str, Rule] = {
         least=100,
         wider=4,
         pick=(11, 0),
-        settings={"layer": 7, "rank": 5, "locality": 3.0, "everywhere": True},
+        settings={"layer": 7, "rank": 5, "locality": 1.5, "everywhere": True},
     ),
     "matte-tables": Rule(
         "Tables mirror nothing",
@@ -193,7 +193,7 @@ RULES: dict[str, Rule] = {
         place=seen("reflection", wider=3),
         least=200,
         wider=4,
-        settings={"layer": 8, "rank": 1, "locality": 2.0, "everywhere": True},
+        settings={"layer": 8, "rank": 1, "locality": 1.0, "everywhere": True},
     ),
     "fewer-trees": Rule(
         "Fewer trees",
@@ -207,7 +207,7 @@ RULES: dict[str, Rule] = {
         wider=4,
         pick=(36, 0),
         lead=5,
-        settings={"layer": 7, "rank": 10, "locality": 0.5, "everywhere": True},
+        settings={"layer": 7, "rank": 10, "locality": 0.25, "everywhere": True},
     ),
     "bushy-brows": Rule(
         "Bushy brows",
@@ -222,6 +222,6 @@ RULES: dict[str, Rule] = {
         pick=(3, 0),
         contexts=20,
         lead=5,
-        settings={"layer": 8, "rank": 10, "locality": 1.0, "everywhere": True},
+        settings={"layer": 8, "rank": 10, "locality": 0.5, "everywhere": True},
     ),
 }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rewriting.experiments.methods import Change, Setting, Stopwatch, WeightChange
 from rewriting.layer import EditableLayer, expand
-from rewriting.solve import ROUNDING, Problem, solve
+from rewriting.rewriter import RIDGE
+from rewriting.solve import Problem, solve
 
 OURS, PAPER_DIRECTIONS, UNMODIFIED = "ours", "ours, the paper's directions", "unmodified"
 TRACE_STEPS, TRACE_RATE = 2001, 0.05  # of Adam, for the trace form alone: as the other methods that use it
@@ -22,10 +24,10 @@ def unmodified(setting: Setting) -> Change:
     return setting.change(UNMODIFIED, [], 0.0, (loss, loss))
 
 
-def solved(setting: Setting, *, name: str = OURS, rounding: float = ROUNDING, method: str | None = None) -> Change:
-    """Levenberg-Marquardt on Lambda with the locality term, as in the studio.  Settings: see `Rewriter.solve`."""
+def solved(setting: Setting, *, name: str = OURS, **settings: Any) -> Change:
+    """Levenberg-Marquardt on Lambda with the locality term, as in the studio.  settings: of `Rewriter.solve`."""
     with Stopwatch() as watch:
-        edit = setting.rewriter.solve(setting.request, rounding=rounding, method=method)
+        edit = setting.rewriter.solve(setting.request, **settings)
     return setting.change(name, [edit], watch.seconds, (edit.report.loss_before, edit.report.loss_after))
 
 
@@ -34,14 +36,15 @@ def maker(setting: Setting, name: str, **changes: object) -> Callable[[], Change
     return lambda: solved(replace(setting, request=setting.request.with_(**changes)), name=name)
 
 
-def solved_along(setting: Setting, directions: Tensor, *, name: str) -> Change:
-    """The same solve along other directions, (S, I)."""
+def solved_along(setting: Setting, directions: Tensor, *, name: str, lengthened: bool = True) -> Change:
+    """The same solve along other directions, (S, I).  lengthened: as far as the goal asks; else it is the minimum."""
     rewriter, locality = setting.rewriter, setting.request.locality
     with Stopwatch() as watch:
         elsewhere = [term.scaled(locality) for term in rewriter.locality_terms(setting.request)]
-        solution = solve(rewriter.layer, [*setting.terms, *elsewhere], directions)
-    change = WeightChange(rewriter.number, expand(solution.factor, directions))
-    return setting.change(name, [change], watch.seconds, solution.losses["goal"])
+        solution = solve(rewriter.layer, [*setting.terms, *elsewhere], directions, ridge=RIDGE * locality)
+    factor = solution.factor if lengthened else solution.factor / solution.scale
+    change = WeightChange(rewriter.number, expand(factor, directions))
+    return setting.change(name, [change], watch.seconds)
 
 
 def traced(setting: Setting, weight: float, *, name: str) -> Change:
