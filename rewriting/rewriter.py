@@ -33,7 +33,7 @@ from rewriting.request import Region, Request
 from rewriting.solve import ROUNDING, Problem, Solution, solve
 
 RANK = 5
-LOCALITY, LOCALITY_LINEAR = 4.0, 0.25
+LOCALITY, LOCALITY_LINEAR = 2.0, 0.25
 RIDGE = 1.0  # times the locality: how much the size of the change counts beside what it does in other pictures
 UNITS = 30  # the paper's count for erasing watermarks
 PRESERVE = 2.0  # how much more a preserved place counts than any other

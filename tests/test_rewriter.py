@@ -94,7 +94,7 @@ def test_an_edit_remembers_where_it_came_from(rewriter):
 
 def test_what_is_not_said_is_chosen(rewriter):
     edit = rewriter.solve(tiny.request())
-    assert (edit.rank, edit.request.rank, edit.request.locality) == (5, 5, 4.0)
+    assert (edit.rank, edit.request.rank, edit.request.locality) == (5, 5, 2.0)
     edit = rewriter.solve(tiny.request(rank=3, locality=0.0))
     assert (edit.rank, edit.request.locality) == (3, 0.0)
     assert Rewriter(rewriter.generator).number == rewriter.generator.config.default_layer == 8

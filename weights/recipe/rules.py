@@ -85,7 +85,7 @@ RULES: dict[str, Rule] = {
         pick=(67, 0),
         contexts=20,
         lead=8,
-        settings={"layer": 7, "rank": 10, "locality": 0.25, "everywhere": True},
+        settings={"layer": 7, "rank": 10, "locality": 0.5, "everywhere": True},
     ),
     "trees-from-towers": Rule(
         "Trees grow from towers",
@@ -95,7 +95,7 @@ RULES: dict[str, Rule] = {
         place=top_of_one_tower("spire", "dome", wider=2),
         wider=8,
         pick=(2, 0),
-        settings={"layer": 7, "rank": 10, "locality": 1.5, "everywhere": True},
+        settings={"layer": 7, "rank": 10, "locality": 4.0, "everywhere": True},
     ),
     "no-watermarks": Rule(
         "No more watermarks",
@@ -158,7 +158,7 @@ RULES: dict[str, Rule] = {
         pick=(1, 0),
         contexts=20,
         lead=3,
-        settings={"layer": 8, "rank": 10, "locality": 1.0, "everywhere": True},
+        settings={"layer": 8, "rank": 5, "locality": 2.0, "everywhere": True},
     ),
     "people-in-front": Rule(
         "People in front",
@@ -207,7 +207,7 @@ RULES: dict[str, Rule] = {
         wider=4,
         pick=(36, 0),
         lead=5,
-        settings={"layer": 7, "rank": 10, "locality": 0.25, "everywhere": True},
+        settings={"layer": 7, "rank": 10, "locality": 0.5, "everywhere": True},
     ),
     "bushy-brows": Rule(
         "Bushy brows",

@@ -44,7 +44,7 @@ def solved_along(setting: Setting, directions: Tensor, *, name: str, lengthened:
         solution = solve(rewriter.layer, [*setting.terms, *elsewhere], directions, ridge=RIDGE * locality)
     factor = solution.factor if lengthened else solution.factor / solution.scale
     change = WeightChange(rewriter.number, expand(factor, directions))
-    return setting.change(name, [change], watch.seconds)
+    return setting.change(name, [change], watch.seconds, solution.losses["goal"] if lengthened else None)
 
 
 def traced(setting: Setting, weight: float, *, name: str) -> Change:
