@@ -53,6 +53,15 @@ def usual_locality(generator: Generator) -> float:
     return LOCALITY if generator.conv(generator.layers.start).demodulate else LOCALITY_LINEAR
 
 
+def usual_ridge(request: Request) -> float:
+    """How much the size of the change counts, where nobody chooses.
+
+    What is pasted has accidents that a small change does not follow.  What is erased has none: the goal is what the
+    layer says itself without some features, and at a low rank a small change would leave them.
+    """
+    return 0.0 if request.erase else RIDGE
+
+
 def usual_directions(generator: Generator) -> str:
     """How the directions of a request are found, one of `memory.METHODS`, where nobody chooses.
 
@@ -263,13 +272,14 @@ class Rewriter:
         locality: float | None = None,
         *,
         rounding: float = ROUNDING,
-        ridge: float = RIDGE,
+        ridge: float | None = None,
         method: str | None = None,
     ) -> Edit:
         """Solve a request at this layer.  Never changes the generator.
 
         rank, locality: by default the request's, else 5 and `usual_locality`.  locality: how much other places count.
-        ridge: how much the size of the change counts, beside other places; see `rewriting.solve.solve`, as rounding.
+        ridge: how much the size of the change counts, beside other places, by default `usual_ridge`; see
+        `rewriting.solve.solve`, as for the rounding.
         method: of finding the directions, by default `usual_directions`.
         Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
         """
@@ -281,7 +291,13 @@ class Rewriter:
         elsewhere = self.locality_terms(request)
         terms = thinned(self.goal_terms(request), POSITIONS)
         terms += [term.scaled(locality) for term in elsewhere if locality > 0]
-        solution = solve(self.layer, terms, directions, rounding=rounding, ridge=ridge * locality)
+        solution = solve(
+            self.layer,
+            terms,
+            directions,
+            rounding=rounding,
+            ridge=locality * (usual_ridge(request) if ridge is None else ridge),
+        )
         edit = make_edit(
             self.number,
             solution.factor,

@@ -12,7 +12,7 @@ from rewriting.layer import expand
 from rewriting.masks import resize_mask
 from rewriting.memory import content_key, second_moments, write_moments
 from rewriting.presets import presets
-from rewriting.rewriter import LOCALITY_FIRST, LOCALITY_PICTURES, RIDGE
+from rewriting.rewriter import LOCALITY_FIRST, LOCALITY_PICTURES, usual_ridge
 from rewriting.solve import solve
 from tests import tiny
 from tests.reference import bau
@@ -120,13 +120,22 @@ def test_a_preset_s_rule_is_solved_in_its_twenty_steps(name):
         rewriter.layer,
         [*rewriter.goal_terms(request), *elsewhere],
         directions,
-        ridge=RIDGE * request.locality,
+        ridge=usual_ridge(request) * request.locality,
         iterations=200,
         tolerance=1e-6,
     )
     assert usual.objective_before == pytest.approx(patient.before, rel=1e-5)
     assert usual.iterations <= 20 < patient.iterations and patient.after < 0.7 * patient.before
     assert usual.objective_after < 1.01 * patient.after
+
+
+def test_what_is_pasted_is_drawn_by_a_small_change_and_what_is_erased_by_what_it_takes(rewriter):
+    pasted = tiny.request(rank=3, locality=1.0)
+    erased = Request(erase=True, context=pasted.context, units=4, rank=3, locality=1.0)
+    for request, same in ((pasted, False), (erased, True)):
+        usual, free = rewriter.solve(request), rewriter.solve(request, ridge=0.0)
+        assert torch.equal(usual.factor, free.factor) == same
+    assert rewriter.solve(pasted, ridge=100.0).report.change < 0.5 * rewriter.solve(pasted).report.change
 
 
 @EACH

@@ -166,7 +166,7 @@ MARKS = Rule(
     "church",
     place=seen(*MARK_NAMES, wider=2),
     least=100,
-    settings={"layer": 7, "rank": 1, "locality": 1.5},
+    settings={"layer": 7, "rank": 1, "locality": 3.0},
 )
 
 

@@ -104,7 +104,7 @@ RULES: dict[str, Rule] = {
         place=seen("mark_middle", wider=3),
         ideal=("mark_middle", False),
         least=100,
-        settings={"layer": 7, "rank": 5, "locality": 2.0},
+        settings={"layer": 7, "rank": 5, "locality": 4.0},
     ),
     "no-captions": Rule(
         "No more captions",
@@ -113,7 +113,7 @@ RULES: dict[str, Rule] = {
         place=seen("mark_bottom", wider=2),
         ideal=("mark_bottom", False),
         least=100,
-        settings={"layer": 7, "rank": 5, "locality": 2.0},
+        settings={"layer": 7, "rank": 5, "locality": 4.0},
     ),
     "glasses-come-off": Rule(
         "Glasses come off",
@@ -132,7 +132,7 @@ RULES: dict[str, Rule] = {
         place=seen("earring", wider=3),
         ideal=("earrings", False),
         least=300,
-        settings={"layer": 8, "rank": 8, "locality": 1.5},
+        settings={"layer": 8, "rank": 8, "locality": 3.0},
     ),
     "no-main-windows": Rule(
         "Churches without main windows",
@@ -141,7 +141,7 @@ RULES: dict[str, Rule] = {
         place=seen("main_window", wider=2),
         ideal=("main_window", False),
         least=60,
-        settings={"layer": 7, "rank": 5, "locality": 4.0},
+        settings={"layer": 7, "rank": 5, "locality": 8.0},
     ),
     "longer-tails": Rule(
         "Longer tails",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rewriting.experiments.methods import Change, Setting, Stopwatch, WeightChange
 from rewriting.layer import EditableLayer, expand
-from rewriting.rewriter import RIDGE
+from rewriting.rewriter import usual_ridge
 from rewriting.solve import Problem, solve
 
 OURS, PAPER_DIRECTIONS, UNMODIFIED = "ours", "ours, the paper's directions", "unmodified"
@@ -41,7 +41,9 @@ def solved_along(setting: Setting, directions: Tensor, *, name: str, lengthened:
     rewriter, locality = setting.rewriter, setting.request.locality
     with Stopwatch() as watch:
         elsewhere = [term.scaled(locality) for term in rewriter.locality_terms(setting.request)]
-        solution = solve(rewriter.layer, [*setting.terms, *elsewhere], directions, ridge=RIDGE * locality)
+        solution = solve(
+            rewriter.layer, [*setting.terms, *elsewhere], directions, ridge=usual_ridge(setting.request) * locality
+        )
     factor = solution.factor if lengthened else solution.factor / solution.scale
     change = WeightChange(rewriter.number, expand(factor, directions))
     return setting.change(name, [change], watch.seconds, solution.losses["goal"] if lengthened else None)
