@@ -39,7 +39,7 @@ CASES = (
         "Of 16 x 16 positions a brow covers two or three, and so does the piece of moustache pasted on it. Nothing in "
         "their keys says which part of it should be where: what the places have in common is kept, the rest averages "
         "out, and most brows only grow paler. Keys of twice the resolution can say it.",
-        {"layer": 7, "rank": 5, "locality": 8.0},
+        {"layer": 7, "rank": 5, "locality": 4.0},
     ),
     Case(
         "Too coarse a layer",
