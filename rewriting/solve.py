@@ -93,7 +93,8 @@ def solve(
         used = max(used, spent)
     nothing = torch.zeros_like(factor)
     before, after = (problem.objective(at) for at in (nothing, factor))
-    scale = goal_scale(layer, terms, directions, factor, rounding)
+    asked = torch.tensor([term.kind != "locality" for term in terms], device=factor.device)
+    scale = goal_scale(problem.of_pictures(asked), factor) if asked.any() else 1.0
     factor *= scale
     losses = {}
     for kind in dict.fromkeys(term.kind for term in terms):
@@ -104,18 +105,12 @@ def solve(
     return Solution(factor.view(shape), scale, before, after, losses, used, elapsed)
 
 
-def goal_scale(
-    layer: EditableLayer, terms: Sequence[Term], directions: Tensor, factor: Tensor, rounding: float
-) -> float:
+def goal_scale(problem: Problem, factor: Tensor) -> float:
     """By how much to lengthen Lambda, (O, n), 1 to 2: as far as this brings it nearer to the goal.
 
     What keeps a change away from other places, and small, shapes it as it should but leaves it shorter than the goal
-    asks for, and on pictures that were not painted it falls shorter still.  Places that are to be preserved count.
+    asks for, and on pictures that were not painted it falls shorter still.  problem: without the places of others.
     """
-    asked = [term for term in terms if term.kind != "locality"]
-    if not asked:
-        return 1.0
-    problem = Problem.of(layer, asked, directions, rounding)
     costs = [float(problem.cost(problem.forward(scale * factor).residual).sum()) for scale in SCALES]
     return SCALES[costs.index(min(costs))]
 
@@ -205,6 +200,25 @@ class Problem:
             ridge=self.ridge[channels],
             norm=self.norm[:, channels] if demodulated else None,
             linear=self.linear[:, channels] if demodulated else None,
+        )
+
+    def of_pictures(self, chosen: Tensor) -> Problem:
+        """The same problem for some of the pictures, bool (M,)."""
+        at, renumbered = chosen[self.picture], chosen.cumsum(0) - 1
+        demodulated = self.norm is not None
+        target = self.target[:, at]
+        return replace(
+            self,
+            patches=self.patches[at],
+            fixed=self.fixed[:, at],
+            offset=self.offset[:, at],
+            target=target,
+            weight=self.weight[at],
+            picture=renumbered[self.picture[at]],
+            norm=self.norm[chosen] if demodulated else None,
+            linear=self.linear[chosen] if demodulated else None,
+            gram=self.gram[chosen] if demodulated else None,
+            rounding=self.rounding * float(target.abs().mean() / self.target.abs().mean()),
         )
 
     def forward(self, factor: Tensor) -> State:

@@ -2,19 +2,27 @@
 
 import functools
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from rewriting import cli
-from rewriting.experiments import EXPERIMENTS, ablations, run_experiment, tables, tasks, watermarks
+from rewriting.experiments import EXPERIMENTS, ablations, columns, curves, run_experiment, tables, tasks, watermarks
 from rewriting.experiments.evaluation import IDEAL, evaluate
+from rewriting.experiments.measures import frechet
 from rewriting.experiments.methods import Setting, ours
 from rewriting.experiments.report import Report
 from weights.recipe import material
 from weights.recipe.truth import Truth
 
+WEIGHTS = {  # methods that change the weights of one layer, other than ours
+    "ours, the paper's directions", "projected gradient", "projected gradient, one paste",
+    "projected gradient, our directions", "direct optimisation of Λ", "single-image direction",
+    "single layer, no direction",
+}  # fmt: skip
 FEW = 100  # pictures that are looked at for a place to paint in
 
 
@@ -90,8 +98,9 @@ def test_a_dome_reads_as_intended_in_the_ideal_and_not_before(make, least):
 
 
 def test_a_table_is_written_with_a_row_for_every_method(smiles, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "SWEEP", (0.5,))
-    monkeypatch.setattr(tables, "RANK_SWEEP", (0.2,))
+    monkeypatch.setattr(curves, "SWEEP", (0.5,))
+    monkeypatch.setattr(curves, "RANK_SWEEP", (0.2,))
+    monkeypatch.setattr(curves, "STRONG_SWEEP", (0.5,))
     report = Report("table1", "Table 1", tmp_path)
     tables.compare(report, smiles, tables.PAPER_1, 3, lambda _: None, steps=2, tuning_steps=1)
     folder = report.write()
@@ -100,7 +109,12 @@ def test_a_table_is_written_with_a_row_for_every_method(smiles, tmp_path, monkey
     names = [row[0] for row in main["rows"]]
     assert names[:2] == ["unmodified", "ours"] and names[-1] == IDEAL and len(names) == 13
     assert set(tables.PAPER_1.rows) <= set(names)
-    assert set(data["numbers"]["smiles"]) == {*names, "locality 0.5", "rank 10, locality 0.2"}
+    swept = {"rank 5, locality 0.5", "rank 10, locality 0.2"}
+    stronger = {f"{name}, 1.5 times as strong" for name in ("rank 5, locality 0.5", "rank 10, locality 0.5")}
+    stronger |= {f"{name}, 1.5 times as strong" for name in names if name in WEIGHTS}
+    assert set(data["numbers"]["smiles"]) == {*names, *swept, *stronger}
+    asked = [part for part in data["parts"] if part["kind"] == "table" and part["title"].startswith("Does a curve")]
+    assert [len(part["rows"]) for part in asked] == [10, 7] and [len(part["columns"]) for part in asked] == [5, 3]
     assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", "smiles.webp", "smiles-curve.png"}
 
 
@@ -151,9 +165,10 @@ def test_the_ablations_are_written_group_by_group(tmp_path, monkeypatch):
 def test_curves_are_measured_on_fewer_of_many_pictures_and_so_is_what_stands_beside_them(
     smiles, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(tables, "SWEEP", (0.5,))
-    monkeypatch.setattr(tables, "RANK_SWEEP", ())
-    monkeypatch.setattr(tables, "CURVE_MOST", 2)
+    monkeypatch.setattr(curves, "SWEEP", (0.5,))
+    monkeypatch.setattr(curves, "RANK_SWEEP", ())
+    monkeypatch.setattr(curves, "STRONG_SWEEP", ())
+    monkeypatch.setattr(curves, "MOST", 2)
     monkeypatch.setattr(tables, "methods", lambda setting, **_: [ours.unmodified(setting), ours.solved(setting)])
     report = Report("table1", "Table 1", tmp_path)
     tables.compare(report, smiles, tables.PAPER_1, 3, lambda _: None)
@@ -162,8 +177,70 @@ def test_curves_are_measured_on_fewer_of_many_pictures_and_so_is_what_stands_bes
     on_two, on_three = (evaluate(smiles, [ours.solved(setting)], n, lambda _: None).scores[0] for n in (2, 3))
     assert numbers["smiles"]["ours"]["l1"] == on_three.l1 != on_two.l1
     first = numbers["smiles: first 2 pictures"]
-    assert first["ours"]["l1"] == on_two.l1 and first["locality 0.5"]["l1"] > on_two.l1
-    assert "locality 0.5" not in numbers["smiles"] and "first 2 of these pictures" in report.markdown()
+    assert first["ours"]["l1"] == on_two.l1 and first["rank 5, locality 0.5"]["l1"] > on_two.l1
+    assert "rank 5, locality 0.5" not in numbers["smiles"] and "first 2 of these pictures" in report.markdown()
+
+
+def test_a_method_made_stronger_is_the_same_change_of_weights_times_the_strength(smiles):
+    setting = Setting(smiles.rewriter, smiles.request)
+    change, edit = ours.solved(setting), smiles.rewriter.solve(smiles.request)
+    seeds, before = [1000, 1001], smiles.rewriter.images([1000, 1001], size=128)
+    drawn = curves.stronger(setting, change).draw(seeds, before)
+    assert np.array_equal(drawn, smiles.rewriter.images(seeds, [edit.with_(strength=curves.STRENGTH)], 128))
+    assert not np.array_equal(drawn, change.draw(seeds, before))
+
+
+class Lpips(torch.nn.Module):
+    """Called as the package's network is; the distance is the mean difference."""
+
+    def __init__(self, net, verbose):
+        super().__init__()
+
+    def forward(self, one, other):
+        assert one.amin() < 0 and one.abs().amax() <= 1
+        return (one - other).abs().mean((1, 2, 3), keepdim=True)
+
+
+class Inception(torch.nn.Module):
+    """Called as the package's network is; the features are the mean colours."""
+
+    BLOCK_INDEX_BY_DIM = {2048: 3}
+
+    def __init__(self, blocks):
+        super().__init__()
+        assert blocks == [3]
+
+    def forward(self, x):
+        assert 0 <= x.amin() and x.amax() <= 1
+        return [x.mean((2, 3), keepdim=True)]
+
+
+def test_lpips_and_fid_are_measured_where_they_are_installed(smiles, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lpips", SimpleNamespace(LPIPS=Lpips))
+    monkeypatch.setitem(sys.modules, "pytorch_fid", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "pytorch_fid.inception", SimpleNamespace(InceptionV3=Inception))
+    setting = Setting(smiles.rewriter, smiles.request)
+    change = ours.solved(setting)
+    before, after, ideal = evaluate(smiles, [ours.unmodified(setting), change], 4, lambda _: None).scores
+    sample = smiles.sample(range(1000, 1004))
+    drawn = change.draw(sample.seeds, sample.before)
+    outside = np.where(sample.area[..., None], 0, np.abs(drawn / 127.5 - sample.before / 127.5))
+    assert before.photographic["LPIPS"] == 0
+    assert after.photographic["LPIPS"] == pytest.approx(outside.mean(), rel=1e-5)  # float32
+    scenes = np.concatenate(list(smiles.scenes(4)))
+    expected = frechet(*((pictures / 255).mean((1, 2)) for pictures in (drawn, scenes)))
+    assert after.photographic["FID"] == pytest.approx(expected, rel=1e-3)  # float32, squared and subtracted
+    report = Report("table", "Table", tmp_path)
+    columns.table(report, "Measured", [before, after, ideal])
+    assert report.markdown().splitlines()[4].endswith("| LPIPS | FID |")
+    assert {"LPIPS", "FID"} <= set(after.numbers())
+
+
+def test_without_lpips_and_fid_nothing_is_said_of_them(measured, tmp_path):
+    report = Report("table", "Table", tmp_path)
+    columns.table(report, "Measured", measured.scores)
+    assert "LPIPS" not in report.markdown() and "FID" not in report.markdown()
+    assert not {"LPIPS", "FID", "photographic"} & set(measured.scores[1].numbers())
 
 
 def test_too_many_contexts_are_refused(smiles):

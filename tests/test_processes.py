@@ -24,13 +24,13 @@ TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 SMALL_TABLE = """
 import sys
 from rewriting import cli
-from rewriting.experiments import tables, tasks
+from rewriting.experiments import curves, tables, tasks
 from weights.recipe import material
 
 def table1(report, *, n, progress):
     tables.compare(report, tasks.smiles(rank=1), tables.PAPER_1, n, progress, steps=2, tuning_steps=1)
 
-tables.table1, tables.SWEEP, tables.RANK_SWEEP = table1, (), ()
+tables.table1, curves.SWEEP, curves.RANK_SWEEP, curves.STRONG_SWEEP = table1, (), (), ()
 material.CANDIDATES, tasks.CHUNK = 100, 2
 sys.exit(cli.main(sys.argv[1:]))
 """
@@ -141,7 +141,7 @@ def test_two_processes_fill_a_table_with_the_numbers_of_one(folder):
     code, _, complaint = run(folder, *words, "one")
     assert code == 0, complaint
     one, two = (folder / where / "table1" for where in ("one", "two"))
-    assert _numbers(one) == _numbers(two) and len(_numbers(one)) == 13
+    assert _numbers(one) == _numbers(two) and len(_numbers(one)) == 13 + 7  # seven once more, stronger
     for picture in ("smiles.webp", "smiles-curve.png"):
         assert (one / picture).read_bytes() == (two / picture).read_bytes()
 

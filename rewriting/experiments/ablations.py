@@ -49,7 +49,7 @@ def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
     for title, changes, note in groups:
         mine = [next(scores) for _ in changes]
         report.table(title, COLUMNS, [_row(one) for one in mine], note)
-        report.number(title, {one.name: vars(one) for one in mine})
+        report.number(title, {one.name: one.numbers() for one in mine})
 
 
 def variants(setting: Setting) -> Iterator[tuple[str, Makers, str]]:

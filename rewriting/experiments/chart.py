@@ -16,7 +16,7 @@ LINE = 24  # pixels from one line of the legend to the next
 SMALL, LARGE = 5, 10  # radius of a curve's dot, and of a method's, which holds a letter
 SCALE = 2  # drawn larger and reduced, for smooth lines
 INK, GRID, OTHER = (34, 34, 40), (226, 226, 232), (206, 92, 52)
-CURVES = (62, 84, 200), (40, 140, 110)
+CURVES = (62, 84, 200), (40, 140, 110), (150, 120, 225), (110, 190, 90)
 MARKS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the horizontal axis
 Box = tuple[float, float, float, float]
 Color = tuple[int, int, int]
@@ -50,7 +50,7 @@ def chart(
 ) -> np.ndarray:
     """uint8 (600, 960, 3).  Upwards is y, from 0 to 1; to the right x from 0, on a square-root scale.
 
-    curves: one or two by their names in the legend, joined in order of x.
+    curves: up to four by their names in the legend, joined in order of x.
     """
     ordered = [sorted(curve, key=lambda p: p.x) for curve in curves.values()]
     drawing = Drawing(max([p.x for curve in (points, *ordered) for p in curve] + [1e-9]) * 1.1)

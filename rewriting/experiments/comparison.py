@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from rewriting.experiments.measures import WINDOW, Windows, difference, masked_mean, ssim
+from rewriting.experiments.photographic import Networks
 from rewriting.segmenter import Segmenter
 
 DIFFERS = 0.02  # mean over colours, of the full range: below it the ideal asks for no change
@@ -16,11 +17,20 @@ class Comparison:
     """Pictures as they were; what every change is compared with is computed once.
 
     before, ideal: uint8 (N, H, W, 3), N > 0.  area: bool (N, H, W), outside of which nothing should change.
+    networks: for LPIPS.
     """
 
     @torch.inference_mode()
-    def __init__(self, segmenter: Segmenter, before: np.ndarray, ideal: np.ndarray, area: np.ndarray):
-        self._segmenter, self._before, self._ideal, self._area = segmenter, before, ideal, area
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        before: np.ndarray,
+        ideal: np.ndarray,
+        area: np.ndarray,
+        networks: Networks = Networks(),  # noqa: B008 - it is frozen
+    ):
+        self._segmenter, self._networks = segmenter, networks
+        self._before, self._ideal, self._area = before, ideal, area
         self._differs = area & (difference(ideal, before) > DIFFERS)
         self._windows = Windows.of(before)
         edge = WINDOW // 2
@@ -33,7 +43,7 @@ class Comparison:
         l1: mean change outside the area, as a share of the full range.  ssim: structural similarity outside the area;
         1 is unchanged.  features: see `features`.  ideal_inside, ideal_outside: mean distance to the ideal, as l1.
         nearer: 1 if it came nearer to the ideal than it is to what it was, else 0; only where these two differ is
-        looked at.
+        looked at.  LPIPS: outside the area, if it is installed.
         """
         moved, apart = difference(after, self._before), difference(after, self._ideal)
         to_ideal, to_before = masked_mean(apart, self._differs), masked_mean(moved, self._differs)
@@ -46,6 +56,7 @@ class Comparison:
             "features": self.features(outside),
             "ideal_inside": masked_mean(apart, self._area),
             "ideal_outside": masked_mean(apart, ~self._area),
+            **self._networks.distances(self._before, outside),
         }
 
     @torch.inference_mode()

@@ -17,6 +17,7 @@ from rewriting.experiments import tasks
 from rewriting.experiments.comparison import Comparison
 from rewriting.experiments.measures import frechet
 from rewriting.experiments.methods import Change
+from rewriting.experiments.photographic import FID, LPIPS, Networks
 from rewriting.experiments.tasks import Sample, Task
 
 IDEAL = "the ideal picture"
@@ -34,7 +35,8 @@ class Scores:
     intended: share that is as intended, over pictures to which the rule applies; everywhere: over all pictures.
     nearer: share that came nearer to the ideal than to what they were.  l1, ssim, features: change outside the target.
     ideal_inside, ideal_outside: mean distance to the ideal picture, of the full range.  frechet: of the features, to
-    scenes.  seconds, loss: see `Change`.
+    scenes.  seconds, loss: see `Change`.  photographic: LPIPS outside the target and FID to scenes, if they are
+    installed.
     """
 
     name: str
@@ -49,12 +51,18 @@ class Scores:
     frechet: float
     seconds: float
     loss: tuple[float, float] | None
+    photographic: dict[str, float] = field(default_factory=dict)
+
+    def numbers(self) -> dict[str, object]:
+        """All of it, for programs."""
+        own = {name: value for name, value in vars(self).items() if name != "photographic"}
+        return own | self.photographic
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """changes: those measured, then the ideal.  values: of each of them.  applied: to how many pictures the rule
-    applies.  reference: features of scenes, (M, d), for the Frechet distance, if that is measured.
+    applies.  reference: features of scenes, each (M, d), for the Frechet distances, if these are measured.
 
     sheet: uint8 (rows, SHOWN, H, W, 3): some of these pictures, a row for each change, the last the ideal.
     """
@@ -63,7 +71,7 @@ class Evaluation:
     values: list[Values]
     applied: int
     sheet: np.ndarray
-    reference: np.ndarray | None
+    reference: Values
 
     @cached_property
     def scores(self) -> list[Scores]:
@@ -73,7 +81,7 @@ class Evaluation:
     def of_first(self, most: int) -> list[Scores]:
         """The same on the first pictures alone, without the Frechet distance, which depends on their number."""
         first = [{name: found[:most] for name, found in values.items()} for values in self.values]
-        return [_scores(*pair, None) for pair in zip(self.changes, first, strict=True)]
+        return [_scores(*pair, {}) for pair in zip(self.changes, first, strict=True)]
 
 
 @dataclass
@@ -117,18 +125,20 @@ def evaluate(
     kept = [_Kept() for _ in changes]
     applied = done = 0
     whole = [change.most is None or change.most >= n for change in changes]
+    networks = Networks.installed()
     for sample in task.samples(n):
-        comparison = Comparison(task.segmenter, sample.before, sample.ideal, sample.area)
+        comparison = Comparison(task.segmenter, sample.before, sample.ideal, sample.area, networks)
         for change, on_all, own in zip(changes, whole, kept, strict=True):
             if on_all or sample.seeds[0] < tasks.FIRST + change.most:
                 after = sample.ideal if change.name == IDEAL else change.draw(sample.seeds, sample.before)
                 labels, features = task.segmenter.look(after)
                 values = read(task, sample, labels) | comparison.measure(after)
-                own.add(sample, after, values | ({REALISM: features} if realism and on_all else {}))
+                more = {REALISM: features, **networks.features(after)} if realism and on_all else {}
+                own.add(sample, after, values | more)
         applied, done = applied + int(sample.applies.sum()), done + len(sample.seeds)
         heap.trim()
         progress(f"{task.title}: {min(n, done * processes.count())} of {n} pictures")
-    reference = _features(task, n) if realism else None
+    reference = _features(task, n, networks) if realism else {}
     values = [own.all_values(change.most) for change, own in zip(changes, kept, strict=True)]
     shown = [own.all_shown() for own in kept]
     across = min(map(len, shown))
@@ -137,19 +147,27 @@ def evaluate(
     )
 
 
-def _features(task: Task, n: int) -> np.ndarray:
-    """Of n scenes, (n, d)."""
-    return np.concatenate(processes.gathered([task.segmenter.features(part) for part in task.scenes(n)]))
+def _features(task: Task, n: int, networks: Networks) -> Values:
+    """Of n scenes, each (n, d)."""
+    parts = [{REALISM: task.segmenter.features(part), **networks.features(part)} for part in task.scenes(n)]
+    parts = processes.gathered(parts)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _scores(change: Change, values: Values, reference: np.ndarray | None) -> Scores:
-    drawn = values.get(REALISM)
-    enough = reference is not None and drawn is not None and len(reference) > 1 and len(drawn) > 1
-    distance = frechet(drawn, reference) if enough else float("nan")
-    return Scores(change.name, **overall(values), frechet=distance, seconds=change.seconds, loss=change.loss)
+def _scores(change: Change, values: Values, reference: Values) -> Scores:
+    apart = {
+        name: frechet(values[name], of) for name, of in reference.items() if len(values.get(name, ())) > 1 < len(of)
+    }
+    means = overall(values)
+    photographic = {name: means.pop(name) for name in [LPIPS] if name in means}
+    photographic |= {name: apart[name] for name in [FID] if name in apart}
+    return Scores(
+        change.name, **means, frechet=apart.get(REALISM, float("nan")), seconds=change.seconds, loss=change.loss,
+        photographic=photographic,
+    )  # fmt: skip
 
 
 def overall(values: Values) -> dict[str, float]:
     """The mean of every measure over the pictures for which it is known; nan if for none."""
-    known = {name: found[~np.isnan(found)] for name, found in values.items() if name != REALISM}
+    known = {name: found[~np.isnan(found)] for name, found in values.items() if name not in (REALISM, FID)}
     return {name: float(found.mean()) if len(found) else float("nan") for name, found in known.items()}

@@ -24,16 +24,18 @@ def unmodified(setting: Setting) -> Change:
     return setting.change(UNMODIFIED, [], 0.0, (loss, loss))
 
 
-def solved(setting: Setting, *, name: str = OURS, **settings: Any) -> Change:
+def solved(setting: Setting, *, name: str = OURS, strength: float = 1.0, **settings: Any) -> Change:
     """Levenberg-Marquardt on Lambda with the locality term, as in the studio.  settings: of `Rewriter.solve`."""
     with Stopwatch() as watch:
         edit = setting.rewriter.solve(setting.request, **settings)
+    if strength != 1:
+        return setting.change(name, [edit.with_(strength=strength)], watch.seconds)
     return setting.change(name, [edit], watch.seconds, (edit.report.loss_before, edit.report.loss_after))
 
 
-def maker(setting: Setting, name: str, **changes: object) -> Callable[[], Change]:
+def maker(setting: Setting, name: str, *, strength: float = 1.0, **changes: object) -> Callable[[], Change]:
     """For `Setting.made_together`: the solve of a request with some settings changed."""
-    return lambda: solved(replace(setting, request=setting.request.with_(**changes)), name=name)
+    return lambda: solved(replace(setting, request=setting.request.with_(**changes)), name=name, strength=strength)
 
 
 def solved_along(setting: Setting, directions: Tensor, *, name: str, lengthened: bool = True) -> Change:
