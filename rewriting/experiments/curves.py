@@ -17,7 +17,7 @@ SWEEP = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0)  # localities of the first cu
 RANKS = (1, 10)  # of which the one that the paper does not take for a task gets a curve too
 RANK_SWEEP = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)  # of that
 STRENGTH, STRONG_SWEEP = 1.5, (0.0, 0.1, 0.5, 2.0, 5.0)  # of two more, one for each of these ranks
-MOST = 2000  # pictures, the first, that curves and what is drawn beside them are measured on
+MOST = 1000  # pictures, the first, that curves and what is drawn beside them are measured on
 SLACK = 0.01  # of the efficacy: less is not told apart on a few hundred pictures
 MEASURES = {"intended": "by what was intended", "nearer": "by what came nearer to the ideal"}
 
