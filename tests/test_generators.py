@@ -179,6 +179,21 @@ def test_going_in_and_out_at_any_layer_gives_the_same_picture(drawn):
         assert torch.equal(made.leave(number, value, at), whole)
 
 
+def test_what_a_caller_holds_is_not_written_over(drawn):
+    made, _ = drawn
+    latent = made.map(made.latents([3]))
+    for layer in made.layers:
+        at = made.enter(latent, layer)
+        value = made.value(layer, at)
+        held = latent.clone(), at.key.clone(), value.clone()
+        picture = made.leave(layer, value, at)
+        assert all(torch.equal(*pair) for pair in zip((latent, at.key, value), held, strict=True))
+        assert torch.equal(made.leave(layer, value, at), picture)  # and so it draws the same again
+        if layer + 1 in made.layers:
+            made.advance(layer, value, at)
+            assert torch.equal(value, held[2])
+
+
 def test_layers_are_numbered_as_in_the_paper_s_code():
     made = tiny.generator()
     assert list(made.layers) == [2, 3, 4, 5, 6, 7, 8]

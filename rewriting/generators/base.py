@@ -131,8 +131,9 @@ class Generator(nn.Module, ABC):
         return weight.new_zeros(1, weight.shape[-4], 1, 1)
 
     @abstractmethod
-    def advance(self, layer: int, value: Tensor, at: LayerInput) -> LayerInput:
-        """From a layer's value to the next layer's input."""
+    def advance(self, layer: int, value: Tensor, at: LayerInput, *, spent: bool = False) -> LayerInput:
+        """From a layer's value to the next layer's input.  spent: whether the value may be written over, where that
+        saves memory: large maps are dear to have, since the system hands out its memory page by page."""
 
     @abstractmethod
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
@@ -201,7 +202,7 @@ class Generator(nn.Module, ABC):
         """Run up to the input of a layer.  latent: (B, w_dim), from `map`."""
         at = self.begin(latent)
         for earlier in range(self.layers.start, self.check_layer(layer)):
-            at = self.advance(earlier, self.value(earlier, at, _pick(weights, earlier)), at)
+            at = self.advance(earlier, self.value(earlier, at, _pick(weights, earlier)), at, spent=True)
         return at
 
     def leave(
@@ -214,7 +215,7 @@ class Generator(nn.Module, ABC):
         size = self.check_size(size)
         last = self.last_layer_for(max(size, self.value_size(layer)))
         for later in range(layer + 1, last + 1):
-            at = self.advance(later - 1, value, at)
+            at = self.advance(later - 1, value, at, spent=later > layer + 1)  # the first is the caller's
             value = self.value(later, at, _pick(weights, later))
         rgb = self.picture(last, value, at)
         return rgb if rgb.shape[-1] == size else F.avg_pool2d(rgb, rgb.shape[-1] // size)

@@ -22,7 +22,7 @@ LEAST_SIDE = 16  # smaller maps have too few tiles to share a kernel
 LEAST_CHANNELS = 64  # with fewer, the sums around the products cost more than the products saved
 BAND = 128  # tiles worked on together, so that they stay in the caches
 NARROW = 48  # channels up to which `shifted` works on rows of positions
-LARGE = 20 << 20  # bytes from which on a map is dear to have, since the system hands out its memory page by page
+LARGE = 10 << 20  # bytes from which on a map is dear to have, since the system hands out its memory page by page
 
 # The interpolation points are 0, 1, -1, 2, -2 and infinity.
 OF_INPUT = (

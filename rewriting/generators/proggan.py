@@ -128,7 +128,7 @@ class ProgressiveGAN(Generator):
     def value(self, layer: int, at: LayerInput, weight: Tensor | None = None) -> Tensor:
         return self._block(layer).value(at.key, weight)
 
-    def advance(self, layer: int, value: Tensor, at: LayerInput) -> LayerInput:
+    def advance(self, layer: int, value: Tensor, at: LayerInput, *, spent: bool = False) -> LayerInput:
         x = self._block(layer).activated(value)
         return LayerInput(self._block(layer + 1).key(x if layer == 1 else x.to(self.compute_dtype)))
 

@@ -115,10 +115,11 @@ class ModulatedConv(nn.Module):
     def forget(self) -> None:
         self._kept.forget()
 
-    def key(self, x: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """The modulated features (B, I, h, w) and the style (B, I)."""
+    def key(self, x: Tensor, latent: Tensor, *, spent: bool = False) -> tuple[Tensor, Tensor]:
+        """The modulated features (B, I, h, w), over x if that is `spent` and not trained, and the style (B, I)."""
         style = self.modulation(latent)
-        return x * style[:, :, None, None].to(x.dtype), style
+        factor = style[:, :, None, None].to(x.dtype)
+        return (x.mul_(factor) if spent and not torch.is_grad_enabled() else x * factor), style
 
     def parts(self, key: Tensor, style: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The convolution before demodulation (B, O, h', w'), and the demodulation (B, O, 1, 1)."""
@@ -252,9 +253,9 @@ class StyleGAN2(Generator):
         height, width = (ratio * n for n in at.key.shape[2:])
         return noise[..., top : top + height, left : left + width]
 
-    def advance(self, layer: int, value: Tensor, at: LayerInput) -> LayerInput:
+    def advance(self, layer: int, value: Tensor, at: LayerInput, *, spent: bool = False) -> LayerInput:
         rgb = self._add_rgb(layer, value, at.latent, at.rgb)
-        return LayerInput(*self.conv(layer + 1).key(value, at.latent), at.latent, rgb, at.origin)
+        return LayerInput(*self.conv(layer + 1).key(value, at.latent, spent=spent), at.latent, rgb, at.origin)
 
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
         return self._add_rgb(layer, value, at.latent, at.rgb)
