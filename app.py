@@ -60,11 +60,10 @@ def port(text: str) -> int:
 
 def open_workshop(device: str, first: str) -> Workshop:
     """What the page works in, with generators on that device; `first` is loaded.  Raises what loading raises."""
-    from rewriting import load_generator
+    from rewriting import load_generator, zerogpu
     from rewriting.checkpoints import read_checkpoint
     from rewriting.generators import bundled
     from rewriting.generators.precision import fast_dtype
-    from rewriting.studio import zerogpu
     from rewriting.studio.workshop import Workshop
 
     chosen = choose_device("cpu" if zerogpu.present() else device)  # ZeroGPU only pretends to have one here

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rewriting import zerogpu
 from rewriting.hub.deployment import CHECKOUT, space_files
-from rewriting.studio import zerogpu
 from rewriting.studio.session import Numbering
 from tests import tiny
 
@@ -76,7 +76,7 @@ torch.set_num_threads(1)
 from pathlib import Path
 import numpy as np
 from rewriting import load_generator, memory
-from rewriting.studio import zerogpu
+from rewriting import zerogpu
 from rewriting.studio.session import Session
 from rewriting.studio.workshop import Workshop
 from tests import tiny
@@ -188,5 +188,5 @@ def test_an_edit_crosses_the_border_as_arrays():
 
 def test_this_checkout_can_be_deployed_on_zero_gpu():
     files = space_files(CHECKOUT)
-    assert {"app.py", "rewriting/studio/zerogpu.py", "rewriting/studio/hub.css"} <= files.keys()
+    assert {"app.py", "rewriting/zerogpu.py", "rewriting/studio/hub.css"} <= files.keys()
     assert isinstance(files["app.py"], Path)

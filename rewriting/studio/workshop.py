@@ -13,6 +13,7 @@ from threading import Lock, RLock
 
 import numpy as np
 
+from rewriting import zerogpu
 from rewriting.edit import Edit
 from rewriting.generators import Generator, bundled
 from rewriting.hub import load_generator
@@ -20,7 +21,6 @@ from rewriting.pictures import enlarged
 from rewriting.presets import preset
 from rewriting.request import Request
 from rewriting.rewriter import RANK, Matches, Rewriter
-from rewriting.studio import zerogpu
 from rewriting.studio.gallery import Gallery, Picture
 from rewriting.studio.names import repo_of, same, sealed
 from rewriting.studio.pictures import cutout, data_url, outline

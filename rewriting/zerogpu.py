@@ -30,12 +30,12 @@ from rewriting.generators.precision import choose_device, fast_dtype
 from rewriting.hub import load_generator
 from rewriting.request import Request
 from rewriting.rewriter import Matches, Rewriter
-from rewriting.studio.session import Numbering
 
 log = logging.getLogger(__name__)
 
 WORTH = 10_000_000  # weights of a generator from which the GPU is worth the wait: 4 million are bundled
 MEASURING = 30  # seconds for second moments that do not come with a generator
+Numbering = tuple[str, float | None]  # seeding and truncation: which pictures the numbers stand for
 
 
 @dataclass(frozen=True)
@@ -162,13 +162,13 @@ def on_gpu(task: str, files: Files, *arguments: Any) -> Any:
         return Refusal(str(error))
 
 
-def _draw(files: Files, seeds: Sequence[int], changes: Sequence[Change], numbering: tuple) -> np.ndarray:
+def _draw(files: Files, seeds: Sequence[int], changes: Sequence[Change], numbering: Numbering) -> np.ndarray:
     edits = [change.edit() for change in changes]
     seeding, truncation = numbering
     return _opened(files).images(seeds, edits, seeding=seeding, truncation=truncation)
 
 
-def _match(files: Files, seeds: Sequence[int], request: Request, numbering: tuple) -> Matches:
+def _match(files: Files, seeds: Sequence[int], request: Request, numbering: Numbering) -> Matches:
     seeding, truncation = numbering
     return _rewriter(files, request.layer).matches(request, seeds, seeding=seeding, truncation=truncation)
 
