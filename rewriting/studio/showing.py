@@ -327,7 +327,7 @@ class Showing:
 
 def locality_help(usual: float) -> str:
     """The line below the slider."""
-    return f"Usually {usual:g}. Higher spares other things"
+    return f"Usually {usual:g}. Higher spares other things; more strength makes up for it"
 
 
 def _lowered(rule: Rule) -> list[tuple[str, str]]:
