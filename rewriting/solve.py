@@ -218,7 +218,7 @@ class Problem:
             norm=self.norm[chosen] if demodulated else None,
             linear=self.linear[chosen] if demodulated else None,
             gram=self.gram[chosen] if demodulated else None,
-            rounding=self.rounding * float(target.abs().mean() / self.target.abs().mean()),
+            rounding=self.rounding * float(target.abs().mean() / self.target.abs().mean().clamp_min(1e-12)),
         )
 
     def forward(self, factor: Tensor) -> State:

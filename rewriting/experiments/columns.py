@@ -20,16 +20,17 @@ COLUMNS = [
     "method", "as intended, %", "in all pictures, %", "nearer to ideal, %", "L1, %", "SSIM", "features",
     "to ideal, inside, %", "outside, %", "Fréchet", "seconds", "goal's loss left, %",
 ]  # fmt: skip
+USUAL = "LPIPS, outside the target, and FID are the usual ones, of pictures as large as they are measured here."
 
 
 def table(report: Report, title: str, scores: Sequence[Scores], note: str = "") -> None:
     """A row for each; LPIPS and FID have columns where they are measured."""
     more = list(dict.fromkeys(name for one in scores for name in one.photographic))
-    rows = [[*row(one), *[one.photographic.get(name) for name in more]] for one in scores]
-    report.table(title, [*COLUMNS, *more], rows, note)
+    rows = [[*_row(one), *[one.photographic.get(name) for name in more]] for one in scores]
+    report.table(title, [*COLUMNS, *more], rows, " ".join(filter(None, [note, USUAL if more else ""])))
 
 
-def row(s: Scores) -> list[str | float | None]:
+def _row(s: Scores) -> list[str | float | None]:
     left = None if s.loss is None else 100 * s.loss[1] / max(s.loss[0], 1e-12)
     percent = [100 * x for x in (s.intended, s.everywhere, s.nearer)]
     return [

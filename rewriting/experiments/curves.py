@@ -19,7 +19,7 @@ RANK_SWEEP = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)  # of that
 STRENGTH, STRONG_SWEEP = 1.5, (0.0, 0.1, 0.5, 2.0, 5.0)  # of two more, one for each of these ranks
 MOST = 1000  # pictures, the first, that curves and what is drawn beside them are measured on
 SLACK = 0.01  # of the efficacy: less is not told apart on a few hundred pictures
-MEASURES = {"intended": "by what was intended", "nearer": "by what came nearer to the ideal"}
+EFFICACIES = {"intended": "by what was intended", "nearer": "by what came nearer to the ideal"}
 
 
 @dataclass(frozen=True)
@@ -126,11 +126,11 @@ def compare(
     strengths = list(dict.fromkeys(curve.strength for curve in drawn))
     passed = {
         name: {
-            f"{MEASURES[by]}{strongly(own if len(strengths) > 1 else 1)}": [
+            f"{EFFICACIES[by]}{strongly(own if len(strengths) > 1 else 1)}": [
                 curve.rank for curve in drawn if curve.strength == own and curve.passes(scores, scores[name], by)
             ]
             for own in strengths
-            for by in MEASURES
+            for by in EFFICACIES
         }
         for name in others
     }
