@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # noqa: F401 - of a ZeroGPU Space, where it wants to come before PyTorch
 
+from rewriting import heap
 from rewriting.cli import fail
 from rewriting.cli.options import add_device, choose_device
 
@@ -143,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     if options.mcp and importlib.util.find_spec("mcp") is None:
         return fail(ValueError('--mcp needs a package that is not installed; run pip install "gradio[mcp]" first.'))
+    heap.hold()
     try:
         workshop = open_workshop(options.device, options.generator)
     except (ValueError, OSError) as error:

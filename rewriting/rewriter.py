@@ -354,7 +354,7 @@ class Rewriter:
 
         Edits of earlier layers change those features: then the pictures are drawn whole.
         """
-        weights = self.generator.overrides(edits)
+        weights = self.generator.replacements(edits)
         if any(layer < self.number for layer in weights):
             return self.generator.images(seeds, edits, size, truncation=truncation, seeding=seeding)
         drawn, step = [], self.generator.batch_size

@@ -1,5 +1,8 @@
-"""A convolution is the same however it is computed: by tiles, in bands, one picture at a time or many."""
+"""A convolution is the same however it is computed: in bands, one picture at a time or many, prepared or not."""
 
+import copy
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,14 +10,14 @@ import torch.nn.functional as F
 from rewriting.generators import GeneratorConfig, build, convolution
 from rewriting.generators.convolution import (
     Kept,
-    by_tiles,
     convolve,
     fastest,
     pointwise,
     shifted,
-    transformed,
     upsampling,
 )
+from rewriting.generators.tiles import TileKernel
+from tests import tiny
 
 INPUTS, OUTPUTS = 72, 80
 
@@ -32,23 +35,9 @@ def sample(height: int, width: int, *, batch: int = 1, dtype: torch.dtype = torc
     return x.contiguous(memory_format=torch.channels_last), kernel
 
 
-@pytest.mark.parametrize(("height", "width"), [(4, 4), (64, 64), (20, 8), (18, 22), (101, 3), (1, 1)])
-def test_tiles_are_the_convolution(height, width):  # in one band or several, of whole tiles or not
-    x, kernel = sample(height, width, batch=2, dtype=torch.float64)
-    expected = F.conv2d(x, kernel, padding=1)
-    torch.testing.assert_close(by_tiles(x, transformed(kernel)), expected, rtol=0, atol=1e-12)  # the order of sums
-
-
-def test_in_float32_tiles_are_nearly_as_exact():
-    x, kernel = sample(32, 32)
-    expected = F.conv2d(x.double(), kernel.double(), padding=1)  # of size 1
-    error = (by_tiles(x, transformed(kernel)) - expected).abs().max()
-    assert error < 1e-4  # the transforms multiply by up to 8 and add again: some 5 times float32's usual error
-
-
-def test_large_maps_of_many_channels_are_drawn_tiledand_small_ones_directly(drawing):
+def test_large_maps_of_many_channels_are_drawn_by_tiles_and_small_ones_directly(drawing):
     _, kernel = sample(16, 16)
-    assert fastest(kernel, 16).shape == (36, INPUTS, OUTPUTS)
+    assert isinstance(fastest(kernel, 16), TileKernel)
     assert fastest(kernel, 8).shape == kernel.shape
     assert fastest(kernel[:3], 16).shape == (3, INPUTS, 3, 3)
     assert fastest(kernel[..., :1, :1], 16).shape == (OUTPUTS, INPUTS, 1, 1)
@@ -85,7 +74,7 @@ def test_bands_of_rows_upsample_as_the_whole_does(drawing, monkeypatch, bands):
     torch.testing.assert_close(upsampling(twice, x, OUTPUTS), expected, rtol=0, atol=1e-12)
 
 
-def test_what_is_kept_is_made_once_but_not_in_training(drawing):
+def test_what_is_kept_is_made_once_but_not_in_training_and_by_each_copy(drawing):
     kept, made = Kept(), []
 
     def make():
@@ -95,22 +84,41 @@ def test_what_is_kept_is_made_once_but_not_in_training(drawing):
     assert [kept.get("a", make), kept.get("a", make), kept.get("b", make)] == [0, 0, 1]
     with torch.enable_grad():
         assert kept.get("a", make) == 2
+    assert copy.deepcopy(kept).get("a", make) == 3
+    assert kept.get("a", make) == 0
     kept.forget()
-    assert kept.get("a", make) == 3
+    assert kept.get("a", make) == 4
+
+
+def wide_generator(architecture):
+    config = GeneratorConfig(architecture, 32, 16, {4: 64, 8: 64, 16: 64, 32: 64}, w_dim=16, mapping_layers=2)
+    torch.manual_seed(0)
+    return build(config).eval().requires_grad_(False)
 
 
 @pytest.mark.parametrize("architecture", ["stylegan2", "proggan"])
-def test_a_wide_generator_draws_tiledwhat_it_draws_directly(drawing, monkeypatch, architecture):
-    config = GeneratorConfig(architecture, 32, 16, {4: 64, 8: 64, 16: 64, 32: 64}, w_dim=16, mapping_layers=2)
-    torch.manual_seed(0)
-    generator = build(config).eval()
+def test_a_wide_generator_draws_by_tiles_what_it_draws_directly(drawing, monkeypatch, architecture):
+    generator = wide_generator(architecture)
     z = generator.latents(range(3))
     tiled = generator(z)
     monkeypatch.setattr(convolution, "LEAST_CHANNELS", 1000)
     generator.forget()
     directly = generator(z)
     assert not torch.equal(tiled, directly)  # so the two ways were both taken
-    torch.testing.assert_close(tiled, directly, rtol=0, atol=1e-4)  # as above, on a range of 2
+    # features of size 1 are off by less than 1e-4 (see the tiles' own tests), and the picture's range is 2
+    torch.testing.assert_close(tiled, directly, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["stylegan2", "proggan"])
+def test_wide_edited_layers_are_the_same_edited_merged_and_in_every_batch(architecture):
+    generator = wide_generator(architecture)
+    plain = generator.images(range(3))
+    edits = [tiny.random_edit(generator, layer) for layer in (6, 8)]
+    together = generator.images(range(3), edits)
+    assert not np.array_equal(together, plain)
+    assert np.array_equal(together, np.concatenate([generator.images([seed], edits) for seed in range(3)]))
+    assert np.array_equal(together, generator.merge(edits).images(range(3)))
+    assert np.array_equal(generator.images(range(3)), plain)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from rewriting import heap
 from rewriting.cli import experimenting, measuring, models, pictures, rules, searching, sharing
 from rewriting.cli.options import examples
 
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0; 2 with one sentence on stderr; 130 for Ctrl-C."""
     try:
         options = parser().parse_args(arguments)
+        if options.together:  # which is to say, it draws many pictures
+            heap.hold()
         (_run_together if int(os.environ.get("WORLD_SIZE", "1")) > 1 else options.run)(options)
         sys.stdout.flush()
     except KeyboardInterrupt:

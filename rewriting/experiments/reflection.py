@@ -93,7 +93,7 @@ def draw_switched(
     size: int | None = None,
 ) -> np.ndarray:
     """uint8 (N, size, size, 3).  where: bool (N, h, w), positions at which the units are set; None for all."""
-    weights, drawn = generator.overrides(edits), []
+    weights, drawn = generator.replacements(edits), []
     places = [None] * len(latents) if where is None else where.split(generator.batch_size)
     for chunk, place in zip(latents.split(generator.batch_size), places, strict=False):
         at = generator.enter(generator.map(chunk), switch.layer)
@@ -271,7 +271,7 @@ def _ways(
     @torch.no_grad()
     def by_number(on: bool, edits: Sequence[Edit]) -> np.ndarray:
         z = with_value(truth.scene, truth.z(seeds), "window", on)
-        weights = generator.overrides(edits)
+        weights = generator.replacements(edits)
         return np.concatenate([to_uint8(draw_scaled(generator, part, weights, truth.size)) for part in z.split(8)])
 
     return {"units set": by_units, "the scene's number": by_number}

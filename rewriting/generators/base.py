@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from rewriting.files import write_json, write_tensors
 from rewriting.generators.config import CONFIG, WEIGHTS, GeneratorConfig
+from rewriting.generators.convolution import Replacement, Weight
 from rewriting.generators.latents import latents
 
-Weights = Mapping[int, Tensor]
+Weights = Mapping[int, Weight]
 EPSILON = 1e-8  # under roots that are divided by
 
 
@@ -122,7 +123,7 @@ class Generator(nn.Module, ABC):
         """The input of the first editable layer.  latent: (B, w_dim), from `map`."""
 
     @abstractmethod
-    def value(self, layer: int, at: LayerInput, weight: Tensor | None = None) -> Tensor:
+    def value(self, layer: int, at: LayerInput, weight: Weight | None = None) -> Tensor:
         """Run one layer: (B, I, h, w) -> (B, O, h', w'), with another weight (O, I, kh, kw) if one is given."""
 
     def offset(self, layer: int) -> Tensor:
@@ -252,6 +253,10 @@ class Generator(nn.Module, ABC):
             layer: (self.conv(layer).weight.double().view_as(delta) + delta).float() for layer, delta in deltas.items()
         }
 
+    def replacements(self, edits: Iterable[LayerEdit] | None) -> dict[int, Replacement]:
+        """`overrides` for more than one picture: what the layers make of them is made once."""
+        return {layer: Replacement(weight) for layer, weight in self.overrides(edits).items()}
+
     def latents(self, seeds: Sequence[int], seeding: str = "seed") -> Tensor:
         """(N, z_dim) on the generator's device; see `rewriting.generators.latents`."""
         return torch.from_numpy(latents(seeds, self.config.z_dim, seeding)).to(self.device)
@@ -271,7 +276,7 @@ class Generator(nn.Module, ABC):
         edits: an `EditStack` or any iterable of edits.  size: 4, 8, ... up to the resolution, the default.
         """
         size = self.check_size(size)
-        z, weights = self.latents(seeds, seeding), self.overrides(edits)
+        z, weights = self.latents(seeds, seeding), self.replacements(edits)
         drawn = [to_uint8(self(chunk, weights, truncation, size)) for chunk in z.split(self.batch_size)]
         return np.concatenate(drawn) if drawn else np.empty((0, size, size, 3), np.uint8)
 
@@ -361,7 +366,7 @@ def standard_normal(*shape: int, std: float = 1.0) -> Tensor:
     return drawn if drawn.is_meta else drawn.normal_(std=std)
 
 
-def _pick(weights: Weights | None, layer: int) -> Tensor | None:
+def _pick(weights: Weights | None, layer: int) -> Weight | None:
     return weights.get(layer) if weights else None
 
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from rewriting.generators.base import EPSILON, Generator, LayerInput, standard_normal
 from rewriting.generators.config import GeneratorConfig
-from rewriting.generators.convolution import Kept, convolve, fastest
+from rewriting.generators.convolution import Kept, Weight, convolve, fastest
+from rewriting.generators.tiles import TileKernel
 
 SLOPE = 0.2
 
@@ -36,7 +37,7 @@ class PlainConv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(standard_normal(out, inp, size, size))
         self.padding = padding
-        self._kept: Kept[Tensor] = Kept()
+        self._kept: Kept[Tensor | TileKernel] = Kept()
 
     def kernel(self, weight: Tensor) -> Tensor:
         return weight
@@ -45,12 +46,13 @@ class PlainConv(nn.Module):
         """(B, I, h, w) -> (B, O, h', w')"""
         return self._run(key, fastest(kernel.to(key.dtype), key.shape[-1]))
 
-    def value(self, key: Tensor, weight: Tensor | None = None) -> Tensor:
+    def value(self, key: Tensor, weight: Weight | None = None) -> Tensor:
         """(B, I, h, w) -> (B, O, h', w'), by its own weight, prepared once, or by another."""
-        if weight is not None:
+        if isinstance(weight, Tensor):
             return self.linear(key, weight)
+        own, kept = (self.weight, self._kept) if weight is None else (weight.weight, weight.kept)
         side = key.shape[-1]
-        return self._run(key, self._kept.get((key.dtype, side), lambda: fastest(self.weight.to(key.dtype), side)))
+        return self._run(key, kept.get((key.dtype, side), lambda: fastest(own.to(key.dtype), side)))
 
     def forget(self) -> None:
         self._kept.forget()
@@ -77,7 +79,7 @@ class ConvBlock(nn.Module):
         x = pixel_norm(x)
         return F.interpolate(x, scale_factor=2.0, mode="nearest") if self.upsample else x
 
-    def value(self, key: Tensor, weight: Tensor | None = None) -> Tensor:
+    def value(self, key: Tensor, weight: Weight | None = None) -> Tensor:
         return self.conv.value(key, weight)
 
     def scaled(self, value: Tensor) -> Tensor:
@@ -125,7 +127,7 @@ class ProgressiveGAN(Generator):
         x = block.activated(block.value(block.key(latent[:, :, None, None].float())))
         return LayerInput(self._block(2).key(x))
 
-    def value(self, layer: int, at: LayerInput, weight: Tensor | None = None) -> Tensor:
+    def value(self, layer: int, at: LayerInput, weight: Weight | None = None) -> Tensor:
         return self._block(layer).value(at.key, weight)
 
     def advance(self, layer: int, value: Tensor, at: LayerInput, *, spent: bool = False) -> LayerInput:

@@ -19,7 +19,17 @@ from torch import Tensor, nn
 
 from rewriting.generators.base import EPSILON, Activation, Generator, LayerInput, standard_normal
 from rewriting.generators.config import GeneratorConfig
-from rewriting.generators.convolution import Kept, convolve, fastest, one_by_one, pointwise, shifted, upsampling
+from rewriting.generators.convolution import (
+    Kept,
+    Weight,
+    convolve,
+    fastest,
+    one_by_one,
+    pointwise,
+    shifted,
+    upsampling,
+)
+from rewriting.generators.tiles import TileKernel
 
 SQRT2 = math.sqrt(2)
 SLOPE = 0.2
@@ -80,7 +90,7 @@ class ModulatedConv(nn.Module):
         self.modulation = EqualLinear(w_dim, inp, bias=1.0)
         self.scale = 1 / math.sqrt(inp * size * size)
         self.upsample, self.demodulate, self.padding = upsample, demodulate, size // 2
-        self._kept: Kept[tuple[Tensor, Tensor]] = Kept()
+        self._kept: Kept[tuple[Tensor | TileKernel, Tensor]] = Kept()
 
     def kernel(self, weight: Tensor) -> Tensor:
         """(O, I, kh, kw), or (1, O, I, kh, kw) -> the kernel of `linear`: scaled, transposed if it upsamples."""
@@ -104,10 +114,11 @@ class ModulatedConv(nn.Module):
             lambda one: low_pass(F.conv_transpose2d(one, kernel, stride=2), smooth), key, kernel.shape[1]
         )
 
-    def prepared(self, weight: Tensor | None, dtype: torch.dtype, side: int) -> tuple[Tensor, Tensor]:
+    def prepared(self, weight: Weight | None, dtype: torch.dtype, side: int) -> tuple[Tensor | TileKernel, Tensor]:
         """(kernel, energy) of a weight, or of its own, for keys of that side."""
-        if weight is None:
-            return self._kept.get((dtype, side), lambda: self.prepared(self.weight, dtype, side))
+        if not isinstance(weight, Tensor):
+            own, kept = (self.weight, self._kept) if weight is None else (weight.weight, weight.kept)
+            return kept.get((dtype, side), lambda: self.prepared(own, dtype, side))
         kernel = self.kernel(weight).to(dtype)
         kernel = kernel.contiguous(memory_format=torch.channels_last) if self.upsample else fastest(kernel, side)
         return kernel, self.energy(weight)
@@ -121,7 +132,7 @@ class ModulatedConv(nn.Module):
         factor = style[:, :, None, None].to(x.dtype)
         return (x.mul_(factor) if spent and not torch.is_grad_enabled() else x * factor), style
 
-    def parts(self, key: Tensor, style: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def parts(self, key: Tensor, style: Tensor, weight: Weight | None = None) -> tuple[Tensor, Tensor]:
         """The convolution before demodulation (B, O, h', w'), and the demodulation (B, O, 1, 1)."""
         kernel, energy = self.prepared(weight, key.dtype, key.shape[-1])
         y = self.linear(key.contiguous(memory_format=torch.channels_last), kernel)
@@ -149,7 +160,7 @@ class StyledConv(nn.Module):
         self.conv = ModulatedConv(inp, out, 3, w_dim, upsample=upsample)
         self.noise, self.activate = NoiseStrength(), Bias(out)
 
-    def value(self, key: Tensor, style: Tensor, noise: Tensor | None = None, weight: Tensor | None = None) -> Tensor:
+    def value(self, key: Tensor, style: Tensor, noise: Tensor | None = None, weight: Weight | None = None) -> Tensor:
         """(B, I, h, w) -> (B, O, h', w').  noise: (1, 1, h', w')."""
         y, demodulation = self.conv.parts(key, style, weight)
         y = shifted(y, SQRT2 * demodulation, (SQRT2 * self.offset(None)).to(y.dtype))
@@ -238,7 +249,7 @@ class StyleGAN2(Generator):
         x = self.input.input.to(self.compute_dtype).expand(len(latent), -1, -1, -1)
         return LayerInput(*self.conv1.conv.key(x, latent), latent, None)
 
-    def value(self, layer: int, at: LayerInput, weight: Tensor | None = None) -> Tensor:
+    def value(self, layer: int, at: LayerInput, weight: Weight | None = None) -> Tensor:
         return self.styled(layer).value(at.key, at.style, self._noise_of(layer, at), weight)
 
     def offset(self, layer: int) -> Tensor:
