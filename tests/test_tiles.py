@@ -31,12 +31,12 @@ def test_tiles_are_the_convolution(height: int, width: int) -> None:
     )  # the order of sums
 
 
-@pytest.mark.parametrize("onednn", [tiles._has_onednn, lambda kernel: False])
+@pytest.mark.parametrize("onednn", [tiles._onednn_is_fast, lambda kernel: False])
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_in_float32_they_are_nearly_as_exact_with_onednn_and_without(
     monkeypatch: pytest.MonkeyPatch, height: int, width: int, onednn: Callable[[torch.Tensor], bool]
 ) -> None:
-    monkeypatch.setattr(tiles, "_has_onednn", onednn)
+    monkeypatch.setattr(tiles, "_onednn_is_fast", onednn)
     x, kernel = sample(height, width)
     expected = F.conv2d(x.double(), kernel.double(), padding=1)  # of size 1
     with torch.no_grad():

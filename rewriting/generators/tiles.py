@@ -44,7 +44,7 @@ OF_OUTPUT = (
 class TileKernel:
     """A kernel (O, I, 3, 3) made ready for maps of one side: a matrix (O, I) for each of a tile's 36 numbers.
 
-    It is four times as large as the kernel, and has no gradient.  Where PyTorch has oneDNN, the 36 products are one
+    It is four times as large as the kernel, and has no gradient.  Where oneDNN is fast, the 36 products are one
     1x1 convolution in 36 groups, by the functions that torch.compile calls: on some processors more than twice as fast
     as PyTorch's matrix products, and no slower on others.
     """
@@ -56,7 +56,7 @@ class TileKernel:
         self.together = min(TILES, math.ceil(side / 4) ** 2)
         spread = torch.tensor(OF_KERNEL, dtype=kernel.dtype)
         matrices = torch.kron(spread, spread) @ kernel.permute(2, 3, 0, 1).reshape(9, -1)
-        self._packed = _has_onednn(kernel)
+        self._packed = _onednn_is_fast(kernel)
         self._matrices = matrices.view(36, *kernel.shape[:2])
         if self._packed:
             self._matrices = self._pack(self._matrices.view(-1, self.inputs, 1, 1))
@@ -107,6 +107,7 @@ def _both_ways(matrix: Tensor, tiles: Tensor) -> Tensor:
     return torch.matmul(matrix, down.view(*down.shape[:2], 6, -1)).flatten(1, 2)
 
 
-def _has_onednn(kernel: Tensor) -> bool:
+def _onednn_is_fast(kernel: Tensor) -> bool:
+    """Whether oneDNN is there and has a fast grouped convolution: so far it has one only for x86 processors."""
     known = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and torch.backends.mkldnn.is_available()
-    return known and kernel.dtype == torch.float32
+    return known and torch.backends.cpu.get_cpu_capability().startswith("AVX") and kernel.dtype == torch.float32
