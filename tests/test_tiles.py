@@ -51,3 +51,15 @@ def test_a_kernel_made_for_one_size_fits_every_other() -> None:  # parts of pict
         for side in (16, 256):
             # as above, on both sides
             torch.testing.assert_close(by_tiles(x, TileKernel(kernel, side)), expected, rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize(("height", "width", "outputs"), [(64, 64, INPUTS), (18, 22, INPUTS), (64, 64, OUTPUTS)])
+def test_over_the_features_or_beside_them_it_is_the_same(height: int, width: int, outputs: int) -> None:
+    x, kernel = sample(height, width)
+    prepared, given = TileKernel(kernel[:outputs], width), x.clone()
+    with torch.no_grad():
+        expected = by_tiles(x, prepared)
+        assert torch.equal(x, given)
+        assert torch.equal(by_tiles(x, prepared, spent=True), expected)
+    written_over = outputs == INPUTS and not height % 4 and not width % 4
+    assert torch.equal(x, given) is not written_over

@@ -123,8 +123,12 @@ class Generator(nn.Module, ABC):
         """The input of the first editable layer.  latent: (B, w_dim), from `map`."""
 
     @abstractmethod
-    def value(self, layer: int, at: LayerInput, weight: Weight | None = None) -> Tensor:
-        """Run one layer: (B, I, h, w) -> (B, O, h', w'), with another weight (O, I, kh, kw) if one is given."""
+    def value(self, layer: int, at: LayerInput, weight: Weight | None = None, *, spent: bool = False) -> Tensor:
+        """Run one layer: (B, I, h, w) -> (B, O, h', w'), with another weight (O, I, kh, kw) if one is given.
+
+        spent: whether the key may be written over, where that saves memory: large maps are dear to have, since the
+        system hands out its memory page by page.
+        """
 
     def offset(self, layer: int) -> Tensor:
         """(1, O, 1, 1) or (1, O, h', w'): what a layer adds before the activation its value ends with."""
@@ -133,8 +137,7 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def advance(self, layer: int, value: Tensor, at: LayerInput, *, spent: bool = False) -> LayerInput:
-        """From a layer's value to the next layer's input.  spent: whether the value may be written over, where that
-        saves memory: large maps are dear to have, since the system hands out its memory page by page."""
+        """From a layer's value to the next layer's input.  spent: whether the value may be written over, likewise."""
 
     @abstractmethod
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
@@ -203,7 +206,8 @@ class Generator(nn.Module, ABC):
         """Run up to the input of a layer.  latent: (B, w_dim), from `map`."""
         at = self.begin(latent)
         for earlier in range(self.layers.start, self.check_layer(layer)):
-            at = self.advance(earlier, self.value(earlier, at, _pick(weights, earlier)), at, spent=True)
+            value = self.value(earlier, at, _pick(weights, earlier), spent=True)
+            at = self.advance(earlier, value, at, spent=True)
         return at
 
     def leave(
@@ -217,7 +221,7 @@ class Generator(nn.Module, ABC):
         last = self.last_layer_for(max(size, self.value_size(layer)))
         for later in range(layer + 1, last + 1):
             at = self.advance(later - 1, value, at, spent=later > layer + 1)  # the first is the caller's
-            value = self.value(later, at, _pick(weights, later))
+            value = self.value(later, at, _pick(weights, later), spent=True)
         rgb = self.picture(last, value, at)
         return rgb if rgb.shape[-1] == size else F.avg_pool2d(rgb, rgb.shape[-1] // size)
 

@@ -76,10 +76,13 @@ def fastest(kernel: Tensor, side: int) -> Tensor | TileKernel:
     return kernel.contiguous(memory_format=torch.channels_last)
 
 
-def convolve(x: Tensor, kernel: Tensor | TileKernel, padding: int) -> Tensor:
-    """(B, I, h, w), channels last, and a kernel from `fastest` -> (B, O, h', w'), the same in every batch."""
+def convolve(x: Tensor, kernel: Tensor | TileKernel, padding: int, *, spent: bool = False) -> Tensor:
+    """(B, I, h, w), channels last, and a kernel from `fastest` -> (B, O, h', w'), the same in every batch.
+
+    spent: whether x may be written over, where that saves memory.
+    """
     if isinstance(kernel, TileKernel):
-        return by_tiles(x, kernel)
+        return by_tiles(x, kernel, spent=spent)
     if x.shape[-1] > SMALL_MAP:
         return F.conv2d(x, kernel, padding=padding)
     return one_by_one(lambda one: F.conv2d(one, kernel, padding=padding), x)

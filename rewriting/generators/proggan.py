@@ -127,7 +127,7 @@ class ProgressiveGAN(Generator):
         x = block.activated(block.value(block.key(latent[:, :, None, None].float())))
         return LayerInput(self._block(2).key(x))
 
-    def value(self, layer: int, at: LayerInput, weight: Weight | None = None) -> Tensor:
+    def value(self, layer: int, at: LayerInput, weight: Weight | None = None, *, spent: bool = False) -> Tensor:
         return self._block(layer).value(at.key, weight)
 
     def advance(self, layer: int, value: Tensor, at: LayerInput, *, spent: bool = False) -> LayerInput:

@@ -101,14 +101,14 @@ class ModulatedConv(nn.Module):
         """(O, I): sum over taps of the scaled weight's square, of which the demodulation is made."""
         return (weight.reshape(weight.shape[-4:]) * self.scale).square().sum((2, 3))
 
-    def linear(self, key: Tensor, kernel: Tensor) -> Tensor:
-        """(B, I, h, w) -> (B, O, h', w').
+    def linear(self, key: Tensor, kernel: Tensor | TileKernel, *, spent: bool = False) -> Tensor:
+        """(B, I, h, w) -> (B, O, h', w'), perhaps over the key if that is `spent`.
 
         Channels last: there PyTorch's transposed convolution is the fast form of an upsampling one on a CPU, some 3
         times faster than one 3x3 convolution to all four output phases, which does 4 times the work.
         """
         if not self.upsample:
-            return convolve(key, kernel, self.padding)
+            return convolve(key, kernel, self.padding, spent=spent)
         smooth = low_pass_kernel(key)
         return upsampling(
             lambda one: low_pass(F.conv_transpose2d(one, kernel, stride=2), smooth), key, kernel.shape[1]
@@ -132,10 +132,12 @@ class ModulatedConv(nn.Module):
         factor = style[:, :, None, None].to(x.dtype)
         return (x.mul_(factor) if spent and not torch.is_grad_enabled() else x * factor), style
 
-    def parts(self, key: Tensor, style: Tensor, weight: Weight | None = None) -> tuple[Tensor, Tensor]:
+    def parts(
+        self, key: Tensor, style: Tensor, weight: Weight | None = None, *, spent: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """The convolution before demodulation (B, O, h', w'), and the demodulation (B, O, 1, 1)."""
         kernel, energy = self.prepared(weight, key.dtype, key.shape[-1])
-        y = self.linear(key.contiguous(memory_format=torch.channels_last), kernel)
+        y = self.linear(key.contiguous(memory_format=torch.channels_last), kernel, spent=spent)
         total = one_by_one(lambda row: row.square() @ energy.t(), style)
         return y, torch.rsqrt(total + EPSILON)[:, :, None, None].to(y.dtype)
 
@@ -160,9 +162,17 @@ class StyledConv(nn.Module):
         self.conv = ModulatedConv(inp, out, 3, w_dim, upsample=upsample)
         self.noise, self.activate = NoiseStrength(), Bias(out)
 
-    def value(self, key: Tensor, style: Tensor, noise: Tensor | None = None, weight: Weight | None = None) -> Tensor:
-        """(B, I, h, w) -> (B, O, h', w').  noise: (1, 1, h', w')."""
-        y, demodulation = self.conv.parts(key, style, weight)
+    def value(
+        self,
+        key: Tensor,
+        style: Tensor,
+        noise: Tensor | None = None,
+        weight: Weight | None = None,
+        *,
+        spent: bool = False,
+    ) -> Tensor:
+        """(B, I, h, w) -> (B, O, h', w'), perhaps over the key if that is `spent`.  noise: (1, 1, h', w')."""
+        y, demodulation = self.conv.parts(key, style, weight, spent=spent)
         y = shifted(y, SQRT2 * demodulation, (SQRT2 * self.offset(None)).to(y.dtype))
         if noise is not None:
             y += (SQRT2 * self.noise.weight * noise).to(y.dtype)
@@ -249,8 +259,8 @@ class StyleGAN2(Generator):
         x = self.input.input.to(self.compute_dtype).expand(len(latent), -1, -1, -1)
         return LayerInput(*self.conv1.conv.key(x, latent), latent, None)
 
-    def value(self, layer: int, at: LayerInput, weight: Weight | None = None) -> Tensor:
-        return self.styled(layer).value(at.key, at.style, self._noise_of(layer, at), weight)
+    def value(self, layer: int, at: LayerInput, weight: Weight | None = None, *, spent: bool = False) -> Tensor:
+        return self.styled(layer).value(at.key, at.style, self._noise_of(layer, at), weight, spent=spent)
 
     def offset(self, layer: int) -> Tensor:
         return self.styled(layer).offset(self.noise(layer))

@@ -8,6 +8,7 @@ of a feature's size where the direct one is off by 1e-5.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -77,26 +78,44 @@ class TileKernel:
         return out.permute(0, 2, 3, 1).reshape(-1, 36, self.outputs)[:count]
 
 
-def by_tiles(x: Tensor, kernel: TileKernel) -> Tensor:
-    """3x3 convolution, padded by 1: (B, I, h, w) -> (B, O, h, w)."""
-    batch, _, height, width = x.shape
+def by_tiles(x: Tensor, kernel: TileKernel, *, spent: bool = False) -> Tensor:
+    """3x3 convolution, padded by 1: (B, I, h, w) -> (B, O, h, w); over x if that is `spent`, and fits."""
+    batch, inputs, height, width = x.shape
     down, across = math.ceil(height / 4), math.ceil(width / 4)
-    out = x.new_empty(batch, down, 4, across, 4, kernel.outputs)
+    fits = (
+        inputs == kernel.outputs
+        and height % 4 == width % 4 == 0
+        and x.is_contiguous(memory_format=torch.channels_last)
+    )
+    out = x.permute(0, 2, 3, 1) if spent and fits else x.new_empty(batch, 4 * down, 4 * across, kernel.outputs)
     rows = max(1, kernel.together // across)
-    for picture, drawn in zip(x.permute(0, 2, 3, 1), out, strict=True):
-        for top in range(0, down, rows):
-            bottom = min(down, top + rows)
-            first, last = max(0, 4 * top - 1), min(height, 4 * bottom + 1)
-            border = (0, 0, 1, 4 * across + 1 - width, first - 4 * top + 1, 4 * bottom + 1 - last)
-            drawn[top:bottom] = _band(F.pad(picture[first:last], border), kernel)
-    return out.view(batch, 4 * down, 4 * across, -1).permute(0, 3, 1, 2)[:, :, :height, :width]
+    for picture, drawn in zip(x.permute(0, 2, 3, 1), out.view(batch, down, 4, across, 4, -1), strict=True):
+        for band, part in zip(_bands(picture, rows), drawn.split(rows), strict=True):
+            part.copy_(_convolved(band, kernel)[: len(part)])
+    return out.permute(0, 3, 1, 2)[:, :, :height, :width]
 
 
-def _band(padded: Tensor, kernel: TileKernel) -> Tensor:
+def _bands(picture: Tensor, rows: int) -> Iterator[Tensor]:
+    """(h, w, I) -> (4 rows + 2, 4 across + 2, I), again and again: so many rows of tiles, with zeros around the map.
+
+    What lies above the next band has been read before it is asked for.
+    """
+    height, width, channels = picture.shape
+    band = picture.new_zeros(4 * rows + 2, 4 * math.ceil(width / 4) + 2, channels)
+    band[1, 1 : width + 1] = picture[0]
+    for top in range(0, height, 4 * rows):
+        fresh = picture[top + 1 : top + 4 * rows + 1]
+        band[2 : 2 + len(fresh), 1 : width + 1] = fresh
+        band[2 + len(fresh) :] = 0
+        yield band
+        band[:2] = band[-2:]
+
+
+def _convolved(band: Tensor, kernel: TileKernel) -> Tensor:
     """(4 h + 2, 4 w + 2, I) -> (h, 4, w, 4, O)."""
-    spread, gather = (torch.tensor(matrix, dtype=padded.dtype) for matrix in (OF_INPUT, OF_OUTPUT))
-    h, w = len(padded) // 4, padded.shape[1] // 4
-    tiles = padded.unfold(0, 6, 4).unfold(1, 6, 4).permute(0, 1, 3, 4, 2).reshape(h * w, 6, -1)
+    spread, gather = (torch.tensor(matrix, dtype=band.dtype) for matrix in (OF_INPUT, OF_OUTPUT))
+    h, w = len(band) // 4, band.shape[1] // 4
+    tiles = band.unfold(0, 6, 4).unfold(1, 6, 4).permute(0, 1, 3, 4, 2).reshape(h * w, 6, -1)
     products = kernel.products(_both_ways(spread, tiles))
     return _both_ways(gather, products.reshape(h * w, 6, -1)).view(h, w, 4, 4, -1).transpose(1, 2)
 
