@@ -47,7 +47,7 @@ class EditableLayer:
         flat_weight = self.weight.flatten(2)
         projected = torch.einsum("si,bihw->bshw", directions, key)
         patches = conv.linear(projected, conv.kernel(self._basis(len(directions))))[0].flatten(1)
-        fixed = conv.linear(key, conv.kernel(self.weight))[0].flatten(1)
+        fixed = conv.unchanged(key)[0].flatten(1)
         offset = self.generator.offset(self.number).detach()[0].expand(-1, *positions.shape).flatten(1)
         if not conv.demodulate:
             norm = linear = gram = None

@@ -41,7 +41,7 @@ TOLERANCE = 1e-3  # relative fall of the objective below which a channel is done
 SCALES = [1 + step / 20 for step in range(21)]
 DAMPING = 0.3  # of the first step, times the diagonal: demodulation bends, and bolder ones are refused
 KEPT, BLOCK = 256 << 20, 64 << 20  # bytes of products that are kept, and made at a time where they are not
-EQUATIONS = 128 << 20  # bytes of normal matrices that are solved at a time
+EQUATIONS = 8 << 20  # bytes of normal matrices that are solved at a time: few enough to stay in the caches
 
 
 @dataclass(frozen=True)
@@ -260,8 +260,8 @@ class Problem:
         demodulation s_m = q_m^-1/2, where q_m = norm_m + 2 Lambda linear_m + Lambda gram_m Lambda.  So
             d q_m / d Lambda = 2 u_m,  u_m = linear_m + gram_m Lambda
             d r_t / d Lambda = slope_t (s_m p_t - y_t s_m^3 u_m) = a_t p_t - b_t u_m
-            J^T w J = sum_t w a^2 p p^T - sum_m (c_m u_m^T + u_m c_m^T) + sum_m (sum_t w b^2) u_m u_m^T
-        with c_m = sum_t w a b p over the picture's positions.
+            J^T w J = sum_t w a^2 p p^T - sum_m (c_m u_m^T + u_m c_m^T),
+            c_m = sum_t w a b p - (sum_t w b^2) u_m / 2 over the picture's positions.
         """
         residual, slope, linear, demodulation = state
         weight = self.weight * (residual.square() + self.rounding**2).rsqrt()
@@ -274,10 +274,9 @@ class Problem:
         members = F.one_hot(self.picture, len(u)).to(a.dtype)
         pull = (weight * b * residual) @ members
         gradient = gradient - torch.einsum("om,mon->on", pull, u)
-        c = products.by_picture(weight * a * b)
-        mixed = torch.einsum("mon,mok->onk", c, u)
-        own = torch.einsum("om,mon,mok->onk", (weight * b * b) @ members, u, u)
-        return hessian - mixed - mixed.transpose(1, 2) + own, gradient
+        c = products.by_picture(weight * a * b) - ((weight * b * b) @ members / 2).t()[:, :, None] * u
+        columns, rows = torch.cat((c, u)).permute(1, 2, 0), torch.cat((u, c)).transpose(0, 1)
+        return hessian.baddbmm_(columns, rows, alpha=-1), gradient
 
 
 class Products:
@@ -339,12 +338,12 @@ def minimise(
         hessian, gradient = part.normal_equations(here, state, products)
         hessian.diagonal(dim1=1, dim2=2).add_(2 * part.ridge[:, None])
         gradient = gradient + 2 * part.ridge[:, None] * here
-        step = damped_step(hessian, gradient, damping[active])
+        step, fall_expected = damped_step(hessian, gradient, damping[active])
         trial = here + step
         trial_state = part.forward(trial)
         trial_cost = part.cost(trial_state.residual) + part.penalty(trial)
         better = trial_cost < cost
-        ratio = (cost - trial_cost) / expected_fall(step, hessian, gradient).clamp_min(1e-30)
+        ratio = (cost - trial_cost) / fall_expected.clamp_min(1e-30)
         fall = torch.where(better, cost - trial_cost, 0) / cost.clamp_min(1e-30)
         here = torch.where(better[:, None], trial, here)
         factor[active] = here
@@ -363,19 +362,16 @@ def minimise(
     return factor, used
 
 
-def damped_step(hessian: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
-    """-(H + damping diag H)^-1 g for every channel: (O, n)"""
+def damped_step(hessian: Tensor, gradient: Tensor, damping: Tensor) -> tuple[Tensor, Tensor]:
+    """-(H + damping diag H)^-1 g for every channel, (O, n), and by how much it would lower the objectives if they were
+    quadratic, (O,).  Writes over H, which with many channels and a high rank is too large to copy for nothing."""
     diagonal = hessian.diagonal(dim1=1, dim2=2)
-    floor = 1e-7 * diagonal.amax(1, keepdim=True) + 1e-12
-    damped = hessian + torch.diag_embed(damping[:, None] * diagonal + floor)
-    root, failed = torch.linalg.cholesky_ex(damped)
-    step = -torch.cholesky_solve(gradient[:, :, None], root)[:, :, 0]
-    return torch.where((failed == 0)[:, None], step, 0.0)
-
-
-def expected_fall(step: Tensor, hessian: Tensor, gradient: Tensor) -> Tensor:
-    """(O,): by how much a step would lower the objectives if they were quadratic."""
-    return -(step * (gradient + (hessian @ step[:, :, None])[:, :, 0] / 2)).sum(1)
+    added = damping[:, None] * diagonal + 1e-7 * diagonal.amax(1, keepdim=True) + 1e-12
+    diagonal += added
+    step, failed = torch.linalg.solve_ex(hessian, -gradient)  # by LU, which PyTorch does for a batch in parallel
+    step = torch.where((failed == 0)[:, None], step, 0.0)
+    curvature = (hessian @ step[:, :, None])[:, :, 0] - added * step
+    return step, -(step * (gradient + curvature / 2)).sum(1)
 
 
 def change_of_damping(ratio: Tensor) -> Tensor:

@@ -154,7 +154,7 @@ class Generator(nn.Module, ABC):
         weight: (O, I, kh, kw) as stored; scale: what run time multiplies it by; upsample: whether the value has twice
         the key's size; demodulate: whether an output channel is divided by the norm of its modulated weight.
         kernel(weight): what `linear` convolves with, linear in the weight, scale included.
-        linear(key, kernel): (B, I, h, w) -> (B, O, h', w').
+        linear(key, kernel): (B, I, h, w) -> (B, O, h', w').  unchanged(key): the same with its own weight.
         energy(weight), where it demodulates: (O, I), the sum over taps of the scaled weight's square.
         """
 

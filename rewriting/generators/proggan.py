@@ -46,6 +46,10 @@ class PlainConv(nn.Module):
         """(B, I, h, w) -> (B, O, h', w')"""
         return self._run(key, fastest(kernel.to(key.dtype), key.shape[-1]))
 
+    def unchanged(self, key: Tensor) -> Tensor:
+        """`linear` with its own weight, which is prepared once."""
+        return self.value(key)
+
     def value(self, key: Tensor, weight: Weight | None = None) -> Tensor:
         """(B, I, h, w) -> (B, O, h', w'), by its own weight, prepared once, or by another."""
         if isinstance(weight, Tensor):

@@ -114,6 +114,11 @@ class ModulatedConv(nn.Module):
             lambda one: low_pass(F.conv_transpose2d(one, kernel, stride=2), smooth), key, kernel.shape[1]
         )
 
+    def unchanged(self, key: Tensor) -> Tensor:
+        """`linear` with its own weight, which is prepared once."""
+        kernel, _ = self.prepared(None, key.dtype, key.shape[-1])
+        return self.linear(key.contiguous(memory_format=torch.channels_last), kernel)
+
     def prepared(self, weight: Weight | None, dtype: torch.dtype, side: int) -> tuple[Tensor | TileKernel, Tensor]:
         """(kernel, energy) of a weight, or of its own, for keys of that side."""
         if not isinstance(weight, Tensor):
