@@ -31,6 +31,7 @@ from torch import Tensor
 from rewriting.generators.base import EPSILON, Activation
 from rewriting.goal import Term
 from rewriting.layer import EditableLayer, Factored
+from rewriting.onednn import product
 
 ROUNDING = 0.2  # of the mean |v|: residuals below it count as squares, those above as they are
 # Of the ridge: demodulation divides by the norm of W, so that without any a channel may run off to any size at no
@@ -287,13 +288,12 @@ class Products:
 
     def __init__(self, problem: Problem):
         self.patches, self.n = problem.patches, problem.patches.shape[1]
-        self.rows, self.columns = torch.triu_indices(self.n, self.n, device=problem.patches.device)
-        place = torch.empty(self.n, self.n, dtype=torch.long, device=self.rows.device)
-        place[self.rows, self.columns] = place[self.columns, self.rows] = torch.arange(
-            len(self.rows), device=self.rows.device
-        )
+        rows, columns = torch.triu_indices(self.n, self.n, device=problem.patches.device)
+        self.triangle = len(rows)
+        place = torch.empty(self.n, self.n, dtype=torch.long, device=rows.device)
+        place[rows, columns] = place[columns, rows] = torch.arange(self.triangle, device=rows.device)
         self.place = place.flatten()  # of each entry of the full matrix in the upper triangle
-        size = 4 * len(self.rows)
+        size = 4 * self.triangle
         self.block = max(1, BLOCK // size)
         self.kept = self._pairs(self.patches) if len(self.patches) * size <= KEPT else None
         pictures = 0 if problem.norm is None else len(problem.norm)  # the last of them may have no position left
@@ -302,16 +302,19 @@ class Products:
     def gram(self, weight: Tensor) -> Tensor:
         """sum_t weight_ot patch_t patch_t^T: (O, T) -> (O, n, n)"""
         if self.kept is not None:
-            upper = weight @ self.kept
+            upper = product(weight, self.kept)
         else:
-            upper = weight.new_zeros(len(weight), len(self.rows))
+            upper = weight.new_zeros(len(weight), self.triangle)
             for some, patches in zip(weight.split(self.block, 1), self.patches.split(self.block), strict=True):
-                upper.addmm_(some, self._pairs(patches))
+                upper += product(some, self._pairs(patches))
         return upper.index_select(1, self.place).view(-1, self.n, self.n)
 
     def _pairs(self, patches: Tensor) -> Tensor:
-        """(T, n) -> (T, n (n + 1) / 2)"""
-        return patches[:, self.rows] * patches[:, self.columns]
+        """(T, n) -> (n (n + 1) / 2, T), row by row of the upper triangle."""
+        entries, pairs = patches.t().contiguous(), patches.new_empty(self.triangle, len(patches))
+        for i, row in enumerate(pairs.split(list(range(self.n, 0, -1)))):
+            torch.mul(entries[i], entries[i:], out=row)
+        return pairs
 
     def by_picture(self, weight: Tensor) -> Tensor:
         """sum over one picture's positions of weight_ot patch_t: (O, T) -> (M, O, n)"""

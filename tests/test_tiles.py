@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from rewriting.generators import tiles
+from rewriting import onednn
 from rewriting.generators.tiles import TileKernel, by_tiles
 
 INPUTS, OUTPUTS = 72, 80
@@ -31,12 +31,12 @@ def test_tiles_are_the_convolution(height: int, width: int) -> None:
     )  # the order of sums
 
 
-@pytest.mark.parametrize("onednn", [tiles._onednn_is_fast, lambda kernel: False])
+@pytest.mark.parametrize("fast", [onednn.fast, lambda tensor: False])
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_in_float32_they_are_nearly_as_exact_with_onednn_and_without(
-    monkeypatch: pytest.MonkeyPatch, height: int, width: int, onednn: Callable[[torch.Tensor], bool]
+    monkeypatch: pytest.MonkeyPatch, height: int, width: int, fast: Callable[[torch.Tensor], bool]
 ) -> None:
-    monkeypatch.setattr(tiles, "_onednn_is_fast", onednn)
+    monkeypatch.setattr(onednn, "fast", fast)
     x, kernel = sample(height, width)
     expected = F.conv2d(x.double(), kernel.double(), padding=1)  # of size 1
     with torch.no_grad():

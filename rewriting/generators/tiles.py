@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from rewriting.onednn import Grouped
+
 TILES = 64  # worked on together, so that they stay in the caches
-POINTWISE = ((0, 0), (1, 1), (1, 1))  # padding, stride and dilation of a 1x1 convolution
 
 # The interpolation points are 0, 1, -1, 2, -2 and infinity.
 OF_INPUT = (
@@ -45,37 +45,16 @@ OF_OUTPUT = (
 class TileKernel:
     """A kernel (O, I, 3, 3) made ready for maps of one side: a matrix (O, I) for each of a tile's 36 numbers.
 
-    It is four times as large as the kernel, and has no gradient.  Where oneDNN is fast, the 36 products are one
-    1x1 convolution in 36 groups, by the functions that torch.compile calls: on some processors more than twice as fast
-    as PyTorch's matrix products, and no slower on others.
+    It is four times as large as the kernel, and has no gradient.
+    products: (T, 36, I) -> (T, 36, O).  together: the number of tiles that they are done for at once.
     """
 
     def __init__(self, kernel: Tensor, side: int):
         self.outputs, self.inputs = kernel.shape[:2]
-        # oneDNN lays weights out for a number of tiles; for another it would do so in every call, which takes longer
-        # than the products.
         self.together = min(TILES, math.ceil(side / 4) ** 2)
         spread = torch.tensor(OF_KERNEL, dtype=kernel.dtype)
         matrices = torch.kron(spread, spread) @ kernel.permute(2, 3, 0, 1).reshape(9, -1)
-        self._packed = _onednn_is_fast(kernel)
-        self._matrices = matrices.view(36, *kernel.shape[:2])
-        if self._packed:
-            self._matrices = self._pack(self._matrices.view(-1, self.inputs, 1, 1))
-
-    def _pack(self, weight: Tensor) -> Tensor:
-        shape = (1, 36 * self.inputs, 1, self.together)
-        return torch.ops.mkldnn._reorder_convolution_weight(weight, *POINTWISE, 36, shape)
-
-    def products(self, tiles: Tensor) -> Tensor:
-        """(T, 36, I) -> (T, 36, O)."""
-        if not self._packed:
-            return torch.bmm(tiles.transpose(0, 1), self._matrices.transpose(1, 2)).transpose(0, 1)
-        count, lacking = len(tiles), -len(tiles) % self.together
-        if lacking:
-            tiles = F.pad(tiles, (0, 0, 0, 0, 0, lacking))
-        maps = tiles.view(-1, 1, self.together, 36 * self.inputs).permute(0, 3, 1, 2)
-        out = torch.ops.mkldnn._convolution_pointwise(maps, self._matrices, None, *POINTWISE, 36, "none", [], "")
-        return out.permute(0, 2, 3, 1).reshape(-1, 36, self.outputs)[:count]
+        self.products = Grouped(matrices.view(36, self.outputs, self.inputs), self.together)
 
 
 def by_tiles(x: Tensor, kernel: TileKernel, *, spent: bool = False) -> Tensor:
@@ -124,9 +103,3 @@ def _both_ways(matrix: Tensor, tiles: Tensor) -> Tensor:
     """A small matrix (m, 6) times every tile (T, 6, 6 C), down and then across -> (T, m m, C)."""
     down = torch.matmul(matrix, tiles)
     return torch.matmul(matrix, down.view(*down.shape[:2], 6, -1)).flatten(1, 2)
-
-
-def _onednn_is_fast(kernel: Tensor) -> bool:
-    """Whether oneDNN is there and has a fast grouped convolution: so far it has one only for x86 processors."""
-    known = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and torch.backends.mkldnn.is_available()
-    return known and torch.backends.cpu.get_cpu_capability().startswith("AVX") and kernel.dtype == torch.float32
