@@ -5,7 +5,7 @@ are those of the widespread PyTorch checkpoints (style.N, input.input, conv1.*, 
 
 Two identities make it fast without changing a picture.  Modulating the features and scaling the result per channel
 equals modulating the weights, so one plain convolution serves a whole batch, and can be done by tiles: see
-`convolution`.  And the leaky ReLU is positively homogeneous, so its gain goes into the scale and the offset before it,
+`tiles`.  And the leaky ReLU is positively homogeneous, so its gain goes into the scale and the offset before it,
 which leaves two passes over the features.
 """
 
