@@ -31,7 +31,6 @@ from torch import Tensor
 from rewriting.generators.base import EPSILON, Activation
 from rewriting.goal import Term
 from rewriting.layer import EditableLayer, Factored
-from rewriting.onednn import product
 
 ROUNDING = 0.2  # of the mean |v|: residuals below it count as squares, those above as they are
 # Of the ridge: demodulation divides by the norm of W, so that without any a channel may run off to any size at no
@@ -302,11 +301,11 @@ class Products:
     def gram(self, weight: Tensor) -> Tensor:
         """sum_t weight_ot patch_t patch_t^T: (O, T) -> (O, n, n)"""
         if self.kept is not None:
-            upper = product(weight, self.kept)
+            upper = weight @ self.kept.t()
         else:
             upper = weight.new_zeros(len(weight), self.triangle)
             for some, patches in zip(weight.split(self.block, 1), self.patches.split(self.block), strict=True):
-                upper += product(some, self._pairs(patches))
+                upper.addmm_(some, self._pairs(patches).t())
         return upper.index_select(1, self.place).view(-1, self.n, self.n)
 
     def _pairs(self, patches: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rewriting import onednn
-from rewriting.onednn import Grouped, product
+from rewriting.onednn import Grouped
 
 EITHER = pytest.mark.parametrize("fast", [onednn.fast, lambda tensor: False])
 TOLERANCE = {"rtol": 0, "atol": 1e-4}  # float32 sums of 50 products of size 1
@@ -24,21 +24,6 @@ def normal(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
 
 
 @EITHER
-@pytest.mark.parametrize(("a", "b", "k"), [(7, 30, 50), (1, 1, 1), (0, 3, 5), (3, 0, 5), (3, 5, 0)])
-def test_a_product_is_x_times_y_transposed(a: int, b: int, k: int) -> None:
-    x, y = normal(a, k), normal(b, k)
-    torch.testing.assert_close(product(x, y), (x.double() @ y.double().t()).float(), **TOLERANCE)
-
-
-@EITHER
-def test_parts_of_larger_tensors_and_float64_are_multiplied_too() -> None:
-    x, y = normal(9, 80)[::2, 10:60], normal(50, 60).t()
-    expected = x.double() @ y.double().t()
-    torch.testing.assert_close(product(x, y), expected.float(), **TOLERANCE)
-    torch.testing.assert_close(product(x.double(), y.double()), expected)
-
-
-@EITHER
 @pytest.mark.parametrize("vectors", [1, 15, 16, 40])  # fewer than at once, as many, and not a multiple
 def test_every_part_of_a_vector_has_its_own_matrix(vectors: int) -> None:
     matrices, x = normal(6, 70, 50), normal(vectors, 6, 50)
@@ -50,4 +35,3 @@ def test_every_part_of_a_vector_has_its_own_matrix(vectors: int) -> None:
 def test_a_product_is_the_same_to_the_bit_every_time() -> None:
     matrices, x = normal(6, 64, 64), normal(32, 6, 64)
     assert torch.equal(Grouped(matrices, 16)(x), Grouped(matrices, 16)(x))
-    assert torch.equal(product(x[:, 0], matrices[0]), product(x[:, 0], matrices[0]))

@@ -19,7 +19,6 @@ LEAST_CHANNELS = 64  # with fewer, the sums around the products cost more than t
 NARROW = 48  # channels up to which `shifted` works on rows of positions
 LARGE = 10 << 20  # bytes from which on a map is dear to have, since the system hands out its memory page by page
 
-
 T = TypeVar("T")
 
 
