@@ -220,3 +220,13 @@ def test_rules_are_renamed_copied_reopened_and_deleted(page, heard):
     deleted = last(page, heard, "rules", 4)
     assert done(deleted) == {"kind": "delete", "id": "a"} and len(deleted["rows"]) == 1
     assert page.locator("#rules .rule").count() == 1
+
+
+def test_a_rule_goes_while_its_strength_is_being_typed(page, heard):
+    amount = page.locator("#rules .rule").first.locator(".amount")
+    amount.press("End")
+    amount.press_sequentially("5")
+    page.evaluate("document.querySelector('#rules .rule [data-kind=delete]').click()")  # the box keeps the focus
+    assert done(last(page, heard, "rules")) == {"kind": "delete", "id": "a"}
+    page.locator("#rules .switch").click()
+    assert done(last(page, heard, "rules", 2)) == {"kind": "toggle", "id": "b", "on": True}

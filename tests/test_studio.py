@@ -190,6 +190,21 @@ def test_two_visitors_at_once_do_not_mix(browser: Browser, url: str):
         assert me.text("#step1 small") == f"picture {SMILING}" != you.text("#step1 small")
 
 
+def test_of_two_quick_choices_the_last_counts(browser: Browser, url: str):
+    with chromium_page(browser, url) as page:
+        visitor = Visitor(page)
+        for name in ("Church", "Horse"):
+            page.locator("#generator label", has_text=name).click()
+        visitor.until(lambda: visitor.text("#headline").startswith("What the horse generator draws"))
+        visitor.until(visitor.idle)
+        assert page.locator("#generator input:checked").get_attribute("value") == "horse"
+        for name in ("horse-hats", "longer-tails"):
+            page.locator(f"#cards [data-name='{name}']").click()
+        visitor.results()
+        assert visitor.rules() == ["Longer tails"]
+        assert page.locator("#cards [aria-selected=true]").get_attribute("data-name") == "longer-tails"
+
+
 def test_a_finger_makes_a_rule_on_a_phone(browser: Browser, url: str):
     with chromium_page(browser, url, width=390, height=844, phone=True) as page:
         visitor = Visitor(page)

@@ -6,6 +6,9 @@ from typing import Any
 
 import gradio as gr
 from gradio.blocks import BlockFunction
+from gradio.state_holder import SessionState
+
+from rewriting.studio.ordering import Dated
 
 # What was asked while a stream of answers was open may have been left out of it: asking for anything fetches it.
 FETCH = """() => {
@@ -22,7 +25,7 @@ FETCH = """() => {
 
 
 class Blocks(gr.Blocks):
-    """Blocks whose events may show different things in each part of an answer.
+    """Blocks whose events may show different things in each part of an answer, and the same things as others.
 
     After its first part, gradio sends what differs from the part before, and the browser mends the part before in
     place.  Of two parts that arrive together it shows the first only when that is mended already: what the second
@@ -40,6 +43,14 @@ class Blocks(gr.Blocks):
             lambda: None, None, None, api_visibility="private", show_progress="hidden", trigger_mode="multiple"
         )
         self.load(None, None, None, js=FETCH)
+
+    async def postprocess_data(
+        self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None
+    ) -> list[Any]:
+        if not isinstance(predictions, Dated):
+            return await super().postprocess_data(block_fn, predictions, state)
+        data = await super().postprocess_data(block_fn, predictions.newest(), state)
+        return predictions.still_newest(block_fn.outputs, data)  # making it ready takes time, and others overtake
 
     def handle_streaming_diffs(
         self,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import RLock
 from typing import Any
 
 from rewriting.generators import bundled
 from rewriting.hub import Account
 from rewriting.studio.names import public_name
+from rewriting.studio.ordering import Versions
 from rewriting.studio.session import Session
 from rewriting.studio.view import View
+
+SHOWN = frozenset({"session", "view", "numbers", "drawn", "token", "account"})  # by the page
 
 
 class Desk:
@@ -32,6 +35,7 @@ class Desk:
     """
 
     def __init__(self, session: Session, view: View | None = None):
+        self._lock, self.versions = RLock(), Versions()
         self.session, self.view = session, view or View()
         self.jumps = 0
         self._turns: dict[str, int] = {}
@@ -42,7 +46,13 @@ class Desk:
         self.token: str | None = None
         self.account: Account | None = None
         self.opened = {public_name(session.generator): session.generator}
-        self._lock = RLock()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set it; each change of what the page shows is counted."""
+        with self.__dict__.get("_lock") or nullcontext():
+            super().__setattr__(name, value)
+            if name in SHOWN:
+                self.versions.changed()
 
     def __deepcopy__(self, memo: dict) -> Desk:
         fresh = Desk(self.session, self.view)
@@ -81,18 +91,24 @@ class Desk:
             self.session = make(self.session)
             self.jumps += 1
 
-    def look(self, **changes: Any) -> View:
-        """Change what is looked at."""
+    def see(self, make: Callable[[View, Session], View]) -> View:
+        """Change what is looked at, by what it is now and what has been made."""
         with self._lock:
-            self.view = self.view.with_(**changes)
+            self.view = make(self.view, self.session)
             return self.view
 
-    def take_turn(self, topic: str) -> Callable[[], bool]:
-        """A part of the page is this event's to draw: whether it still is, as another may have taken its turn."""
+    def look(self, **changes: Any) -> View:
+        """Change some of what is looked at."""
+        return self.see(lambda view, _: view.with_(**changes))
+
+    def take_turn(self, topic: str, words: str = "") -> Turn:
+        """A part of the page is this event's to draw, until another takes its turn.  words: what it does."""
         with self._lock:
             mine = self._turns[topic] = self._turns.get(topic, 0) + 1
             self._doing.pop(topic, None)
-        return lambda: self._turns[topic] == mine
+            turn = Turn(self, topic, mine)
+            turn.say(words)
+            return turn
 
     def outdated(self, kind: str, thing: str, time: int) -> bool:
         """Whether the visitor has done the same to the same thing since: of two events, the later may come first.
@@ -107,21 +123,13 @@ class Desk:
             return False
 
     @contextmanager
-    def doing(self, topic: str, words: str) -> Iterator[Callable[[], bool]]:
-        """Take a turn, and be busy with it until the end: whether it is still this event's."""
-        mine = self.take_turn(topic)
-        self.say(topic, words)
+    def doing(self, topic: str, words: str) -> Iterator[Turn]:
+        """Take a turn, and be busy with it until the end."""
+        mine = self.take_turn(topic, words)
         try:
             yield mine
         finally:
-            with self._lock:
-                if mine():
-                    self._doing.pop(topic, None)
-
-    def say(self, topic: str, words: str) -> None:
-        """What is being done by now."""
-        with self._lock:
-            self._doing[topic] = words
+            mine.say("")
 
     @property
     def busy(self) -> str:
@@ -135,3 +143,33 @@ class Desk:
             self.jumps += 1
             for topic in self._turns:
                 self.take_turn(topic)
+
+
+class Turn:
+    """One event's, to draw a part of the page.  True when called while no other event has taken it."""
+
+    def __init__(self, desk: Desk, topic: str, number: int):
+        self._desk, self._topic, self._number = desk, topic, number
+
+    def __call__(self) -> bool:
+        return self._desk._turns[self._topic] == self._number
+
+    def say(self, words: str) -> bool:
+        """What is being done by now, if anything; False, and nothing said, if the turn is another's."""
+        desk = self._desk
+        with desk._lock:
+            if not self():
+                return False
+            desk._doing.pop(self._topic, None)
+            if words:
+                desk._doing[self._topic] = words
+            desk.versions.changed()
+            return True
+
+    def draw(self, look: object, numbers: tuple[tuple[str, str], ...] = ()) -> bool:
+        """What the results about to be shown were drawn under, and their numbers; False as with `say`."""
+        with self._desk._lock:
+            if not self():
+                return False
+            self._desk.drawn, self._desk.numbers = look, numbers
+            return True

@@ -15,7 +15,7 @@ from rewriting.presets import preset
 from rewriting.request import Region, Request
 from rewriting.rewriter import RANK, usual_locality
 from rewriting.studio.components.cards import STRENGTH
-from rewriting.studio.desk import Desk
+from rewriting.studio.desk import Desk, Turn
 from rewriting.studio.names import label, public_name
 from rewriting.studio.parts import Parts
 from rewriting.studio.results import Drawn
@@ -208,13 +208,15 @@ class Showing:
 
     # --- results ----------------------------------------------------------------------------------------------------
 
-    def plain(self, desk: Desk) -> Updates:
-        """Without rules: what the generator draws, and what to do."""
+    def plain(self, desk: Desk, mine: Turn | None = None) -> Updates:
+        """Without rules: what the generator draws, and what to do; nothing if the turn is no longer `mine`."""
+        mine = mine or desk.take_turn("results")
         p, session = self.parts, desk.session
         seeds = self.result_seeds(session, desk.view)
         urls = self.workshop.pictures(session.generator, seeds, session.numbering)
         pairs = [{"seed": s, "before": u, "after": ""} for s, u in zip(seeds, urls, strict=True)]
-        desk.drawn = session.look
+        if not mine.draw(session.look):
+            return {}
         return {p.headline: self.headline(desk), p.pairs: p.pairs.show(pairs=pairs, loading=False)}
 
     def results(self, desk: Desk) -> Iterator[Updates]:
@@ -222,17 +224,17 @@ class Showing:
 
         Ends early when another event draws results.
         """
-        p, session = self.parts, desk.session
+        p = self.parts
         with desk.doing("results", "Drawing") as mine:
+            session = desk.session  # read in turn: who has the last turn draws the newest
             if not session.rules:
-                yield self.plain(desk)
+                yield self.plain(desk, mine)
             else:
                 yield self.busy(desk)
                 for drawn in self.workshop.results(session, self.result_seeds(session, desk.view)):
                     numbers = self.numbers(session, drawn)
-                    if not mine():
+                    if not mine.draw(session.look, numbers):
                         return
-                    desk.numbers, desk.drawn = numbers, session.look
                     yield {
                         p.headline: self.headline(desk),
                         p.pairs: p.pairs.show(pairs=drawn.pairs, loading=not drawn.complete),
@@ -263,6 +265,8 @@ class Showing:
     def solved(self, desk: Desk) -> Updates:
         """Between the solve and the first picture."""
         rule, p = desk.session.rule, self.parts
+        if rule is None:  # undone already
+            return {}
         return {p.headline: says(rule.edit.name, *_solve_time(rule), ("", "looking for pictures that match…"))}
 
     def as_before(self, desk: Desk) -> Updates:

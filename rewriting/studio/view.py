@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rewriting.generators.latents import MAX_SEED
+from rewriting.request import Request
 
 PAGE = 24
 RANKS, LOCALITIES = (1, 20), (0, 30)  # what the sliders reach from and to
@@ -56,6 +57,17 @@ class View:
         last = (len(self.found) - 1) // PAGE * PAGE if self.found else LAST
         return self.with_(start=min(max(0, self.start + by * PAGE), last))
 
-    def all_pictures(self) -> View:
-        """Not only those that a search found."""
-        return self.with_(found=(), start=0)
+    def turned_to(self, request: Request) -> View:
+        """The pictures that a request speaks of in the canvases, and all pictures again after a search.
+
+        If nothing is left to copy or to paste, the next picked picture is a place: it takes no object away."""
+        places = request.context or request.preserve
+        pasted = request.copy is not None and request.paste is not None
+        view = self.with_(found=(), outlines=False, start=0) if self.found else self
+        return view.with_(
+            copy_seed=request.copy.seed if request.copy else self.copy_seed,
+            paste_seed=request.paste.seed if request.paste else self.paste_seed,
+            context_seed=places[0].seed if places else self.context_seed,
+            slot="context" if pasted or request.erase else self.slot,
+            kind="preserve" if request.preserve and not request.context else "context",
+        )

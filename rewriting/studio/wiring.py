@@ -16,6 +16,7 @@ from rewriting.studio.workshop import Workshop
 
 WAITING = {"concurrency_id": "hub", "concurrency_limit": 16}  # what mostly waits for the Hub
 HEAVY = {"concurrency_id": "generator", "concurrency_limit": 20}  # what draws or solves for long; see `service`
+LAST = {"trigger_mode": "always_last"}  # of what is set again while its last answer still arrives, the last counts
 # On phones the pictures and the canvases are far apart; on wide screens the third canvas may lie below the window.
 GO = "(name, block) => document.querySelector(name).scrollIntoView({block, behavior: 'smooth'})"
 TO_PICTURES = f"() => innerWidth <= 860 && ({GO})('#panel-see', 'start')"
@@ -94,13 +95,13 @@ class Listener:
 
 
 def wire_making(p: Parts, making: Making, on: Listener) -> None:
-    on(p.generator.input, making.open_generator, [p.generator], p.in_all, heavy=True)
-    on(p.cards.select, making.choose_preset, [p.cards], p.in_all, heavy=True)
-    on(p.mode.input, making.set_mode, [p.mode], [*p.in_hand, p.slot, p.kind, p.everywhere])
-    on(p.kind.input, making.set_kind, [p.kind], [p.context, *p.in_hand])
+    on(p.generator.input, making.open_generator, [p.generator], p.in_all, heavy=True, **LAST)
+    on(p.cards.select, making.choose_preset, [p.cards], p.in_all, heavy=True, refused=making.no_preset)
+    on(p.mode.input, making.set_mode, [p.mode], [*p.in_hand, p.slot, p.kind, p.everywhere], **LAST)
+    on(p.kind.input, making.set_kind, [p.kind], [p.context, *p.in_hand], **LAST)
     on(p.rewrite.click, making.rewrite, [], [*p.in_hand, *p.in_rules, *p.in_results, p.tabs], heavy=True)
     shown = [*p.in_rules, *p.in_results]
-    on(p.strength.release, making.set_strength, [p.strength], shown, heavy=True, trigger_mode="always_last")
+    on(p.strength.release, making.set_strength, [p.strength], shown, heavy=True, **LAST)
     on(p.new.click, making.new_rule, [], p.in_all)
     on(p.stop.click, making.stop, [], [p.headline, p.pairs, *p.in_work])
     tray = [p.context, p.kind, p.slot, p.tabs, *p.in_hand]
@@ -120,11 +121,11 @@ def wire_painting(p: Parts, making: Making, on: Listener) -> None:
     for number, one in enumerate(settings):
         listen = one.release if isinstance(one, gr.Slider) else one.input
         named = {"api_name": "settings"} if number == 0 else {"api_visibility": "private"}
-        painted.append(on(listen, making.settings, settings, p.in_hand, trigger_mode="always_last", **named))
+        painted.append(on(listen, making.settings, settings, p.in_hand, **LAST, **named))
     shown = [*p.in_hand, *p.in_rules, *p.in_results]
     for listen in [p.live.input, *(event.then for event in painted)]:
         on(
-            listen, making.live, [p.live], shown, heavy=True, trigger_mode="always_last",
+            listen, making.live, [p.live], shown, heavy=True, **LAST,
             **({"api_name": "live"} if listen == p.live.input else {"api_visibility": "private"}),
         )  # fmt: skip
 
@@ -134,7 +135,7 @@ def wire_pictures(p: Parts, pictures: Pictures, on: Listener) -> None:
     on(p.sheet.select, pictures.pick_picture, [p.sheet], picked)
     on(p.pairs.select, pictures.pick_picture, [p.pairs], picked, api_visibility="private")
     on(p.matches.select, pictures.pick_picture, [p.matches], picked, api_visibility="private")
-    on(p.slot.input, pictures.await_picture, [p.slot], [p.slot, p.picking])
+    on(p.slot.input, pictures.await_picture, [p.slot], [p.slot, p.picking], **LAST)
     awaiting = ((p.copy, pictures.await_copy), (p.paste, pictures.await_paste), (p.context, pictures.await_context))
     for canvas, wait in awaiting:
         on(canvas.choose, wait, [], [p.slot, p.picking, p.tabs])
@@ -143,11 +144,11 @@ def wire_pictures(p: Parts, pictures: Pictures, on: Listener) -> None:
     on(p.everything.click, pictures.all_pictures, [], p.in_sheet)
     on(p.number.submit, pictures.go_to_picture, [p.number], p.in_sheet)
     on(
-        p.outlines.input, pictures.outline_matches, [p.outlines], p.in_sheet, heavy=True, trigger_mode="always_last",
+        p.outlines.input, pictures.outline_matches, [p.outlines], p.in_sheet, heavy=True, **LAST,
         refused=pictures.no_outlines,
     )  # fmt: skip
     on(p.find.click, pictures.search, [], [*p.in_sheet, p.tabs], heavy=True)
-    on(p.order.input, pictures.order_results, [p.order], p.in_results, heavy=True)
+    on(p.order.input, pictures.order_results, [p.order], p.in_results, heavy=True, **LAST)
     on(p.more.click, pictures.more_results, [], p.in_results, heavy=True)
 
 
@@ -159,7 +160,7 @@ def wire_rules(p: Parts, rules: Rules, on: Listener) -> None:
 
 
 def wire_exploring(p: Parts, exploring: Exploring, on: Listener) -> None:
-    explored, usual = p.in_findings, {"heavy": True, "trigger_mode": "always_last"}
+    explored, usual = p.in_findings, {"heavy": True, **LAST}
     on(p.show_matches.click, exploring.key_matches, [], explored, refused=exploring.nothing_found, **usual)
     on(p.show_alone.click, exploring.values_alone, [], explored, **usual)
     on(p.show_layers.click, exploring.layer_chart, [], explored, refused=exploring.nothing_found, **usual)
@@ -180,7 +181,7 @@ def wire_sharing(p: Parts, sharing: Sharing, on: Listener) -> None:
 
 def wire_hub(p: Parts, hub: Hub, on: Listener) -> None:
     h, opened = p.hub, [*p.in_all, p.hub.opening]
-    asking = WAITING | {"trigger_mode": "always_last"}  # a press while the last answer still arrives counts
+    asking = WAITING | LAST
     on(p.tabs.input, hub.visit_hub, [p.tabs], [h.finding, h.found, *h.in_account], **WAITING)
     on(h.open.click, hub.open_repo, [h.address], opened, **asking)
     on(h.address.submit, hub.open_repo, [h.address], opened, api_visibility="private", **asking)

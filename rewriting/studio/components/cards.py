@@ -32,7 +32,7 @@ class PresetCards(StudioComponent):
         ),
         "first": checks.text(200),
     }
-    select = user_event("select", trigger_mode="always_last")
+    select = user_event("select", trigger_mode="multiple")
 
     def __init__(
         self,

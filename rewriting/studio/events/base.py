@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from rewriting.studio.desk import Desk
+from rewriting.studio.ordering import Answering
 from rewriting.studio.service import NoTurn, Service, Turn
 from rewriting.studio.session import Session
 from rewriting.studio.showing import Showing, Updates
@@ -21,28 +22,34 @@ TOLD = 1.0  # seconds of waiting after which visitors are told how many go first
 
 
 class Events:
-    """show: what the page shows of a desk."""
+    """show: what the page shows of a desk.
+
+    In each of its parts an event changes the desk first and reads it then: `rewriting.studio.ordering` takes what it
+    shows for no older than its last change.
+    """
 
     def __init__(self, show: Showing):
         self.show, self.workshop, self.parts = show, show.workshop, show.parts
 
     def changed(self, desk: Desk, old: Session, *, afresh: bool = False) -> Iterator[Updates]:
         """After a jump: all that is to be shown otherwise than for the `old` session.  afresh: everything."""
-        p, session = self.parts, desk.session
+        session = desk.session
         afresh = afresh or (session.generator, session.numbering) != (old.generator, old.numbering)
+        redraw = afresh or session.look != old.look or desk.drawn != session.look
         if afresh:
             desk.look(start=0, found=(), outlines=False)
+        if redraw:
+            desk.look(shown=0)
         searched = self.turn_to_request(desk)
-        updates = self.show.request(desk) | self.show.rules(desk)
+        results = self.show.results(desk) if redraw else iter([{self.parts.headline: self.show.headline(desk)}])
+        updates = next(results, {})
+        updates |= self.show.request(desk) | self.show.rules(desk)
+        if redraw:
+            updates |= self.show.picker(desk)
         if afresh or searched:
             updates |= self.show.sheet(desk)
-        if afresh or session.look != old.look or desk.drawn != session.look:
-            desk.look(shown=0)
-            results = self.show.results(desk)
-            yield updates | self.show.picker(desk) | next(results, {})
-            yield from results
-        else:
-            yield updates | {p.headline: self.show.headline(desk)}
+        yield updates
+        yield from results
 
     @staticmethod
     def but(part: Any, updates: Updates) -> Updates:
@@ -53,20 +60,9 @@ class Events:
     @staticmethod
     def turn_to_request(desk: Desk) -> bool:
         """Put the pictures that the request speaks of into the canvases; whether this ends a search."""
-        request, view = desk.session.request, desk.view
-        places = request.context or request.preserve
-        pasted = request.copy is not None and request.paste is not None
-        desk.look(
-            copy_seed=request.copy.seed if request.copy else view.copy_seed,
-            paste_seed=request.paste.seed if request.paste else view.paste_seed,
-            context_seed=places[0].seed if places else view.context_seed,
-            slot="context"
-            if pasted or request.erase
-            else view.slot,  # a picture pressed from now on takes no object away
-            kind="preserve" if request.preserve and not request.context else "context",
-            **({"found": (), "outlines": False, "start": 0} if view.found else {}),
-        )
-        return bool(view.found)
+        searched = bool(desk.view.found)
+        desk.see(lambda view, session: view.turned_to(session.request))
+        return searched
 
 
 def polite(
@@ -94,10 +90,12 @@ def polite(
 
         @functools.wraps(event)
         def answer(*arguments: Any) -> Updates:
+            answering = _answering(arguments)
             try:
                 with serving(), closing(turns()()) as turn:
                     turn.wait()
-                    return event(*arguments)
+                    with answering.here():
+                        return answering.dated(event(*arguments))
             except REFUSALS as error:
                 raise refuse(error) from error
 
@@ -105,31 +103,37 @@ def polite(
 
     @functools.wraps(event)
     def answers(*arguments: Any) -> Iterator[Updates]:
-        turn = turns()
+        turn, answering = turns(), _answering(arguments)
         said = (lambda before: queued(_desk_of(arguments), before)) if queued else None
         try:
             with serving(), closing(event(*arguments)) as parts:
                 updates = {}
                 while updates is not None:
                     with closing(turn()) as mine:
-                        yield from _waited(mine, said)
-                        updates = next(parts, None)
+                        yield from map(answering.dated, _waited(mine, said))
+                        with answering.here():
+                            updates = next(parts, None)
                     if updates is not None:
-                        yield updates
+                        yield answering.dated(updates)
             if not returns:
                 # At the end gradio sends the last part once more, over what another event may have shown since; and
                 # it would take silence for an order to empty all outputs.
                 yield gr.skip()
         except REFUSALS as error:
             if as_before is not None:
-                yield as_before(_desk_of(arguments))
+                yield answering.dated(as_before(_desk_of(arguments)))
             raise refuse(error) from error
 
     return answers
 
 
-def _desk_of(arguments: Sequence[Any]) -> Desk:
-    return next(a for a in arguments if isinstance(a, Desk))
+def _desk_of(arguments: Sequence[Any]) -> Desk | None:
+    return next((a for a in arguments if isinstance(a, Desk)), None)
+
+
+def _answering(arguments: Sequence[Any]) -> Answering:
+    desk = _desk_of(arguments)
+    return Answering(desk.versions if desk else None)
 
 
 def _waited(turn: Turn | NoTurn, said: Callable[[int], Updates] | None) -> Iterator[Updates]:

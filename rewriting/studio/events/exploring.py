@@ -24,9 +24,8 @@ class Exploring(Events):
         with desk.doing("explore", "Looking at pictures") as mine:
             yield self._said("Looking…") | self.show.busy(desk)
             for looked, pictures in key_matches(self.workshop, session):
-                if not mine():
+                if not mine.say(f"Looked at {looked} of {self.workshop.searched} pictures"):
                     return
-                desk.say("explore", f"Looked at {looked} of {self.workshop.searched} pictures")
                 yield self._said(REACH, pictures) | self.show.busy(desk)
         yield self.show.busy(desk)
 
@@ -43,11 +42,12 @@ class Exploring(Events):
         with desk.doing("explore", "Trying layers") as mine:
             yield self._said("Trying the layers, one after another…") | self.show.busy(desk)
             for found, chart in layer_chart(self.workshop, session):
-                if not mine():
+                if not mine.say(f"Tried layer {found[-1].layer}"):
                     return
                 best = recommended(found)
-                desk.say("explore", f"Tried layer {found[-1].layer}")
                 yield {p.explored: chart, **self.show.busy(desk)}
+        if not mine():
+            return
         desk.look(advised=best)
         used = session.request.layer or self.workshop.generator(session.generator).config.default_layer
         use = shown(False) if best == used else gr.update(value=f"Use layer {best}", visible=True)

@@ -42,21 +42,27 @@ class Making(Events):
             return
         p, old, chosen = self.parts, desk.session, preset(preset_name)
         with desk.doing("rule", "Rewriting") as mine:
-            yield self.show.working(desk, chosen.title) | self.show.tab("results")
+            pressed = {p.cards: gr.update(value=preset_name)}
+            yield self.show.working(desk, chosen.title) | self.show.tab("results") | pressed
             self.workshop.preset_edit(preset_name)
         if not mine():
-            yield self.show.as_before(desk) | {p.cards: gr.update(value=self.show.preset_in_force(desk.session))}
+            yield self.no_preset(desk)
             return
         desk.jump(lambda session: self.workshop.choose(session, preset_name))
         afresh = (chosen.generator, desk.session.numbering) != (old.generator, old.numbering)
-        desk.view = View() if afresh else desk.view.with_(shown=0, order="best")
+        desk.see(lambda view, _: View() if afresh else view.with_(shown=0, order="best"))
         searched = self.turn_to_request(desk)
         results = self.show.results(desk)
-        yield next(results, {}) | {p.generator: gr.update(value=chosen.generator), p.order: gr.update(value="best")}
-        yield self.but(p.cards, self.show.request(desk) | self.show.rules(desk))
+        yield next(results, {}) | self.show.picker(desk) | {p.order: gr.update(value=desk.view.order)}
+        yield self.show.request(desk) | self.show.rules(desk)
         yield from results
         if afresh or searched:
             yield self.show.sheet(desk)
+
+    def no_preset(self, desk: Desk) -> Updates:
+        """After a refusal, or another press: the card of the rule that is in force."""
+        in_force = self.show.preset_in_force(desk.session)
+        return self.show.as_before(desk) | {self.parts.cards: gr.update(value=in_force)}
 
     # --- painting ---------------------------------------------------------------------------------------------------
 
@@ -233,7 +239,8 @@ class Making(Events):
     def new_rule(self, desk: Desk) -> Updates:
         """Keep the rules in force and begin another."""
         desk.jump(Session.start_new)
-        searched, desk.view = desk.view.found, View(order=desk.view.order)
+        searched = desk.view.found
+        desk.see(lambda view, _: View(order=view.order))
         sheet = self.show.sheet(desk) if searched else {}
         return self.show.request(desk) | self.show.rules(desk) | sheet | self.show.tab("pictures")
 

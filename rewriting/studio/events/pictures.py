@@ -26,7 +26,7 @@ class Pictures(Events):
             return self.show.progress(desk)
         slot = desk.view.slot
         desk.change(lambda session: session.turn_to(slot, seed))
-        desk.view = desk.view.pick(seed)
+        desk.see(lambda view, _: view.pick(seed))
         return self.show.canvas(desk, slot) | self.show.progress(desk) | self.show.waiting(desk)
 
     def await_picture(self, slot: str, desk: Desk) -> Updates:
@@ -95,7 +95,8 @@ class Pictures(Events):
             sheet = self.show.sheet(desk)
             if not mine():
                 return
-        yield sheet | self.show.busy(desk)
+            yield sheet
+        yield self.show.busy(desk)
 
     def no_outlines(self, desk: Desk) -> Updates:
         """After a refusal."""
@@ -107,7 +108,7 @@ class Pictures(Events):
             desk.look(**changes)
             return self.show.sheet(desk) | self.show.busy(desk)
         except ValueError:
-            desk.view = old
+            desk.look(**{name: getattr(old, name) for name in changes})
             raise
 
     def search(self, desk: Desk) -> Iterator[Updates]:
@@ -116,10 +117,10 @@ class Pictures(Events):
         with desk.doing("sheet", "Looking at pictures") as mine:
             yield self.show.tab("pictures") | self.show.busy(desk)
             for looked, ranked in self.workshop.search(session):
-                if not mine() or desk.session.generator != session.generator:
+                said = f"Looked at {looked} of {self.workshop.searched} pictures"
+                if desk.session.generator != session.generator or not mine.say(said):
                     return
                 desk.look(found=tuple(ranked), start=0, outlines=True)
-                desk.say("sheet", f"Looked at {looked} of {self.workshop.searched} pictures")
                 yield self.show.sheet(desk) | self.show.busy(desk)
         yield self.show.busy(desk)
 

@@ -35,11 +35,10 @@ class Sharing(Events):
         with desk.doing("walk", "Walking") as mine:
             yield self.show.busy(desk)
             for frame in sharing.walk_frames(self.workshop, session, self._seeds(desk)):
-                if not mine():
+                frames.append(frame)
+                if not mine.say(f"Walking: {len(frames)} of {sharing.WALK_FRAMES} steps"):
                     yield {self.parts.files: None} | self.show.busy(desk)
                     return
-                frames.append(frame)
-                desk.say("walk", f"Walking: {len(frames)} of {sharing.WALK_FRAMES} steps")
                 yield self.show.busy(desk)
             ready = self._ready(lambda folder: sharing.save_walk_file(session, folder, frames))
         yield ready | self.show.busy(desk)

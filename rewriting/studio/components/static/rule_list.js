@@ -111,6 +111,7 @@ function previewStrength(id, value) {
 
 function setStrength(id, value) {
   const row = rowOf(id);
+  if (!row) return; // a box with a number typed says so once more as its rule is taken off the page
   const rule = ruleOf(id);
   const changed = row.strength !== clamp(value);
   row.strength = clamp(value);
