@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -13,6 +12,8 @@ from gradio.blocks import Block
 from gradio.utils import is_prop_update
 
 OWN = "props"  # where gradio gathers the properties that an HTML component has of its own, once an update is ready
+
+_answering: ContextVar[Answering | None] = ContextVar("answering", default=None)
 
 
 class Versions:
@@ -23,12 +24,11 @@ class Versions:
     """
 
     def __init__(self) -> None:
-        self._count, self._shown = count(1), dict[tuple[int, str], int]()
-        self.now = 0
+        self.now, self._shown = 0, dict[tuple[int, str], int]()
 
     def changed(self) -> None:
         """Count a change; call it under the lock under which the change was made."""
-        self.now = next(self._count)
+        self.now += 1
         event = _answering.get()
         if event is not None and event.versions is self:
             event.version = self.now
@@ -63,11 +63,9 @@ class Answering:
 
     def dated(self, updates: Any) -> Any:
         """Updates with their version, and the word for nothing where there are none; all else as it is."""
-        if updates == {}:
-            return gr.skip()
         if self.versions is None or not isinstance(updates, dict) or "__type__" in updates:
             return updates
-        return Dated(updates, self.versions, self.version)
+        return Dated(updates, self.versions, self.version) if updates else gr.skip()
 
 
 class Dated(dict):
@@ -104,6 +102,3 @@ class Dated(dict):
 def _properties(update: Any) -> set[str]:
     """Which properties of its component an update sets."""
     return {*update, *update.get(OWN, ())} - {"__type__", OWN} if is_prop_update(update) else {"value"}
-
-
-_answering: ContextVar[Answering | None] = ContextVar("answering", default=None)
