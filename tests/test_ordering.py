@@ -1,4 +1,4 @@
-"""Events whose answers overtake each other: the page ends with what was read last, and a turn is nobody else's."""
+"""Events whose answers overtake each other: the page ends with what was read last, and a claim is one event's."""
 
 import threading
 from collections.abc import Iterator
@@ -77,20 +77,20 @@ def test_changes_count_for_the_event_that_makes_them_and_no_other():
     lambda desk: desk.change(Session.reset),
     lambda desk: desk.jump(Session.reset),
     lambda desk: desk.look(start=24),
-    lambda desk: desk.take_turn("results"),
-    lambda desk: desk.take_turn("results").say("Drawing"),
-    lambda desk: desk.take_turn("results").draw("look"),
+    lambda desk: desk.claim("results"),
+    lambda desk: desk.claim("results").say("Drawing"),
+    lambda desk: desk.claim("results").draw("look"),
     Desk.stop,
 ])  # fmt: skip
 def test_whatever_the_page_shows_of_a_desk_is_counted(change):
     desk = Desk(Session.on("face"))
-    desk.take_turn("results")
+    desk.claim("results")
     before = desk.versions.now
     change(desk)
     assert desk.versions.now > before
 
 
-def test_who_has_lost_the_turn_neither_speaks_nor_draws():
+def test_who_has_lost_a_claim_neither_speaks_nor_draws():
     desk = Desk(Session.on("face"))
     with desk.doing("results", "Drawing") as mine:
         assert mine.draw("first", (("good", "half"),)) and mine.say("Drawing on")

@@ -364,9 +364,9 @@ def test_what_was_solved_before_a_jump_is_not_put_in_force_after_it():
     assert not desk.session.rules
 
 
-def test_a_later_turn_ends_the_earlier_of_the_same_topic_only():
+def test_a_later_claim_ends_the_earlier_of_the_same_topic_only():
     desk = Desk(Session.on("face"))
-    first, search, second = desk.take_turn("results"), desk.take_turn("sheet"), desk.take_turn("results")
+    first, search, second = desk.claim("results"), desk.claim("sheet"), desk.claim("results")
     assert not first() and search() and second()
 
 

@@ -23,7 +23,7 @@ class Desk:
     A stroke may arrive while a rewriting is under way.  An event therefore does not bring back the session it began
     with but changes the one there is now, and what takes long asks at its end whether it is still wanted:
 
-    * turns, taken by each event that rewrites, draws results, searches, explores or saves: a later one of the same
+    * claims, made by each event that rewrites, draws results, searches, explores or saves: a later one of the same
       kind ends the earlier, and so does the visitor who presses Stop;
     * `jumps`, counted when the visitor goes elsewhere (undo, another rule, another generator): a rule solved before
       the jump is not put in force after it.
@@ -38,7 +38,7 @@ class Desk:
         self._lock, self.versions = RLock(), Versions()
         self.session, self.view = session, view or View()
         self.jumps = 0
-        self._turns: dict[str, int] = {}
+        self._claims: dict[str, int] = {}
         self._doing: dict[str, str] = {}  # what is under way, in words, by topic
         self._latest: dict[str, tuple[str, int]] = {}  # by kind of action: what it was done to last, and when
         self.numbers: tuple[tuple[str, str], ...] = ()  # said of the results on the page
@@ -101,14 +101,13 @@ class Desk:
         """Change some of what is looked at."""
         return self.see(lambda view, _: view.with_(**changes))
 
-    def take_turn(self, topic: str, words: str = "") -> Turn:
-        """A part of the page is this event's to draw, until another takes its turn.  words: what it does."""
+    def claim(self, topic: str, words: str = "") -> Claim:
+        """A part of the page is this event's to draw, until another claims it.  words: what it does."""
         with self._lock:
-            mine = self._turns[topic] = self._turns.get(topic, 0) + 1
-            self._doing.pop(topic, None)
-            turn = Turn(self, topic, mine)
-            turn.say(words)
-            return turn
+            number = self._claims[topic] = self._claims.get(topic, 0) + 1
+            mine = Claim(self, topic, number)
+            mine.say(words)
+            return mine
 
     def outdated(self, kind: str, thing: str, time: int) -> bool:
         """Whether the visitor has done the same to the same thing since: of two events, the later may come first.
@@ -123,9 +122,9 @@ class Desk:
             return False
 
     @contextmanager
-    def doing(self, topic: str, words: str) -> Iterator[Turn]:
-        """Take a turn, and be busy with it until the end."""
-        mine = self.take_turn(topic, words)
+    def doing(self, topic: str, words: str) -> Iterator[Claim]:
+        """Claim a part of the page, and be busy with it until the end."""
+        mine = self.claim(topic, words)
         try:
             yield mine
         finally:
@@ -141,21 +140,21 @@ class Desk:
         """End everything under way; what it has shown so far stays."""
         with self._lock:
             self.jumps += 1
-            for topic in self._turns:
-                self.take_turn(topic)
+            for topic in self._claims:
+                self.claim(topic)
 
 
-class Turn:
-    """One event's, to draw a part of the page.  True when called while no other event has taken it."""
+class Claim:
+    """One event's, to draw a part of the page.  True when called while no other event has claimed it."""
 
     def __init__(self, desk: Desk, topic: str, number: int):
         self._desk, self._topic, self._number = desk, topic, number
 
     def __call__(self) -> bool:
-        return self._desk._turns[self._topic] == self._number
+        return self._desk._claims[self._topic] == self._number
 
     def say(self, words: str) -> bool:
-        """What is being done by now, if anything; False, and nothing said, if the turn is another's."""
+        """What is being done by now, if anything; False, and nothing said, if the part is another's by now."""
         desk = self._desk
         with desk._lock:
             if not self():

@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.utils import is_prop_update
 
-OWN = "props"  # where gradio gathers the properties that an HTML component has of its own, once an update is ready
+PROPS = "props"  # where gradio gathers the properties that an HTML component has of its own, once an update is ready
 
 _answering: ContextVar[Answering | None] = ContextVar("answering", default=None)
 
@@ -94,11 +94,11 @@ class Dated(dict):
         if not is_prop_update(update):
             return update if new("value") else gr.skip()
         kept = {name: value for name, value in update.items() if new(name)}
-        if OWN in kept:
-            kept[OWN] = {name: value for name, value in kept[OWN].items() if new(name)}
+        if PROPS in kept:
+            kept[PROPS] = {name: value for name, value in kept[PROPS].items() if new(name)}
         return kept
 
 
 def _properties(update: Any) -> set[str]:
     """Which properties of its component an update sets."""
-    return {*update, *update.get(OWN, ())} - {"__type__", OWN} if is_prop_update(update) else {"value"}
+    return {*update, *update.get(PROPS, ())} - {"__type__", PROPS} if is_prop_update(update) else {"value"}

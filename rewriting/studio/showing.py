@@ -15,7 +15,7 @@ from rewriting.presets import preset
 from rewriting.request import Region, Request
 from rewriting.rewriter import RANK, usual_locality
 from rewriting.studio.components.cards import STRENGTH
-from rewriting.studio.desk import Desk, Turn
+from rewriting.studio.desk import Claim, Desk
 from rewriting.studio.names import label, public_name
 from rewriting.studio.parts import Parts
 from rewriting.studio.results import Drawn
@@ -208,9 +208,9 @@ class Showing:
 
     # --- results ----------------------------------------------------------------------------------------------------
 
-    def plain(self, desk: Desk, mine: Turn | None = None) -> Updates:
-        """Without rules: what the generator draws, and what to do; nothing if the turn is no longer `mine`."""
-        mine = mine or desk.take_turn("results")
+    def plain(self, desk: Desk, mine: Claim | None = None) -> Updates:
+        """Without rules: what the generator draws, and what to do; nothing if it is no longer `mine` to show."""
+        mine = mine or desk.claim("results")
         p, session = self.parts, desk.session
         seeds = self.result_seeds(session, desk.view)
         urls = self.workshop.pictures(session.generator, seeds, session.numbering)
@@ -226,7 +226,7 @@ class Showing:
         """
         p = self.parts
         with desk.doing("results", "Drawing") as mine:
-            session = desk.session  # read in turn: who has the last turn draws the newest
+            session = desk.session  # read once it is claimed: who claims it last draws the newest
             if not session.rules:
                 yield self.plain(desk, mine)
             else:

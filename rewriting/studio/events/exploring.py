@@ -31,7 +31,7 @@ class Exploring(Events):
 
     def values_alone(self, desk: Desk) -> Updates:
         """What the painted values draw without their surroundings."""
-        desk.take_turn("explore")
+        desk.claim("explore")
         found = values_alone(self.workshop, desk.session)
         return self._said("") | {self.parts.explored: found} | self.show.busy(desk)
 

@@ -49,7 +49,7 @@ class Hub(Events):
         yield from self._refusing(self.here.opening, self._open(repo, desk, oauth))
 
     def _open(self, repo: str, desk: Desk, oauth: gr.OAuthToken | None) -> Iterator[Updates]:
-        p, mine, since = self.here, desk.take_turn("open"), desk.jumps
+        p, mine, since = self.here, desk.claim("open"), desk.jumps
         yield {p.opening: said("One moment…")}
         token, session = token_of(desk, oauth), desk.session
         brought = yield from self._told(lambda say: hub.bring(self.workshop, session, repo, token, say), p.opening)
@@ -80,7 +80,7 @@ class Hub(Events):
         yield from self._finding(search or "", desk, oauth)
 
     def _finding(self, search: str, desk: Desk, oauth: gr.OAuthToken | None) -> Iterator[Updates]:
-        p, mine = self.here, desk.take_turn("find")
+        p, mine = self.here, desk.claim("find")
         yield {p.finding: said("Asking the Hub…")}
         try:
             rules = hub.published_rules(self.workshop, search, token_of(desk, oauth))

@@ -103,7 +103,7 @@ class Pictures(Events):
         return {self.parts.outlines: gr.update(value=desk.view.outlines)} | self.show.busy(desk)
 
     def _look(self, desk: Desk, **changes: object) -> Updates:
-        old, _ = desk.view, desk.take_turn("sheet")
+        old, _ = desk.view, desk.claim("sheet")
         try:
             desk.look(**changes)
             return self.show.sheet(desk) | self.show.busy(desk)
