@@ -18,9 +18,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # noqa: F401 - of a ZeroGPU Space, where it wants to come before PyTorch
 
-from rewriting import heap
 from rewriting.cli import fail
 from rewriting.cli.options import add_device, choose_device
+from rewriting.generators import heap
 
 if TYPE_CHECKING:
     from rewriting.generators import Generator
@@ -87,7 +87,7 @@ def open_workshop(device: str, first: str) -> Workshop:
 
 def warm(workshop: Workshop, first: str, stopped: threading.Event) -> None:
     """Prepare the presets' layers in the background, so that the first press answers sooner."""
-    from rewriting.presets import presets
+    from rewriting.core.presets import presets
 
     for preset in sorted(presets().values(), key=lambda preset: preset.generator != first):
         for _ in workshop.warm(preset.name):

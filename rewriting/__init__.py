@@ -4,20 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rewriting.edit import Edit, EditStack
+    from rewriting.core.edit import Edit, EditStack
+    from rewriting.core.request import Region, Request
+    from rewriting.core.rewriter import Rewriter
     from rewriting.hub import load_generator
-    from rewriting.request import Region, Request
-    from rewriting.rewriter import Rewriter
 
 __all__ = ["Edit", "EditStack", "Region", "Request", "Rewriter", "load_generator"]
 __version__ = "1.0.0"
 
 _HOMES = {
-    "Edit": "rewriting.edit",
-    "EditStack": "rewriting.edit",
-    "Region": "rewriting.request",
-    "Request": "rewriting.request",
-    "Rewriter": "rewriting.rewriter",
+    "Edit": "rewriting.core.edit",
+    "EditStack": "rewriting.core.edit",
+    "Region": "rewriting.core.request",
+    "Request": "rewriting.core.request",
+    "Rewriter": "rewriting.core.rewriter",
     "load_generator": "rewriting.hub",
 }
 

@@ -7,7 +7,7 @@ differ from one process's by the order of addition alone.  A run of one process 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, zip_longest
 from typing import TypeVar
@@ -17,6 +17,8 @@ from torch import Tensor
 from torch import distributed as dist
 
 T = TypeVar("T")
+Progress = Callable[[float, str], None]
+"""How long work says how far it is: called with the share done, 0 to 1, and what is being done in a few words."""
 _ABSENT = object()
 
 

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from rewriting.edit import Edit, Report
+from rewriting.core.edit import Edit, Report
+from rewriting.core.request import Request
+from rewriting.core.rewriter import Matches, Rewriter
 from rewriting.generators import Generator
 from rewriting.generators.config import MOMENTS
 from rewriting.generators.precision import choose_device, fast_dtype
 from rewriting.hub import load_generator
-from rewriting.request import Request
-from rewriting.rewriter import Matches, Rewriter
 
 log = logging.getLogger(__name__)
 

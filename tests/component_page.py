@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser
 
-from rewriting.masks import encode_mask
+from rewriting.core.masks import encode_mask
 from rewriting.studio.components import (
     ContextTray,
     MaskCanvas,

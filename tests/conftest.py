@@ -23,7 +23,7 @@ LONGEST = (
     "component_lists",
     "components",
     "hostile",
-    "recipe",
+    "training",
 )
 
 

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rewriting.edit import EditStack, make_edit
+from rewriting.core.edit import EditStack, make_edit
+from rewriting.core.masks import PREFIX, encode_mask
 from rewriting.generators import GeneratorConfig, build
-from rewriting.masks import PREFIX, encode_mask
 from tests import hostile, hostile_checkpoints, hostile_pickles
 from tests.hostile import Job, Outcome
 

@@ -115,8 +115,8 @@ def readers() -> dict:
     """Each reader as it is used, but for the process that production reads foreign files in: this is one already."""
     from rewriting import EditStack, Request
     from rewriting.checkpoints import conversion, reader
+    from rewriting.core.masks import decode_mask
     from rewriting.generators import read_generator
-    from rewriting.masks import decode_mask
 
     conversion.read_contents = reader.extract
     return {

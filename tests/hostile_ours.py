@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rewriting.masks import PREFIX, encode_mask
+from rewriting.core.masks import PREFIX, encode_mask
 from tests.hostile import Job, damaged
 
 TWICE = "a name twice"  # with one meaning: safetensors takes the last, and so does its header's check

@@ -17,11 +17,12 @@ import torch
 from huggingface_hub import constants
 from PIL import Image
 
-from rewriting import Edit, EditStack, Rewriter, cli, load_generator, memory
+from rewriting import Edit, EditStack, Rewriter, cli, load_generator
 from rewriting.cli import options, pictures
+from rewriting.core import memory
+from rewriting.core.presets import presets
 from rewriting.generators import bundled
 from rewriting.generators.config import MOMENTS
-from rewriting.presets import presets
 from tests import tiny
 
 pytest_plugins = ("tests.hub_fixtures",)

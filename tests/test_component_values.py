@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rewriting.masks import decode_mask, encode_mask
+from rewriting.core.masks import decode_mask, encode_mask
 from rewriting.studio import components
 from rewriting.studio.components import (
     ContextTray,

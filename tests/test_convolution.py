@@ -16,7 +16,7 @@ from rewriting.generators.convolution import (
     shifted,
     upsampling,
 )
-from rewriting.generators.tiles import TileKernel
+from rewriting.generators.winograd import TileKernel
 from tests import tiny
 
 INPUTS, OUTPUTS = 72, 80

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from rewriting import Edit, EditStack
-from rewriting.edit import CONFIG, FACTORS, MAX_EDITS, REQUESTS, Report, relative_change
+from rewriting.core.edit import CONFIG, FACTORS, MAX_EDITS, REQUESTS, Report, relative_change
 from tests import tiny
 
 REPORT = Report(0.5, 0.125, 0.75, 0.25, 0.0625, 0.03125, None, 17, 42.5)

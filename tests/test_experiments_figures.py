@@ -10,12 +10,13 @@ import torch
 from PIL import Image
 
 from rewriting import Rewriter
-from rewriting.experiments import EXPERIMENTS
-from rewriting.experiments.drawing import COLOURS, OUTLINE, bars, fitted, outlined, sheet, stacked
-from rewriting.experiments.failures import CASES
-from rewriting.experiments.gallery import FIGURES
-from rewriting.experiments.keys_and_values import strongest_inside
-from rewriting.experiments.reflection import (
+from tests.tiny import generator
+from weights.experiments import EXPERIMENTS
+from weights.experiments.drawing import COLOURS, OUTLINE, bars, fitted, outlined, sheet, stacked
+from weights.experiments.failures import CASES
+from weights.experiments.gallery import FIGURES
+from weights.experiments.keys_and_values import strongest_inside
+from weights.experiments.reflection import (
     Switch,
     changed_elsewhere,
     contrast,
@@ -27,11 +28,10 @@ from rewriting.experiments.reflection import (
     selectivity,
     swapped,
 )
-from rewriting.experiments.report import Report
-from rewriting.experiments.succession import fitting
-from tests.tiny import generator
-from weights.recipe.rules import RULES
-from weights.recipe.truth import Truth
+from weights.experiments.report import Report
+from weights.experiments.succession import fitting
+from weights.rules.catalogue import RULES
+from weights.rules.truth import Truth
 
 
 def picture(value: int, side: int = 8) -> np.ndarray:
@@ -156,7 +156,7 @@ def test_the_contrast_answers_both_kinds_with_opposite_signs():
 
 @torch.no_grad()
 def test_the_inverted_rule_moves_each_picture_towards_its_twin(kitchen, monkeypatch):
-    monkeypatch.setattr("rewriting.memory.SAMPLES", 40)
+    monkeypatch.setattr("rewriting.core.memory.SAMPLES", 40)
     rewriter, latents = Rewriter(kitchen, 5), kitchen.latents(range(3))
     value = kitchen.value(2, kitchen.enter(latents, 2))
     units = torch.arange(6)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from rewriting.experiments import measures
-from rewriting.experiments.chart import CURVES, OTHER, Drawing, Point, beyond, chart
-from rewriting.experiments.comparison import Comparison
-from rewriting.segmenter import Segmenter, UNet
+from weights.experiments import measures
+from weights.experiments.chart import CURVES, OTHER, Drawing, Point, beyond, chart
+from weights.experiments.comparison import Comparison
+from weights.segmenter import Segmenter, UNet
 
 
 def pictures(n, side=32, seed=0):

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from rewriting import Rewriter, memory
-from rewriting.experiments.methods import Setting, correspondence, gradient, ours, tuning
-from rewriting.experiments.methods.zeroing import zeroed_units
-from rewriting.memory import unit_scores
-from rewriting.solve import Problem
+from rewriting import Rewriter
+from rewriting.core import memory
+from rewriting.core.memory import unit_scores
+from rewriting.core.solve import Problem
 from tests import tiny
+from weights.experiments.methods import Setting, correspondence, gradient, ours, tuning
+from weights.experiments.methods.zeroing import zeroed_units
 
 LAYERS = pytest.mark.parametrize("number", [6, 7])  # a plain and an upsampling one
 SEEDS = [5, 6]

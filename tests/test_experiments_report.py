@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rewriting.experiments import Experiment, run_experiment
-from rewriting.experiments.report import Report, shown
+from weights.experiments import run_experiment
+from weights.experiments.report import Report, shown
 
 
 def test_a_report_is_one_folder_with_numbers_text_tables_and_pictures(tmp_path):
@@ -59,9 +59,3 @@ def test_what_cannot_be_reported_is_refused_in_one_sentence(tmp_path):
 def test_an_unknown_experiment_is_answered_with_the_ones_there_are(tmp_path):
     with pytest.raises(ValueError, match="There is no experiment 'none'; choose from"):
         run_experiment("none", tmp_path, progress=print)
-
-
-def test_without_the_scenes_an_experiment_says_where_they_are(monkeypatch):
-    monkeypatch.setattr("rewriting.experiments.RECIPE", "weights_elsewhere.recipe")
-    with pytest.raises(FileNotFoundError, match="run from a checkout"):
-        Experiment("one", "t", "rewriting.experiments.report:shown").load()

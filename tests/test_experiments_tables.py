@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from rewriting import cli
-from rewriting.experiments import EXPERIMENTS, ablations, columns, curves, run_experiment, tables, tasks, watermarks
-from rewriting.experiments.evaluation import IDEAL, evaluate
-from rewriting.experiments.measures import frechet
-from rewriting.experiments.methods import Setting, ours
-from rewriting.experiments.report import Report
-from weights.recipe import material
-from weights.recipe.truth import Truth
+from weights.experiments import EXPERIMENTS, ablations, columns, curves, run_experiment, tables, tasks, watermarks
+from weights.experiments.evaluation import IDEAL, evaluate
+from weights.experiments.measures import frechet
+from weights.experiments.methods import Setting, ours
+from weights.experiments.report import Report
+from weights.rules import material
+from weights.rules.truth import Truth
 
 WEIGHTS = {  # methods that change the weights of one layer, other than ours
     "ours, the paper's directions", "projected gradient", "projected gradient, one paste",
@@ -152,7 +152,7 @@ def test_the_ablations_are_written_group_by_group(tmp_path, monkeypatch):
         "PICTURES_IN_C": (4,), "RANKS": (1, 2), "CONTEXTS": (1,), "TRACES": (1.0,), "LOCALITIES": (2.0,),
     }.items():  # fmt: skip
         monkeypatch.setattr(ablations, name, values)
-    monkeypatch.setattr("rewriting.experiments.methods.ours.TRACE_STEPS", 3)
+    monkeypatch.setattr("weights.experiments.methods.ours.TRACE_STEPS", 3)
     monkeypatch.setattr(ablations, "smiles", lambda: tasks.smiles(rank=2))  # solved sooner than rank 5
     folder = run_experiment("ablations", tmp_path, n=2, progress=lambda _: None)
     data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -263,7 +263,7 @@ def test_the_command_lists_experiments_runs_one_and_says_where_the_report_is(mon
         progress("half way")
         report.text("Found.")
 
-    monkeypatch.setattr("rewriting.experiments.tables.table1", run)
+    monkeypatch.setattr("weights.experiments.tables.table1", run)
     assert cli.main(["experiments", "table1", "--n", "5", "--out", str(tmp_path)]) == 0
     captured = capsys.readouterr()
     assert asked == [5] and "half way" in captured.err and str(tmp_path / "table1") in captured.out

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewriting.goal import erase_term, locality_terms, paste_term, place, preserve_term, thinned, without
-from rewriting.masks import bounding_box, decode_mask, encode_mask, resize_mask
-from rewriting.memory import unit_scores
+from rewriting.core.goal import erase_term, locality_terms, paste_term, place, preserve_term, thinned, without
+from rewriting.core.masks import bounding_box, decode_mask, encode_mask, resize_mask
+from rewriting.core.memory import unit_scores
 from tests import tiny
 from tests.reference import bau
 

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from rewriting import heap
+from rewriting.generators import heap
 
 BETWEEN = """
-from rewriting import heap
+from rewriting.generators import heap
 
 def resident():  # MB
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
@@ -36,7 +36,7 @@ def test_what_lies_between_kept_blocks_is_given_back():
 
 AGAIN = """
 import resource, sys, threading
-from rewriting import heap
+from rewriting.generators import heap
 
 if sys.argv[1] == "hold":
     heap.hold()

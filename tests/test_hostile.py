@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rewriting.checkpoints import CheckpointError, read_checkpoint, reader
-from rewriting.edit import EditStack, make_edit
+from rewriting.core.edit import EditStack, make_edit
 from rewriting.generators import GeneratorConfig, build
 from tests import fuzz, hostile, hostile_checkpoints, hostile_ours
 from tests.hostile import Job, Outcome

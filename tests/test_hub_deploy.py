@@ -23,7 +23,7 @@ SENT = {
     "weights/horse/model.safetensors": "w" * 100,
     "weights/horse/README.md": "# Horse",
     "weights/horse/segmenter.json": "{}",
-    "weights/recipe/train.py": "",
+    "weights/training/train.py": "",
 }
 KEPT_AT_HOME = {
     ".git/config": "secret",
@@ -33,10 +33,10 @@ KEPT_AT_HOME = {
     "rewriting/studio/__pycache__/b.pyc": "x",
     "weights/horse/model.safetensors.partial": "x",
     "weights/horse/optimizer.pt": "x",
-    "weights/recipe/out/generator.safetensors": "x",
-    "weights/recipe/state.pt": "x",
-    "weights/recipe/out/progress.json": "{}",
-    "weights/recipe/train.log": "x",
+    "weights/training/out/generator.safetensors": "x",
+    "weights/training/state.pt": "x",
+    "weights/training/out/progress.json": "{}",
+    "weights/training/train.log": "x",
     "tests/test_it.py": "",
     "notes.txt": "x",
 }

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import Browser, Page
 
-from rewriting.presets import preset
+from rewriting.core.presets import preset
 from rewriting.studio.page import CSS, build
 from rewriting.studio.workshop import Workshop
 from tests.browser import chromium, chromium_page, serving, wait_for

@@ -47,7 +47,7 @@ def made():
 @pytest.fixture
 def shop(hub, made, monkeypatch):
     """A studio that measures features on fewer pictures."""
-    monkeypatch.setattr("rewriting.memory.SAMPLES", 48)
+    monkeypatch.setattr("rewriting.core.memory.SAMPLES", 48)
     return Workshop(made.__getitem__, endpoint=hub.url)
 
 

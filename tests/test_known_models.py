@@ -8,8 +8,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from rewriting.checkpoints import conversion, convert, download, fetch, fetching, reader
+from rewriting.checkpoints.known_models import (
+    KNOWN_MODELS,
+    Download,
+    KnownModel,
+    known_file,
+    known_model,
+    models_table,
+)
 from rewriting.generators import GeneratorConfig
-from rewriting.known_models import KNOWN_MODELS, Download, KnownModel, known_file, known_model, models_table
 from tests.reference import nvidia
 from tests.test_checkpoints import save_rosinality
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from rewriting.core.layer import EditableLayer, expand
 from rewriting.generators import LayerInput
-from rewriting.layer import EditableLayer, expand
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("without_gradients")

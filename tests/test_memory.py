@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rewriting.memory import (
+from rewriting.core.memory import (
     cache_folder,
     content_key,
     directions,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from rewriting import onednn
-from rewriting.onednn import Grouped
+from rewriting.generators import onednn
+from rewriting.generators.onednn import Grouped
 
 EITHER = pytest.mark.parametrize("fast", [onednn.fast, lambda tensor: False])
 TOLERANCE = {"rtol": 0, "atol": 1e-4}  # float32 sums of 50 products of size 1

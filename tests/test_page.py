@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from rewriting.presets import preset
+from rewriting.core.presets import preset
 from rewriting.studio.page import CSS, build
 from rewriting.studio.workshop import Workshop
 from tests.browser import chromium, chromium_page, rests, serving, wait_for

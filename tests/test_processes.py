@@ -11,10 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from rewriting import cli, load_generator, memory, processes
-from rewriting.experiments import run_experiment
+from rewriting import cli, load_generator, processes
+from rewriting.core import memory
 from rewriting.generators.config import MOMENTS
 from tests import tiny
+from weights.experiments import run_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -24,8 +25,8 @@ TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 SMALL_TABLE = """
 import sys
 from rewriting import cli
-from rewriting.experiments import curves, tables, tasks
-from weights.recipe import material
+from weights.experiments import curves, tables, tasks
+from weights.rules import material
 
 def table1(report, *, n, progress):
     tables.compare(report, tasks.smiles(rank=1), tables.PAPER_1, n, progress, steps=2, tuning_steps=1)

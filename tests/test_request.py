@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rewriting import Region, Request
-from rewriting.masks import decode_mask, encode_mask
-from rewriting.request import MAX_FILE, MAX_REGIONS
+from rewriting.core.masks import decode_mask, encode_mask
+from rewriting.core.request import MAX_FILE, MAX_REGIONS
 from tests import tiny
 from tests.reference import bau
 

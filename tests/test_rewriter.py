@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from rewriting import Region, Request, Rewriter, load_generator, memory
+from rewriting import Region, Request, Rewriter, load_generator
+from rewriting.core import memory
+from rewriting.core.layer import expand
+from rewriting.core.masks import resize_mask
+from rewriting.core.memory import content_key, second_moments, write_moments
+from rewriting.core.presets import presets
+from rewriting.core.rewriter import LOCALITY_FIRST, LOCALITY_PICTURES, usual_ridge
+from rewriting.core.solve import solve
 from rewriting.generators import to_uint8
-from rewriting.layer import expand
-from rewriting.masks import resize_mask
-from rewriting.memory import content_key, second_moments, write_moments
-from rewriting.presets import presets
-from rewriting.rewriter import LOCALITY_FIRST, LOCALITY_PICTURES, usual_ridge
-from rewriting.solve import solve
 from tests import tiny
 from tests.reference import bau
 
@@ -280,7 +281,7 @@ def test_features_are_computed_once(monkeypatch):
 def test_the_cache_of_features_is_bounded(monkeypatch):
     rewriter = Rewriter(tiny.generator(), 6)
     one = rewriter.features([0])[0].nbytes()
-    monkeypatch.setattr("rewriting.rewriter.FEATURE_BYTES", 3 * one)
+    monkeypatch.setattr("rewriting.core.rewriter.FEATURE_BYTES", 3 * one)
     rewriter.features([1, 2])
     rewriter.features([0])  # used again: 1 is now the oldest
     rewriter.features([3])
@@ -331,7 +332,7 @@ def test_no_pictures_match_nothing(rewriter):
 
 
 def test_shipped_statistics_are_used_only_if_they_are_of_these_weights(monkeypatch, tmp_path):
-    monkeypatch.setattr("rewriting.rewriter.BUNDLED", tmp_path / "bundled")
+    monkeypatch.setattr("rewriting.core.rewriter.BUNDLED", tmp_path / "bundled")
     monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "cache"))
     made = tiny.generator(resolution=16, name="tiny")
     path, marked = tmp_path / "bundled" / "tiny" / "second_moments.safetensors", torch.eye(16).double()

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 
 from rewriting.generators.files import BUNDLED, bundled
-from rewriting.segmenter import Segmenter, UNet
-from weights.recipe.augment import augment, paste, shift
-from weights.recipe.train_segmenter import class_weights, confusion_matrix
-from weights.recipe.truth import Truth
+from weights.rules.truth import Truth
+from weights.segmenter import Segmenter, UNet
+from weights.training.augment import augment, paste, shift
+from weights.training.train_segmenter import class_weights, confusion_matrix
 
 CLASSES = ["sky", "tree", "dome"]
 SEEDS = range(24)

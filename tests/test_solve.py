@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-import rewriting.solve as solve_module
+import rewriting.core.solve as solve_module
+from rewriting.core.goal import Term, locality_terms, paste_term, preserve_term, without
+from rewriting.core.layer import expand
+from rewriting.core.masks import resize_mask
+from rewriting.core.memory import directions, second_moments
+from rewriting.core.solve import LEAST_RIDGE, ROUNDING, Problem, Products, minimise, solve
 from rewriting.generators import LayerInput
-from rewriting.goal import Term, locality_terms, paste_term, preserve_term, without
-from rewriting.layer import expand
-from rewriting.masks import resize_mask
-from rewriting.memory import directions, second_moments
-from rewriting.solve import LEAST_RIDGE, ROUNDING, Problem, Products, minimise, solve
 from tests import tiny
 from tests.reference import bau
 

@@ -13,8 +13,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from rewriting import Request
-from rewriting.masks import encode_mask
-from rewriting.presets import Preset
+from rewriting.core.masks import encode_mask
+from rewriting.core.presets import Preset
 from rewriting.studio import api, page, showing, workshop
 from rewriting.studio.api import hide_what_needs_memory
 from rewriting.studio.events import making

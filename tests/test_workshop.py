@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from rewriting import EditStack, Region, Request
-from rewriting.edit import MAX_EDITS
-from rewriting.presets import Preset, presets
+from rewriting.core.edit import MAX_EDITS
+from rewriting.core.presets import Preset, presets
 from rewriting.studio import workshop as workshop_module
 from rewriting.studio.api import Api
 from rewriting.studio.exploring import chart, key_matches, layer_chart, values_alone

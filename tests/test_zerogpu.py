@@ -75,7 +75,8 @@ import torch
 torch.set_num_threads(1)
 from pathlib import Path
 import numpy as np
-from rewriting import load_generator, memory
+from rewriting import load_generator
+from rewriting.core import memory
 from rewriting import zerogpu
 from rewriting.studio.session import Session
 from rewriting.studio.workshop import Workshop

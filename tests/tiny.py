@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from rewriting import Edit, Region, Request
+from rewriting.core.layer import EditableLayer
 from rewriting.generators import GeneratorConfig, build
-from rewriting.layer import EditableLayer
 from tests.reference import bau, progan, rosinality
 
 Z_DIM, W_DIM, MAPPING_LAYERS = 20, 28, 2

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from rewriting import memory
 from rewriting.bench import straightforward
 from rewriting.bench.row import Row
 from rewriting.bench.studio import answering
+from rewriting.core import memory
+from rewriting.core.goal import Term
+from rewriting.core.layer import EditableLayer
+from rewriting.core.rewriter import Rewriter
+from rewriting.core.solve import solve
 from rewriting.generators import Generator, GeneratorConfig, build
 from rewriting.generators.precision import choose_device, fast_dtype
 from rewriting.generators.stylegan2 import StyleGAN2
-from rewriting.goal import Term
 from rewriting.hub import load_generator
-from rewriting.layer import EditableLayer
-from rewriting.rewriter import Rewriter
-from rewriting.solve import solve
 
 SUBJECTS = ("solve", "draw", "moments", "search", "app")
 BUNDLED = "church"
@@ -158,7 +158,7 @@ def moments(generator: StyleGAN2, *, pictures: int, layer: int = 8, few: int = 8
 
 def searching(generator: Generator) -> Iterator[Row]:
     """Ranking 1000 pictures by a preset's context: the first time, and again."""
-    from rewriting.presets import presets
+    from rewriting.core.presets import presets
 
     request = next(p.request for p in presets().values() if p.generator == generator.config.name)
     rewriter = Rewriter(generator, request.layer)

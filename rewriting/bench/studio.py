@@ -20,7 +20,7 @@ from typing import Any
 from gradio_client import Client
 
 from rewriting.bench.row import Row
-from rewriting.presets import presets
+from rewriting.core.presets import presets
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 PATIENCE = 300.0  # seconds for the page to appear

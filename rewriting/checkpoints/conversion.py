@@ -9,12 +9,12 @@ from pathlib import Path
 from rewriting.checkpoints.build import build_generator
 from rewriting.checkpoints.contents import CheckpointError
 from rewriting.checkpoints.fetching import fetch, sha256_of
+from rewriting.checkpoints.known_models import KnownModel, known_file, known_model
 from rewriting.checkpoints.layouts import canonical
 from rewriting.checkpoints.reader import read_contents, refusal
 from rewriting.generators import Generator
 from rewriting.generators.config import CONFIG, WEIGHTS
-from rewriting.known_models import KnownModel, known_file, known_model
-from rewriting.progress import Progress
+from rewriting.processes import Progress
 
 CARD = "README.md"
 

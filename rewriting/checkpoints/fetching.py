@@ -12,10 +12,10 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from rewriting.checkpoints.known_models import Download, KnownModel, known_model
 from rewriting.checkpoints.sniff import MAX_FILE
 from rewriting.files import cache_root
-from rewriting.known_models import Download, KnownModel, known_model
-from rewriting.progress import Progress
+from rewriting.processes import Progress
 
 CHUNK = 1 << 20
 TIMEOUT = 30  # seconds without a byte

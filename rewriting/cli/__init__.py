@@ -10,9 +10,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rewriting import heap
 from rewriting.cli import experimenting, measuring, models, pictures, rules, searching, sharing
 from rewriting.cli.options import examples
+from rewriting.generators import heap
 
 GROUPS = (pictures, rules, searching, sharing, models, measuring, experimenting)
 FAILED, INTERRUPTED = 2, 130  # exit codes: as argparse's, and as a shell reports Ctrl-C

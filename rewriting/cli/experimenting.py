@@ -44,7 +44,13 @@ def add_commands(commands: Any) -> None:
 
 
 def experiments(options: argparse.Namespace) -> None:
-    from rewriting.experiments import EXPERIMENTS, run_experiment
+    try:
+        from weights.experiments import EXPERIMENTS, run_experiment
+    except ModuleNotFoundError:
+        raise FileNotFoundError(
+            "The experiments are part of a checkout of the whole project and not of an installed package; "
+            "run `python -m rewriting experiments` in the folder of a checkout."
+        ) from None
 
     if options.name is None:
         width = max(map(len, EXPERIMENTS))

@@ -53,12 +53,12 @@ def add_commands(commands: Any) -> None:
 
 
 def models(_: argparse.Namespace) -> None:
+    from rewriting.checkpoints.known_models import models_table
+    from rewriting.core.presets import presets
     from rewriting.files import read_json
     from rewriting.generators import GeneratorConfig, bundled
     from rewriting.generators.config import CONFIG
     from rewriting.generators.files import BUNDLED
-    from rewriting.known_models import models_table
-    from rewriting.presets import presets
 
     configs = {name: GeneratorConfig.from_json(read_json(BUNDLED / name / CONFIG)) for name in bundled()}
     print("Generators that come with the software:")
@@ -93,7 +93,8 @@ def convert(options: argparse.Namespace) -> None:
 
 
 def moments(options: argparse.Namespace) -> None:
-    from rewriting import memory, processes
+    from rewriting import processes
+    from rewriting.core import memory
     from rewriting.generators.config import MOMENTS
 
     folder = _folder(options.generator)

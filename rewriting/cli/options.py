@@ -8,13 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewriting.progress import Progress
-
 if TYPE_CHECKING:
     import torch
 
     from rewriting import EditStack
     from rewriting.generators import Generator
+    from rewriting.processes import Progress
 
 
 # --- parsers ---------------------------------------------------------------------------------------------------------

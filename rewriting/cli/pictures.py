@@ -112,7 +112,7 @@ def _is_sheet(out: Path) -> bool:
 def _rewritten(options: argparse.Namespace, progress: Progress) -> Generator:
     """The generator with all rules in its weights: of pictures drawn so, no bit differs from those under the rules."""
     from rewriting import Rewriter
-    from rewriting.presets import preset
+    from rewriting.core.presets import preset
 
     chosen = preset(options.preset) if options.preset else None
     if options.generator is None and chosen is None:
@@ -129,7 +129,7 @@ def _rewritten(options: argparse.Namespace, progress: Progress) -> Generator:
 
 def _draw_sheet(generator: Generator, seeds: Sequence[int], out: Path, **settings: Any) -> None:
     from rewriting import processes
-    from rewriting.pictures import square_sheet
+    from rewriting.core.pictures import square_sheet
 
     pictures = processes.gathered(list(generator.images(processes.mine(seeds), **settings)))
     if processes.rank():

@@ -83,7 +83,7 @@ def add_request(parser: argparse.ArgumentParser) -> None:
 
 def apply(options: argparse.Namespace) -> None:
     from rewriting import Rewriter
-    from rewriting.edit import FORMAT
+    from rewriting.core.edit import FORMAT
     from rewriting.hub import write_rule
 
     request, out = named_request(options), output_folder(options.out, FORMAT)
@@ -118,7 +118,7 @@ def merge(options: argparse.Namespace) -> None:
 def named_request(options: argparse.Namespace) -> Request:
     """The request named by --request or --preset; ValueError if it does not say for which generator either."""
     from rewriting import Edit, Request
-    from rewriting.presets import preset
+    from rewriting.core.presets import preset
 
     if options.preset:
         request = preset(options.preset).request
@@ -153,8 +153,8 @@ def _join(folder: Path) -> Any:
     import numpy as np
     from PIL import Image
 
+    from rewriting.core.pictures import sheet
     from rewriting.hub.download import AFTER, BEFORE
-    from rewriting.pictures import sheet
 
     return sheet([[np.asarray(Image.open(folder / name).convert("RGB"))] for name in (BEFORE, AFTER)])
 

@@ -59,7 +59,7 @@ def search(options: argparse.Namespace) -> None:
 
 
 def _show(pictures: Any, out: Path) -> None:
-    from rewriting.pictures import square_sheet
+    from rewriting.core.pictures import square_sheet
 
     out.parent.mkdir(parents=True, exist_ok=True)
     square_sheet(pictures).save(out)

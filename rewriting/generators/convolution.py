@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rewriting.generators.tiles import TileKernel, by_tiles
+from rewriting.generators.winograd import TileKernel, by_tiles
 
 SMALL_MAP = 8  # side of a feature map up to which convolutions run picture by picture: see `one_by_one`
 

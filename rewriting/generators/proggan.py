@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from rewriting.generators.base import EPSILON, Generator, LayerInput, standard_normal
 from rewriting.generators.config import GeneratorConfig
 from rewriting.generators.convolution import Kept, Weight, convolve, fastest
-from rewriting.generators.tiles import TileKernel
+from rewriting.generators.winograd import TileKernel
 
 SLOPE = 0.2
 

@@ -29,7 +29,7 @@ from rewriting.generators.convolution import (
     shifted,
     upsampling,
 )
-from rewriting.generators.tiles import TileKernel
+from rewriting.generators.winograd import TileKernel
 
 SQRT2 = math.sqrt(2)
 SLOPE = 0.2

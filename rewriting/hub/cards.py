@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rewriting.edit import EditStack
+from rewriting.core.edit import EditStack
 from rewriting.generators import GeneratorConfig
 from rewriting.hub.base import Base
 from rewriting.hub.comparison import Comparison

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rewriting.edit import EditStack
+from rewriting.core.edit import EditStack
 from rewriting.generators import Generator
 from rewriting.generators.latents import MAX_SEED
 from rewriting.hub.access import HubError

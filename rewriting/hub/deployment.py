@@ -12,7 +12,7 @@ from typing import Any
 from rewriting.hub.access import HubError, Token
 from rewriting.hub.cards import TAG, front_matter
 from rewriting.hub.sending import EMPTY, Published, Target, find_target, send
-from rewriting.progress import Progress
+from rewriting.processes import Progress
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 APP, REQUIREMENTS, README = "app.py", "requirements.txt", "README.md"
@@ -28,7 +28,15 @@ ALLOW = (
     "weights/*.json",
     "weights/*.safetensors",
 )
-IGNORE = (".*", "*/.*", "*__pycache__*", "*.pyc", "*.partial", "weights/recipe/*.safetensors", "weights/recipe/*.json")
+IGNORE = (
+    ".*",
+    "*/.*",
+    "*__pycache__*",
+    "*.pyc",
+    "*.partial",
+    "weights/training/*.safetensors",
+    "weights/training/*.json",
+)
 MANAGED = ("rewriting/", "presets/", "docs/", "weights/")  # files there that the checkout no longer has are removed
 TORCH = "torch==2.11.0"  # the newest that ZeroGPU runs
 PYTHON = "3.12"

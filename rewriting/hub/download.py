@@ -18,8 +18,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from rewriting.edit import CONFIG, FACTORS, REQUESTS
-from rewriting.edit import FORMAT as EDIT_FORMAT
+from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
+from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.files import read_json
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.config import MOMENTS, WEIGHTS
@@ -42,7 +42,7 @@ from rewriting.hub.access import (
     timeout,
     version,
 )
-from rewriting.progress import Progress
+from rewriting.processes import Progress
 
 log = logging.getLogger(__name__)
 

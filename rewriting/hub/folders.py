@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rewriting.edit import CONFIG, FACTORS, Edit, EditStack
+from rewriting.core.edit import CONFIG, FACTORS, Edit, EditStack
 from rewriting.files import read_json, write_json
 from rewriting.generators import Generator
 from rewriting.generators.config import WEIGHTS

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rewriting.edit import CONFIG, FACTORS, REQUESTS, EditStack
-from rewriting.edit import FORMAT as EDIT_FORMAT
+from rewriting.core.edit import CONFIG, FACTORS, REQUESTS, EditStack
+from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.files import read_json
 from rewriting.generators import Generator, bundled, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
@@ -17,7 +17,7 @@ from rewriting.generators.config import MOMENTS, WEIGHTS
 from rewriting.generators.files import BUNDLED
 from rewriting.hub.access import REPO_ID, HubError, Token, hosted
 from rewriting.hub.download import LICENSE, LIMITS, Cache, fetch, naming
-from rewriting.progress import Progress
+from rewriting.processes import Progress
 
 T = TypeVar("T")
 

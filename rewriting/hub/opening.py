@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rewriting.edit import CONFIG, FACTORS, EditStack
+from rewriting.core.edit import CONFIG, FACTORS, EditStack
 from rewriting.generators import Generator
 from rewriting.generators.config import WEIGHTS
 from rewriting.hub.access import (
@@ -28,7 +28,7 @@ from rewriting.hub.access import (
 )
 from rewriting.hub.download import check_admitted, kept_in_cache, look_up
 from rewriting.hub.loading import fitting, load_base, load_generator, read_rule, split_revision
-from rewriting.progress import Progress
+from rewriting.processes import Progress
 
 T = TypeVar("T")
 Known = Callable[[str, str, bool], Generator | None]

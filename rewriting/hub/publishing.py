@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rewriting.edit import CONFIG, Edit, EditStack
-from rewriting.edit import FORMAT as EDIT_FORMAT
+from rewriting.core.edit import CONFIG, Edit, EditStack
+from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.files import read_json
 from rewriting.generators import Generator, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
@@ -16,7 +16,7 @@ from rewriting.hub.cards import YOUR_REPO, generator_card
 from rewriting.hub.download import CARD, LICENSE, LIMITS, fetch
 from rewriting.hub.folders import write_rule
 from rewriting.hub.sending import Published, Target, find_target, send
-from rewriting.progress import Progress
+from rewriting.processes import Progress
 
 MESSAGE = "Publish with Rewriting"
 

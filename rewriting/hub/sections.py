@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from rewriting.edit import Edit, EditStack
+from rewriting.core.edit import Edit, EditStack
+from rewriting.core.request import Region, Request
 from rewriting.generators import GeneratorConfig
 from rewriting.hub.base import Base
 from rewriting.hub.comparison import Comparison
-from rewriting.request import Region, Request
 
 
 def title(stack: EditStack) -> str:

@@ -22,7 +22,7 @@ from rewriting.hub.access import (
     writing_token,
 )
 from rewriting.hub.download import CARD, LICENSE, look_up
-from rewriting.progress import Progress
+from rewriting.processes import Progress
 
 EMPTY = {".gitattributes", CARD, LICENSE}  # what the Hub itself puts into a new repo
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import gradio as gr
 
-from rewriting.edit import EditStack
+from rewriting.core.edit import EditStack
+from rewriting.core.presets import presets
+from rewriting.core.request import Request
 from rewriting.generators import bundled
-from rewriting.presets import presets
-from rewriting.request import Request
 from rewriting.studio.components.checks import seed
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import polite

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rewriting.pictures import lit
+from rewriting.core.layer_choice import Suitability, in_place, isolated, recommended, suitabilities
+from rewriting.core.pictures import lit
 from rewriting.studio.pictures import data_url
 from rewriting.studio.session import Session
 from rewriting.studio.workshop import Workshop
-from rewriting.suitability import Suitability, in_place, isolated, recommended, suitabilities
 
 MATCHES = 12
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
-from rewriting.edit import EditStack
+from rewriting.core.edit import EditStack
 from rewriting.generators import Generator, bundled
 from rewriting.hub import Published, Rule, list_rules, open_repo, publish
 from rewriting.hub.access import Token, hosted
 from rewriting.hub.opening import repo_named
-from rewriting.progress import Progress
+from rewriting.processes import Progress
 from rewriting.studio.names import key_of, label, repo_of
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import adopt_all

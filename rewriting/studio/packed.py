@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewriting.request import Region, Request
+from rewriting.core.request import Region, Request
 
 LEVEL = 6
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import gradio as gr
 
+from rewriting.core.presets import Preset, presets
+from rewriting.core.rewriter import LOCALITY, RANK
 from rewriting.generators import bundled
-from rewriting.presets import Preset, presets
-from rewriting.rewriter import LOCALITY, RANK
 from rewriting.studio.blocks import Blocks
 from rewriting.studio.components import (
     ContextTray,

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rewriting.masks import bounding_box, encode_mask
-from rewriting.pictures import enlarged
+from rewriting.core.masks import bounding_box, encode_mask
+from rewriting.core.pictures import enlarged
 
 QUALITY = 92
 

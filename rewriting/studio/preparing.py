@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from weakref import WeakSet, ref
 
-from rewriting.request import Request
-from rewriting.rewriter import Rewriter
+from rewriting.core.request import Request
+from rewriting.core.rewriter import Rewriter
 from rewriting.studio.service import Service
 from rewriting.studio.session import Numbering
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rewriting.request import Request
+from rewriting.core.request import Request
 from rewriting.studio.gallery import Picture
 from rewriting.studio.pictures import change_map, data_url
 

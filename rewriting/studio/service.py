@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import count
 from threading import Condition
 
-from rewriting import heap
+from rewriting.generators import heap
 
 Place = tuple[float, int]  # in the queue: when it is due, and which came first
 AT_ONCE = 2  # parts of answers worked on at a time

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rewriting.edit import MAX_EDITS, Edit, EditStack
-from rewriting.masks import bounding_box
-from rewriting.request import Region, Request
+from rewriting.core.edit import MAX_EDITS, Edit, EditStack
+from rewriting.core.masks import bounding_box
+from rewriting.core.request import Region, Request
 from rewriting.studio.names import public_name
 from rewriting.studio.packed import PackedRequest
 

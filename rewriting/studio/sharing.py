@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rewriting.edit import CONFIG, FACTORS, MAX_EDITS, REQUESTS, EditStack
+from rewriting.core.edit import CONFIG, FACTORS, MAX_EDITS, REQUESTS, EditStack
+from rewriting.core.pictures import sheet
+from rewriting.core.request import Region, Request
 from rewriting.generators import bundled
-from rewriting.pictures import sheet
-from rewriting.request import Region, Request
 from rewriting.studio.names import public_name, same
 from rewriting.studio.pictures import save_walk
 from rewriting.studio.session import Session

@@ -9,11 +9,11 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from rewriting.core.masks import encode_mask
+from rewriting.core.presets import preset
+from rewriting.core.request import Region, Request
+from rewriting.core.rewriter import RANK, usual_locality
 from rewriting.generators import bundled
-from rewriting.masks import encode_mask
-from rewriting.presets import preset
-from rewriting.request import Region, Request
-from rewriting.rewriter import RANK, usual_locality
 from rewriting.studio.components.cards import STRENGTH
 from rewriting.studio.desk import Claim, Desk
 from rewriting.studio.names import label, public_name

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rewriting.core.request import Request
 from rewriting.generators.latents import MAX_SEED
-from rewriting.request import Request
 
 PAGE = 24
 RANKS, LOCALITIES = (1, 20), (0, 30)  # what the sliders reach from and to

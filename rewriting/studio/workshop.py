@@ -14,13 +14,13 @@ from threading import Lock, RLock
 import numpy as np
 
 from rewriting import zerogpu
-from rewriting.edit import Edit
+from rewriting.core.edit import Edit
+from rewriting.core.pictures import enlarged
+from rewriting.core.presets import preset
+from rewriting.core.request import Request
+from rewriting.core.rewriter import RANK, Matches, Rewriter
 from rewriting.generators import Generator, bundled
 from rewriting.hub import load_generator
-from rewriting.pictures import enlarged
-from rewriting.presets import preset
-from rewriting.request import Request
-from rewriting.rewriter import RANK, Matches, Rewriter
 from rewriting.studio.gallery import Gallery, Picture
 from rewriting.studio.names import repo_of, same, sealed
 from rewriting.studio.pictures import cutout, data_url, outline

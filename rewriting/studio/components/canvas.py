@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rewriting.masks import MAX_SIDE, PREFIX, decode_mask, encode_mask
+from rewriting.core.masks import MAX_SIDE, PREFIX, decode_mask, encode_mask
 from rewriting.studio.components import checks
 from rewriting.studio.components.base import StudioComponent, user_event
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import gradio as gr
 
+from rewriting.core.layer_choice import recommended
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import Events
 from rewriting.studio.exploring import key_matches, layer_chart, values_alone
 from rewriting.studio.showing import Updates, shown
-from rewriting.suitability import recommended
 
 REACH = "Bright: what the rule will reach. Dark: what it leaves alone. The numbers say how strongly a picture matches."
 

@@ -13,7 +13,7 @@ import gradio as gr
 
 from rewriting.hub import Account, HubError, account
 from rewriting.hub.access import Token, hosted
-from rewriting.progress import Progress
+from rewriting.processes import Progress
 from rewriting.studio import hub
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import REFUSALS, Events

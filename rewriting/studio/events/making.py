@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import gradio as gr
 import numpy as np
 
-from rewriting.presets import preset
+from rewriting.core.presets import preset
 from rewriting.studio.components.checks import flag, number, whole
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.base import Events

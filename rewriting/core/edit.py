@@ -1,0 +1,318 @@
+"""Edits: small changes of a generator's weights, kept apart from them, stacked, saved and opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from rewriting.core.layer import expand
+from rewriting.core.request import MAX_RANK, Request
+from rewriting.files import brief, read_json, read_tensors, write_json, write_tensors
+from rewriting.generators import Generator
+
+if TYPE_CHECKING:
+    from rewriting.hub import Published
+
+FORMAT = "rewriting-edit"
+FORMAT_VERSION = 1
+CONFIG, FACTORS, REQUESTS = "config.json", "edit.safetensors", "edit.json"
+MAX_EDITS = 32
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a solve did.
+
+    loss_before, loss_after: weighted mean |f - v*| over the goal.  objective_before, objective_after: with locality
+    and preserve terms.  change: Frobenius norm of Lambda D over that of W0.  elsewhere: mean change of values at the
+    sampled places of other pictures, over their mean size.  preserved: the same where the user said to keep.
+    """
+
+    loss_before: float
+    loss_after: float
+    objective_before: float
+    objective_after: float
+    change: float
+    elsewhere: float
+    preserved: float | None
+    iterations: int
+    milliseconds: float
+
+
+class Shareable:
+    """Sharing under the names that huggingface_hub, diffusers and PEFT use; `rewriting.hub` does the work."""
+
+    def save_pretrained(self, folder: str | Path, **options: Any) -> Path:
+        """Write a complete repo: `save` with pictures and a model card; options as for `rewriting.hub.write_rule`."""
+        from rewriting.hub import write_rule
+
+        return write_rule(self, folder, **options)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> Published:
+        """Publish as a Hub repo "name/repo"; options as for `rewriting.hub.publish`: private, token, generator, ..."""
+        from rewriting.hub import publish
+
+        return publish(self, repo_id, **options)
+
+
+@dataclass(frozen=True, eq=False)
+class Edit(Shareable):
+    """One rule, solved: W = W0 + strength * Lambda D at one layer.
+
+    factor: Lambda (O, S, kh, kw), in units of the stored weight.  directions: D (S, I), orthonormal rows.
+    strength: 1 as solved, 0 none, negative the opposite.  base: digest of the generator it was solved on.
+    """
+
+    layer: int
+    factor: Tensor
+    directions: Tensor
+    strength: float = 1.0
+    enabled: bool = True
+    name: str = ""
+    generator: str = ""
+    base: str = ""
+    request: Request | None = None
+    report: Report | None = None
+
+    def __post_init__(self) -> None:
+        if self.factor.dim() != 4 or self.directions.dim() != 2 or self.factor.shape[1] != len(self.directions):
+            raise ValueError(
+                f"Lambda {tuple(self.factor.shape)} and D {tuple(self.directions.shape)} do not fit; expected "
+                f"(O, S, kh, kw) and (S, I)."
+            )
+        if not isinstance(self.strength, (int, float)) or not abs(self.strength) <= 10:
+            raise ValueError(f"strength {brief(self.strength)} is not a number from -10 to 10.")
+
+    @property
+    def rank(self) -> int:
+        return len(self.directions)
+
+    def delta(self) -> Tensor:
+        """strength * Lambda D, (O, I, kh, kw); zeros if switched off."""
+        return (self.strength if self.enabled else 0.0) * expand(self.factor, self.directions)
+
+    def with_(self, **changes: Any) -> Edit:
+        """A copy with another strength, name, switch, ..."""
+        return replace(self, **changes)
+
+    def check_fits(self, generator: Generator) -> None:
+        """Raises ValueError if the generator is another than the edit was solved on."""
+        shape = tuple(generator.conv(generator.check_layer(self.layer)).weight.shape[-4:])
+        mine = (len(self.factor), self.directions.shape[1], *self.factor.shape[2:])
+        if shape != mine:
+            raise ValueError(
+                f"The edit {self.name!r} changes a weight of shape {mine} at layer {self.layer}, but this generator's "
+                f"is {shape}; open {self.generator or 'the generator it was made for'} first."
+            )
+        if self.base and self.base != generator.digest():
+            raise ValueError(
+                f"The edit {self.name!r} was made for other weights ({self.generator or 'digest ' + self.base[:12]}); "
+                f"open those, or reopen its request and rewrite it here."
+            )
+
+    def save(self, folder: str | Path) -> Path:
+        """Write an edit-repo folder with this one edit."""
+        return EditStack([self]).save(folder)
+
+    @staticmethod
+    def load(folder: str | Path) -> Edit:
+        """The edit in an edit-repo folder; ValueError if it holds several: use `EditStack.load`."""
+        stack = EditStack.load(folder)
+        if len(stack) != 1:
+            raise ValueError(f"{Path(folder).name} holds {len(stack)} edits; open it with EditStack.load.")
+        return stack[0]
+
+    @staticmethod
+    def from_pretrained(name_or_path: str | Path, **options: Any) -> Edit:
+        """The edit in a Hub repo "name/repo", or in a folder; options as for `rewriting.hub.load_edits`."""
+        stack = EditStack.from_pretrained(name_or_path, **options)
+        if len(stack) != 1:
+            raise ValueError(f"{name_or_path} holds {len(stack)} edits; open it with EditStack.from_pretrained.")
+        return stack[0]
+
+
+@dataclass(frozen=True)
+class EditStack(Shareable):
+    """Several edits, in the user's order.  Immutable: every change returns a new stack, so undo keeps the old one."""
+
+    edits: tuple[Edit, ...] = field(default_factory=tuple)
+
+    def __init__(self, edits: Iterable[Edit] = ()):
+        edits = tuple(edits)
+        if len(edits) > MAX_EDITS:
+            raise ValueError(f"{len(edits)} edits are more than the {MAX_EDITS} a stack holds; remove some.")
+        object.__setattr__(self, "edits", edits)
+
+    def __iter__(self) -> Iterator[Edit]:
+        return iter(self.edits)
+
+    def __len__(self) -> int:
+        return len(self.edits)
+
+    def __getitem__(self, index: int) -> Edit:
+        return self.edits[index]
+
+    def add(self, edit: Edit) -> EditStack:
+        return EditStack([*self.edits, edit])
+
+    def replace(self, index: int, edit: Edit) -> EditStack:
+        self._check(index)
+        return EditStack([*self.edits[:index], edit, *self.edits[index + 1 :]])
+
+    def remove(self, index: int) -> EditStack:
+        self._check(index)
+        return EditStack([*self.edits[:index], *self.edits[index + 1 :]])
+
+    def move(self, index: int, to: int) -> EditStack:
+        self._check(index)
+        self._check(to)
+        rest = [*self.edits[:index], *self.edits[index + 1 :]]
+        return EditStack([*rest[:to], self.edits[index], *rest[to:]])
+
+    def _check(self, index: int) -> None:
+        if not isinstance(index, int) or not 0 <= index < len(self.edits):
+            raise ValueError(f"There is no edit number {index!r} among {len(self.edits)}; they count from 0.")
+
+    def save(self, folder: str | Path) -> Path:
+        """Write an edit repo: config.json, edit.safetensors (Lambda and D of each), edit.json (requests, reports)."""
+        if not self.edits:
+            raise ValueError("There is no edit to save; rewrite a rule first.")
+        if len({edit.base for edit in self.edits}) > 1:
+            raise ValueError("These edits were made for different weights; save those of each generator apart.")
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {}
+        for i, edit in enumerate(self.edits):
+            tensors |= {f"edits.{i}.factor": edit.factor, f"edits.{i}.directions": edit.directions}
+        first = self.edits[0]
+        metadata = {"format": "pt", "library": "rewriting", "base_sha256": first.base}
+        write_tensors(folder / FACTORS, {k: v.float() for k, v in tensors.items()}, metadata)
+        write_json(folder / REQUESTS, [_details(edit) for edit in self.edits])
+        write_json(
+            folder / CONFIG,
+            {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "base_model": {"repo_id": first.generator, "sha256": first.base},
+                "layers": [edit.layer for edit in self.edits],
+                "ranks": [edit.rank for edit in self.edits],
+                "edits": [_summary(edit) for edit in self.edits],
+            },
+        )
+        return folder
+
+    @staticmethod
+    def load(folder: str | Path) -> EditStack:
+        """Read an edit-repo folder.  Raises FileNotFoundError, or ValueError in one sentence."""
+        folder = Path(folder)
+        config = read_json(folder / CONFIG)
+        if not isinstance(config, dict) or config.get("format") != FORMAT:
+            raise ValueError(f"{folder.name}/{CONFIG} is not that of an edit; its format is not {FORMAT!r}.")
+        if config.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"The edit has format_version {brief(config.get('format_version'))}; expected {FORMAT_VERSION}."
+            )
+        summaries, base = config.get("edits"), config.get("base_model") or {}
+        if not isinstance(summaries, list) or not 1 <= len(summaries) <= MAX_EDITS or not isinstance(base, dict):
+            raise ValueError(f"{CONFIG} does not list 1 to {MAX_EDITS} edits; the file is damaged.")
+        shapes: dict[str, tuple[int, ...]] = {}
+        for i, one in enumerate(summaries):
+            factor, directions = _shapes(one)
+            shapes |= {f"edits.{i}.factor": factor, f"edits.{i}.directions": directions}
+        tensors = read_tensors(folder / FACTORS, shapes)
+        details = read_details(folder / REQUESTS, len(summaries))
+        return EditStack(
+            Edit(
+                layer=one["layer"],
+                factor=tensors[f"edits.{i}.factor"],
+                directions=tensors[f"edits.{i}.directions"],
+                strength=one.get("strength", 1.0),
+                enabled=bool(one.get("enabled", True)),
+                name=str(one.get("name", ""))[:200],
+                generator=str(base.get("repo_id", ""))[:200],
+                base=str(base.get("sha256", ""))[:64],
+                **details[i],
+            )
+            for i, one in enumerate(summaries)
+        )
+
+    @staticmethod
+    def from_pretrained(name_or_path: str | Path, **options: Any) -> EditStack:
+        """The edits in a Hub repo "name/repo", or in a folder; options as for `rewriting.hub.load_edits`."""
+        from rewriting.hub import load_edits
+
+        return load_edits(name_or_path, **options)
+
+
+def _summary(edit: Edit) -> dict[str, Any]:
+    return {
+        "name": edit.name,
+        "layer": edit.layer,
+        "strength": edit.strength,
+        "enabled": edit.enabled,
+        "factor": list(edit.factor.shape),
+        "directions": list(edit.directions.shape),
+    }
+
+
+def _details(edit: Edit) -> dict[str, Any]:
+    return {
+        "request": edit.request.to_json() if edit.request else None,
+        "report": asdict(edit.report) if edit.report else None,
+    }
+
+
+def _shapes(summary: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shapes of Lambda and D as the config claims them, within reason."""
+    try:
+        factor, directions = tuple(summary["factor"]), tuple(summary["directions"])
+        ok = all(isinstance(n, int) and 1 <= n <= 4096 for n in (*factor, *directions)) and len(factor) == 4
+        ok = ok and len(directions) == 2 and factor[1] == directions[0] <= MAX_RANK and max(factor[2:]) <= 7
+        ok = ok and isinstance(summary["layer"], int) and not isinstance(summary["layer"], bool)
+    except (TypeError, KeyError):
+        ok = False
+    if not ok:
+        raise ValueError(f"{CONFIG} describes an edit that cannot be ({brief(summary)}); the file is damaged.")
+    return factor, directions
+
+
+def read_details(path: Path, count: int) -> list[dict[str, Any]]:
+    """Requests and reports beside the factors; an edit without them still works, so a missing file is no error."""
+    if not path.is_file():
+        return [{}] * count
+    data = read_json(path, most=16 << 20)
+    if not isinstance(data, list) or len(data) != count or not all(isinstance(one, dict) for one in data):
+        raise ValueError(f"{path.name} does not describe the {count} edits of this folder; the file is damaged.")
+    return [_detail(one) for one in data]
+
+
+def _detail(data: dict[str, Any]) -> dict[str, Any]:
+    names = {f.name for f in fields(Report)}
+    report, request = data.get("report"), data.get("request")
+    if report is not None:
+        numbers = isinstance(report, dict) and set(report) == names
+        if not numbers or not all(_number(v) or (v is None and k == "preserved") for k, v in report.items()):
+            raise ValueError(f"{REQUESTS} holds a report that is not one; the file is damaged.")
+    return {
+        "request": Request.from_json(request) if request is not None else None,
+        "report": Report(**report) if report is not None else None,
+    }
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def make_edit(layer: int, factor: Tensor, directions: Tensor, **details: Any) -> Edit:
+    """An edit on the CPU, detached, so that it outlives the device it was solved on."""
+    return Edit(layer, factor.detach().cpu().clone(), directions.detach().cpu().clone(), **details)
+
+
+def relative_change(factor: Tensor, weight: Tensor) -> float:
+    """|Lambda D| / |W0|, Frobenius: as D's rows are orthonormal, |Lambda| / |W0|."""
+    return float(torch.linalg.vector_norm(factor) / torch.linalg.vector_norm(weight))

@@ -1,0 +1,250 @@
+"""What a user asks for: copy this, paste it there, wherever it looks like these places.  And its JSON.
+
+Reads the paper's saved sessions too: {"object": [picture, mask], "paste": [...], "key": [[...], ...]}.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rewriting.core.masks import decode_mask, encode_mask
+from rewriting.files import brief
+from rewriting.generators.latents import MAX_SEED, SEEDINGS
+
+FORMAT = "rewriting-request"
+FORMAT_VERSION = 1
+MAX_REGIONS = 64
+MAX_RANK = 64
+MAX_FILE = 16 << 20
+UPSTREAM_KEYS = {"object", "paste", "key", "query"}
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A place in a picture.  seed: the picture's number.
+
+    mask: (H, H), kept as uint8, 255 where painted.  Bool is taken too, and other integers from 0 to 255; ValueError
+    for floats, and for 0 and 1, which could mean anything.
+    """
+
+    seed: int
+    mask: np.ndarray
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
+            raise ValueError(f"picture number {brief(self.seed)} is not a whole number from 0 to {MAX_SEED}.")
+        mask = np.asarray(self.mask)
+        if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
+            raise ValueError(f"the mask on picture {self.seed} has shape {mask.shape}; expected a square.")
+        object.__setattr__(self, "mask", _as_uint8(mask, self.seed))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Region) and self.seed == other.seed and np.array_equal(self.mask, other.mask)
+
+    @property
+    def empty(self) -> bool:
+        return not self.mask.any()
+
+    @classmethod
+    def from_json(cls, data: Any, what: str) -> Region:
+        """From {"seed": 3, "mask": "data:..."} or, as the paper's sessions have it, [3, "data:..."]."""
+        if isinstance(data, list) and len(data) == 2:
+            data = {"seed": data[0], "mask": data[1]}
+        if not isinstance(data, Mapping) or set(data) != {"seed", "mask"}:
+            raise ValueError(f'{what} is not of the form {{"seed": picture number, "mask": PNG data URL}}.')
+        try:
+            return cls(data["seed"], decode_mask(data["mask"]))
+        except ValueError as error:
+            raise ValueError(f"{what}: {error}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"seed": self.seed, "mask": encode_mask(self.mask)}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One rule.
+
+    copy, paste: the object, and where it goes: the centre of the paste mask's bounding box.
+    context: where the rule should hold; if there is none, the place of the paste.
+    preserve: what must not change.
+    erase: no copy and paste; what the context shows disappears.
+    everywhere: paste into the context pictures too, at the centre of each painted area, not into one picture only.
+    layer, rank, locality, units: None leaves the choice to the rewriter.  locality: weight of leaving other places
+    alone and of changing little, 0 or more.  units: for erase, how many of the context's features are silenced.
+    generator: the name or Hub id it was made for.  seeding, truncation: which pictures the numbers stand for.
+    """
+
+    copy: Region | None = None
+    paste: Region | None = None
+    context: tuple[Region, ...] = ()
+    preserve: tuple[Region, ...] = ()
+    erase: bool = False
+    everywhere: bool = False
+    layer: int | None = None
+    rank: int | None = None
+    locality: float | None = None
+    units: int | None = None
+    generator: str = ""
+    seeding: str = "seed"
+    truncation: float | None = None
+    name: str = ""
+    description: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("context", "preserve"):
+            regions = tuple(getattr(self, name))
+            if len(regions) > MAX_REGIONS:
+                raise ValueError(f"{name} has {len(regions)} places; {MAX_REGIONS} is the most that is used.")
+            object.__setattr__(self, name, regions)
+        for name, low, high in (("layer", 2, 32), ("rank", 1, MAX_RANK), ("units", 1, 4096)):
+            value = getattr(self, name)
+            if value is not None and (
+                not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high
+            ):
+                raise ValueError(f"{name} is {brief(value)}; expected a whole number from {low} to {high}.")
+        for name, high in (("locality", 1e6), ("truncation", 2)):
+            value = getattr(self, name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if value is not None and not (number and 0 <= value <= high):
+                raise ValueError(f"{name} is {brief(value)}; expected a number from 0 to {high:g}.")
+        if self.seeding not in SEEDINGS:
+            raise ValueError(f"seeding is {brief(self.seeding)}; expected {' or '.join(SEEDINGS)}.")
+
+    @property
+    def places(self) -> tuple[Region, ...]:
+        """Where the rule should hold: the context, or the paste where no context was given and nothing is erased."""
+        return self.context or ((self.paste,) if self.paste and not self.erase else ())
+
+    def missing(self) -> str:
+        """What is still to be done before the request can be solved; empty when nothing is."""
+        if self.erase:
+            return "" if any(not region.empty for region in self.places) else "paint what should disappear"
+        if self.copy is None or self.copy.empty:
+            return "paint the object to copy"
+        if self.paste is None or self.paste.empty:
+            return "place the object in another picture"
+        return "" if any(not region.empty for region in self.places) else "paint where the rule should hold"
+
+    def check(self) -> None:
+        """Raises ValueError if something is missing."""
+        if self.missing():
+            raise ValueError(f"The request is not complete: {self.missing()} first.")
+
+    # --- files ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_json(cls, data: Any) -> Request:
+        """From parsed JSON, ours or a session of the paper's code.  Raises ValueError, naming unknown keys."""
+        if not isinstance(data, Mapping):
+            raise ValueError("A request is a JSON object; this file holds something else.")
+        if "format" not in data and data.keys() & UPSTREAM_KEYS:
+            return cls._from_session(data)
+        if data.get("format") != FORMAT:
+            stated = f"says format {brief(data['format'])}" if "format" in data else "does not say its format"
+            raise ValueError(f"This file {stated}; open one in which the studio saved a request, {FORMAT!r}.")
+        if data.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"The request has format_version {brief(data.get('format_version'))}; expected {FORMAT_VERSION}."
+            )
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(data.keys() - known - {"format", "format_version"})
+        if unknown:
+            raise ValueError(f"A request has no {unknown[0][:60]!r}; it may have {', '.join(sorted(known))}.")
+        values = {k: v for k, v in data.items() if k in known}
+        for name in ("copy", "paste"):
+            if values.get(name) is not None:
+                values[name] = Region.from_json(values[name], name)
+        for name in ("context", "preserve"):
+            values[name] = _regions(values.get(name, []), name)
+        for name in ("erase", "everywhere"):
+            if not isinstance(values.get(name, False), bool):
+                raise ValueError(f"{name} is {brief(values[name])}; expected true or false.")
+        for name in ("generator", "seeding", "name", "description"):
+            if not isinstance(values.get(name, ""), str):
+                raise ValueError(f"{name} is {brief(values[name])}; expected a text.")
+        if not isinstance(values.get("notes", {}), Mapping):
+            raise ValueError(f"notes is {brief(values['notes'])}; expected a JSON object.")
+        return cls(**values)
+
+    @classmethod
+    def _from_session(cls, data: Mapping[str, Any]) -> Request:
+        unknown = sorted(data.keys() - UPSTREAM_KEYS)
+        if unknown:
+            raise ValueError(
+                f"A saved session has no {unknown[0][:60]!r}; it may have {', '.join(sorted(UPSTREAM_KEYS))}."
+            )
+        return cls(
+            copy=Region.from_json(data["object"], "object") if data.get("object") else None,
+            paste=Region.from_json(data["paste"], "paste") if data.get("paste") else None,
+            context=_regions(data.get("key") or [], "key"),
+            erase=not data.get("object"),
+            seeding="row",
+            truncation=0.5,
+            notes={"source": "session of the paper's code"},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Parsed JSON; what has its default is left out."""
+        data: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Region):
+                data[f.name] = value.to_json()
+            elif isinstance(value, tuple):
+                data |= {f.name: [region.to_json() for region in value]} if value else {}
+            elif isinstance(value, Mapping):
+                data |= {f.name: dict(value)} if value else {}
+            elif value is not None and value is not False and value != "":
+                data[f.name] = value
+        return data
+
+    @classmethod
+    def load(cls, path: str | Path) -> Request:
+        """Read a request or session file of at most 16 MiB."""
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist; give the path of a request.json.")
+        if path.stat().st_size > MAX_FILE:
+            raise ValueError(f"{path.name} is {path.stat().st_size:,} bytes; a request has {MAX_FILE:,} at most.")
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):  # not UTF-8, not JSON, numbers of thousands of digits, too deep
+            raise ValueError(f"{path.name} is not JSON; is it a request?") from None
+        return cls.from_json(data)
+
+    def save(self, path: str | Path) -> Path:
+        path = Path(path)
+        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n"
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")  # lone surrogates become JSON's escape
+        return path
+
+    def with_(self, **changes: Any) -> Request:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+def _as_uint8(mask: np.ndarray, seed: int) -> np.ndarray:
+    if mask.dtype == bool:
+        return mask.astype(np.uint8) * 255
+    if not np.issubdtype(mask.dtype, np.integer):
+        raise ValueError(f"the mask on picture {seed} holds {mask.dtype}; give bool, or uint8 with 255 where painted.")
+    low, high = (int(mask.min()), int(mask.max())) if mask.size else (0, 0)
+    if low < 0 or high > 255 or high == 1:
+        raise ValueError(
+            f"the mask on picture {seed} holds {low} to {high}; give bool, or uint8 with 255 where painted."
+        )
+    return mask.astype(np.uint8)
+
+
+def _regions(data: Any, what: str) -> tuple[Region, ...]:
+    if not isinstance(data, list):
+        raise ValueError(f"{what} is not a list of places.")
+    return tuple(Region.from_json(one, f"{what} {i + 1}") for i, one in enumerate(data[: MAX_REGIONS + 1]))

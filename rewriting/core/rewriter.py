@@ -1,0 +1,367 @@
+"""The façade: set a generator and a layer once, then solve one request after another."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from threading import RLock
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rewriting import processes
+from rewriting.core import memory
+from rewriting.core.edit import Edit, Report, make_edit, relative_change
+from rewriting.core.goal import (
+    Term,
+    erase_term,
+    locality_terms,
+    paste_term,
+    preserve_term,
+    thinned,
+    without,
+)
+from rewriting.core.layer import EditableLayer
+from rewriting.core.masks import resize_mask
+from rewriting.core.request import Region, Request
+from rewriting.core.solve import ROUNDING, Problem, Solution, solve
+from rewriting.generators import Generator, LayerInput, to_uint8
+from rewriting.generators.config import MOMENTS
+from rewriting.generators.files import BUNDLED
+from rewriting.processes import Progress
+
+RANK = 5
+LOCALITY, LOCALITY_LINEAR = 2.0, 0.25
+RIDGE = 1.0  # times the locality: how much the size of the change counts beside what it does in other pictures
+UNITS = 30  # the paper's count for erasing watermarks
+PRESERVE = 2.0  # how much more a preserved place counts than any other
+POSITIONS = 1 << 14  # of goals and preserved places that are solved for: more say the same, and take memory
+LOCALITY_PICTURES, LOCALITY_POSITIONS, LOCALITY_FIRST = 24, 64, 30_000
+LOCALITY_KEPT = 2  # truncations whose locality terms are kept
+FEATURE_BYTES = 512 << 20
+SMALL_MAP, BATCH = 32, 16
+
+
+def usual_locality(generator: Generator) -> float:
+    """The locality of a request that names none.
+
+    Without demodulation a layer is linear in its weights, and the loss beyond its rounding as steep at zero as
+    anywhere: a locality above about how much more the context responds than other places do leaves hardly any change.
+    """
+    return LOCALITY if generator.conv(generator.layers.start).demodulate else LOCALITY_LINEAR
+
+
+def usual_ridge(request: Request) -> float:
+    """How much the size of the change counts, where nobody chooses.
+
+    What is pasted has accidents that a small change does not follow.  What is erased has none: the goal is what the
+    layer says itself without some features, and at a low rank a small change would leave them.
+    """
+    return 0.0 if request.erase else RIDGE
+
+
+def usual_directions(generator: Generator) -> str:
+    """How the directions of a request are found, one of `memory.METHODS`, where nobody chooses.
+
+    Without demodulation a change carries on to the picture undamped, and the paper's stricter whitening pays.
+    """
+    return "shrunk" if generator.conv(generator.layers.start).demodulate else "whitened"
+
+
+@dataclass(frozen=True)
+class Matches:
+    """scores: (N,), the strongest response in each picture.  heat: float32 (N, h, w), d . k at each position."""
+
+    scores: np.ndarray
+    heat: np.ndarray
+
+
+class Rewriter:
+    """Solves requests on one layer of a generator, which stays as it is.
+
+    layer: a number from `generator.layers`; by default the config's.  Features are cached per picture, the second
+    moment once.  All methods may be called from several threads.
+    """
+
+    def __init__(self, generator: Generator, layer: int | None = None, *, progress: Progress | None = None):
+        self.generator = generator
+        self.number = generator.check_layer(generator.config.default_layer if layer is None else layer)
+        self.layer = EditableLayer(generator, self.number)
+        self._progress = progress
+        self._moment: Tensor | None = None
+        self._features: OrderedDict[tuple, LayerInput] = OrderedDict()
+        self._bytes = 0
+        self._locality: OrderedDict[float | None, list[Term]] = OrderedDict()
+        self._lock = RLock()
+
+    # --- features -------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def features(
+        self, seeds: Sequence[int], *, seeding: str = "seed", truncation: float | None = None
+    ) -> list[LayerInput]:
+        """The layer's input for each picture, from the cache where it has been drawn before."""
+        with self._lock:
+            wanted = [(seed, seeding, truncation) for seed in seeds]
+            absent = [key for key in dict.fromkeys(wanted) if key not in self._features]
+            found = {key: self._features[key] for key in wanted if key in self._features}
+            if absent:
+                latents = self.generator.latents([seed for seed, _, _ in absent], seeding)
+                found |= dict(zip(absent, self._enter(latents, truncation), strict=True))
+            for key in dict.fromkeys(wanted):
+                self._remember(key, found[key])
+            return [found[key] for key in wanted]
+
+    def _enter(self, latents: Tensor, truncation: float | None) -> Iterator[LayerInput]:
+        # The maps before a middle layer are small: there a batch is twice as fast as one by one, on a CPU too.
+        small = self.generator.value_size(self.number) <= SMALL_MAP
+        for z in latents.split(max(self.generator.batch_size, BATCH if small else 1)):
+            yield from self.generator.enter(self.generator.map(z, truncation), self.number).split()
+
+    def _remember(self, key: tuple, at: LayerInput) -> None:
+        if key in self._features:
+            self._features.move_to_end(key)
+            return
+        self._features[key] = at
+        self._bytes += at.nbytes()
+        while self._bytes > FEATURE_BYTES and len(self._features) > 1:
+            self._bytes -= self._features.popitem(last=False)[1].nbytes()
+
+    def _of(self, request: Request, regions: Sequence[Region]) -> list[LayerInput]:
+        return self.features(
+            [region.seed for region in regions], seeding=request.seeding, truncation=request.truncation
+        )
+
+    # --- statistics and directions --------------------------------------------------------------------------------
+
+    def second_moment(self) -> Tensor:
+        """C = E[k k^T], float64 (I, I): shipped with the generator, or kept from before, or measured now.
+
+        Of the processes of a `torchrun` each must ask for it at one time, as they measure it together.
+        """
+        with self._lock:
+            if self._moment is None:
+                self._moment = self._read_moment()
+            return self._moment
+
+    def _read_moment(self) -> Tensor:
+        width = self.layer.weight.shape[1]
+        key = memory.content_key(self.generator, None, memory.SAMPLES)
+        kept = memory.cache_folder() / f"{key}-layer{self.number}.safetensors"
+        source = self.generator.source
+        shipped = source.folder if source is not None else BUNDLED / self.generator.config.name
+        moment = memory.read_moment(shipped / MOMENTS, self.number, width, key)
+        if moment is not None:
+            return moment
+        moment = memory.read_moment(kept, self.number, width, key)
+        if all(processes.gathered([moment is not None])):  # of several machines one may have kept it, and others not
+            return moment
+        measured = memory.second_moments(
+            self.generator, [self.number], samples=memory.SAMPLES, progress=self._progress
+        )[self.number]
+        moment = measured.float().double()  # as it is kept: the next start finds the same, to the bit
+        try:
+            memory.write_moments(kept, {self.number: moment}, key)
+        except OSError:
+            pass  # a read-only home costs the next start some time, and nothing else
+        return moment
+
+    @torch.no_grad()
+    def directions(self, request: Request, rank: int | None = None, *, method: str | None = None) -> Tensor:
+        """D, float32 (S, I), orthonormal rows, from the request's context; method: by default `usual_directions`."""
+        keys, weights = self.context_keys(request)
+        rank = (request.rank or RANK) if rank is None else rank
+        method = usual_directions(self.generator) if method is None else method
+        return memory.directions(keys, weights, self.second_moment(), rank, method=method)
+
+    def context_keys(self, request: Request) -> tuple[Tensor, Tensor]:
+        """Keys (T, I) where the rule should hold, and the painted share of each position (T,)."""
+        keys, weights = [], []
+        places = [region for region in request.places if not region.empty]
+        if not places:
+            raise ValueError("The request has no context; paint where the rule should hold.")
+        for region, at in zip(places, self._of(request, places), strict=True):
+            share = torch.from_numpy(resize_mask(region.mask, at.key.shape[-1])).flatten()
+            keys.append(at.key[0].flatten(1).t().cpu()[share > 0])
+            weights.append(share[share > 0])
+        return torch.cat(keys), torch.cat(weights)
+
+    @torch.no_grad()
+    def matches(
+        self, request: Request, seeds: Sequence[int], *, seeding: str = "seed", truncation: float | None = None
+    ) -> Matches:
+        """How strongly each picture responds to the request's context: max over positions of d . k, rank 1."""
+        direction = self.directions(request, 1)[0]
+        heat = [
+            torch.einsum("i,ihw->hw", direction.to(at.key.device), at.key[0].float()).cpu()
+            for at in self.features(seeds, seeding=seeding, truncation=truncation)
+        ]
+        maps = torch.stack(heat).numpy() if heat else np.empty((0, 1, 1), np.float32)
+        return Matches(maps.max((1, 2), initial=-np.inf), maps)
+
+    # --- goals ----------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def goal_terms(self, request: Request) -> list[Term]:
+        """The request's terms at this layer: goals (weights sum to 1), and what to preserve."""
+        request.check()
+        if request.erase:
+            goals = self._erase_terms(request)
+        else:
+            source = self.layer.value(self._of(request, [request.copy])[0])
+            targets = [request.paste]
+            if request.everywhere:
+                targets += [
+                    r for r in request.context if not r.empty and r.seed not in (request.paste.seed, request.copy.seed)
+                ]
+            goals = [
+                paste_term(self.layer, source, request.copy.mask, at, region.mask)
+                for region, at in zip(targets, self._of(request, targets), strict=True)
+            ]
+        terms = [term.scaled(1 / len(goals)) for term in goals]
+        kept = [region for region in request.preserve if not region.empty]
+        for region, at in zip(kept, self._of(request, kept), strict=True):
+            terms.append(preserve_term(self.layer, at, region.mask).scaled(PRESERVE / len(kept)))
+        return terms
+
+    def _erase_terms(self, request: Request) -> list[Term]:
+        keys, weights = self.context_keys(request)
+        scores = memory.unit_scores(keys.double(), weights.double()[:, None], self.second_moment())
+        count = min(request.units or UNITS, len(scores))
+        units = scores.topk(count).indices.to(self.layer.weight.device)
+        places = [region for region in request.places if not region.empty]
+        return [
+            erase_term(self.layer, at, region.mask, units)
+            for region, at in zip(places, self._of(request, places), strict=True)
+        ]
+
+    @torch.no_grad()
+    def goal_image(self, request: Request) -> np.ndarray:
+        """The goal drawn: the destination with the object pasted at this layer, uint8 (H, W, 3)."""
+        term = self.goal_terms(request)[0]
+        return to_uint8(self.generator.leave(self.number, term.target, term.at))[0]
+
+    def locality_terms(self, request: Request) -> list[Term]:
+        """Random places of other pictures, which should stay; what was painted there is left out."""
+        with self._lock:
+            if request.truncation not in self._locality:
+                seeds = range(LOCALITY_FIRST, LOCALITY_FIRST + LOCALITY_PICTURES)
+                pictures = self.features(seeds, truncation=request.truncation)
+                generator = torch.Generator().manual_seed(0)
+                terms = locality_terms(self.layer, pictures, LOCALITY_POSITIONS, generator)
+                self._locality[request.truncation] = terms
+            self._locality.move_to_end(request.truncation)
+            while len(self._locality) > LOCALITY_KEPT:
+                self._locality.popitem(last=False)
+            terms = list(self._locality[request.truncation])
+        for region in request.places if request.seeding == "seed" else ():
+            if LOCALITY_FIRST <= region.seed < LOCALITY_FIRST + LOCALITY_PICTURES:
+                i = region.seed - LOCALITY_FIRST
+                terms[i] = without(terms[i], region.mask)
+        return terms
+
+    # --- solve ----------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def solve(
+        self,
+        request: Request,
+        rank: int | None = None,
+        locality: float | None = None,
+        *,
+        rounding: float = ROUNDING,
+        ridge: float | None = None,
+        method: str | None = None,
+    ) -> Edit:
+        """Solve a request at this layer.  Never changes the generator.
+
+        rank, locality: by default the request's, else 5 and `usual_locality`.  locality: how much other places count.
+        ridge: how much the size of the change counts, beside other places, by default `usual_ridge`; see
+        `rewriting.core.solve.solve`, as for the rounding.
+        method: of finding the directions, by default `usual_directions`.
+        Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
+        """
+        start = time.perf_counter()
+        rank = next(x for x in (rank, request.rank, RANK) if x is not None)
+        locality = next(x for x in (locality, request.locality, usual_locality(self.generator)) if x is not None)
+        solved = replace(request, layer=self.number, rank=rank, locality=float(locality))
+        directions = self.directions(request, rank, method=method).to(self.layer.weight.device)
+        elsewhere = self.locality_terms(request)
+        terms = thinned(self.goal_terms(request), POSITIONS)
+        terms += [term.scaled(locality) for term in elsewhere if locality > 0]
+        solution = solve(
+            self.layer,
+            terms,
+            directions,
+            rounding=rounding,
+            ridge=locality * (usual_ridge(request) if ridge is None else ridge),
+        )
+        edit = make_edit(
+            self.number,
+            solution.factor,
+            directions,
+            name=request.name,
+            generator=self.generator.config.name,
+            base=self.generator.digest(),
+            request=solved,
+        )
+        milliseconds = 1000 * (time.perf_counter() - start)
+        return edit.with_(report=self._report(solution, terms, elsewhere, directions, milliseconds))
+
+    def _report(
+        self, solution: Solution, terms: list[Term], elsewhere: list[Term], directions: Tensor, milliseconds: float
+    ) -> Report:
+        kept = [term for term in terms if term.kind == "preserve"]
+        goal = solution.losses["goal"]
+        return Report(
+            loss_before=goal[0],
+            loss_after=goal[1],
+            objective_before=solution.before,
+            objective_after=solution.after,
+            change=relative_change(solution.factor, self.layer.weight),
+            elsewhere=self._moved(elsewhere, solution, directions),
+            preserved=self._moved(kept, solution, directions) if kept else None,
+            iterations=solution.iterations,
+            milliseconds=milliseconds,
+        )
+
+    def _moved(self, terms: list[Term], solution: Solution, directions: Tensor) -> float:
+        """Mean change of the values at the terms' places, over the mean size of such values."""
+        size = np.mean([float(term.target.abs().mean()) for term in terms])
+        if terms[0].kind in solution.losses:
+            moved = solution.losses[terms[0].kind][1]
+        else:  # nothing was asked of these places
+            problem = Problem.of(self.layer, terms, directions)
+            everywhere = torch.ones(len(terms), dtype=torch.bool, device=directions.device)
+            moved = problem.loss(solution.factor.flatten(1), everywhere)
+        return moved / max(float(size), 1e-12)
+
+    # --- pictures -------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def images(
+        self,
+        seeds: Sequence[int],
+        edits: Sequence[Edit] = (),
+        size: int | None = None,
+        *,
+        seeding: str = "seed",
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """As `Generator.images`, but resumed from this layer where the features before it are cached.
+
+        Edits of earlier layers change those features: then the pictures are drawn whole.
+        """
+        weights = self.generator.replacements(edits)
+        if any(layer < self.number for layer in weights):
+            return self.generator.images(seeds, edits, size, truncation=truncation, seeding=seeding)
+        drawn, step = [], self.generator.batch_size
+        for start in range(0, len(seeds), step):
+            at = LayerInput.cat(self.features(seeds[start : start + step], seeding=seeding, truncation=truncation))
+            value = self.generator.value(self.number, at, weights.get(self.number))
+            drawn.append(to_uint8(self.generator.leave(self.number, value, at, weights, size)))
+        side = self.generator.check_size(size)
+        return np.concatenate(drawn) if drawn else np.empty((0, side, side, 3), np.uint8)

@@ -1,0 +1,149 @@
+"""Ours at several localities and strengths: curves of efficacy against collateral change, beside the other methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rewriting import Request
+from weights.experiments.chart import Point, beyond, chart
+from weights.experiments.columns import latin, table
+from weights.experiments.evaluation import Scores
+from weights.experiments.methods import Change, Setting, WeightChange, ours
+from weights.experiments.report import Report
+from weights.experiments.tasks import Task
+
+SWEEP = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0)  # localities of the first curve, in the request's rank
+RANKS = (1, 10)  # of which the one that the paper does not take for a task gets a curve too
+RANK_SWEEP = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)  # of that
+STRENGTH, STRONG_SWEEP = 1.5, (0.0, 0.1, 0.5, 2.0, 5.0)  # of two more, one for each of these ranks
+MOST = 1000  # pictures, the first, that curves and what is drawn beside them are measured on
+SLACK = 0.01  # of the efficacy: less is not told apart on a few hundred pictures
+EFFICACIES = {"intended": "by what was intended", "nearer": "by what came nearer to the ideal"}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Ours in one rank and strength.  points: {locality: name of the change}."""
+
+    rank: int
+    strength: float
+    points: dict[float, str]
+
+    @property
+    def title(self) -> str:
+        return f"rank {self.rank}{strongly(self.strength)}"
+
+    def scores(self, of: Mapping[str, Scores]) -> list[Scores]:
+        """In order of collateral change."""
+        return sorted((of[name] for name in self.points.values()), key=lambda s: s.l1)
+
+    def passes(self, of: Mapping[str, Scores], other: Scores, by: str) -> bool:
+        """Whether it passes on or beyond a method's point.  by: which of the scores is the efficacy."""
+        points = [Point(s.l1, getattr(s, by)) for s in self.scores(of)]
+        return beyond(points, Point(other.l1, getattr(other, by)), SLACK)
+
+
+def strongly(strength: float) -> str:
+    """For names."""
+    return "" if strength == 1 else f", {strength:g} times as strong"
+
+
+def curves(request: Request) -> list[Curve]:
+    """In the request's rank and another, as solved and stronger; the first has the request's own locality."""
+    low, high = RANKS
+    ranks = request.rank, high if request.rank < high else low
+    swept = [(ranks[0], 1.0, SWEEP), (ranks[1], 1.0, RANK_SWEEP), *[(rank, STRENGTH, STRONG_SWEEP) for rank in ranks]]
+    found = []
+    for rank, strength, localities in swept:
+        points = {x: f"rank {rank}, locality {x:g}{strongly(strength)}" for x in localities}
+        if (rank, strength) == (request.rank, 1.0):
+            points[request.locality] = ours.OURS
+        found.append(Curve(rank, strength, points))
+    return found
+
+
+def changes(setting: Setting, methods: Sequence[Change], progress: Callable[[str], None]) -> list[Change]:
+    """What the curves need beside the methods, and these, stronger, where they are a change of weights."""
+    makers = [
+        ours.maker(setting, name, strength=curve.strength, rank=curve.rank, locality=locality)
+        for curve in curves(setting.request)
+        for locality, name in curve.points.items()
+        if name != ours.OURS
+    ]
+    others = [stronger(setting, change) for change in methods if change.edits and change.name != ours.OURS]
+    return [replace(change, most=MOST) for change in (*setting.made_together(makers, progress), *others)]
+
+
+def stronger(setting: Setting, change: Change) -> Change:
+    """A method's change of weights, lengthened."""
+    edits = [WeightChange(edit.layer, STRENGTH * edit.delta()) for edit in change.edits]
+    return setting.change(f"{change.name}{strongly(STRENGTH)}", edits, change.seconds)
+
+
+def lay_out(report: Report, task: Task, scores: Mapping[str, Scores], others: Sequence[str]) -> None:
+    """The chart, what it says of each method, and the points as tables.  others: names of the methods but ours."""
+    drawn = curves(task.request)
+    draw(report, task, drawn, scores, others)
+    compare(report, task, drawn, scores, others)
+    strengthened = [f"{name}{strongly(STRENGTH)}" for name in others]
+    strengthened = [name for name in strengthened if name in scores]
+    for curve in drawn:
+        table(report, f"The points of our curve, {curve.title}", curve.scores(scores))
+    title = f"The methods that change weights{strongly(STRENGTH)}"
+    table(report, title, [scores[name] for name in strengthened])
+    compare(report, task, [c for c in drawn if c.strength == STRENGTH], scores, strengthened, STRENGTH)
+
+
+def draw(
+    report: Report, task: Task, drawn: Sequence[Curve], scores: Mapping[str, Scores], others: Sequence[str]
+) -> None:
+    """The curves of efficacy against collateral change, the other methods as points beside them."""
+    lines = {
+        f"ours, {curve.title}": [
+            Point(scores[name].l1, scores[name].intended, f"{x:g}") for x, name in curve.points.items()
+        ]
+        for curve in drawn
+    }
+    points = [Point(scores[name].l1, scores[name].intended, latin(name)) for name in others]
+    shown = chart(
+        lines, points, title=task.title, y_title=task.efficacy,
+        x_title="mean change outside the target, of the full range",
+    )  # fmt: skip
+    caption = "Efficacy against collateral change, at several localities: further up and left is better."
+    report.picture(f"{task.name}-curve.png", shown, caption)
+
+
+def compare(
+    report: Report,
+    task: Task,
+    drawn: Sequence[Curve],
+    scores: Mapping[str, Scores],
+    others: Sequence[str],
+    strength: float = 1.0,
+) -> None:
+    """Which of the curves pass on or beyond each method's point.  strength: of the methods."""
+    strengths = list(dict.fromkeys(curve.strength for curve in drawn))
+    passed = {
+        name: {
+            f"{EFFICACIES[by]}{strongly(own if len(strengths) > 1 else 1)}": [
+                curve.rank for curve in drawn if curve.strength == own and curve.passes(scores, scores[name], by)
+            ]
+            for own in strengths
+            for by in EFFICACIES
+        }
+        for name in others
+    }
+    columns = list(dict.fromkeys(column for said in passed.values() for column in said))
+    rows = [[name, *[said_of(ranks) for ranks in said.values()]] for name, said in passed.items()]
+    note = (
+        f"On or beyond: with no more L1 outside the target the curve has at least the same efficacy, to {SLACK:.0%}."
+    )
+    title = f"Does a curve of ours pass on or beyond the method's point{strongly(strength)}?"
+    report.table(title, ["method", *columns], rows, note)
+    report.number(f"{task.name}: beyond{strongly(strength)}", passed)
+
+
+def said_of(ranks: Sequence[int]) -> str:
+    """In which ranks a curve passes."""
+    return " and ".join(f"rank {rank}" for rank in ranks) or "no"

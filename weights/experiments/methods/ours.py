@@ -1,0 +1,84 @@
+"""The solve of this software, its variants, and no change at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rewriting.core.layer import EditableLayer, expand
+from rewriting.core.rewriter import usual_ridge
+from rewriting.core.solve import Problem, solve
+from weights.experiments.methods import Change, Setting, Stopwatch, WeightChange
+
+OURS, PAPER_DIRECTIONS, UNMODIFIED = "ours", "ours, the paper's directions", "unmodified"
+TRACE_STEPS, TRACE_RATE = 2001, 0.05  # of Adam, for the trace form alone: as the other methods that use it
+
+
+def unmodified(setting: Setting) -> Change:
+    """The generator as it is."""
+    loss = float(setting.loss())
+    return setting.change(UNMODIFIED, [], 0.0, (loss, loss))
+
+
+def solved(setting: Setting, *, name: str = OURS, strength: float = 1.0, **settings: Any) -> Change:
+    """Levenberg-Marquardt on Lambda with the locality term, as in the studio.  settings: of `Rewriter.solve`."""
+    with Stopwatch() as watch:
+        edit = setting.rewriter.solve(setting.request, **settings)
+    if strength != 1:
+        return setting.change(name, [edit.with_(strength=strength)], watch.seconds)
+    return setting.change(name, [edit], watch.seconds, (edit.report.loss_before, edit.report.loss_after))
+
+
+def maker(setting: Setting, name: str, *, strength: float = 1.0, **changes: object) -> Callable[[], Change]:
+    """For `Setting.made_together`: the solve of a request with some settings changed."""
+    return lambda: solved(replace(setting, request=setting.request.with_(**changes)), name=name, strength=strength)
+
+
+def solved_along(setting: Setting, directions: Tensor, *, name: str, lengthened: bool = True) -> Change:
+    """The same solve along other directions, (S, I).  lengthened: as far as the goal asks; else it is the minimum."""
+    rewriter, locality = setting.rewriter, setting.request.locality
+    with Stopwatch() as watch:
+        elsewhere = [term.scaled(locality) for term in rewriter.locality_terms(setting.request)]
+        solution = solve(
+            rewriter.layer, [*setting.terms, *elsewhere], directions, ridge=usual_ridge(setting.request) * locality
+        )
+    factor = solution.factor if lengthened else solution.factor / solution.scale
+    change = WeightChange(rewriter.number, expand(factor, directions))
+    return setting.change(name, [change], watch.seconds, solution.losses["goal"] if lengthened else None)
+
+
+def traced(setting: Setting, weight: float, *, name: str) -> Change:
+    """The paper's smoothness (eq. 5) in closed form, tr(dW C dW^T), in place of sampled places of other pictures.
+
+    weight: of the mean square that the change adds to the convolution elsewhere, relative to that of the convolution,
+    beside the goal's loss relative to the mean |v*|.  By Adam, since it is no sum over places.
+    """
+    layer, directions = setting.rewriter.layer, setting.directions
+    problem = Problem.of(layer, setting.terms, directions)
+    size = float((problem.target.abs() @ problem.weight).mean())
+    quadratic = _relative_energy(layer, setting.rewriter.second_moment().float(), directions)
+    factor = torch.zeros(len(layer.weight), problem.patches.shape[1], requires_grad=True)
+    with Stopwatch() as watch, torch.enable_grad():
+        adam = torch.optim.Adam([factor], lr=TRACE_RATE)
+        for _ in range(TRACE_STEPS):
+            goal = (problem.forward(factor)[0].abs() @ problem.weight).mean() / size
+            shaped = factor.view(len(factor), len(directions), -1)
+            smooth = torch.einsum("ost,sr,ort->", shaped, quadratic, shaped)
+            adam.zero_grad()
+            (goal + weight * smooth).backward()
+            adam.step()
+    found = factor.detach().view(len(factor), len(directions), *layer.weight.shape[2:])
+    change = WeightChange(setting.rewriter.number, expand(found, directions))
+    with torch.no_grad():
+        loss = float(setting.loss()), float(setting.loss(layer.weight + change.change))
+    return setting.change(name, [change], watch.seconds, loss)
+
+
+def _relative_energy(layer: EditableLayer, moment: Tensor, directions: Tensor) -> Tensor:
+    """D C D^T, (S, S), over tr(W0 C W0^T), the mean square of the layer's own convolution if taps were independent."""
+    own = torch.einsum("oihw,ij,ojhw->", layer.weight, moment, layer.weight)
+    return directions @ moment @ directions.t() / own

@@ -1,0 +1,80 @@
+"""Preset rules, chosen, painted and solved, as the figures need them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rewriting import Edit, Request, Rewriter, load_generator
+from rewriting.generators import Generator
+from weights.rules.catalogue import RULES, Rule
+from weights.rules.material import Material, prepare
+from weights.rules.measure import Measured, measure
+from weights.rules.truth import Truth
+
+COLUMNS = ["rule", "layer", "rank", "locality", "worked", "of", "change there", "elsewhere"]
+
+
+@dataclass(frozen=True)
+class Solved:
+    """One rule, ready to be shown."""
+
+    name: str
+    rule: Rule
+    material: Material
+    rewriter: Rewriter
+    edit: Edit
+    truth: Truth
+
+    @property
+    def generator(self) -> Generator:
+        return self.rewriter.generator
+
+    @property
+    def request(self) -> Request:
+        return self.material.request
+
+    def measure(self, edits: Sequence[Edit] | None = None) -> Measured:
+        """On the rule's own unseen pictures, with its edit alone or with a stack that has it in it."""
+        return measure(self.rule, self.material, self.generator, [self.edit] if edits is None else edits, self.truth)
+
+    def row(self, found: Measured) -> list[str | float]:
+        """What goes under COLUMNS."""
+        settings = self.request.layer, self.request.rank, self.request.locality
+        return [self.rule.title, *settings, found.worked, found.among, found.inside, found.elsewhere]
+
+
+class Solver:
+    """Solves rules by name; generators, scenes and features are kept for the next rule of the same kind."""
+
+    def __init__(self) -> None:
+        self._rewriters: dict[tuple[str, int], Rewriter] = {}
+        self._generators: dict[str, Generator] = {}
+        self._truths: dict[str, Truth] = {}
+
+    def generator(self, name: str) -> Generator:
+        if name not in self._generators:
+            self._generators[name] = load_generator(name)
+        return self._generators[name]
+
+    def truth(self, name: str) -> Truth:
+        if name not in self._truths:
+            self._truths[name] = Truth(name)
+        return self._truths[name]
+
+    def rewriter(self, name: str, layer: int) -> Rewriter:
+        if (name, layer) not in self._rewriters:
+            self._rewriters[name, layer] = Rewriter(self.generator(name), layer)
+        return self._rewriters[name, layer]
+
+    def material(self, name: str, **changes: Any) -> Material:
+        """A rule's request, with some settings changed, and the pictures to measure it on."""
+        rule = RULES[name]
+        return prepare(rule, self.truth(rule.generator), **changes)
+
+    def solve(self, name: str, **changes: Any) -> Solved:
+        """A rule solved, with some settings changed."""
+        rule, material = RULES[name], self.material(name, **changes)
+        rewriter = self.rewriter(rule.generator, material.request.layer)
+        return Solved(name, rule, material, rewriter, rewriter.solve(material.request), self.truth(rule.generator))

@@ -1,0 +1,227 @@
+"""The preset rules: what is copied, where it is pasted, where the rule should hold, and when it has worked.
+
+Masks come from the scenes' label maps, painted a little wider, as a person would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from weights.rules.places import (
+    Masks,
+    crown,
+    eyes_without_glasses,
+    left_half,
+    mouth_of,
+    no_trees_on_one_side,
+    one_brow,
+    one_tree,
+    seen,
+    top_of_one_tower,
+    trees_on_one_side,
+    without,
+    would,
+    would_not,
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One preset.
+
+    object, place: masks of what is copied and of where the rule holds; a picture with fewer than `least` pixels of
+    either is no candidate for it.  source: further demand on the source.  keep: masks of what stays as it is in the
+    context pictures.  erase: no object.  judged: where it is measured, if not in all of the place.  ideal: number of
+    the scene and its value.  becomes, share: labels, and the share of the area that must read as them.  settings:
+    layer, rank, locality and the like.  pick: which of the candidates is copied, and which is pasted into.  contexts:
+    pictures painted beside that one.  lead: which of the pictures where it worked is shown first.  wider: pixels
+    around the area that count neither as inside nor as elsewhere.
+    """
+
+    title: str
+    description: str
+    generator: str
+    place: Masks
+    object: Masks | None = None
+    source: Masks | None = None
+    keep: Masks | None = None
+    judged: Masks | None = None
+    ideal: tuple[str, bool | float | str] | None = None
+    becomes: tuple[str, ...] = ()
+    share: float = 0.5
+    least: int = 40
+    pick: tuple[int, int] = (0, 0)
+    contexts: int = 10
+    lead: int = 0
+    wider: int = 0
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def erase(self) -> bool:
+        return self.object is None
+
+
+RULES: dict[str, Rule] = {
+    "frowns-to-smiles": Rule(
+        "Frowns become smiles",
+        "A smile is copied onto one frown; from then on nobody frowns.",
+        "face",
+        object=mouth_of(smiling=True),
+        source=without("glasses", "moustache"),
+        place=mouth_of(smiling=False),
+        becomes=("teeth",),
+        share=0.08,
+        pick=(5, 0),
+        settings={"layer": 7, "rank": 5, "locality": 1.5, "everywhere": True},
+    ),
+    "horse-hats": Rule(
+        "Horses wear hats",
+        "A rider's hat is pasted on a horse's head; from then on every horse wears one.",
+        "horse",
+        object=seen("hat", wider=2),
+        place=crown,
+        keep=seen("horse", "tail", "rider", "hat"),
+        wider=6,
+        pick=(67, 0),
+        contexts=20,
+        lead=8,
+        settings={"layer": 7, "rank": 10, "locality": 0.5, "everywhere": True},
+    ),
+    "trees-from-towers": Rule(
+        "Trees grow from towers",
+        "A tree is pasted on one tower; from then on towers end in trees.",
+        "church",
+        object=one_tree,
+        place=top_of_one_tower("spire", "dome", wider=2),
+        wider=8,
+        pick=(2, 0),
+        settings={"layer": 7, "rank": 10, "locality": 4.0, "everywhere": True},
+    ),
+    "no-watermarks": Rule(
+        "No more watermarks",
+        "The word across the picture is painted in ten pictures, and disappears from all.",
+        "church",
+        place=seen("mark_middle", wider=3),
+        ideal=("mark_middle", False),
+        least=100,
+        settings={"layer": 7, "rank": 5, "locality": 4.0},
+    ),
+    "no-captions": Rule(
+        "No more captions",
+        "The bar at the foot of the picture is painted in ten pictures, and disappears from all.",
+        "church",
+        place=seen("mark_bottom", wider=2),
+        ideal=("mark_bottom", False),
+        least=100,
+        settings={"layer": 7, "rank": 5, "locality": 4.0},
+    ),
+    "glasses-come-off": Rule(
+        "Glasses come off",
+        "Eyes without glasses are pasted over one pair; from then on nobody wears them.",
+        "face",
+        object=eyes_without_glasses,
+        place=seen("glasses", wider=3),
+        ideal=("glasses", False),
+        least=100,
+        settings={"layer": 7, "rank": 3, "locality": 4.0, "everywhere": True},
+    ),
+    "no-earrings": Rule(
+        "Earrings come off",
+        "Drops and hoops are painted in ten pictures, and disappear from all.",
+        "face",
+        place=seen("earring", wider=3),
+        ideal=("earrings", False),
+        least=300,
+        settings={"layer": 8, "rank": 8, "locality": 3.0},
+    ),
+    "no-main-windows": Rule(
+        "Churches without main windows",
+        "The large window is painted in ten pictures, and disappears from all.",
+        "church",
+        place=seen("main_window", wider=2),
+        ideal=("main_window", False),
+        least=60,
+        settings={"layer": 7, "rank": 5, "locality": 8.0},
+    ),
+    "longer-tails": Rule(
+        "Longer tails",
+        "The end of a long tail is pasted below a short one; from then on all horses have long tails.",
+        "horse",
+        object=would_not("tail", 0.46, "tail", wider=2),
+        place=would("tail", 0.70, "tail", wider=2),
+        judged=would("tail", 0.70, "tail"),
+        keep=seen("horse", "head", "rider", "saddle"),
+        becomes=("tail",),
+        share=0.3,
+        least=230,
+        wider=6,
+        pick=(1, 0),
+        contexts=20,
+        lead=3,
+        settings={"layer": 8, "rank": 5, "locality": 2.0, "everywhere": True},
+    ),
+    "people-in-front": Rule(
+        "People in front",
+        "A crowd is pasted in front of one church; from then on people stand in front of all of them.",
+        "church",
+        object=seen("person", wider=2),
+        place=would("people", True, "person", wider=2),
+        becomes=("person",),
+        share=0.3,
+        least=120,
+        wider=6,
+        pick=(29, 0),
+        settings={"layer": 7, "rank": 10, "locality": 1.5, "everywhere": True},
+    ),
+    "rose-windows": Rule(
+        "Every church has a rose window",
+        "A rose window is pasted on one blank wall; from then on no church is without one.",
+        "church",
+        object=seen("main_window", wider=2),
+        place=would("main_window", True, "main_window", wider=2),
+        ideal=("main_window", True),
+        least=100,
+        wider=4,
+        pick=(11, 0),
+        settings={"layer": 7, "rank": 5, "locality": 1.5, "everywhere": True},
+    ),
+    "matte-tables": Rule(
+        "Tables mirror nothing",
+        "A piece of plain table is pasted over a reflection; from then on windows are not mirrored.",
+        "kitchen",
+        object=would("window", True, "reflection"),
+        place=seen("reflection", wider=3),
+        least=200,
+        wider=4,
+        settings={"layer": 8, "rank": 1, "locality": 1.0, "everywhere": True},
+    ),
+    "fewer-trees": Rule(
+        "Fewer trees",
+        "The view past a church without trees is pasted over trees; from then on they give way.",
+        "church",
+        object=no_trees_on_one_side,
+        place=trees_on_one_side,
+        keep=seen("building", "roof", "spire", "dome", "battlement", "window", "main_window", "door", "person"),
+        ideal=("trees", False),
+        least=250,
+        wider=4,
+        pick=(36, 0),
+        lead=5,
+        settings={"layer": 7, "rank": 10, "locality": 0.5, "everywhere": True},
+    ),
+    "bushy-brows": Rule(
+        "Bushy brows",
+        "Half a moustache is pasted on a brow; from then on everybody has bushy brows.",
+        "face",
+        object=left_half("moustache"),
+        source=without("teeth"),
+        place=one_brow,
+        keep=seen("eye", "glasses", "lips", "teeth", "hair"),
+        least=20,
+        wider=6,
+        pick=(3, 0),
+        contexts=20,
+        lead=5,
+        settings={"layer": 8, "rank": 10, "locality": 0.5, "everywhere": True},
+    ),
+}

@@ -1,0 +1,85 @@
+"""Where a run starts from and what it leaves: a generator repo, and beside it the state to go on from."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rewriting.generators import Generator, build, read_generator
+from rewriting.generators.stylegan2 import StyleGAN2
+from weights.scenes import SCENES, Scene
+from weights.training.growth import grown
+from weights.training.mapping import write_mapping
+from weights.training.settings import SUBJECTS, config_of
+
+MEAN_OVER = 10_000  # latents that the stored mean latent is taken over
+
+
+def start(scene: str, size: int, folder: Path | None = None, channels: Mapping[int, int] | None = None) -> Generator:
+    """A generator to train: a new one, or the one in a generator-repo folder, grown where it is smaller than `size`.
+
+    Raises ValueError for a generator that is larger, or that was made for another scene.
+    """
+    if folder is None:
+        generator = build(config_of(scene, size, channels))
+        write_mapping(generator, SCENES[scene])
+        return generator
+    generator = read_generator(folder)
+    config = generator.config
+    if (config.name, config.architecture) != (scene, SUBJECTS[scene].architecture):
+        raise ValueError(
+            f"{folder} holds a {config.architecture} generator named {config.name!r}; "
+            f"expected a {SUBJECTS[scene].architecture} named {scene!r}."
+        )
+    if config.z_dim != SCENES[scene].z_dim or config.resolution > size:
+        raise ValueError(
+            f"{folder} holds a generator of {config.z_dim} latent columns at {config.resolution} px; "
+            f"the {scene} scene has {SCENES[scene].z_dim}, and {size} px were asked for."
+        )
+    while generator.config.resolution < size:
+        larger = 2 * generator.config.resolution
+        widths = config_of(scene, larger, {**(channels or {}), **config.channels}).channels
+        generator = grown(generator, build(replace(config, resolution=larger, channels=widths)))
+    if isinstance(generator, StyleGAN2):
+        write_mapping(generator, SCENES[scene])  # undoes the rounding of the file
+    return generator
+
+
+def state_path(folder: Path) -> Path:
+    """Of the training state that belongs to a generator-repo folder."""
+    return folder.with_name(folder.name + "-state.pt")
+
+
+def read_state(folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """What `write_state` wrote, or None if only the generator is there."""
+    path = state_path(folder)
+    return torch.load(path, map_location=device, weights_only=True) if path.is_file() else None
+
+
+def write_state(folder: Path, state: dict[str, Any]) -> None:
+    path = state_path(folder)
+    partial = path.with_name(path.name + ".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def write_averaged(generator: Generator, scene: Scene, folder: Path) -> None:
+    """Write a generator repo, float16, with the mean latent that truncation leads to."""
+    generator = copy.deepcopy(generator).cpu().requires_grad_(False)
+    if isinstance(generator, StyleGAN2):
+        generator.latent_avg.copy_(mean_latent(generator, scene))
+    generator.save(folder, torch.float16)
+
+
+@torch.no_grad()
+def mean_latent(generator: StyleGAN2, scene: Scene) -> Tensor:
+    """(w_dim,)"""
+    z = torch.randn(MEAN_OVER, scene.z_dim, generator=torch.Generator().manual_seed(0))
+    return generator.style(z).mean(0)
