@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from rewriting.cli import experimenting, measuring, models, pictures, rules, searching, sharing
 from rewriting.cli.options import examples
-from rewriting.generators import heap
 
 GROUPS = (pictures, rules, searching, sharing, models, measuring, experimenting)
 FAILED, INTERRUPTED = 2, 130  # exit codes: as argparse's, and as a shell reports Ctrl-C
@@ -48,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser().parse_args(arguments)
         if options.together:  # which is to say, it draws many pictures
+            from rewriting.generators import heap
+
             heap.hold()
         (_run_together if int(os.environ.get("WORLD_SIZE", "1")) > 1 else options.run)(options)
         sys.stdout.flush()
