@@ -29,6 +29,7 @@ pytest_plugins = ("tests.hub_fixtures",)
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [README, *(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md")))]
 LAYER = 6
 
 
@@ -103,17 +104,25 @@ def test_every_command_explains_itself_by_examples_that_it_would_accept(name):
         assert callable(cli.parser().parse_args(words).run)
 
 
-def test_the_commands_of_the_readme_are_commands():
-    given = [words for block in re.findall(r"```bash\n(.*?)```", README, re.S) for words in commands_in(block)]
+def test_the_commands_of_readme_and_docs_are_commands():
+    blocks = [block for page in PAGES for block in re.findall(r"```bash\n(.*?)```", page, re.S)]
+    given = [words for block in blocks for words in commands_in(block)]
     assert {words[0] for words in given} <= parsers().keys()
     for words in given:
         assert callable(cli.parser().parse_args(words).run)
 
 
 def test_the_presets_that_readme_and_help_name_are_there():
-    text = README + cli.parser().format_help() + "".join(parser.format_help() for parser in parsers().values())
+    text = "".join(PAGES) + cli.parser().format_help() + "".join(parser.format_help() for parser in parsers().values())
     named = re.findall(r"(?:--preset |presets/)([a-z-]+)\b", text)
     assert set(named) <= presets().keys() and named
+
+
+def test_the_links_of_readme_and_docs_lead_somewhere():
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        local = [target for target in targets if "://" not in target]
+        assert [target for target in local if not (page.parent / target).exists()] == []
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
