@@ -1,5 +1,8 @@
 """JSON and safetensors files, which may come from anybody: checked before they are used, and written whole or not at
-all."""
+all.
+
+PyTorch is imported where tensors are read or written, so that what needs none of them starts at once.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ import os
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+if TYPE_CHECKING:
+    from safetensors import safe_open
+    from torch import Tensor
 
 DTYPES = {"F32", "F16", "BF16"}
 MAX_JSON = 1 << 20  # bytes
@@ -40,6 +43,9 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[st
 
     Names, types and shapes are compared from the header, before anything is allocated.
     """
+    import torch
+    from safetensors import SafetensorError, safe_open
+
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; is {path.parent.name} complete?")
     try:
@@ -91,6 +97,8 @@ def _partial(path: Path) -> Path:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    from safetensors.torch import save_file
+
     partial = _partial(path)
     save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, dict(metadata))
     partial.chmod(0o644)  # safetensors makes files that only their owner can read

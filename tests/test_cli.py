@@ -84,15 +84,29 @@ def commands_in(text):
 # --- help ------------------------------------------------------------------------------------------------------------
 
 
-def test_help_appears_without_importing_anything_heavy():
+def heavy_modules_of(*arguments):
+    """What a command prints, and which of the modules that take long to import it has imported in the end."""
     code = (
-        "import runpy, sys; sys.argv[1:] = ['--help']\n"
+        f"import runpy, sys; sys.argv[1:] = {list(arguments)}\n"
         "try: runpy.run_module('rewriting', run_name='__main__')\n"
-        "except SystemExit as end: print(end.code, {'torch', 'numpy', 'gradio', 'PIL'} & sys.modules.keys())"
+        "except SystemExit as end:\n"
+        "    print(end.code, *{'torch', 'gradio', 'huggingface_hub', 'numpy', 'PIL'} & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert "commands:" in done.stdout and "examples:" in done.stdout
-    assert done.stdout.endswith("0 set()\n")
+    said, _, last = done.stdout.rstrip("\n").rpartition("\n")
+    code, *heavy = last.split()
+    assert code == "0"
+    return said, set(heavy)
+
+
+def test_help_appears_without_importing_anything_heavy():
+    said, heavy = heavy_modules_of("--help")
+    assert "commands:" in said and "examples:" in said and not heavy
+
+
+def test_the_list_of_models_needs_neither_pytorch_nor_the_hubs_client():
+    said, heavy = heavy_modules_of("models")
+    assert "church" in said and not heavy & {"torch", "gradio", "huggingface_hub"}
 
 
 @pytest.mark.parametrize("name", sorted(parsers()))
@@ -150,6 +164,18 @@ def test_a_sheet_shows_the_pictures_in_order(made, tmp_path):
     corners = [(0, 0), (0, -32), (-32, 0), (-32, -32)]
     for picture, (top, left) in zip(pictures, corners, strict=True):
         assert np.array_equal(np.roll(sheet, (-top, -left), (0, 1))[:32, :32], picture)
+
+
+@pytest.mark.parametrize("name", ["psi0.7", "psi0.7/", "v1.0", "v1.0/", "faces.png/"])
+def test_a_folder_may_have_any_name(made, tmp_path, name):
+    assert run("sample", "--generator", made / "tiny", "--seeds", "0-1", "--out", f"{tmp_path}/{name}") == 0
+    assert sorted(os.listdir(tmp_path / name)) == ["seed0000.png", "seed0001.png"]
+
+
+def test_a_folder_that_is_there_is_no_file_whatever_it_is_called(made, tmp_path):
+    (tmp_path / "old.png").mkdir()
+    assert run("sample", "--generator", made / "tiny", "--seeds", "0", "--out", tmp_path / "old.png") == 0
+    assert os.listdir(tmp_path / "old.png") == ["seed0000.png"]
 
 
 def test_a_folder_gets_a_file_for_each_seed(made, tmp_path):
@@ -367,6 +393,9 @@ def test_deploy_sends_the_checkout(only_hub, tmp_path, monkeypatch, capsys):
         ("sample --generator {tiny} --edit {rule} --strength 99 --out x.png", "strength 99"),
         ("sample --generator {tiny} --seeds 0-256 --out x.png", "too many for a sheet"),
         ("sample --generator {tiny} --out x.gif", "neither a folder nor one of"),
+        ("sample --generator {tiny} --out {tiny}/config.json", "is a file that is no picture"),
+        ("search --generator {tiny} --request {rule} --out found.gif", "is no picture file"),
+        ("search --generator {tiny} --request {rule} --out found/", "is no picture file"),
         ("sample --generator {tiny} --batch 0 --out x.png", "--batch is 0"),
         ("sample --generator {tiny} --device tpu --out x.png", "no device 'tpu'"),
         ("sample --generator {tiny} --out {tiny}/config.json/x.png", "config.json: File exists"),

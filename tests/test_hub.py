@@ -12,7 +12,7 @@ import torch
 from huggingface_hub import constants
 
 from rewriting import Edit, EditStack, load_generator
-from rewriting.generators.files import BUNDLED
+from rewriting.generators.config import BUNDLED
 from rewriting.hub import HubError, Unreachable, access, download, load_edits, load_rule
 from tests import tiny
 from tests.hub_repos import add_generator, cached_files, edit_of, files_of, forget_cache

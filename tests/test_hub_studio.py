@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gradio.helpers import special_args
 
-from rewriting.generators.files import BUNDLED
+from rewriting.generators.config import BUNDLED
 from rewriting.hub import HubError, access
 from rewriting.studio import hub as studio_hub
 from rewriting.studio import workshop as workshop_module

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rewriting.generators.files import BUNDLED, bundled
+from rewriting.generators.config import BUNDLED, bundled
 from weights.rules.truth import Truth
 from weights.segmenter import Segmenter, UNet
 from weights.training.augment import augment, paste, shift

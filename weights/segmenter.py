@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from rewriting.files import read_tensors, write_tensors
-from rewriting.generators.files import BUNDLED, bundled
+from rewriting.generators.config import BUNDLED, bundled
 
 FILE = "segmenter.safetensors"
 FORMAT, FORMAT_VERSION = "rewriting-segmenter", "1"

@@ -1,7 +1,27 @@
 """Weight files that other programs wrote, opened without running anything in them, and turned into generator repos."""
 
-from rewriting.checkpoints.contents import CheckpointError
-from rewriting.checkpoints.conversion import convert, read_checkpoint
-from rewriting.checkpoints.fetching import download, fetch
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rewriting.checkpoints.contents import CheckpointError
+    from rewriting.checkpoints.conversion import convert, read_checkpoint
+    from rewriting.checkpoints.fetching import download, fetch
 
 __all__ = ["CheckpointError", "convert", "download", "fetch", "read_checkpoint"]
+_HOMES = {
+    "CheckpointError": "contents",
+    "convert": "conversion",
+    "read_checkpoint": "conversion",
+    "download": "fetching",
+    "fetch": "fetching",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What reads files is imported when first asked for: the list of known models needs no PyTorch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

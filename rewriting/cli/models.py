@@ -58,7 +58,7 @@ def models(_: argparse.Namespace) -> None:
     from rewriting.files import read_json
     from rewriting.generators import GeneratorConfig, bundled
     from rewriting.generators.config import CONFIG
-    from rewriting.generators.files import BUNDLED
+    from rewriting.generators.config import BUNDLED
 
     configs = {name: GeneratorConfig.from_json(read_json(BUNDLED / name / CONFIG)) for name in bundled()}
     print("Generators that come with the software:")
@@ -110,7 +110,7 @@ def moments(options: argparse.Namespace) -> None:
 def _folder(name: str) -> Path:
     """The generator's folder, whose files are the user's own; ValueError for a Hub repo."""
     from rewriting.generators import bundled
-    from rewriting.generators.files import BUNDLED
+    from rewriting.generators.config import BUNDLED
 
     folder = BUNDLED / name if name in bundled() else Path(name)
     if not folder.is_dir():

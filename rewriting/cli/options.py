@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from rewriting import EditStack
     from rewriting.generators import Generator
     from rewriting.processes import Progress
+
+SHEETS = (".png", ".webp", ".jpg", ".jpeg")  # files of pictures that are written
+OTHER_PICTURES = {".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jfif", ".jp2", ".jxl", ".svg", ".pdf", ".tga"}
 
 
 # --- parsers ---------------------------------------------------------------------------------------------------------
@@ -121,6 +125,26 @@ def open_edits(options: argparse.Namespace, generator: Generator, progress: Prog
     if options.strength is not None:
         found = [edit.with_(strength=options.strength) for edit in found]
     return EditStack(found)
+
+
+def is_picture_file(out: str, *, or_folder: bool = True) -> bool:
+    """Whether --out names a picture file, by its ending; otherwise a folder, which may have any name: `psi0.7`, `v1.0`.
+
+    A slash at the end, and a folder that is there, make it a folder.  or_folder: False refuses one.
+    Raises ValueError for a picture that is not written, and for a file that is none.
+    """
+    path = Path(out)
+    folder = out.endswith(("/", os.sep)) or path.is_dir()
+    if path.suffix.lower() in SHEETS and not folder:
+        return True
+    if not folder and path.is_file():
+        raise ValueError(f"--out {out} is a file that is no picture; give another name.")
+    if or_folder and (folder or path.suffix.lower() not in OTHER_PICTURES):
+        return False
+    known = ", ".join(SHEETS)
+    if or_folder:
+        raise ValueError(f"--out {out} is neither a folder nor one of {known}; choose one of these.")
+    raise ValueError(f"--out {out} is no picture file; give a name that ends in one of {known}.")
 
 
 def output_folder(path: str, expected: str) -> Path:

@@ -10,13 +10,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewriting.cli.options import add_edits, add_generator, command, open_edits, open_generator
+from rewriting.cli.options import add_edits, add_generator, command, is_picture_file, open_edits, open_generator
 from rewriting.cli.progress import Progress
 
 if TYPE_CHECKING:
     from rewriting.generators import Generator
 
-SHEETS = (".png", ".webp", ".jpg", ".jpeg")
 MOST_ON_A_SHEET = 256
 NOTE = "rewriting"  # the text in a PNG that says how it was drawn
 EXAMPLES = """
@@ -60,14 +59,14 @@ def add_commands(commands: Any) -> None:
         "--out",
         required=True,
         metavar="PATH",
-        help="a .png, .webp or .jpg for one sheet; a folder for a file per seed",
+        help="a .png, .webp or .jpg for one sheet; any other name is a folder for a file per seed",
     )
     parser.add_argument("--overwrite", action="store_true", help="draw again what the folder has already")
 
 
 def sample(options: argparse.Namespace) -> None:
     seeds, out = parse_seeds(options.seeds), Path(options.out)
-    as_sheet = _is_sheet(out)
+    as_sheet = is_picture_file(options.out)
     count = sum(map(len, seeds))
     if as_sheet and count > MOST_ON_A_SHEET:
         raise ValueError(f"{count:,} pictures are too many for a sheet of {MOST_ON_A_SHEET}; give --out a folder.")
@@ -99,14 +98,6 @@ def parse_seeds(text: str) -> list[range]:
             )
         ranges.append(range(int(first), int(last) + 1))
     return ranges
-
-
-def _is_sheet(out: Path) -> bool:
-    if out.is_dir() or not out.suffix:
-        return False
-    if out.suffix.lower() not in SHEETS:
-        raise ValueError(f"--out {out} is neither a folder nor one of {', '.join(SHEETS)}; choose one of these.")
-    return True
 
 
 def _rewritten(options: argparse.Namespace, progress: Progress) -> Generator:

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from rewriting.cli.options import add_generator, command, open_generator
+from rewriting.cli.options import add_generator, command, is_picture_file, open_generator
 from rewriting.cli.pictures import parse_seeds
 from rewriting.cli.progress import Progress
 from rewriting.cli.rules import add_request, named_request
@@ -39,6 +39,8 @@ def search(options: argparse.Namespace) -> None:
 
     if options.best < 1:
         raise ValueError(f"--best is {options.best}; give 1 or more.")
+    if options.out:
+        is_picture_file(options.out, or_folder=False)
     request, seeds = named_request(options), list(chain(*parse_seeds(options.seeds)))
     with Progress() as progress:
         generator = open_generator(options.generator or request.generator, options, progress)

@@ -1,8 +1,13 @@
 """Models that can be rewritten."""
 
-from rewriting.generators.base import Generator, LayerEdit, LayerInput, to_uint8
-from rewriting.generators.config import GeneratorConfig
-from rewriting.generators.files import build, bundled, read_generator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rewriting.generators.config import GeneratorConfig, bundled
+
+if TYPE_CHECKING:
+    from rewriting.generators.base import Generator, LayerEdit, LayerInput, to_uint8
+    from rewriting.generators.files import build, read_generator
 
 __all__ = [
     "Generator",
@@ -14,3 +19,20 @@ __all__ = [
     "read_generator",
     "to_uint8",
 ]
+_HOMES = {
+    "Generator": "base",
+    "LayerEdit": "base",
+    "LayerInput": "base",
+    "to_uint8": "base",
+    "build": "files",
+    "read_generator": "files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What computes is imported when first asked for: a list of the generators needs no PyTorch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from rewriting.files import brief
@@ -12,9 +13,15 @@ FORMAT = "rewriting-generator"
 FORMAT_VERSION = 1
 # The files of a generator repo.
 CONFIG, WEIGHTS, MOMENTS = "config.json", "model.safetensors", "second_moments.safetensors"
+BUNDLED = Path(__file__).resolve().parents[2] / "weights"  # the folders of those that come with the software
 ARCHITECTURE_NAMES = {"stylegan2": "StyleGAN2", "proggan": "Progressive GAN"}
 MAX_RESOLUTION = 2048
 MAX_WIDTH = 4096
+
+
+def bundled() -> list[str]:
+    """Names of the generators that come with the software."""
+    return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG}"))
 
 
 @dataclass(frozen=True)

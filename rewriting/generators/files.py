@@ -1,4 +1,4 @@
-"""Generators read from generator-repo folders, those that come along with the software among them.
+"""Generators read from generator-repo folders.
 
 Everything in a file is checked before a tensor of it is used, since it may come from anybody.
 """
@@ -16,12 +16,6 @@ from rewriting.generators.proggan import ProgressiveGAN
 from rewriting.generators.stylegan2 import StyleGAN2
 
 ARCHITECTURES: dict[str, type[Generator]] = {"stylegan2": StyleGAN2, "proggan": ProgressiveGAN}
-BUNDLED = Path(__file__).resolve().parents[2] / "weights"
-
-
-def bundled() -> list[str]:
-    """Names of the generators that come with the software."""
-    return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG}"))
 
 
 def build(config: GeneratorConfig) -> Generator:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from rewriting.files import write_json
 from rewriting.generators import Generator, read_generator
-from rewriting.generators.files import BUNDLED
+from rewriting.generators.config import BUNDLED
 from weights.rules.truth import Truth
 from weights.scenes import SCENES
 from weights.segmenter import FILE, SIDE, Segmenter, UNet
