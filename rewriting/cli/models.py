@@ -57,8 +57,7 @@ def models(_: argparse.Namespace) -> None:
     from rewriting.core.presets import presets
     from rewriting.files import read_json
     from rewriting.generators import GeneratorConfig, bundled
-    from rewriting.generators.config import CONFIG
-    from rewriting.generators.config import BUNDLED
+    from rewriting.generators.config import BUNDLED, CONFIG
 
     configs = {name: GeneratorConfig.from_json(read_json(BUNDLED / name / CONFIG)) for name in bundled()}
     print("Generators that come with the software:")

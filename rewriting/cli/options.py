@@ -128,7 +128,7 @@ def open_edits(options: argparse.Namespace, generator: Generator, progress: Prog
 
 
 def is_picture_file(out: str, *, or_folder: bool = True) -> bool:
-    """Whether --out names a picture file, by its ending; otherwise a folder, which may have any name: `psi0.7`, `v1.0`.
+    """Whether --out names a picture file, by its ending; otherwise it is a folder, such as `psi0.7` or `v1.0/`.
 
     A slash at the end, and a folder that is there, make it a folder.  or_folder: False refuses one.
     Raises ValueError for a picture that is not written, and for a file that is none.

@@ -29,8 +29,7 @@ from rewriting.core.masks import resize_mask
 from rewriting.core.request import Region, Request
 from rewriting.core.solve import ROUNDING, Problem, Solution, solve
 from rewriting.generators import Generator, LayerInput, to_uint8
-from rewriting.generators.config import MOMENTS
-from rewriting.generators.config import BUNDLED
+from rewriting.generators.config import BUNDLED, MOMENTS
 from rewriting.processes import Progress
 
 RANK = 5

@@ -12,9 +12,8 @@ from rewriting.core.edit import CONFIG, FACTORS, REQUESTS, EditStack
 from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.files import read_json
 from rewriting.generators import Generator, bundled, read_generator
+from rewriting.generators.config import BUNDLED, MOMENTS, WEIGHTS
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
-from rewriting.generators.config import MOMENTS, WEIGHTS
-from rewriting.generators.config import BUNDLED
 from rewriting.hub.access import REPO_ID, HubError, Token, hosted
 from rewriting.hub.download import LICENSE, LIMITS, Cache, fetch, naming
 from rewriting.processes import Progress
