@@ -107,7 +107,7 @@ def serve(workshop: Workshop, options: argparse.Namespace) -> None:
     """The page, until it is interrupted.  Raises OSError if the port is taken."""
     import gradio as gr
 
-    from rewriting.hub.access import PUBLIC
+    from rewriting.hub.client import PUBLIC
     from rewriting.studio.api import hide_what_needs_memory
     from rewriting.studio.page import CSS, ICON, build
 

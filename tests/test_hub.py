@@ -13,7 +13,7 @@ from huggingface_hub import constants
 
 from rewriting import Edit, EditStack, load_generator
 from rewriting.generators.config import BUNDLED
-from rewriting.hub import HubError, Unreachable, access, download, load_edits, load_rule
+from rewriting.hub import HubError, Unreachable, client, download, load_edits, load_rule
 from tests import tiny
 from tests.hub_repos import add_generator, cached_files, edit_of, files_of, forget_cache
 from tests.loopback_hub import File
@@ -266,9 +266,9 @@ def test_a_silent_hub_is_given_up_and_the_cache_stands_in(hub, folder, monkeypat
 
 def test_a_call_that_hangs_where_no_timeout_reaches_is_left_behind():
     start = time.perf_counter()
-    assert refused(lambda: access.bounded(0.1, lambda: time.sleep(30), "The Hub does not answer."), Unreachable)
+    assert refused(lambda: client.bounded(0.1, lambda: time.sleep(30), "The Hub does not answer."), Unreachable)
     assert time.perf_counter() - start < AT_ONCE
-    assert access.bounded(30, lambda: 5, "") == 5
+    assert client.bounded(30, lambda: 5, "") == 5
 
 
 def test_a_slow_hub_is_waited_for(hub, folder):

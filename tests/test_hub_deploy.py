@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from rewriting.hub import HubError, deploy
-from rewriting.hub.deployment import CHECKOUT, requirements, space_files
+from rewriting.hub.space import CHECKOUT, requirements, space_files
 from tests.test_hub import refused
 
 pytest_plugins = ("tests.hub_fixtures",)
@@ -114,7 +114,7 @@ def test_deploying_again_sends_what_changed_and_removes_what_went(hub, checkout,
 
 def test_other_hardware_needs_no_function_for_zero_gpu(hub, checkout, alice):
     (checkout / "app.py").write_text("print()\n")
-    source = (CHECKOUT / "rewriting/hub/deployment.py").read_text()  # which speaks of it, but marks nothing
+    source = (CHECKOUT / "rewriting/hub/space.py").read_text()  # which speaks of it, but marks nothing
     (checkout / "rewriting/deployment.py").write_text(source)
     assert "@spaces.GPU" in refused(lambda: deploy("studio", folder=checkout, token=alice, endpoint=hub.url))
     assert not hub.repos
@@ -133,7 +133,7 @@ def test_what_cannot_be_deployed_is_said(hub, checkout, alice, monkeypatch):
     assert "hf auth login" in sentence(token=None)
     hub.add_repo("alice/studio", {"README.md": b"", "app.py": b"", "model.py": b"x"}, kind="space")
     assert "another Space" in sentence()
-    monkeypatch.setattr("rewriting.hub.deployment.MOST", 50)
+    monkeypatch.setattr("rewriting.hub.space.MOST", 50)
     assert "1 GB" in sentence()
     assert len(hub.repo("alice/studio", "space").commits) == 1
 
@@ -145,4 +145,4 @@ def test_a_free_account_is_told_what_the_hub_wants(hub, checkout, alice):
 
 
 def test_this_checkout_has_its_place():
-    assert (CHECKOUT / "rewriting" / "hub" / "deployment.py").is_file()
+    assert (CHECKOUT / "rewriting" / "hub" / "space.py").is_file()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rewriting import EditStack, load_generator
-from rewriting.hub import Gated, Missing, Unreachable, access, load_edits, open_repo
+from rewriting.hub import Gated, Missing, Unreachable, client, load_edits, open_repo
 from rewriting.hub.opening import repo_named
 from tests.hub_repos import add_generator, edit_of, files_of
 from tests.test_hub import refused
@@ -92,7 +92,7 @@ def test_without_the_hub_the_cache_knows_what_a_repo_holds(hub, rule):
 
 
 def test_a_visitors_files_are_there_as_long_as_the_generator(hub, folder, monkeypatch):
-    monkeypatch.setenv(access.PUBLIC, "1")
+    monkeypatch.setenv(client.PUBLIC, "1")
     alice = hub.add_user("alice")
     hub.add_repo("alice/tiny", files_of(folder), private=True)
     generator = load_generator("alice/tiny", token=alice, endpoint=hub.url)

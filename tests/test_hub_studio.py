@@ -12,7 +12,7 @@ import pytest
 from gradio.helpers import special_args
 
 from rewriting.generators.config import BUNDLED
-from rewriting.hub import HubError, access
+from rewriting.hub import HubError, client
 from rewriting.studio import hub as studio_hub
 from rewriting.studio import workshop as workshop_module
 from rewriting.studio.desk import Desk
@@ -194,7 +194,7 @@ def test_whoever_runs_the_studio_may_name_a_folder(hub, folder, monkeypatch):
 
     shop = Workshop(lambda name: tiny.generator(name=name) if name == "face" else load_generator(name))
     assert brought(shop, str(folder)).key == str(folder)
-    monkeypatch.setenv(access.PUBLIC, "1")
+    monkeypatch.setenv(client.PUBLIC, "1")
     refused(lambda: brought(shop, str(folder)))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from rewriting import zerogpu
-from rewriting.hub.deployment import CHECKOUT, space_files
+from rewriting.hub.space import CHECKOUT, space_files
 from rewriting.studio.session import Numbering
 from tests import tiny
 

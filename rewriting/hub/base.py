@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rewriting.generators import Generator, GeneratorConfig, bundled
-from rewriting.hub.access import REPO_ID
+from rewriting.hub.client import REPO_ID
 
 
 @dataclass(frozen=True)

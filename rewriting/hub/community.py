@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rewriting.hub.access import REPO_ID, Token, ask, host, plainly, reading_token
 from rewriting.hub.cards import EDIT_TAG, GENERATOR_TAG, TAG, base_tag
+from rewriting.hub.client import REPO_ID, Token, ask, host, plainly, reading_token
 from rewriting.hub.download import AFTER, BEFORE
 
 

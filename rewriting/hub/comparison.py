@@ -12,7 +12,7 @@ from PIL import Image
 from rewriting.core.edit import EditStack
 from rewriting.generators import Generator
 from rewriting.generators.latents import MAX_SEED
-from rewriting.hub.access import HubError
+from rewriting.hub.client import HubError
 
 SHOWN = 6
 MOST_SHOWN = 12

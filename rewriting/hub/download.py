@@ -23,17 +23,17 @@ from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.files import read_json
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.config import MOMENTS, WEIGHTS
-from rewriting.hub.access import (
+from rewriting.hub.client import (
     CACHED_PATIENCE,
     CONNECT,
     PATIENCE,
     HubError,
     Token,
     Unreachable,
+    api,
     bounded,
     check_repo_id,
     check_revision,
-    client,
     hosted,
     patience,
     plainly,
@@ -164,7 +164,7 @@ def look_up(
     with plainly(repo_id, endpoint=endpoint, revision=revision):
         return bounded(
             seconds + CONNECT,
-            lambda: client(token, endpoint).repo_info(
+            lambda: api(token, endpoint).repo_info(
                 repo_id, revision=revision, repo_type=repo_type, timeout=timeout(seconds), files_metadata=True
             ),
             silence(endpoint),

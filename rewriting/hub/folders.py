@@ -19,9 +19,9 @@ from rewriting.core.edit import CONFIG, FACTORS, Edit, EditStack
 from rewriting.files import read_json, write_json
 from rewriting.generators import Generator
 from rewriting.generators.config import WEIGHTS
-from rewriting.hub.access import HubError, version
 from rewriting.hub.base import Base
 from rewriting.hub.cards import edit_card, model_card
+from rewriting.hub.client import HubError, version
 from rewriting.hub.comparison import compare
 from rewriting.hub.download import AFTER, BEFORE, CARD, LICENSE
 from rewriting.hub.loading import fitting, load_base

@@ -14,7 +14,7 @@ from rewriting.files import read_json
 from rewriting.generators import Generator, bundled, read_generator
 from rewriting.generators.config import BUNDLED, MOMENTS, WEIGHTS
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
-from rewriting.hub.access import REPO_ID, HubError, Token, hosted
+from rewriting.hub.client import REPO_ID, HubError, Token, hosted
 from rewriting.hub.download import LICENSE, LIMITS, Cache, fetch, naming
 from rewriting.processes import Progress
 

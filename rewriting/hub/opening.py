@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from rewriting.core.edit import CONFIG, FACTORS, EditStack
 from rewriting.generators import Generator
 from rewriting.generators.config import WEIGHTS
-from rewriting.hub.access import (
+from rewriting.hub.client import (
     Gated,
     Missing,
     Token,

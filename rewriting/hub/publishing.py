@@ -11,8 +11,8 @@ from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.files import read_json
 from rewriting.generators import Generator, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
-from rewriting.hub.access import HubError, Token, Unreachable
 from rewriting.hub.cards import YOUR_REPO, generator_card
+from rewriting.hub.client import HubError, Token, Unreachable
 from rewriting.hub.download import CARD, LICENSE, LIMITS, fetch
 from rewriting.hub.folders import write_rule
 from rewriting.hub.sending import Published, Target, find_target, send

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rewriting.hub.access import (
+from rewriting.hub.client import (
     HubError,
     Missing,
     Token,
     account,
+    api,
     bounded,
     check_repo_id,
-    client,
     host,
     patience,
     plainly,
@@ -141,11 +141,11 @@ def send(
 
 def _create(target: Target, creation: Mapping[str, Any]) -> Target:
     """Make the repo; returns it with its first commit."""
-    api = client(target.token, target.endpoint)
+    hub = api(target.token, target.endpoint)
     with plainly(target.repo_id, endpoint=target.endpoint):
         bounded(
             patience(0),
-            lambda: api.create_repo(target.repo_id, private=target.private, repo_type=target.repo_type, **creation),
+            lambda: hub.create_repo(target.repo_id, private=target.private, repo_type=target.repo_type, **creation),
             silence(target.endpoint),
         )
     info = look_up(target.repo_id, token=target.token, endpoint=target.endpoint, repo_type=target.repo_type)
@@ -165,7 +165,7 @@ def _commit(
         operations += [CommitOperationDelete(path) for path in sorted(stale)]
         return bounded(
             seconds,
-            lambda: client(target.token, target.endpoint).create_commit(
+            lambda: api(target.token, target.endpoint).create_commit(
                 target.repo_id,
                 operations,
                 commit_message=message,

@@ -17,7 +17,7 @@ from typing import TypeVar
 from rewriting.core.edit import EditStack
 from rewriting.generators import Generator, bundled
 from rewriting.hub import Published, Rule, list_rules, open_repo, publish
-from rewriting.hub.access import Token, hosted
+from rewriting.hub.client import Token, hosted
 from rewriting.hub.opening import repo_named
 from rewriting.processes import Progress
 from rewriting.studio.names import key_of, label, repo_of

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import gradio as gr
 
 from rewriting.hub import Account, Published, Rule
-from rewriting.hub.access import hosted
 from rewriting.hub.cards import base_tag
+from rewriting.hub.client import hosted
 from rewriting.studio.components import RepoCards
 from rewriting.studio.hub import HOWS
 

@@ -13,7 +13,7 @@ import hmac
 import re
 import secrets
 
-from rewriting.hub.access import REPO_ID
+from rewriting.hub.client import REPO_ID
 
 FROM_HUB = re.compile(rf"({REPO_ID.pattern})@([0-9a-f]{{40}})(?:~[0-9a-f]{{64}})?", re.ASCII)
 SECRET = secrets.token_bytes(32)  # of this process

@@ -12,7 +12,7 @@ from typing import TypeVar
 import gradio as gr
 
 from rewriting.hub import Account, HubError, account
-from rewriting.hub.access import Token, hosted
+from rewriting.hub.client import Token, hosted
 from rewriting.processes import Progress
 from rewriting.studio import hub
 from rewriting.studio.desk import Desk
@@ -191,5 +191,5 @@ class Hub(Events):
 
 
 def token_of(desk: Desk, oauth: gr.OAuthToken | None) -> Token:
-    """The visitor's own token, or None; see `rewriting.hub.access.reading_token` for what that stands for."""
+    """The visitor's own token, or None; see `rewriting.hub.client.reading_token` for what that stands for."""
     return oauth.token if oauth is not None else desk.token

@@ -9,8 +9,8 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from rewriting.hub.access import HubError, Token
 from rewriting.hub.cards import TAG, front_matter
+from rewriting.hub.client import HubError, Token
 from rewriting.hub.sending import EMPTY, Published, Target, find_target, send
 from rewriting.processes import Progress
 

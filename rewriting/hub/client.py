@@ -112,7 +112,7 @@ def host(endpoint: str | None) -> str:
     return endpoint
 
 
-def client(token: Token, endpoint: str | None) -> Any:
+def api(token: Token, endpoint: str | None) -> Any:
     """A `huggingface_hub.HfApi` that says which software asks."""
     from huggingface_hub import HfApi
 
