@@ -50,7 +50,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Change:
-    """An edit as arrays.  factor: (O, S, kh, kw).  directions: (S, I).  strength: 0 if it is switched off."""
+    """An edit of one layer as arrays.  factor: (O, S, kh, kw).  directions: (S, I).  strength: 0 if it is switched off."""
 
     layer: int
     factor: np.ndarray
@@ -62,9 +62,9 @@ class Change:
         strength = float(edit.strength) if edit.enabled else 0.0
         return cls(edit.layer, edit.factor.numpy(), edit.directions.numpy(), strength)
 
-    def edit(self, **details: Any) -> Edit:
+    def edit(self) -> Edit:
         factor, directions = (torch.from_numpy(np.array(array)) for array in (self.factor, self.directions))
-        return Edit(self.layer, factor, directions, **{"strength": self.strength, **details})
+        return Edit(self.layer, factor, directions, self.strength)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def drawn(
     generator: Generator, seeds: Sequence[int], edits: Iterable[Edit], numbering: Numbering
 ) -> np.ndarray | None:
     """Pictures under some edits, uint8 (N, H, W, 3)."""
-    changes = tuple(Change.of(edit) for edit in edits)
+    changes = tuple(Change.of(part) for edit in edits for part in edit.parts)
     return _borrowed(generator, "draw", tuple(map(int, seeds)), changes, tuple(numbering))
 
 
@@ -109,9 +109,19 @@ def solved(generator: Generator, request: Request) -> Edit | None:
     answer = _borrowed(generator, "solve", (), request)
     if answer is None:
         return None
-    change, asked, report = answer
-    about = {"name": asked.name, "generator": generator.config.name, "base": generator.digest()}
-    return change.edit(**about, request=asked, report=report)
+    changes, asked, report = answer
+    first, *further = (change.edit().changes[0] for change in changes)
+    return Edit(
+        first.layer,
+        first.factor,
+        first.directions,
+        name=asked.name,
+        generator=generator.config.name,
+        base=generator.digest(),
+        request=asked,
+        report=report,
+        further=tuple(further),
+    )
 
 
 def worth_it(generator: Generator) -> bool:
@@ -173,9 +183,9 @@ def _match(files: Files, seeds: Sequence[int], request: Request, numbering: Numb
     return _rewriter(files, request.layer).matches(request, seeds, seeding=seeding, truncation=truncation)
 
 
-def _solve(files: Files, _: Sequence[int], request: Request) -> tuple[Change, Request, Report]:
+def _solve(files: Files, _: Sequence[int], request: Request) -> tuple[tuple[Change, ...], Request, Report]:
     edit = _rewriter(files, request.layer).solve(request)
-    return Change.of(edit), edit.request, edit.report
+    return tuple(map(Change.of, edit.parts)), edit.request, edit.report
 
 
 @lru_cache(maxsize=2)  # of the process that has the GPU, which lives for some minutes

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -186,6 +187,86 @@ def test_nothing_and_edits_of_different_generators_are_not_saved(made, stack, tm
     with pytest.raises(ValueError, match="made for different weights") as caught:
         stack.add(stack[0].with_(base="0" * 64)).save(tmp_path / "rule")
     assert tiny.is_one_sentence(str(caught.value)) and not (tmp_path / "rule").exists()
+
+
+# Rules of several layers
+
+
+@pytest.fixture
+def deep(made):
+    """One rule of two layers."""
+    low, high = tiny.random_edit(made, 4, rank=3, name="noses"), tiny.random_edit(made, 6, rank=2, seed=2)
+    details = {"base": made.digest(), "generator": "org/tiny", "request": tiny.request(), "report": REPORT}
+    return low.with_(further=high.changes, **details)
+
+
+def test_a_rule_of_two_layers_changes_both_by_one_strength_and_one_switch(made, deep):
+    weights = made.overrides([deep.with_(strength=0.5)])
+    assert deep.layers == (4, 6) and sorted(weights) == [4, 6]
+    for part in deep.parts:
+        expected = made.conv(part.layer).weight[0] + 0.5 * part.delta()
+        torch.testing.assert_close(weights[part.layer], expected)
+    assert not made.overrides([deep.with_(enabled=False)])
+    before, after = made.images([0, 1]), made.images([0, 1], [deep])
+    assert not np.array_equal(before, after)
+    assert np.array_equal(after, made.images([0, 1], deep.parts))
+    assert np.array_equal(after, made.merge([deep]).images([0, 1]))
+
+
+def test_the_order_of_rules_of_several_layers_makes_no_difference(made, deep, stack):
+    edits = [deep, *(edit.with_(enabled=True) for edit in stack)]
+    drawn = made.images([0, 1], EditStack(edits))
+    for order in ((2, 1, 0), (1, 2, 0)):
+        assert np.array_equal(drawn, made.images([0, 1], EditStack(edits[i] for i in order)))
+
+
+def test_a_rule_of_two_layers_is_read_back_exactly(made, deep, stack, tmp_path):
+    both = EditStack([stack[0], deep])
+    read = EditStack.load(both.save(tmp_path / "rule"))
+    config = json.loads((tmp_path / "rule" / CONFIG).read_text())
+    assert config["format_version"] == 2 and config["layers"] == [6, 4, 6] and config["ranks"] == [3, 3, 2]
+    assert read[1].layers == (4, 6) and read[1].name == "noses" and read[1].request == tiny.request()
+    for one, other in zip(deep.changes, read[1].changes, strict=True):
+        assert torch.equal(one.factor, other.factor) and torch.equal(one.directions, other.directions)
+    assert np.array_equal(made.images([0, 1], read), made.images([0, 1], both))
+    assert np.array_equal(made.images([0, 1], [Edit.load(deep.save(tmp_path / "alone"))]), made.images([0, 1], [deep]))
+
+
+def test_rules_of_one_layer_are_saved_as_ever(stack, tmp_path):
+    stack.save(tmp_path)
+    config = json.loads((tmp_path / CONFIG).read_text())
+    assert config["format_version"] == 1
+    assert set(config["edits"][0]) == {"name", "layer", "strength", "enabled", "factor", "directions"}
+    assert set(load_file(tmp_path / FACTORS)) == {f"edits.{i}.{of}" for i in (0, 1) for of in ("factor", "directions")}
+
+
+def test_layers_out_of_order_are_refused(made, deep):
+    with pytest.raises(ValueError, match="from low to high") as caught:
+        deep.with_(layer=6)
+    assert tiny.is_one_sentence(str(caught.value))
+    with pytest.raises(ValueError, match="up to 8, from low to high"):
+        deep.with_(further=[replace(deep.further[0], layer=layer) for layer in range(5, 5 + 8)])
+    with pytest.raises(ValueError, match="take the deltas of its `parts`"):
+        deep.delta()
+
+
+@pytest.mark.parametrize(
+    ("further", "named"),
+    [
+        (5, "further layers"),
+        ([{}] * 99, "further layers"),
+        ([None], "cannot be"),
+        ([{"layer": 6, "factor": [16, 2, 3, 3], "directions": [3, 16]}], "cannot be"),
+        ([{"layer": 6, "factor": [16, 3, 3, 3], "directions": [3, 16]}], "further.0.factor of shape"),
+        ([{"layer": 4, "factor": [16, 2, 3, 3], "directions": [2, 16]}], "from low to high"),
+        ([], "which the config does not call for"),
+    ],
+)
+def test_further_layers_that_cannot_be_are_refused(deep, tmp_path, further, named):
+    deep.save(tmp_path)
+    change_config(tmp_path, first(further=further))
+    message = refusal(tmp_path)
+    assert re.search(named, message), message
 
 
 # What is refused

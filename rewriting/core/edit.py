@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from rewriting.hub import Published
 
 FORMAT = "rewriting-edit"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # of stacks with a rule of several layers; those of one layer each are version 1
 CONFIG, FACTORS, REQUESTS = "config.json", "edit.safetensors", "edit.json"
 MAX_EDITS = 32
+MAX_LAYERS = 8  # of one rule
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,34 @@ class Shareable:
 
 
 @dataclass(frozen=True, eq=False)
-class Edit(Shareable):
-    """One rule, solved: W = W0 + strength * Lambda D at one layer.
+class LayerChange:
+    """Lambda D of one layer.  factor: Lambda (O, S, kh, kw), in units of the stored weight.  directions: D (S, I),
+    orthonormal rows.  Raises ValueError if the two do not fit."""
 
-    factor: Lambda (O, S, kh, kw), in units of the stored weight.  directions: D (S, I), orthonormal rows.
-    strength: 1 as solved, 0 none, negative the opposite.  base: digest of the generator it was solved on.
+    layer: int
+    factor: Tensor
+    directions: Tensor
+
+    def __post_init__(self) -> None:
+        if self.factor.dim() != 4 or self.directions.dim() != 2 or self.factor.shape[1] != len(self.directions):
+            raise ValueError(
+                f"Lambda {tuple(self.factor.shape)} and D {tuple(self.directions.shape)} do not fit; expected "
+                f"(O, S, kh, kw) and (S, I)."
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(O, I, kh, kw), of the weight that it changes."""
+        return len(self.factor), self.directions.shape[1], *self.factor.shape[2:]
+
+
+@dataclass(frozen=True, eq=False)
+class Edit(Shareable):
+    """One rule, solved: W = W0 + strength * Lambda D, at one layer or at several.
+
+    layer, factor, directions: as in `LayerChange`, of the lowest layer.  further: the other layers, from low to high.
+    strength: of all layers together: 1 as solved, 0 none, negative the opposite.
+    base: digest of the generator it was solved on.
     """
 
     layer: int
@@ -78,22 +103,45 @@ class Edit(Shareable):
     base: str = ""
     request: Request | None = None
     report: Report | None = None
+    further: tuple[LayerChange, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.factor.dim() != 4 or self.directions.dim() != 2 or self.factor.shape[1] != len(self.directions):
+        object.__setattr__(self, "further", tuple(self.further))
+        if len(self.layers) > MAX_LAYERS or any(a >= b for a, b in pairwise(self.layers)):
             raise ValueError(
-                f"Lambda {tuple(self.factor.shape)} and D {tuple(self.directions.shape)} do not fit; expected "
-                f"(O, S, kh, kw) and (S, I)."
+                f"The rule changes the layers {brief(self.layers)}; expected up to {MAX_LAYERS}, from low to high."
             )
         if not isinstance(self.strength, (int, float)) or not abs(self.strength) <= 10:
             raise ValueError(f"strength {brief(self.strength)} is not a number from -10 to 10.")
 
     @property
+    def changes(self) -> tuple[LayerChange, ...]:
+        """What it changes, layer by layer, from low to high."""
+        return (LayerChange(self.layer, self.factor, self.directions), *self.further)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return tuple(change.layer for change in self.changes)
+
+    @property
     def rank(self) -> int:
-        return len(self.directions)
+        """The largest of its layers'."""
+        return max(len(change.directions) for change in self.changes)
+
+    @property
+    def parts(self) -> tuple[Edit, ...]:
+        """The same rule as one edit a layer, each with its strength and switch."""
+        if not self.further:
+            return (self,)
+        return tuple(
+            replace(self, layer=one.layer, factor=one.factor, directions=one.directions, further=())
+            for one in self.changes
+        )
 
     def delta(self) -> Tensor:
-        """strength * Lambda D, (O, I, kh, kw); zeros if switched off."""
+        """strength * Lambda D, (O, I, kh, kw); zeros if switched off.  ValueError if it changes several layers."""
+        if self.further:
+            raise ValueError(f"{self.name!r} changes the layers {self.layers}; take the deltas of its `parts`.")
         return (self.strength if self.enabled else 0.0) * expand(self.factor, self.directions)
 
     def with_(self, **changes: Any) -> Edit:
@@ -102,13 +150,13 @@ class Edit(Shareable):
 
     def check_fits(self, generator: Generator) -> None:
         """Raises ValueError if the generator is another than the edit was solved on."""
-        shape = tuple(generator.conv(generator.check_layer(self.layer)).weight.shape[-4:])
-        mine = (len(self.factor), self.directions.shape[1], *self.factor.shape[2:])
-        if shape != mine:
-            raise ValueError(
-                f"The edit {self.name!r} changes a weight of shape {mine} at layer {self.layer}, but this generator's "
-                f"is {shape}; open {self.generator or 'the generator it was made for'} first."
-            )
+        for change in self.changes:
+            shape = tuple(generator.conv(generator.check_layer(change.layer)).weight.shape[-4:])
+            if shape != change.shape:
+                raise ValueError(
+                    f"The edit {self.name!r} changes a weight of shape {change.shape} at layer {change.layer}, but "
+                    f"this generator's is {shape}; open {self.generator or 'the generator it was made for'} first."
+                )
         if self.base and self.base != generator.digest():
             raise ValueError(
                 f"The edit {self.name!r} was made for other weights ({self.generator or 'digest ' + self.base[:12]}); "
@@ -188,7 +236,8 @@ class EditStack(Shareable):
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {}
         for i, edit in enumerate(self.edits):
-            tensors |= {f"edits.{i}.factor": edit.factor, f"edits.{i}.directions": edit.directions}
+            for name, change in zip(_names(i, len(edit.changes)), edit.changes, strict=True):
+                tensors |= {f"{name}.factor": change.factor, f"{name}.directions": change.directions}
         first = self.edits[0]
         metadata = {"format": "pt", "library": "rewriting", "base_sha256": first.base}
         write_tensors(folder / FACTORS, {k: v.float() for k, v in tensors.items()}, metadata)
@@ -197,10 +246,10 @@ class EditStack(Shareable):
             folder / CONFIG,
             {
                 "format": FORMAT,
-                "format_version": FORMAT_VERSION,
+                "format_version": FORMAT_VERSION if any(edit.further for edit in self.edits) else 1,
                 "base_model": {"repo_id": first.generator, "sha256": first.base},
-                "layers": [edit.layer for edit in self.edits],
-                "ranks": [edit.rank for edit in self.edits],
+                "layers": [layer for edit in self.edits for layer in edit.layers],
+                "ranks": [len(change.directions) for edit in self.edits for change in edit.changes],
                 "edits": [_summary(edit) for edit in self.edits],
             },
         )
@@ -213,24 +262,33 @@ class EditStack(Shareable):
         config = read_json(folder / CONFIG)
         if not isinstance(config, dict) or config.get("format") != FORMAT:
             raise ValueError(f"{folder.name}/{CONFIG} is not that of an edit; its format is not {FORMAT!r}.")
-        if config.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"The edit has format_version {brief(config.get('format_version'))}; expected {FORMAT_VERSION}."
-            )
+        version = config.get("format_version")
+        if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= FORMAT_VERSION:
+            raise ValueError(f"The edit has format_version {brief(version)}; expected 1 to {FORMAT_VERSION}.")
         summaries, base = config.get("edits"), config.get("base_model") or {}
         if not isinstance(summaries, list) or not 1 <= len(summaries) <= MAX_EDITS or not isinstance(base, dict):
             raise ValueError(f"{CONFIG} does not list 1 to {MAX_EDITS} edits; the file is damaged.")
         shapes: dict[str, tuple[int, ...]] = {}
         for i, one in enumerate(summaries):
-            factor, directions = _shapes(one)
-            shapes |= {f"edits.{i}.factor": factor, f"edits.{i}.directions": directions}
+            layers = _layers(one, version)
+            for name, layer in zip(_names(i, len(layers)), layers, strict=True):
+                factor, directions = _shapes(layer)
+                shapes |= {f"{name}.factor": factor, f"{name}.directions": directions}
         tensors = read_tensors(folder / FACTORS, shapes)
         details = read_details(folder / REQUESTS, len(summaries))
+        changes = [
+            [
+                LayerChange(layer["layer"], tensors[f"{name}.factor"], tensors[f"{name}.directions"])
+                for name, layer in zip(_names(i, len(layers)), layers, strict=True)
+            ]
+            for i, layers in enumerate(_layers(one, version) for one in summaries)
+        ]
         return EditStack(
             Edit(
-                layer=one["layer"],
-                factor=tensors[f"edits.{i}.factor"],
-                directions=tensors[f"edits.{i}.directions"],
+                layer=changes[i][0].layer,
+                factor=changes[i][0].factor,
+                directions=changes[i][0].directions,
+                further=tuple(changes[i][1:]),
                 strength=one.get("strength", 1.0),
                 enabled=bool(one.get("enabled", True)),
                 name=str(one.get("name", ""))[:200],
@@ -250,14 +308,32 @@ class EditStack(Shareable):
 
 
 def _summary(edit: Edit) -> dict[str, Any]:
-    return {
+    first, *further = [
+        {"layer": one.layer, "factor": list(one.factor.shape), "directions": list(one.directions.shape)}
+        for one in edit.changes
+    ]
+    summary = {
         "name": edit.name,
-        "layer": edit.layer,
+        "layer": first["layer"],
         "strength": edit.strength,
         "enabled": edit.enabled,
-        "factor": list(edit.factor.shape),
-        "directions": list(edit.directions.shape),
+        "factor": first["factor"],
+        "directions": first["directions"],
     }
+    return summary | {"further": further} if further else summary
+
+
+def _names(index: int, layers: int) -> list[str]:
+    """Of an edit's changes in the file of factors."""
+    return [f"edits.{index}", *(f"edits.{index}.further.{j}" for j in range(layers - 1))]
+
+
+def _layers(summary: Any, version: int) -> list[Any]:
+    """The claims of one edit, layer by layer: its own, and in files of version 2 those under "further"."""
+    further = summary.get("further", []) if isinstance(summary, dict) and version > 1 else []
+    if not isinstance(further, list) or len(further) >= MAX_LAYERS:
+        raise ValueError(f"{CONFIG} does not list the further layers of an edit, at most {MAX_LAYERS - 1}.")
+    return [summary, *further]
 
 
 def _details(edit: Edit) -> dict[str, Any]:

@@ -25,7 +25,8 @@ EPSILON = 1e-8  # under roots that are divided by
 
 
 class LayerEdit(Protocol):
-    """A change of one layer's weight, as `Generator.images` and `Generator.merge` accept it."""
+    """A change of one layer's weight, as `Generator.images` and `Generator.merge` accept it; or of several, if it has
+    `parts`, each of which is a change of one."""
 
     layer: int
 
@@ -243,7 +244,7 @@ class Generator(nn.Module, ABC):
         result, and the order within a layer leaves none that float32 can hold.
         """
         deltas: dict[int, Tensor] = {}
-        for edit in edits or ():
+        for edit in (part for edit in edits or () for part in getattr(edit, "parts", (edit,))):
             shape = self.conv(self.check_layer(edit.layer)).weight.shape[-4:]
             delta = edit.delta().to(self.device, torch.float64)
             if delta.shape != shape:

@@ -47,7 +47,7 @@ CITATION = """```bibtex
 def edit_card(stack: EditStack, base: Base, comparison: Comparison, repo_id: str = "") -> str:
     """README.md of an edit repo."""
     data = _metadata(base, [TAG, EDIT_TAG], relation="adapter")
-    size = sum(4 * (edit.factor.numel() + edit.directions.numel()) for edit in stack)
+    size = sum(4 * (one.factor.numel() + one.directions.numel()) for edit in stack for one in edit.changes)
     what = "A rule" if len(stack) == 1 else f"{len(stack)} rules"
     intro = (
         f"{what} for {base_link(base)}: not a model, but a change of {size / 1000:,.0f} kB to its weights, which "

@@ -78,7 +78,7 @@ def rules(stack: EditStack, base: Base) -> str:
     head = "| rule | layer | rank | strength | made from |\n|---|---|---|---|---|\n"
     rows = "\n".join(_rule(edit) for edit in stack)
     way = "modulated features" if base.config.architecture == "stylegan2" else "features"
-    layers = sorted({edit.layer for edit in stack})
+    layers = sorted({layer for edit in stack for layer in edit.layers})
     which = f"layer {layers[0]}" if len(layers) == 1 else f"layers {', '.join(map(str, layers))}"
     explained = (
         f"A convolution can be read as a memory: a *key*, the {way} that arrive at a place, recalls a *value*, the "
@@ -93,7 +93,7 @@ def rules(stack: EditStack, base: Base) -> str:
 
 def _rule(edit: Edit) -> str:
     strength = f"{edit.strength:g}" if edit.enabled else "off"
-    return f"| {plain(edit.name) or '–'} | {edit.layer} | {edit.rank} | {strength} | {_made_from(edit.request)} |"
+    return f"| {plain(edit.name) or '–'} | {', '.join(map(str, edit.layers))} | {edit.rank} | {strength} | {_made_from(edit.request)} |"
 
 
 def _made_from(request: Request | None) -> str:
