@@ -373,7 +373,7 @@ def test_deploy_sends_the_checkout(only_hub, tmp_path, monkeypatch, capsys):
     for name in ("app.py", "requirements.txt", "README.md", "LICENSE", "rewriting/__init__.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    monkeypatch.setattr("rewriting.hub.space.CHECKOUT", tmp_path)
+    monkeypatch.setattr("rewriting.hub.space.checkout", lambda command: tmp_path)
     words = ("--space", "alice/studio", "--hardware", "cpu-basic", "--token", only_hub.add_user("alice"))
     assert run("deploy", *words) == 0
     assert f"Created {only_hub.url}/spaces/alice/studio" in capsys.readouterr().out

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from rewriting import zerogpu
-from rewriting.hub.space import CHECKOUT, space_files
+from rewriting.hub.space import space_files
 from rewriting.studio.session import Numbering
 from tests import tiny
 
+ROOT = Path(__file__).resolve().parents[1]
 SPACES = """
 import multiprocessing
 import pickle
@@ -139,10 +140,10 @@ def told(tmp_path_factory):
     root = tmp_path_factory.mktemp("space")
     (root / "spaces.py").write_text(SPACES)
     folder = tiny.generator(name="tiny").save(root / "tiny")
-    path = os.pathsep.join([str(root), str(CHECKOUT)])
+    path = os.pathsep.join([str(root), str(ROOT)])
     environment = {**os.environ, "SPACES_ZERO_GPU": "true", "PYTHONPATH": path, "OMP_NUM_THREADS": "2"}
     command = [sys.executable, "-c", SCRIPT, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=CHECKOUT, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -188,6 +189,6 @@ def test_an_edit_crosses_the_border_as_arrays():
 
 
 def test_this_checkout_can_be_deployed_on_zero_gpu():
-    files = space_files(CHECKOUT)
+    files = space_files(ROOT)
     assert {"app.py", "rewriting/zerogpu.py", "rewriting/studio/hub.css"} <= files.keys()
     assert isinstance(files["app.py"], Path)

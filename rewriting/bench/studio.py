@@ -14,15 +14,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gradio_client import Client
 
 from rewriting.bench.row import Row
 from rewriting.core.presets import presets
+from rewriting.installation import checkout
 
-APP = Path(__file__).resolve().parents[2] / "app.py"
 PATIENCE = 300.0  # seconds for the page to appear
 VISITORS = 20
 FIRST, SECOND = "frowns-to-smiles", "glasses-come-off"
@@ -44,12 +43,16 @@ class Running:
 
 @contextmanager
 def running() -> Iterator[Running]:
-    """The app on a free port, from its start until it answers.  Raises RuntimeError if it ends or never does."""
+    """The app on a free port, from its start until it answers.
+
+    Raises RuntimeError if it ends or never does, and FileNotFoundError if only the package is installed.
+    """
+    root = checkout("bench app")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     start = time.perf_counter()
-    command = [sys.executable, str(APP), "--port", str(port)]
-    process = subprocess.Popen(command, cwd=APP.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "app.py", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}/"
     try:
         while not _answers(url):

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from rewriting import __version__
 from rewriting.cli import experimenting, measuring, models, pictures, rules, searching, sharing
 from rewriting.cli.options import examples
 
@@ -36,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=examples(EXAMPLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    whole.add_argument("--version", action="version", version=f"rewriting {__version__}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for group in GROUPS:
         group.add_commands(commands)

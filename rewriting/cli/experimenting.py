@@ -44,13 +44,10 @@ def add_commands(commands: Any) -> None:
 
 
 def experiments(options: argparse.Namespace) -> None:
-    try:
-        from weights.experiments import EXPERIMENTS, run_experiment
-    except ModuleNotFoundError:
-        raise FileNotFoundError(
-            "The experiments are part of a checkout of the whole project and not of an installed package; "
-            "run `python -m rewriting experiments` in the folder of a checkout."
-        ) from None
+    from rewriting.installation import checkout
+
+    sys.path.append(str(checkout("experiments")))  # where `weights` lies, wherever this was started
+    from weights.experiments import EXPERIMENTS, run_experiment
 
     if options.name is None:
         width = max(map(len, EXPERIMENTS))

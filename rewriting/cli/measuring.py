@@ -48,6 +48,7 @@ def add_commands(commands: Any) -> None:
 
 def bench(options: argparse.Namespace) -> None:
     from rewriting.bench import SUBJECTS, as_json, as_table, run
+    from rewriting.installation import checkout
 
     if unknown := set(options.only) - set(SUBJECTS):
         raise ValueError(f"There is no subject {sorted(unknown)[0]!r}; choose from {', '.join(SUBJECTS)}.")
@@ -55,6 +56,8 @@ def bench(options: argparse.Namespace) -> None:
         raise ValueError(f"--iterations is {options.iterations}; give 1 or more.")
     rows = []
     chosen = {"only": options.only or SUBJECTS, "layers": options.layers, "ranks": options.ranks}
+    if "app" in chosen["only"]:
+        checkout("bench app")  # or else it would be missed after hours of measuring
     for row in run(**chosen, iterations=options.iterations, device=options.device):
         rows.append(row)
         print(f"measured: {row.what}", file=sys.stderr, flush=True)

@@ -7,8 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from rewriting.core.request import Request
+from rewriting.installation import DATA
 
-FOLDER = Path(__file__).resolve().parents[2] / "presets"
+FOLDER = DATA / "presets"
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from rewriting.files import brief
+from rewriting.installation import DATA
 
 FORMAT = "rewriting-generator"
 FORMAT_VERSION = 1
 # The files of a generator repo.
 CONFIG, WEIGHTS, MOMENTS = "config.json", "model.safetensors", "second_moments.safetensors"
-BUNDLED = Path(__file__).resolve().parents[2] / "weights"  # the folders of those that come with the software
+BUNDLED = DATA / "weights"  # the folders of those that come with the software
 ARCHITECTURE_NAMES = {"stylegan2": "StyleGAN2", "proggan": "Progressive GAN"}
 MAX_RESOLUTION = 2048
 MAX_WIDTH = 4096

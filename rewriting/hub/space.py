@@ -12,9 +12,9 @@ from typing import Any
 from rewriting.hub.cards import TAG, front_matter
 from rewriting.hub.client import HubError, Token
 from rewriting.hub.sending import EMPTY, Published, Target, find_target, send
+from rewriting.installation import checkout
 from rewriting.processes import Progress
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 APP, REQUIREMENTS, README = "app.py", "requirements.txt", "README.md"
 ALLOW = (
     APP,
@@ -63,9 +63,10 @@ def deploy(
     hardware: of a Space that is made; ZeroGPU by default, the only free one that runs Gradio.  An existing Space
     keeps its own.  Sent are the app, its packages, presets and weights, a README.md with the Space's settings and a
     requirements.txt for Spaces; never the state of training, hidden files or anything else that lies around.
-    Raises HubError; the Space then is as it was, or new and empty.
+    Raises FileNotFoundError if there is no folder, and only the package is installed; else HubError, and the Space
+    then is as it was, or new and empty.
     """
-    folder = CHECKOUT if folder is None else Path(folder)
+    folder = checkout("deploy") if folder is None else Path(folder)
     files = space_files(folder, title=title, hardware=hardware)
     target = find_target(space, repo_type="space", private=private, token=token, endpoint=endpoint)
     _check_is_ours(target)

@@ -1,0 +1,22 @@
+"""What came along when this software was installed: its data, and perhaps the whole project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+INSTALLED = PACKAGE / "data"  # where a wheel has what lies beside the package in a checkout
+DATA = INSTALLED if INSTALLED.is_dir() else PACKAGE.parent  # has weights/, presets/ and the LICENSE
+
+
+def checkout(command: str) -> Path:
+    """The folder of the whole project, for a command that needs more of it than the package.
+
+    Raises FileNotFoundError, in one sentence, if only the package is installed.
+    """
+    if DATA == INSTALLED:
+        raise FileNotFoundError(
+            f"`{command}` needs a checkout of the whole project, and only the package is installed here; run "
+            f"`python -m rewriting {command}` in the folder of a checkout."
+        )
+    return PACKAGE.parent
