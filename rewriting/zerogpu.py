@@ -50,7 +50,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Change:
-    """An edit of one layer as arrays.  factor: (O, S, kh, kw).  directions: (S, I).  strength: 0 if it is switched off."""
+    """An edit of one layer.  factor: (O, S, kh, kw).  directions: (S, I).  strength: 0 if it is switched off."""
 
     layer: int
     factor: np.ndarray

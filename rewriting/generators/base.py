@@ -7,6 +7,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -244,7 +245,7 @@ class Generator(nn.Module, ABC):
         result, and the order within a layer leaves none that float32 can hold.
         """
         deltas: dict[int, Tensor] = {}
-        for edit in (part for edit in edits or () for part in getattr(edit, "parts", (edit,))):
+        for edit in chain.from_iterable(getattr(rule, "parts", (rule,)) for rule in edits or ()):
             shape = self.conv(self.check_layer(edit.layer)).weight.shape[-4:]
             delta = edit.delta().to(self.device, torch.float64)
             if delta.shape != shape:

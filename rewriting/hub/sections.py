@@ -93,7 +93,8 @@ def rules(stack: EditStack, base: Base) -> str:
 
 def _rule(edit: Edit) -> str:
     strength = f"{edit.strength:g}" if edit.enabled else "off"
-    return f"| {plain(edit.name) or '–'} | {', '.join(map(str, edit.layers))} | {edit.rank} | {strength} | {_made_from(edit.request)} |"
+    layers = ", ".join(map(str, edit.layers))
+    return f"| {plain(edit.name) or '–'} | {layers} | {edit.rank} | {strength} | {_made_from(edit.request)} |"
 
 
 def _made_from(request: Request | None) -> str:
