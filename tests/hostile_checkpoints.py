@@ -42,6 +42,13 @@ def checkpoints(folder: Path, command: str) -> Iterator[Job]:
             yield Job("checkpoint", f"{name}: {label}", str(bad), opens=label.startswith(("bit", "twice", "first")))
     for label, path in hostile_pickles.write(folder, good["ada.pkl"].read_bytes(), command):
         yield Job("checkpoint", f"pickle: {label}", str(path))
+    state = nvidia.random_state(8)
+    for index, (label, change) in enumerate(arguments().items()):
+        path = folder / f"arguments{index}.pkl"
+        nvidia.write_nvidia_pickle(path, state, nvidia.init_kwargs(state) | change)
+        yield Job("checkpoint", f"arguments: {label}", str(path))
+        nvidia.write_tf_pickle(path.with_suffix(".tf.pkl"), state, nvidia.init_kwargs(state), **change)
+        yield Job("checkpoint", f"arguments of TensorFlow: {label}", str(path.with_suffix(".tf.pkl")))
     for index, (label, data) in enumerate(states().items()):
         for ending, modern in (("pt", True), ("pth", False)):
             path = folder / f"state{index}.{ending}"
@@ -53,6 +60,25 @@ def checkpoints(folder: Path, command: str) -> Iterator[Job]:
             warnings.simplefilter("ignore")  # of names that occur twice
             write(path, good["zip.pt"])
         yield Job("checkpoint", f"archive: {label}", str(path))
+
+
+def arguments() -> dict[str, dict[str, object]]:
+    """What a generator may claim to have been told."""
+    deep: list = []
+    for _ in range(100):
+        deep = [deep]
+    return {
+        "a huge number": {"resample_filter": 10**400, "resample_kernel": 10**400},
+        "not a number": {"activation": float("nan"), "nonlinearity": float("nan")},
+        "a list in lists": {"architecture": deep},
+        "a table": {"architecture": {"skip": "skip"}},
+        "bytes": {"architecture": b"skip"},
+        "a long name": {"x" * 10_000: 1},
+        "control characters": {"\x1b[2J\n\x00": "\x1b[2J\n\x00"},
+        "a hundred of them": {f"a{i}": i for i in range(100)},
+        "a clamp below nothing": {"conv_clamp": -1},
+        "a clamp beyond everything": {"conv_clamp": float("inf")},
+    }
 
 
 def states() -> dict[str, object]:

@@ -62,8 +62,12 @@ def save_ada(path, state, **changes):
     nvidia.write_nvidia_pickle(path, state, nvidia.init_kwargs(state) | changes)
 
 
-def save_tensorflow(path, state):
-    nvidia.write_tf_pickle(path, state, nvidia.init_kwargs(state))
+def save_stylegan3_repo(path, state, **changes):
+    nvidia.write_nvidia_pickle(path, state, nvidia.flat_kwargs(state) | changes)
+
+
+def save_tensorflow(path, state, **more):
+    nvidia.write_tf_pickle(path, state, nvidia.init_kwargs(state), **more)
 
 
 STYLEGAN2 = {
@@ -72,6 +76,7 @@ STYLEGAN2 = {
     "training.pt": save_training_run,
     "paper.pt": save_paper,
     "ada.pkl": save_ada,
+    "stylegan3-repo.pkl": save_stylegan3_repo,
     "ada-2.pkl": lambda path, state: nvidia.write_nvidia_pickle(path, state, nvidia.init_kwargs(state), protocol=2),
     "tensorflow.pkl": save_tensorflow,
     "tensorflow-2.pkl": lambda path, state: nvidia.write_tf_pickle(path, state, nvidia.init_kwargs(state), protocol=2),
@@ -222,6 +227,19 @@ def test_another_learning_rate_of_the_mapping_network_is_multiplied_in(tmp_path)
 
 
 @pytest.mark.usefixtures("in_process")
+def test_so_is_one_that_a_training_run_recorded(tmp_path):
+    state = nvidia.random_state(16)
+    halved = {k: v / 2 if k.startswith("mapping.fc") else v for k, v in state.items()}
+    g_ema, latent_avg = nvidia.to_rosinality(halved)
+    for settings in ({"lr_mlp": 0.02}, argparse.Namespace(lr_mlp=0.02, lr=0.1, arch="stylegan2")):
+        torch.save({"g_ema": g_ema, "latent_avg": latent_avg, "args": settings}, tmp_path / "g.pt")
+        assert (draw(read_checkpoint(tmp_path / "g.pt")) - nvidia.generate(state, z())).abs().max() < PARITY
+    torch.save({"g_ema": g_ema, "args": argparse.Namespace(arch="swagan")}, tmp_path / "g.pt")
+    with pytest.raises(CheckpointError, match="training run has arch 'swagan'; only 'stylegan2' is implemented here"):
+        read_checkpoint(tmp_path / "g.pt")
+
+
+@pytest.mark.usefixtures("in_process")
 def test_a_clamp_that_never_binds_is_left_out_and_one_that_does_is_not(tmp_path):
     state = nvidia.random_state(16)
     for clamp in (256, 2):
@@ -236,20 +254,187 @@ def test_a_clamp_that_never_binds_is_left_out_and_one_that_does_is_not(tmp_path)
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 
+RELU = "'relu'; only 'lrelu' is implemented here"
+UNEQUAL = {  # how it is written, what the program then computes, what is said
+    "mapping, ADA": (
+        lambda path, state: save_ada(path, state, mapping_kwargs={"num_layers": 2, "activation": "relu"}),
+        {"mapping_activation": "relu"},
+        f"MappingNetwork has activation {RELU}",
+    ),
+    "mapping, StyleGAN3 repo": (
+        lambda path, state: save_stylegan3_repo(path, state, mapping_kwargs={"num_layers": 2, "activation": "relu"}),
+        {"mapping_activation": "relu"},
+        f"MappingNetwork has activation {RELU}",
+    ),
+    "mapping, TensorFlow": (
+        lambda path, state: save_tensorflow(path, state, mapping_nonlinearity="relu"),
+        {"mapping_activation": "relu"},
+        f"G_main has mapping_nonlinearity {RELU}",
+    ),
+    "normalization, TensorFlow": (
+        lambda path, state: save_tensorflow(path, state, normalize_latents=False),
+        {"normalize": False},
+        "G_main has normalize_latents False; only True is implemented here",
+    ),
+    "activation, ADA": (
+        lambda path, state: save_ada(path, state, synthesis_kwargs={"activation": "relu"}),
+        {"activation": "relu"},
+        f"SynthesisNetwork has activation {RELU}",
+    ),
+    "activation, StyleGAN3 repo": (
+        lambda path, state: save_stylegan3_repo(path, state, activation="relu"),
+        {"activation": "relu"},
+        f"Generator has activation {RELU}",
+    ),
+    "activation, TensorFlow": (
+        lambda path, state: save_tensorflow(path, state, nonlinearity="relu"),
+        {"activation": "relu"},
+        f"G_main has nonlinearity {RELU}",
+    ),
+    "orig, ADA": (
+        lambda path, state: save_ada(path, without_skips(state), synthesis_kwargs={"architecture": "orig"}),
+        {"architecture": "orig"},
+        "SynthesisNetwork has architecture 'orig'; only 'skip' is implemented here",
+    ),
+    "orig, StyleGAN3 repo": (
+        lambda path, state: save_stylegan3_repo(path, without_skips(state), architecture="orig"),
+        {"architecture": "orig"},
+        "Generator has architecture 'orig'; only 'skip' is implemented here",
+    ),
+    "orig, TensorFlow": (
+        lambda path, state: save_tensorflow(path, without_skips(state), architecture="orig"),
+        {"architecture": "orig"},
+        "G_main has architecture 'orig'; only 'skip' is implemented here",
+    ),
+    "orig, tensors alone": (
+        lambda path, state: torch.save(without_skips(state), path),
+        {"architecture": "orig"},
+        "StyleGAN2 of the architecture 'orig'; only 'skip' is implemented here",
+    ),
+}
+
+
+def without_skips(state):
+    """What a generator of the architecture "orig" has: colours at the largest size alone."""
+    largest = max(int(name.split(".")[1][1:]) for name in state if ".torgb." in name)
+    return {k: v for k, v in state.items() if ".torgb." not in k or f".b{largest}." in k}
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("case", UNEQUAL)
+def test_what_would_draw_other_pictures_is_refused_by_name(tmp_path, case):
+    write, options, says = UNEQUAL[case]
+    state = nvidia.random_state(16)
+    # Were the argument overlooked, the pictures would be wrong without a word, and by that much.
+    assert (nvidia.generate(state, z(), **options) - nvidia.generate(state, z())).abs().max() > 100 * PARITY
+    write(tmp_path / "g.pkl", state)
+    with pytest.raises(CheckpointError, match=re.escape(says)) as refusal:
+        read_checkpoint(tmp_path / "g.pkl")
+    assert re.search("so choose a generator that was trained with that.$", str(refusal.value))
+
+
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"c_dim": 10}, "conditional generator.*10"),
-        ({"synthesis_kwargs": {"architecture": "resnet"}}, "architecture 'resnet'; expected 'skip'"),
-        ({"synthesis_kwargs": {"architecture": "orig"}}, "architecture 'orig'; expected 'skip'"),
-        ({"synthesis_kwargs": {"activation": "relu"}}, "activation 'relu'; expected 'lrelu'"),
-        ({"mapping_kwargs": {"lr_multiplier": "fast"}}, "learning rate of 'fast'"),
+        ({"c_dim": 10}, "Generator has c_dim 10, which makes it a conditional generator; only 0 is"),
+        ({"img_channels": 1}, "Generator has img_channels 1; only 3 is"),
+        (
+            {"synthesis_kwargs": {"architecture": "resnet"}},
+            "SynthesisNetwork has architecture 'resnet'; only 'skip' is",
+        ),
+        ({"synthesis_kwargs": {"resample_filter": [1, 4, 6, 4, 1]}}, "resample_filter [1, 4, 6, 4, 1]; only [1, 3, 3"),
+        ({"synthesis_kwargs": {"resample_filter": None}}, "resample_filter 'None'; only [1, 3, 3, 1] is"),
+        ({"synthesis_kwargs": {"kernel_size": 5}}, "SynthesisNetwork has kernel_size 5; only 3 is"),
+        (
+            {"synthesis_kwargs": {"conv_clamp": "256"}},
+            "SynthesisNetwork has conv_clamp '256'; expected a number above 0",
+        ),
+        ({"mapping_kwargs": {"lr_multiplier": "fast"}}, "MappingNetwork has lr_multiplier 'fast'; expected a number"),
+        ({"mapping_kwargs": {"lr_multiplier": 0}}, "MappingNetwork has lr_multiplier 0; expected a number above 0"),
+        (
+            {"mapping_kwargs": {"residual": True}},
+            "MappingNetwork has the argument 'residual', True, which is not known",
+        ),
+        ({"attention": 32}, "Generator has the argument 'attention', 32, which is not known here; choose a generator"),
+        ({f"option{n}": n for n in range(50)}, "Generator has the argument 'option0', 0, which is not known"),
     ],
 )
-def test_recorded_arguments_that_are_not_supported_are_named(tmp_path, change, says):
+def test_an_argument_that_is_not_implemented_or_not_known_is_named(tmp_path, change, says):
     save_ada(tmp_path / "g.pkl", nvidia.random_state(8), **change)
-    with pytest.raises(CheckpointError, match=says):
+    with pytest.raises(CheckpointError, match=re.escape(says)):
+        read_checkpoint(tmp_path / "g.pkl")
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"label_size": 10}, "G_main has label_size 10, which makes it a conditional generator; only 0 is"),
+        ({"num_channels": 1}, "G_main has num_channels 1; only 3 is"),
+        ({"resample_kernel": None}, "G_main has resample_kernel 'None'; only [1, 3, 3, 1] is"),  # which is a box
+        ({"synthesis_func": "G_synthesis_stylegan_revised"}, "only 'G_synthesis_stylegan2' is"),
+        ({"mapping_lrmul": -1}, "G_main has mapping_lrmul -1; expected a number above 0"),
+        ({"use_wscale": False}, "G_main has the argument 'use_wscale', False, which is not known here"),
+        ({"pixelnorm_epsilon": 1e-4}, "G_main has the argument 'pixelnorm_epsilon', 0.0001, which is not known here"),
+        ({"blur_filter": [1, 2, 1]}, "G_main has the argument 'blur_filter', [1, 2, 1], which is not known here"),
+    ],
+)
+def test_so_is_one_of_tensorflow(tmp_path, change, says):
+    save_tensorflow(tmp_path / "g.pkl", nvidia.random_state(8), **change)
+    with pytest.raises(CheckpointError, match=re.escape(says)):
+        read_checkpoint(tmp_path / "g.pkl")
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("name", ["ada", "stylegan3-repo", "tensorflow"])
+def test_arguments_that_no_picture_depends_on_change_nothing(tmp_path, name):
+    state, path = nvidia.random_state(16), tmp_path / "g.pkl"
+    mapping = {"num_layers": 2, "embed_features": 512, "layer_features": None, "w_avg_beta": 0.995, "freeze_layers": 0}
+    synthesis = {"channel_base": 16384, "channel_max": 512, "num_fp16_res": 4, "fp16_channels_last": True}
+    drawing = {"truncation_psi": 0.5, "truncation_cutoff": 8, "randomize_noise": True, "style_mixing_prob": 0.9}
+    building = {"fmap_decay": 1.0, "fmap_min": 1, "fused_modconv": True, "dtype": "float32", "structure": "auto"}
+    if name == "ada":
+        save_ada(path, state, mapping_kwargs=mapping, synthesis_kwargs=synthesis)
+    elif name == "stylegan3-repo":
+        save_stylegan3_repo(path, state, mapping_kwargs=mapping, **synthesis)
+    else:
+        save_tensorflow(path, state, mapping_lrmul=0.01, normalize_latents=True, **drawing, **building)
+    assert (draw(read_checkpoint(path)) - nvidia.generate(state, z())).abs().max() < PARITY
+
+
+@pytest.mark.usefixtures("in_process")
+def test_what_a_layer_became_counts_where_its_arguments_do_not_say(tmp_path, monkeypatch):
+    """A program whose defaults are others writes them as attributes of its layers only."""
+    from tests.reference import nvidia_files
+
+    state, written = nvidia.random_state(8), nvidia_files._own_attributes
+    for changed, says in (
+        ({"activation": "swish"}, "SynthesisLayer has activation 'swish'; only 'lrelu' is implemented here"),
+        ({"bias_gain": 1.0}, "learning rates 0.01 and 1; only one for all of its layers is implemented here"),
+    ):
+        kind = "FullyConnectedLayer" if "bias_gain" in changed else "SynthesisLayer"
+
+        def other(class_name, path, *rest, changed=changed, kind=kind):
+            own = written(class_name, path, *rest)
+            return own | changed if class_name == kind and not path.endswith("affine") else own
+
+        monkeypatch.setattr(nvidia_files, "_own_attributes", other)
+        save_ada(tmp_path / "g.pkl", state)
+        with pytest.raises(CheckpointError, match=says):
+            read_checkpoint(tmp_path / "g.pkl")
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_part_of_another_program_is_named(tmp_path, monkeypatch):
+    from tests.reference import nvidia_files
+
+    names = tuple(
+        (pattern, "AttentionBlock" if "Block" in name else name) for pattern, name in nvidia_files._CLASS_NAMES
+    )
+    monkeypatch.setattr(nvidia_files, "_CLASS_NAMES", names)
+    save_ada(tmp_path / "g.pkl", nvidia.random_state(8))
+    with pytest.raises(CheckpointError, match="part 'synthesis.b[48]' is of the class 'AttentionBlock', which is not"):
         read_checkpoint(tmp_path / "g.pkl")
 
 

@@ -23,10 +23,13 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class Contents:
-    """tensors: {name in the file: float32}.  facts: JSON-like; "layout" says which reader it was."""
+    """tensors: {name in the file: float32}.  facts: JSON-like; "layout" says which reader it was.
+    objection: why the generator cannot be used by what is written beside the tensors, "" if it can; to be raised
+    where the tensors' names do not tell a better reason."""
 
     tensors: dict[str, Tensor]
     facts: dict[str, Any] = field(default_factory=dict)
+    objection: str = ""
 
 
 def quoted(value: object, most: int = 60) -> str:

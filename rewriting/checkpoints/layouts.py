@@ -6,7 +6,6 @@ are those of GAN dissection.  Every other layout is recognised by a name that on
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rewriting.checkpoints.arguments import LOW_PASS
 from rewriting.checkpoints.contents import CheckpointError, Contents, quoted
 
 Tensors = dict[str, Tensor]
-LOW_PASS = (1.0, 3.0, 3.0, 1.0)  # the only resampling filter that StyleGAN2 here has
 MAPPING_RATE = 0.01
 SIZES = {2**n for n in range(2, 12)}
 REFUSED = (  # a name that tells, and what it tells
@@ -26,6 +25,7 @@ REFUSED = (  # a name that tells, and what it tells
     (r"StyleMod|LayerEpilogue|^generator\.progression\.|^g_synthesis\.|\.epi\d?\.style_mod", "a StyleGAN1"),
     (r"^synthesis\.b\d+\.skip\.weight$|^synthesis/\d+x\d+/Skip/", "a StyleGAN2 with residual blocks (resnet)"),
     (r"^mapping\.embed\.|^mapping/Label", "a conditional generator, which needs a class label for every picture"),
+    (r"^synthesis/ToRGB_lod\d", "a StyleGAN2 of the configurations B to D (G_synthesis_stylegan_revised)"),
     (r"ToRGB_lod\d|^torgb_lod", "a Progressive GAN or StyleGAN1 in TensorFlow's form"),
     (r"^(GE|SE|G|S)\.(to_latents|net|blocks)|^GAN\.", "a generator of another StyleGAN2 code base (lucidrains)"),
     (r"^(early_layer|layer0|output0)\.|^synthesis\.(layer|early)", "a generator of another code base (genforce)"),
@@ -53,6 +53,8 @@ def canonical(contents: Contents) -> Canonical:
             raise CheckpointError(f"It is {what}; plain StyleGAN2 and Progressive GAN generators are supported.")
     for name, convert in LAYOUTS.items():
         if name in tensors:
+            if contents.objection:
+                raise CheckpointError(contents.objection)
             return convert(tensors, contents.facts)
     listed = ", ".join(quoted(name, 40) for name in list(tensors)[:4])
     raise CheckpointError(f"It is no generator that is known here; its tensors are called {listed}.")
@@ -68,12 +70,13 @@ def _without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
 
 def from_rosinality(tensors: Tensors, facts: Mapping[str, Any], layout: str = "rosinality") -> Canonical:
     """Canonical but for the resampling kernels, which must be the usual ones, and `latent_avg`."""
+    rate = facts.get("rate") or MAPPING_RATE
     kept = {}
     for name, tensor in tensors.items():
         if name.endswith((".blur.kernel", ".upsample.kernel")):
             check_filter(name, tensor, gain=4)
         elif name != "latent_avg":
-            kept[name] = tensor
+            kept[name] = _rescaled(tensor, rate) if name.startswith("style.") else tensor
     return Canonical("stylegan2", layout, kept, _one_latent(tensors.get("latent_avg")))
 
 
@@ -95,7 +98,7 @@ def from_paper(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
 
 def check_filter(name: str, tensor: Tensor, gain: float) -> None:
     """Raises CheckpointError unless a resampling filter is the usual one, which is not stored but computed."""
-    tap = torch.tensor(LOW_PASS)
+    tap = torch.tensor(LOW_PASS, dtype=torch.float32)
     usual = gain * torch.outer(tap, tap) / 64
     if tensor.shape != usual.shape or not torch.allclose(tensor, usual, atol=1e-5):
         raise CheckpointError(f"Its filter {quoted(name)} is not [1, 3, 3, 1], the only one that is supported.")
@@ -119,10 +122,12 @@ def _one_latent(tensor: Tensor | None) -> Tensor | None:
 def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     """StyleGAN2-ADA-PyTorch and the StyleGAN3 repo's StyleGAN2.  No transposes, no flips: names, axes of length 1, and
     the mapping network's learning rate, which is multiplied in where it is not the usual one."""
-    arguments = _table(facts.get("arguments"))
-    synthesis = _table(arguments.get("synthesis_kwargs"))
-    _check_arguments(arguments.get("c_dim"), synthesis.get("architecture"), synthesis.get("activation"))
-    rate = _table(arguments.get("mapping_kwargs")).get("lr_multiplier", MAPPING_RATE)
+    if not any(re.fullmatch(r"synthesis\.b4\.torgb\..+", name) for name in tensors):
+        raise CheckpointError(
+            "It is a StyleGAN2 of the architecture 'orig'; only 'skip' is implemented here, so choose a generator "
+            "that was trained with that."
+        )
+    rate = facts.get("rate") or MAPPING_RATE
     renamed: Tensors = {}
     for name, tensor in tensors.items():
         if name.endswith("resample_filter"):
@@ -134,8 +139,7 @@ def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
             renamed |= _nvidia_layer(name, tensor)
     layout = "NVIDIA PyTorch" if facts.get("layout") != "tensorflow" else "NVIDIA TensorFlow"
     mean = _one_latent(tensors.get("mapping.w_avg"))
-    clamps = [one for one in (facts.get("clamp"), synthesis.get("conv_clamp")) if isinstance(one, (int, float))]
-    return Canonical("stylegan2", layout, renamed, mean, min(clamps, default=None))
+    return Canonical("stylegan2", layout, renamed, mean, facts.get("clamp"))
 
 
 def _nvidia_layer(name: str, tensor: Tensor) -> Tensors:
@@ -172,21 +176,11 @@ def _nvidia_layer(name: str, tensor: Tensor) -> Tensors:
 def from_tensorflow(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     """TensorFlow's StyleGAN2: (kh, kw, I, O) kernels, flipped where they upsample; dense weights (in, out); `mod_bias`
     without its 1; noise maps numbered across resolutions.  `lod` is a leftover of StyleGAN1 and means nothing."""
-    arguments = _table(facts.get("arguments"))
-    _check_arguments(arguments.get("label_size"), arguments.get("architecture"), arguments.get("nonlinearity"))
-    kernel = arguments.get("resample_kernel") or list(LOW_PASS)
-    if kernel != list(LOW_PASS):
-        raise CheckpointError(f"Its filter is {kernel!s:.60}; [1, 3, 3, 1] is the only one that is supported.")
     renamed: Tensors = {}
     for name, tensor in tensors.items():
         if name != "lod" and not name.endswith("/lod"):
             renamed |= _tensorflow_variable(name, tensor)
-    as_pytorch = {
-        "layout": "tensorflow",
-        "arguments": {"mapping_kwargs": {"lr_multiplier": arguments.get("mapping_lrmul", MAPPING_RATE)}},
-        "clamp": arguments.get("conv_clamp"),
-    }
-    return from_persistence(renamed, as_pytorch)
+    return from_persistence(renamed, facts)
 
 
 def _tensorflow_variable(name: str, tensor: Tensor) -> Tensors:
@@ -224,25 +218,8 @@ def _with_axes(count: int, name: str, tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _check_arguments(labels: Any, architecture: Any, activation: Any) -> None:
-    if labels:
-        raise CheckpointError(
-            f"It is a conditional generator with {quoted(labels)} classes; only unconditional ones can be used."
-        )
-    if architecture not in (None, "skip"):
-        raise CheckpointError(f"It is a StyleGAN2 of architecture {quoted(architecture)}; expected 'skip'.")
-    if activation not in (None, "lrelu"):
-        raise CheckpointError(f"It uses the activation {quoted(activation)}; expected 'lrelu'.")
-
-
-def _rescaled(tensor: Tensor, rate: Any) -> Tensor:
-    if not isinstance(rate, (int, float)) or not 0 < rate < math.inf:
-        raise CheckpointError(f"Its mapping network has a learning rate of {quoted(rate)}; expected a number above 0.")
+def _rescaled(tensor: Tensor, rate: float) -> Tensor:
     return tensor if rate == MAPPING_RATE else tensor * (rate / MAPPING_RATE)
-
-
-def _table(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _number(text: str) -> int:

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rewriting.checkpoints.arguments import Arguments
 from rewriting.checkpoints.contents import (
     MAX_NAME,
     MAX_TENSORS,
     CheckpointError,
     Contents,
     check_view,
-    plain_facts,
     plain_tensors,
     quoted,
 )
@@ -37,9 +37,10 @@ NUMBERS = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1
 
 
 def read_pickle(path: Path) -> Contents:
-    """The averaged generator's tensors under the names they have in the file, and its recorded arguments.
+    """The averaged generator's tensors under the names they have in the file, and what its arguments come to.
 
-    Raises CheckpointError; nothing in the file is run.
+    facts: "layout", "part", "rate" (the mapping network's learning rate, which scales its weights) and "clamp" (where
+    layers' values are cut off, or None).  Raises CheckpointError; nothing in the file is run.
     """
     with path.open("rb") as file:
         data = Interpreter(file, _table()).load()
@@ -74,28 +75,19 @@ class Module:
         return part
 
 
-def _read_module(module: Module, part: str) -> Contents:
-    named, clamps = _flatten(module)
-    facts = {
-        "layout": "persistence",
-        "part": part,
-        "class_name": module.class_name,
-        "arguments": plain_facts(module.state.get("_init_kwargs") or {}),
-        "clamp": min(clamps, default=None),
-    }
-    return Contents(plain_tensors(named), facts)
-
-
-def _flatten(root: Module) -> tuple[dict[str, Any], list[float]]:
-    """Parameters and buffers as `state_dict` names them, and every layer's `conv_clamp` that is a number."""
+def _read_module(root: Module, part: str) -> Contents:
+    """Parameters and buffers as `state_dict` names them."""
     named: dict[str, Any] = {}
-    clamps = []
+    told = Arguments()
     for module, prefix in _walk(root, lambda module: module.part("_modules"), Module, "."):
         for kind in ("_parameters", "_buffers"):
             named |= {prefix + _text(name): value for name, value in module.part(kind).items()}
-        clamp = module.state.get("conv_clamp")
-        clamps += [float(clamp)] if isinstance(clamp, (int, float)) else []
-    return named, clamps
+        told.add_module(prefix.removesuffix("."), module.class_name, module.state)
+    return Contents(plain_tensors(named), _facts("persistence", part, told), told.objection)
+
+
+def _facts(layout: str, part: str, told: Arguments) -> dict[str, Any]:
+    return {"layout": layout, "part": part, "rate": told.rate, "clamp": told.clamp}
 
 
 def _walk(root: Any, children: Callable[[Any], dict], kind: type, separator: str) -> Iterator[tuple[Any, str]]:
@@ -163,16 +155,12 @@ class Network:
 
 def _read_network(network: Network) -> Contents:
     named: dict[str, Any] = {}
+    told = Arguments()
     for part, prefix in _walk(network, lambda part: part.table("components"), Network, "/"):
         named |= {prefix + name: value for name, value in _variables(part)}
+        told.add_function(quoted(part.state.get("build_func_name")).strip("'"), part.table("static_kwargs"))
     tensors = {name: torch.tensor(value) for name, value in named.items() if value.dtype.kind == "f"}
-    facts = {
-        "layout": "tensorflow",
-        "part": "Gs",
-        "class_name": quoted(network.state.get("build_func_name")).strip("'"),
-        "arguments": plain_facts(network.table("static_kwargs")),
-    }
-    return Contents(plain_tensors(tensors), facts)
+    return Contents(plain_tensors(tensors), _facts("tensorflow", "Gs", told), told.objection)
 
 
 def _variables(network: Network) -> Iterator[tuple[str, np.ndarray]]:

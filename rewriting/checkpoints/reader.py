@@ -94,7 +94,7 @@ def main() -> None:
     try:
         contents = extract(path)
         save_file(contents.tensors, folder / TENSORS)
-        answer = {"facts": plain_facts(contents.facts, 5)}
+        answer = {"facts": plain_facts(contents.facts, 5), "objection": contents.objection}
     except (CheckpointError, FileNotFoundError) as error:
         answer = {"error": str(error)}
     except MemoryError:
@@ -166,7 +166,7 @@ def _collect(folder: Path, limits: Limits, done: subprocess.CompletedProcess) ->
         raise CheckpointError(_why_it_ended(limits, done)) from None
     if "error" in answer:
         raise CheckpointError(answer["error"])
-    return Contents(load_file(folder / TENSORS), answer["facts"])
+    return Contents(load_file(folder / TENSORS), answer["facts"], answer["objection"])
 
 
 def refusal(name: str, why: str) -> str:

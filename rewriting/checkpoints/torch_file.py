@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 
 import torch
 
-from rewriting.checkpoints.contents import CheckpointError, Contents, check_view, plain_facts, plain_tensors, quoted
+from rewriting.checkpoints.arguments import Arguments
+from rewriting.checkpoints.contents import CheckpointError, Contents, check_view, plain_tensors, quoted
 from rewriting.checkpoints.sniff import TORCH_ZIP
 from rewriting.checkpoints.unpickler import DAMAGE, Global, Interpreter
 
@@ -50,8 +51,15 @@ def read_torch(path: Path) -> Contents:
     tensors = plain_tensors(state)
     if where and data.get("latent_avg") is not None:
         tensors |= plain_tensors({"latent_avg": data["latent_avg"]})
-    facts = {"layout": "torch", "part": where, "beside": plain_facts(sorted(map(str, data))[:20]) if where else []}
-    return Contents(tensors, facts)
+    told = Arguments()
+    settings = data.get("args") if where else None
+    told.add_settings(vars(settings) if isinstance(settings, argparse.Namespace) else as_mapping(settings))
+    facts = {"layout": "torch", "part": where, "rate": told.rate}
+    return Contents(tensors, facts, told.objection)
+
+
+def as_mapping(value: Any) -> Mapping[Any, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def find_generator(data: Any) -> tuple[Mapping[str, Any], str]:

@@ -13,7 +13,15 @@ from torch import Tensor
 
 from .nvidia_files import write_nvidia_pickle, write_tf_pickle
 
-__all__ = ["generate", "init_kwargs", "random_state", "to_rosinality", "write_nvidia_pickle", "write_tf_pickle"]
+__all__ = [
+    "flat_kwargs",
+    "generate",
+    "init_kwargs",
+    "random_state",
+    "to_rosinality",
+    "write_nvidia_pickle",
+    "write_tf_pickle",
+]
 
 State = dict[str, Tensor]
 
@@ -24,9 +32,9 @@ def fully_connected(state: State, prefix: str, x: Tensor, lr_multiplier: float =
     return x @ (weight * (lr_multiplier / math.sqrt(weight.shape[1]))).T + lr_multiplier * state[f"{prefix}.bias"]
 
 
-def activate(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2 with gain sqrt(2)."""
-    return torch.where(x >= 0, x, 0.2 * x) * math.sqrt(2)
+def activate(x: Tensor, kind: str = "lrelu") -> Tensor:
+    """Leaky ReLU of slope 0.2, or ReLU, with gain sqrt(2)."""
+    return torch.where(x >= 0, x, {"lrelu": 0.2, "relu": 0.0}[kind] * x) * math.sqrt(2)
 
 
 def upfirdn(x: Tensor, fir: Tensor, pad: tuple[int, int]) -> Tensor:
@@ -38,17 +46,19 @@ def upfirdn(x: Tensor, fir: Tensor, pad: tuple[int, int]) -> Tensor:
     return y.reshape(batch, channels, *y.shape[2:])
 
 
-def map_latent(state: State, z: Tensor, truncation: float = 1.0) -> Tensor:
+def map_latent(
+    state: State, z: Tensor, truncation: float = 1.0, *, activation: str = "lrelu", normalize: bool = True
+) -> Tensor:
     """The mapping network and truncation towards `mapping.w_avg`: (B, z_dim) -> (B, w_dim)."""
-    x = z / (z.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()
+    x = z / (z.square().mean(dim=1, keepdim=True) + 1e-8).sqrt() if normalize else z
     index = 0
     while f"mapping.fc{index}.weight" in state:
-        x = activate(fully_connected(state, f"mapping.fc{index}", x, lr_multiplier=0.01))
+        x = activate(fully_connected(state, f"mapping.fc{index}", x, lr_multiplier=0.01), activation)
         index += 1
     return torch.lerp(state["mapping.w_avg"].expand_as(x), x, truncation)
 
 
-def synthesis_layer(state: State, prefix: str, x: Tensor, w: Tensor, *, up: bool) -> Tensor:
+def synthesis_layer(state: State, prefix: str, x: Tensor, w: Tensor, *, up: bool, activation: str) -> Tensor:
     """Styled 3x3 convolution `prefix`, noise_const * noise_strength, bias, activation."""
     weight = state[f"{prefix}.weight"]  # (O, I, 3, 3), unscaled
     style = fully_connected(state, f"{prefix}.affine", w)
@@ -60,7 +70,7 @@ def synthesis_layer(state: State, prefix: str, x: Tensor, w: Tensor, *, up: bool
     else:
         x = F.conv2d(x, weight, padding=1)
     x = x * demodulation[:, :, None, None] + state[f"{prefix}.noise_const"] * state[f"{prefix}.noise_strength"]
-    return activate(x + state[f"{prefix}.bias"][:, None, None])
+    return activate(x + state[f"{prefix}.bias"][:, None, None], activation)
 
 
 def torgb(state: State, prefix: str, x: Tensor, w: Tensor) -> Tensor:
@@ -75,16 +85,31 @@ def resolutions(state: State) -> list[int]:
     return sorted({int(name.split(".")[1][1:]) for name in state if name.startswith("synthesis.b")})
 
 
-def generate(state: State, z: Tensor, truncation: float = 1.0) -> Tensor:
-    """z (B, z_dim) -> pictures (B, 3, R, R), nominally in [-1, 1], not clipped. Constant noise."""
-    w = map_latent(state, z, truncation)
+def generate(
+    state: State,
+    z: Tensor,
+    truncation: float = 1.0,
+    *,
+    mapping_activation: str = "lrelu",
+    normalize: bool = True,
+    activation: str = "lrelu",
+    architecture: str = "skip",
+) -> Tensor:
+    """z (B, z_dim) -> pictures (B, 3, R, R), nominally in [-1, 1], not clipped. Constant noise.
+
+    The rest are the arguments of its constructor that change what it computes; architecture: "skip", or "orig", where
+    only the largest size is turned into colours.
+    """
+    w = map_latent(state, z, truncation, activation=mapping_activation, normalize=normalize)
     x = state["synthesis.b4.const"].expand(len(z), -1, -1, -1)
     picture = None
     for r in resolutions(state):
         block = f"synthesis.b{r}"
         if r > 4:
-            x = synthesis_layer(state, f"{block}.conv0", x, w, up=True)
-        x = synthesis_layer(state, f"{block}.conv1", x, w, up=False)
+            x = synthesis_layer(state, f"{block}.conv0", x, w, up=True, activation=activation)
+        x = synthesis_layer(state, f"{block}.conv1", x, w, up=False, activation=activation)
+        if architecture == "orig" and r < resolutions(state)[-1]:
+            continue
         rgb = torgb(state, f"{block}.torgb", x, w)
         picture = rgb if picture is None else upfirdn(picture, state[f"{block}.resample_filter"], pad=(2, 1)) + rgb
     return picture
@@ -170,6 +195,12 @@ def init_kwargs(state: State) -> dict:
         "img_resolution": largest,
         "img_channels": 3,
     }
+
+
+def flat_kwargs(state: State) -> dict:
+    """The same as the StyleGAN3 code base records them: those of the synthesis network among the generator's own."""
+    kwargs = init_kwargs(state)
+    return kwargs | kwargs.pop("synthesis_kwargs") | {"fused_modconv_default": "inference_only"}
 
 
 def to_rosinality(state: State) -> tuple[State, Tensor]:

@@ -111,7 +111,8 @@ def write_nvidia_pickle(path: str | Path, state: dict[str, Tensor], kwargs: dict
     """Save a generator as StyleGAN2-ADA-PyTorch does: {training_set_kwargs, G, D, G_ema, augment_pipe}.
 
     state: flat names of `nvidia.random_state`, written as G_ema; G is the same network with other values.
-    kwargs: the recorded constructor arguments (`nvidia.init_kwargs`), nested dicts written as EasyDict.
+    kwargs: the recorded constructor arguments (`nvidia.init_kwargs`), nested dicts written as EasyDict; those of the
+    synthesis network under `synthesis_kwargs`, or, as the StyleGAN3 code base has them, among the generator's own.
     """
     names = _Globals()
     kwargs = {k: names.easy_dict(v) if isinstance(v, dict) else v for k, v in kwargs.items()}
@@ -120,7 +121,7 @@ def write_nvidia_pickle(path: str | Path, state: dict[str, Tensor], kwargs: dict
     data = {
         "training_set_kwargs": names.easy_dict(class_name="training.dataset.ImageFolderDataset", use_labels=False),
         "G": _module_tree(raw, "", kwargs),
-        "D": _module_tree(discriminator, "", {"c_dim": 0}, class_name="Discriminator"),
+        "D": _module_tree(discriminator, "", kwargs, class_name="Discriminator"),
         "G_ema": _module_tree(state, "", kwargs),
         "augment_pipe": None,
     }
@@ -128,7 +129,7 @@ def write_nvidia_pickle(path: str | Path, state: dict[str, Tensor], kwargs: dict
 
 
 def _module_tree(state: dict[str, Tensor], path: str, kwargs: dict, *, class_name: str | None = None) -> _Persistent:
-    """The module at `path` with everything below it; `state` holds names relative to it."""
+    """The module at `path` with everything below it; `state` holds names relative to it.  kwargs: the generator's."""
     parameters, buffers, children = OrderedDict(), OrderedDict(), OrderedDict()
     for name, tensor in state.items():
         head, _, rest = name.partition(".")
@@ -139,17 +140,17 @@ def _module_tree(state: dict[str, Tensor], path: str, kwargs: dict, *, class_nam
         else:
             parameters[head] = torch.nn.Parameter(tensor.detach().clone(), requires_grad=False)
     modules = OrderedDict(
-        (head, _module_tree(below, f"{path}.{head}".lstrip("."), {})) for head, below in children.items()
+        (head, _module_tree(below, f"{path}.{head}".lstrip("."), kwargs)) for head, below in children.items()
     )
     if class_name is None:
         class_name = next((c for pattern, c in _CLASS_NAMES if re.fullmatch(pattern, path)), "Module")
-    attributes = _module_attributes(class_name, parameters)
+    attributes = _common_attributes() | _own_attributes(class_name, path, parameters, kwargs)
     slots = {"_parameters": parameters, "_buffers": buffers, "_modules": modules}
-    return _Persistent(class_name, attributes | slots | {"_init_args": (), "_init_kwargs": kwargs})
+    return _Persistent(class_name, attributes | slots)
 
 
-def _module_attributes(class_name: str, parameters: OrderedDict) -> dict:
-    """What else the `__dict__` of such a module holds: hooks, an empty set, numpy scalars from gains."""
+def _common_attributes() -> dict:
+    """What else the `__dict__` of every module holds: hooks and an empty set."""
     hooks = (
         "_backward_hooks",
         "_forward_hooks",
@@ -158,21 +159,62 @@ def _module_attributes(class_name: str, parameters: OrderedDict) -> dict:
         "_load_state_dict_pre_hooks",
     )
     attributes = {"training": False, "_non_persistent_buffers_set": set(), "_is_full_backward_hook": None}
-    attributes |= {hook: OrderedDict() for hook in hooks}
-    if class_name == "FullyConnectedLayer":
-        attributes |= {"activation": "linear", "weight_gain": 1 / np.sqrt(parameters["weight"].shape[1])}
-    if class_name == "SynthesisLayer":
-        attributes |= {"activation": "lrelu", "conv_clamp": None, "act_gain": np.sqrt(2)}
-    return attributes
+    return attributes | {hook: OrderedDict() for hook in hooks}
+
+
+def _own_attributes(class_name: str, path: str, parameters: OrderedDict, kwargs: dict) -> dict:
+    """The arguments that the module's constructor is called with inside such a generator, and what it keeps of them,
+    numpy scalars among them."""
+    sizes = {name: kwargs.get(name) for name in ("w_dim", "img_resolution", "img_channels")}
+    own = {"z_dim", "c_dim", "mapping_kwargs", "synthesis_kwargs", *sizes}
+    mapping = {"activation": "lrelu", "lr_multiplier": 0.01} | kwargs.get("mapping_kwargs", {})
+    synthesis = {k: v for k, v in kwargs.items() if k not in own} | kwargs.get("synthesis_kwargs", {})
+    of_layers = {name: synthesis[name] for name in ("activation", "use_noise", "kernel_size") if name in synthesis}
+    clamp = {"conv_clamp": synthesis.get("conv_clamp")}
+    shape = parameters["weight"].shape if "weight" in parameters else (0, 0)
+    if class_name == "FullyConnectedLayer" and path.startswith("mapping."):
+        arguments = {"activation": mapping["activation"], "lr_multiplier": mapping["lr_multiplier"]}
+        rate = arguments["lr_multiplier"]
+        kept = {"activation": arguments["activation"], "bias_gain": rate}
+        if isinstance(rate, float):
+            kept["weight_gain"] = rate / np.sqrt(shape[1])
+        positional = (shape[1], shape[0])
+    elif class_name == "FullyConnectedLayer":
+        positional, arguments = (shape[1], shape[0]), {"bias_init": 1}
+        kept = {"activation": "linear", "weight_gain": 1 / np.sqrt(shape[1]), "bias_gain": 1}
+    elif class_name == "SynthesisLayer":
+        up = {"up": 2} if path.endswith("conv0") else {}
+        positional, arguments = (shape[1], shape[0]), {"w_dim": kwargs["w_dim"], **up, **clamp, **of_layers}
+        kept = {"up": 1, "activation": "lrelu", "use_noise": True, "act_gain": np.sqrt(2), **clamp, **up, **of_layers}
+    elif class_name == "ToRGBLayer":
+        positional, arguments = (shape[1], shape[0]), {"w_dim": kwargs["w_dim"], **clamp, "channels_last": False}
+        kept = {**clamp, "weight_gain": 1 / np.sqrt(shape[1])}
+    elif class_name == "SynthesisBlock":
+        inner = {k: v for k, v in synthesis.items() if k not in ("channel_base", "channel_max", "num_fp16_res")}
+        positional, arguments = (1, 1), {**sizes, "is_last": False, "use_fp16": False, **inner}
+        arguments["resolution"] = arguments.pop("img_resolution")
+        kept = {"architecture": synthesis.get("architecture", "skip"), "img_channels": kwargs["img_channels"]}
+    elif class_name == "SynthesisNetwork":
+        positional, arguments, kept = (), {**sizes, **synthesis}, {**sizes, "block_resolutions": [4, 8], "num_ws": 4}
+    elif class_name == "MappingNetwork":
+        arguments = {"z_dim": kwargs["z_dim"], "c_dim": kwargs["c_dim"], "w_dim": kwargs["w_dim"], "num_ws": 4}
+        positional, kept = (), {**arguments, "w_avg_beta": 0.998}
+        arguments = {**arguments, **kwargs.get("mapping_kwargs", {})}
+    else:
+        positional, arguments, kept = (), kwargs, {name: kwargs[name] for name in ("z_dim", "c_dim", *sizes)}
+    return kept | {"_init_args": positional, "_init_kwargs": arguments}
 
 
 # TensorFlow
 
 
-def write_tf_pickle(path: str | Path, state: dict[str, Tensor], kwargs: dict, *, protocol: int = 4) -> None:
+def write_tf_pickle(
+    path: str | Path, state: dict[str, Tensor], kwargs: dict, *, protocol: int = 4, **more: object
+) -> None:
     """Save a generator as the TensorFlow StyleGAN2 does: (G, D, Gs), Gs being the averaged one.
 
     state, kwargs: as for `write_nvidia_pickle`; the arguments become `static_kwargs` under their TensorFlow names.
+    more: further arguments under these names.
     """
     names = _Globals()
     static_kwargs = {
@@ -185,6 +227,7 @@ def write_tf_pickle(path: str | Path, state: dict[str, Tensor], kwargs: dict, *,
         "mapping_fmaps": kwargs["w_dim"],
         "fmap_base": kwargs["synthesis_kwargs"]["channel_base"] // 2,
         "fmap_max": kwargs["synthesis_kwargs"]["channel_max"],
+        **more,
     }
     raw = {name: tensor + 1 for name, tensor in state.items()}
     discriminator = _network(names, "D", "D_stylegan2", {}, {"4x4/Dense0/weight": np.ones((2, 2), np.float32)}, {})

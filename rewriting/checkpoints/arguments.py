@@ -1,0 +1,278 @@
+"""What the constructors of NVIDIA's StyleGAN2 can be told, and which of it is implemented here.
+
+An argument that nobody looks at gives wrong pictures without a word: every argument that a file records is looked up
+in these tables, and refused by its name where its value, or the argument itself, is not among them.  The arguments are
+those of stylegan2-ada-pytorch (`training/networks.py`), of the StyleGAN3 repo (`training/networks_stylegan2.py`), and
+of the TensorFlow versions (stylegan2: `training/networks_stylegan2.py`, stylegan2-ada: `training/networks.py`), in
+their order.  Rosinality's code records the settings of a whole training run, of which those of the generator are
+looked up.  The Progressive GANs that are read here record none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from rewriting.checkpoints.contents import CheckpointError, plain_facts, quoted
+
+ANY = None  # every value will do: the tensors show it, or no picture depends on it
+RATE, CLAMP = "rate", "clamp"  # a number that `Arguments` keeps, for the conversion to heed
+LOW_PASS = (1, 3, 3, 1)
+FILTER = (list(LOW_PASS),)
+SKIP, LEAKY, LINEAR = ("skip",), ("lrelu",), ("linear",)
+Values = tuple[Any, ...] | str | None
+Table = Mapping[str, Values]
+
+
+# --- PyTorch ---------------------------------------------------------------------------------------------------------
+
+_FULLY_CONNECTED: Table = {
+    "in_features": ANY,
+    "out_features": ANY,
+    "bias": (True,),
+    "activation": ANY,  # depends on its place, as does the next: see `AFFINE` and `MAPPED`
+    "lr_multiplier": ANY,
+    "bias_init": ANY,
+    "trainable": ANY,
+}
+AFFINE: Table = {**_FULLY_CONNECTED, "activation": LINEAR, "lr_multiplier": (1,)}
+MAPPED: Table = {**_FULLY_CONNECTED, "activation": LEAKY, "lr_multiplier": RATE}
+MAPPING: Table = {
+    "z_dim": ANY,
+    "c_dim": (0, None),
+    "w_dim": ANY,
+    "num_ws": ANY,
+    "num_layers": ANY,
+    "embed_features": ANY,  # of the labels, which an unconditional generator does not have
+    "layer_features": ANY,
+    "activation": LEAKY,
+    "lr_multiplier": RATE,
+    "w_avg_beta": ANY,
+    "freeze_layers": ANY,
+    "freeze_embed": ANY,
+}
+LAYER: Table = {
+    "in_channels": ANY,
+    "out_channels": ANY,
+    "w_dim": ANY,
+    "resolution": ANY,
+    "kernel_size": (3,),
+    "up": ANY,
+    "use_noise": ANY,
+    "activation": LEAKY,
+    "resample_filter": FILTER,
+    "conv_clamp": CLAMP,
+    "channels_last": ANY,
+}
+TO_RGB: Table = {
+    "in_channels": ANY,
+    "out_channels": (3,),
+    "w_dim": ANY,
+    "kernel_size": (1,),
+    "conv_clamp": CLAMP,
+    "channels_last": ANY,
+}
+BLOCK: Table = {
+    "in_channels": ANY,
+    "out_channels": ANY,
+    "w_dim": ANY,
+    "resolution": ANY,
+    "img_channels": (3,),
+    "is_last": ANY,
+    "architecture": SKIP,
+    "resample_filter": FILTER,
+    "conv_clamp": CLAMP,
+    "use_fp16": ANY,  # how exactly it computes; here that is chosen for every generator in the same way
+    "fp16_channels_last": ANY,
+    "fused_modconv_default": ANY,  # one of two ways to compute the same
+    **{name: LAYER[name] for name in ("kernel_size", "use_noise", "activation")},
+}
+SYNTHESIS: Table = {
+    "w_dim": ANY,
+    "img_resolution": ANY,
+    "img_channels": (3,),
+    "channel_base": ANY,
+    "channel_max": ANY,
+    "num_fp16_res": ANY,
+    **BLOCK,
+}
+_SIZES: Table = {"z_dim": ANY, "c_dim": (0, None), "w_dim": ANY, "img_resolution": ANY, "img_channels": (3,)}
+GENERATOR: Table = {
+    **_SIZES,
+    "mapping_kwargs": ANY,  # a table of its own, see `NESTED`
+    "synthesis_kwargs": ANY,
+    "epochs": ANY,  # of training, in versions of others
+    **{name: values for name, values in SYNTHESIS.items() if name not in _SIZES},  # where the StyleGAN3 repo has them
+}
+NESTED: Mapping[str, tuple[str, Table]] = MappingProxyType(
+    {"mapping_kwargs": ("MappingNetwork", MAPPING), "synthesis_kwargs": ("SynthesisNetwork", SYNTHESIS)}
+)
+CLASSES: Mapping[str, Table] = MappingProxyType(
+    {
+        "Generator": GENERATOR,
+        "MappingNetwork": MAPPING,
+        "SynthesisNetwork": SYNTHESIS,
+        "SynthesisBlock": BLOCK,
+        "SynthesisLayer": LAYER,
+        "ToRGBLayer": TO_RGB,
+        "FullyConnectedLayer": AFFINE,
+    }
+)
+
+# --- TensorFlow ------------------------------------------------------------------------------------------------------
+
+FUNCTIONS = ("G_main", "G_mapping", "G_synthesis_stylegan2", "G_synthesis")
+TENSORFLOW: Table = {  # one table, since each of these functions hands its arguments on to the others
+    # G_main: how somebody draws with it or trains it, which is asked anew each time
+    **dict.fromkeys(("truncation_psi", "truncation_cutoff", "truncation_psi_val", "truncation_cutoff_val"), ANY),
+    **dict.fromkeys(("dlatent_avg_beta", "style_mixing_prob", "is_training", "is_validation"), ANY),
+    **dict.fromkeys(("return_dlatents", "is_template_graph", "force_clean_graph"), ANY),
+    "mapping_func": ("G_mapping",),
+    "synthesis_func": ("G_synthesis_stylegan2", "G_synthesis"),
+    # G_mapping
+    "latent_size": ANY,
+    "label_size": (0, None),
+    "dlatent_size": ANY,
+    "dlatent_broadcast": ANY,
+    "mapping_layers": ANY,
+    "mapping_fmaps": ANY,
+    "mapping_lrmul": RATE,
+    "mapping_nonlinearity": LEAKY,
+    "normalize_latents": (True,),
+    "label_fmaps": ANY,
+    "dtype": ("float32", "float16"),
+    # G_synthesis_stylegan2, and G_synthesis of stylegan2-ada
+    "num_channels": (3,),
+    **dict.fromkeys(("resolution", "fmap_base", "fmap_decay", "fmap_min", "fmap_max", "fmap_const"), ANY),
+    "use_noise": ANY,
+    "randomize_noise": ANY,
+    "architecture": SKIP,
+    "nonlinearity": LEAKY,
+    "num_fp16_res": ANY,
+    "conv_clamp": CLAMP,
+    "resample_kernel": FILTER,
+    "fused_modconv": ANY,
+    "structure": ANY,  # of progressive growing, which this architecture does without
+}
+
+# --- rosinality's code -----------------------------------------------------------------------------------------------
+
+SETTINGS: Table = {"arch": ("stylegan2",), "blur_kernel": FILTER, "lr_mlp": RATE}  # all others mean nothing here
+
+CONDITIONAL = {"c_dim", "label_size"}
+MOST = 1e30  # of a number that is kept
+CHOOSE_OTHER = "choose a generator that was trained with NVIDIA's own code"
+
+
+# --- looking them up -------------------------------------------------------------------------------------------------
+
+
+class Arguments:
+    """What all parts of one generator were told.
+
+    objection: the first thing that is not implemented here, as a sentence; "" if there is none.
+    rate: the mapping network's learning rate, which scales its weights; None if nothing says so.
+    clamp: the lowest number at which a layer's values are cut off; None if none are.
+    """
+
+    def __init__(self) -> None:
+        self.objection, self.rate, self.clamp = "", None, None
+
+    def add_module(self, where: str, class_name: str, state: Mapping[Any, Any]) -> None:
+        """A PyTorch module.  where: its place in the generator, such as "mapping.fc0".  state: its attributes, which
+        are the arguments of its constructor and what became of them, defaults included."""
+        if self.objection:
+            return
+        try:
+            self._add_module(where, class_name, state)
+        except CheckpointError as error:
+            self.objection = str(error)
+
+    def add_function(self, name: str, arguments: Mapping[Any, Any]) -> None:
+        """A TensorFlow network, which one function builds."""
+        if self.objection:
+            return
+        try:
+            if name not in FUNCTIONS:
+                raise CheckpointError(
+                    f"It is built by the function {quoted(name)}, which is not known here; {CHOOSE_OTHER}."
+                )
+            self._check(name, arguments, TENSORFLOW)
+        except CheckpointError as error:
+            self.objection = str(error)
+
+    def add_settings(self, settings: Mapping[Any, Any]) -> None:
+        """Those of a training run with rosinality's code."""
+        try:
+            self._check("training run", {k: v for k, v in settings.items() if k in SETTINGS}, SETTINGS)
+        except CheckpointError as error:
+            self.objection = self.objection or str(error)
+
+    def _add_module(self, where: str, class_name: str, state: Mapping[Any, Any]) -> None:
+        if class_name not in CLASSES:
+            raise CheckpointError(
+                f"Its part {quoted(where or 'G_ema')} is of the class {quoted(class_name)}, which is not known here; "
+                f"{CHOOSE_OTHER}."
+            )
+        mapped = class_name == "FullyConnectedLayer" and where.startswith("mapping.fc")
+        table = MAPPED if mapped else CLASSES[class_name]
+        positional = state.get("_init_args") or ()
+        if not isinstance(positional, (tuple, list)) or len(positional) > len(table):
+            raise CheckpointError(f"Its {class_name} has more arguments than there are; it is damaged.")
+        self._check(class_name, dict(zip(table, positional, strict=False)), table)
+        self._check(class_name, state.get("_init_kwargs") or {}, table)
+        for name in table:
+            if name in state:
+                self._check_value(class_name, name, state[name], table[name])
+        if mapped and "bias_gain" in state:
+            self._keep(class_name, "lr_multiplier", state["bias_gain"], RATE)
+
+    def _check(self, what: str, arguments: Any, table: Table) -> None:
+        """Raises CheckpointError for the first argument that is not in the table, or not with that value."""
+        if not isinstance(arguments, Mapping):
+            raise CheckpointError(f"Its {what} has arguments that are no table; it is damaged.")
+        for name, value in arguments.items():
+            if name not in table:
+                raise CheckpointError(
+                    f"Its {what} has the argument {quoted(name)}, {_shown(value)}, which is not known here; "
+                    f"{CHOOSE_OTHER}."
+                )
+            if table is GENERATOR and name in NESTED:
+                self._check(NESTED[name][0], value, NESTED[name][1])
+            else:
+                self._check_value(what, name, value, table[name])
+
+    def _check_value(self, what: str, name: str, value: Any, implemented: Values) -> None:
+        if implemented in (RATE, CLAMP):
+            self._keep(what, name, value, implemented)
+        elif implemented is not ANY and plain_facts(value) not in implemented:
+            meaning = ", which makes it a conditional generator" if name in CONDITIONAL else ""
+            raise CheckpointError(
+                f"Its {what} has {name} {_shown(value)}{meaning}; only {_shown(implemented[0])} is implemented here, "
+                f"so choose a generator that was trained with that."
+            )
+
+    def _keep(self, what: str, name: str, value: Any, kind: str) -> None:
+        """Note a number; of the clamp there may be none, and where several layers have one the lowest counts."""
+        if value is None and kind == CLAMP:
+            return
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < MOST:
+            raise CheckpointError(f"Its {what} has {name} {_shown(value)}; expected a number above 0.")
+        if kind == CLAMP:
+            self.clamp = float(value) if self.clamp is None else min(self.clamp, float(value))
+        elif self.rate in (None, value):
+            self.rate = float(value)
+        else:
+            raise CheckpointError(
+                f"Its mapping network has the learning rates {self.rate:g} and {value:g}; only one for all of its "
+                f"layers is implemented here, so choose another generator."
+            )
+
+
+def _shown(value: Any) -> str:
+    """As a person would write it; a list only if it is a short one of numbers."""
+    plain = plain_facts(value)
+    if isinstance(plain, list) and len(plain) <= 8 and all(isinstance(one, (int, float)) for one in plain):
+        return str(plain)[:80]
+    return str(plain) if isinstance(plain, (bool, int, float)) else quoted(plain)
