@@ -19,7 +19,8 @@ def hub(monkeypatch, tmp_path):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Retries of the client without their waits."""
+    """Retries without their waits."""
+    monkeypatch.setattr("rewriting.hub.transfer.PAUSE", 0.0)
     hasty = types.SimpleNamespace(**{**vars(time), "sleep": lambda _: None})
     for module in ("huggingface_hub.file_download.time", "huggingface_hub.utils._http.time"):
         monkeypatch.setattr(module, hasty)

@@ -123,6 +123,7 @@ class LoopbackHub:
             ("GET", "/api/models", self.list_models),
             ("GET", api, self.info),
             ("GET", api + "/revision/{revision:path}", self.info),
+            ("GET", api + "/tree/{revision:path}", self.tree),
             ("POST", api + "/preupload/{revision:path}", self.preupload),
             ("POST", api + "/commit/{revision:path}", self.commit),
             ("POST", "/spaces" + large, self.lfs_batch),
@@ -149,19 +150,27 @@ class LoopbackHub:
         """Notes every request, and lets it fail as was ordered."""
 
         async def run(scope: dict, receive: Callable, send: Callable) -> None:
-            token = dict(scope["headers"]).get(b"authorization", b"").decode().removeprefix("Bearer ")
-            self.requests.append(Asked(scope["method"], scope["path"], token))
+            headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+            token = headers.get("authorization", "").removeprefix("Bearer ")
+            self.requests.append(Asked(scope["method"], scope["path"], token, headers.get("range", "")))
             failure = self._ordered(f"{scope['method']} {scope['path']}")
             if failure is None:
                 return await app(scope, receive, send)
             if failure.then:
                 failure.then()
             await asyncio.sleep(failure.slow)
-            if failure.status:
-                return await Response(status_code=failure.status)(scope, receive, send)
+            if failure.status or failure.body is not None:
+                answer = Response(failure.body or b"", failure.status or 200, dict(failure.headers))
+                return await answer(scope, receive, send)
             if failure.drop:
                 return await Response(b"lost")(scope, receive, _cut(send, 0))
-            return await app(scope, receive, send if failure.cut is None else _cut(send, failure.cut))
+            if failure.cut is not None:
+                send = _cut(send, failure.cut)
+            if failure.pace:
+                send = _paced(send, *failure.pace)
+            if failure.flip is not None:
+                send = _flipped(send, failure.flip)
+            return await app(scope, receive, send)
 
         return run
 
@@ -249,6 +258,15 @@ class LoopbackHub:
         files = [{"rfilename": path, **file.described()} for path, file in sorted(commit.files.items())]
         return JSONResponse(self._described(repo, commit) | {"siblings": files})
 
+    async def tree(self, request: Request) -> Response:
+        commit = self._commit_at(self._readable(request), request)
+        folders = {path.rpartition("/")[0] for path in commit.files} - {""}
+        found = [{"type": "directory", "path": folder, "oid": "0" * 40, "size": 0} for folder in sorted(folders)]
+        for path, file in sorted(commit.files.items()):
+            described = {key: value for key, value in file.described().items() if key != "blobId"}
+            found.append({"type": "file", "path": path, **described})
+        return JSONResponse(found)
+
     def _described(self, repo: Repo, commit: Commit) -> dict[str, Any]:
         card = front_matter(commit.files["README.md"].data.decode()) if "README.md" in commit.files else {}
         tags, base = list(card.get("tags") or ()), card.get("base_model")
@@ -260,6 +278,7 @@ class LoopbackHub:
             **known,
             **dates,
             "tags": tags,
+            "cardData": card,
             "gated": "auto" if repo.gated else False,
             "author": repo.name.split("/")[0],
         }
@@ -387,3 +406,30 @@ def _cut(send: Callable, after: int) -> Callable:
         await send(message)
 
     return cut
+
+
+def _paced(send: Callable, size: int, seconds: float) -> Callable:
+    """Sends the body in pieces."""
+
+    async def paced(message: dict) -> None:
+        body = message.get("body", b"")
+        if message["type"] != "http.response.body" or not body:
+            return await send(message)
+        for start in range(0, len(body), size):
+            await asyncio.sleep(seconds)
+            more = message.get("more_body", False) or start + size < len(body)
+            await send({**message, "body": body[start : start + size], "more_body": more})
+
+    return paced
+
+
+def _flipped(send: Callable, place: int) -> Callable:
+    """Sends another byte in one place of the body."""
+
+    async def flipped(message: dict) -> None:
+        body = message.get("body", b"")
+        if len(body) > place:
+            message = {**message, "body": body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]}
+        await send(message)
+
+    return flipped

@@ -55,7 +55,8 @@ class Commit:
 
 @dataclass
 class Repo:
-    """admitted: the users who accepted a gated repo's conditions.  pulls: {number: commit}."""
+    """admitted: the users who accepted a gated repo's conditions.  pulls: {number: commit}.  branches: other than
+    main; tags are no different."""
 
     name: str
     kind: str
@@ -64,6 +65,7 @@ class Repo:
     admitted: set[str] = field(default_factory=set)
     commits: list[Commit] = field(default_factory=list)
     pulls: dict[int, Commit] = field(default_factory=dict)
+    branches: dict[str, Commit] = field(default_factory=dict)
     created_with: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -73,6 +75,8 @@ class Repo:
     def at(self, revision: str) -> Commit | None:
         if revision == "main":
             return self.head
+        if revision in self.branches:
+            return self.branches[revision]
         if match := re.fullmatch(r"refs/pr/(\d+)", revision):
             return self.pulls.get(int(match[1]))
         return next((c for c in (*self.commits, *self.pulls.values()) if c.sha == revision), None)
@@ -89,8 +93,10 @@ class User:
 class Failure:
     """What goes wrong with the next `times` requests whose "METHOD path" matches `where`.
 
-    status: answer with that.  slow: seconds before the answer.  drop: break the connection, with nothing done.
-    cut: do what was asked, and break the connection after so many bytes of the answer's body.  then: called before.
+    status, headers, body: answer with these, with 200 where there is only a body.  slow: seconds before the answer.
+    drop: break the connection, with nothing done.  cut: do what was asked, and break the connection after so many
+    bytes of the answer's body.  pace: send the body in pieces of so many bytes, with so many seconds before each.
+    flip: send the body's byte number so many as another.  then: called before.
     """
 
     where: str
@@ -99,6 +105,10 @@ class Failure:
     slow: float = 0.0
     drop: bool = False
     cut: int | None = None
+    pace: tuple[int, float] | None = None
+    flip: int | None = None
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     then: Callable[[], object] | None = None
 
 
@@ -107,6 +117,7 @@ class Asked:
     method: str
     path: str
     token: str
+    range: str = ""
 
 
 def front_matter(text: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Asking the Hugging Face Hub: with whose token, for how long, and what went wrong in one sentence.
 
-`huggingface_hub` is imported where it is used, so that the software starts without it and without a network.
+`huggingface_hub` does the asking.  It waits for ever where a host name is looked up and in most calls that write, and
+its errors quote requests; so how long a call may take, and what is said when it fails, is decided here.  It is
+imported where it is used, so that the software starts without it and without a network.
 """
 
 from __future__ import annotations
@@ -8,13 +10,17 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from threading import Thread
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
 
 Token = str | bool | None
 T = TypeVar("T")
@@ -23,7 +29,8 @@ PUBLIC = "REWRITING_PUBLIC"  # in the environment: other people than this machin
 CONNECT = 3.0  # seconds until a Hub that cannot be reached is given up
 PATIENCE = 8.0  # seconds for the answer to a small question
 CACHED_PATIENCE = 3.0  # the same where a copy in the cache will do
-LOWEST_RATE = 100_000  # bytes per second; a transfer slower than that is given up
+LOWEST_RATE = 100_000  # bytes per second; an upload slower than that is given up
+LONGEST_WAIT = 60.0  # seconds that the Hub may ask for before it is asked again
 REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 REVISION = re.compile(r"\w[\w.+/-]{0,199}", re.ASCII)
 
@@ -52,6 +59,9 @@ class Account:
     organizations: tuple[str, ...] = ()
 
 
+# --- whose token -----------------------------------------------------------------------------------------------------
+
+
 def hosted() -> bool:
     """Whether whoever asks is a visitor: on a hosted Space, or where `app.py` made the page public."""
     return bool(os.environ.get("SPACE_ID") or os.environ.get(PUBLIC))
@@ -59,28 +69,53 @@ def hosted() -> bool:
 
 def reading_token(token: Token) -> Token:
     """The token to read with.  None is the login of this machine; on a Space, whose token is not the visitor's,
-    it is no token at all."""
+    it is no token at all.  Raises HubError for a text that cannot be a token."""
     if isinstance(token, str):
-        token = token.strip() or None
-    if isinstance(token, str) and not re.fullmatch(r"[!-~]+", token):
-        raise HubError("This is not a token of the Hub; copy one from its settings, or log in with `hf auth login`.")
-    if hosted() and not isinstance(token, str):
+        return _checked_token(token.strip(), "This token") or (False if hosted() else _login())
+    if hosted() or token is False:
         return False
-    return token
+    return _login()
 
 
 def writing_token(token: Token) -> str:
     """The token to write with: the one given or, except on a Space, that of `hf auth login`."""
-    from huggingface_hub import get_token
-
     token = reading_token(token)
-    if token is None or token is True:
-        token = get_token()
     if isinstance(token, str):
         return token
     if hosted():
         raise HubError("Log in first: a rule is published under your own name, with your own token.")
     raise HubError("You are not logged in to the Hub; run `hf auth login`, or give a token that may write.")
+
+
+def _login() -> str | bool:
+    """The token of this machine's login, False if there is none."""
+    from huggingface_hub import get_token
+
+    where = "The token in HF_TOKEN" if os.environ.get("HF_TOKEN") else "The token that `hf auth login` stored"
+    return _checked_token(get_token() or "", where) or False
+
+
+def _checked_token(token: str, what: str) -> str:
+    if not token.isascii():
+        raise HubError(f"{what} has letters that no token of the Hub has; copy it once more from the Hub's settings.")
+    if token and not re.fullmatch(r"[!-~]+", token):
+        raise HubError(f"{what} has spaces in it, as no token of the Hub has; copy it once more from its settings.")
+    return token
+
+
+def account(*, token: Token = None, endpoint: str | None = None) -> Account:
+    """Whom the token belongs to: the one given or, except on a Space, that of `hf auth login`.
+
+    Raises HubError if there is none, it is not valid, or the Hub does not answer within some seconds.
+    """
+    token = writing_token(token)
+    with plainly("your account", endpoint=endpoint):
+        data = ask(lambda: api(token, endpoint).whoami(), "your account", endpoint=endpoint)
+        organizations = [one.get("name") for one in data.get("orgs") or () if isinstance(one, dict)]
+        return Account(str(data["name"]), tuple(name for name in organizations if isinstance(name, str)))
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
 
 
 def check_repo_id(repo_id: str) -> str:
@@ -112,11 +147,21 @@ def host(endpoint: str | None) -> str:
     return endpoint
 
 
+# --- asking ----------------------------------------------------------------------------------------------------------
+
+
 def api(token: Token, endpoint: str | None) -> Any:
     """A `huggingface_hub.HfApi` that says which software asks."""
     from huggingface_hub import HfApi
 
     return HfApi(endpoint=host(endpoint), token=token, library_name="rewriting", library_version=version())
+
+
+def headers(token: Token) -> dict[str, str]:
+    """Of a request that the client has no function for."""
+    from huggingface_hub.utils import build_hf_headers
+
+    return build_hf_headers(token=token, library_name="rewriting", library_version=version())
 
 
 def version() -> str:
@@ -125,12 +170,53 @@ def version() -> str:
     return __version__
 
 
+def ask(
+    call: Callable[[], T],
+    what: str,
+    *,
+    endpoint: str | None,
+    revision: str | None = None,
+    seconds: float = PATIENCE + CONNECT,
+    late: str | None = None,
+    writing: bool = False,
+    wait: float = LONGEST_WAIT,
+) -> T:
+    """What a call of the Hub's client returns.
+
+    what: a repo's id or the like, for errors.  late: said if it takes longer than `seconds`.  wait: how long the Hub
+    may ask to be left alone before the call is made again.  Raises HubError.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    with plainly(what, endpoint=endpoint, revision=revision, writing=writing):
+        while True:
+            try:
+                return bounded(seconds, call, late or silence(endpoint))
+            except HfHubHTTPError as error:
+                pause = asked_to_wait(error.response)
+                if pause is None or pause > wait:
+                    raise
+            time.sleep(pause)
+            wait -= pause + 1
+
+
 def bounded(seconds: float, call: Callable[[], T], late: str) -> T:
     """What `call` returns; Unreachable, with the sentence `late`, if it takes longer than that.
 
     Timeouts of the client cover neither the look-up of a host name nor most calls that write, which would wait for
     ever.  A call that is late is left behind in its thread.
     """
+    future = started(call)
+    try:
+        return future.result(seconds)
+    except FutureTimeout:
+        if future.done():  # a timeout that the call itself met
+            raise
+        raise Unreachable(late) from None
+
+
+def started(call: Callable[[], T]) -> Future[T]:
+    """The call, begun in a thread that ends with the program."""
     future: Future[T] = Future()
 
     def work() -> None:
@@ -140,32 +226,25 @@ def bounded(seconds: float, call: Callable[[], T], late: str) -> T:
             future.set_exception(error)
 
     Thread(target=work, daemon=True).start()
+    return future
+
+
+def asked_to_wait(response: Any) -> float | None:
+    """Seconds until the Hub wants to be asked again, if it is only busy and says so (Retry-After)."""
+    said = response.headers.get("Retry-After", "")
+    if response.status_code not in (429, 503) or not said:
+        return None
+    if said.isdigit():
+        return float(said)
     try:
-        return future.result(seconds)
-    except FutureTimeout:
-        if future.done():  # a timeout that the call itself met
-            raise
-        raise Unreachable(late) from None
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except ValueError:
+        return None
 
 
 def patience(size: int) -> float:
-    """Seconds that a transfer of so many bytes may take."""
+    """Seconds that an upload of so many bytes may take."""
     return 30 + size / LOWEST_RATE
-
-
-def ask(path: str, *, token: Token, endpoint: str | None, params: dict[str, Any] | None = None) -> Any:
-    """Parsed answer to one GET of the Hub's API, asked once."""
-    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
-
-    url = host(endpoint) + path
-
-    def get() -> Any:
-        headers = build_hf_headers(token=token, library_name="rewriting", library_version=version())
-        response = get_session().get(url, headers=headers, params=params, timeout=timeout(PATIENCE))
-        hf_raise_for_status(response)
-        return response.json()
-
-    return bounded(PATIENCE + CONNECT, get, silence(endpoint))
 
 
 def timeout(seconds: float) -> Any:
@@ -181,41 +260,46 @@ def http_client() -> Any:
     return importlib.import_module(module.partition(".")[0])
 
 
+def proxy(endpoint: str | None) -> str:
+    """The environment's variable that puts a proxy before the Hub, "" if none does."""
+    address = urlsplit(host(endpoint))
+    names = [case(name) for name in (f"{address.scheme}_proxy", "all_proxy") for case in (str.lower, str.upper)]
+    named = next((name for name in names if os.environ.get(name)), "")
+    return "" if named and proxy_bypass(address.hostname or "") else named
+
+
+# --- what went wrong -------------------------------------------------------------------------------------------------
+
+
 def silence(endpoint: str | None) -> str:
+    if named := proxy(endpoint):
+        return (
+            f"The Hub at {host(endpoint)} does not answer through the proxy that {named} names; check that, or "
+            f"unset it, and try again."
+        )
     return f"The Hub at {host(endpoint)} does not answer; check the connection and try again."
 
 
-def account(*, token: Token = None, endpoint: str | None = None) -> Account:
-    """Whom the token belongs to: the one given or, except on a Space, that of `hf auth login`.
-
-    Raises HubError if there is none, it is not valid, or the Hub does not answer within some seconds.
-    """
-    token = writing_token(token)
-    with plainly("your account", endpoint=endpoint):
-        data = ask("/api/whoami-v2", token=token, endpoint=endpoint)
-    organizations = [one.get("name") for one in data.get("orgs") or () if isinstance(one, dict)]
-    return Account(str(data["name"]), tuple(name for name in organizations if isinstance(name, str)))
-
-
 @contextmanager
-def plainly(what: str, *, endpoint: str | None = None, revision: str | None = None) -> Iterator[None]:
-    """Turns whatever the Hub's client raises into a HubError about `what`, a repo's id or the like."""
-    from huggingface_hub import errors
+def plainly(
+    what: str, *, endpoint: str | None = None, revision: str | None = None, writing: bool = False
+) -> Iterator[None]:
+    """Turns whatever the Hub's client raises into a HubError about `what`, a repo's id or the like.
 
-    http, xet = http_client(), getattr(errors, "XetDownloadError", OSError)
+    Whatever: it takes an answer apart before it looks whether it is one.
+    """
     try:
         yield
     except HubError:
         raise
-    except (OSError, http.HTTPError, http.InvalidURL, xet, RuntimeError) as error:
-        raise _explained(error, what, endpoint, revision) from error
-    except ValueError as error:  # the client's own checks, and answers that are not JSON
-        raise HubError(
-            f"The Hub and its client disagree about {what} ({one_line(error)}); try again later."
-        ) from error
+    except Exception as error:
+        raise explained(error, what, endpoint, revision, writing) from error
 
 
-def _explained(error: Exception, what: str, endpoint: str | None, revision: str | None) -> HubError:
+def explained(
+    error: Exception, what: str, endpoint: str | None, revision: str | None = None, writing: bool = False
+) -> HubError:
+    """The error in one sentence that quotes neither the client nor a request."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
@@ -229,46 +313,68 @@ def _explained(error: Exception, what: str, endpoint: str | None, revision: str 
         )
     if isinstance(error, errors.RepositoryNotFoundError):
         return Missing(f"There is no repo {what} that you can see; check its name or, if it is private, log in.")
-    if isinstance(error, errors.LocalEntryNotFoundError):
-        refused = isinstance(error.__cause__, errors.HfHubHTTPError)
-        return _status(error.__cause__, what, endpoint) if refused else Unreachable(silence(endpoint))
-    if isinstance(error, errors.EntryNotFoundError):
+    if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
         return HubError(f"A file of {what} is gone from the Hub; open the repo there and see what it holds now.")
     if isinstance(error, errors.OfflineModeIsEnabled):
         return Unreachable(
             "The Hub is switched off here (HF_HUB_OFFLINE); unset that, or use what is on this machine."
         )
     if isinstance(error, errors.HfHubHTTPError):
-        return _status(error, what, endpoint)
-    if isinstance(error, (http_client().HTTPError, ConnectionError, TimeoutError)):
-        return Unreachable(f"The connection to {host(endpoint)} failed ({type(error).__name__}); try again.")
-    cause = error.__cause__
-    if isinstance(cause, Exception):  # such as the client's "Error while uploading ..."
-        return _explained(cause, what, endpoint, revision)
-    return HubError(f"This could not be done with {what} ({one_line(error)}); try again.")
+        return _refused(error, what, endpoint, writing)
+    if isinstance(error, (http_client().TransportError, ConnectionError, TimeoutError)):
+        return Unreachable(silence(endpoint))
+    if isinstance(error, (ImportError, ValueError, http_client().InvalidURL)) and (named := _unusable_proxy(endpoint)):
+        return Unreachable(named)
+    if isinstance(error.__cause__, Exception):  # such as the client's "Error while uploading ..."
+        return explained(error.__cause__, what, endpoint, revision, writing)
+    return HubError(
+        f"The Hub at {host(endpoint)} answered something about {what} that is no answer of a Hub; try again later, or "
+        f"check HF_ENDPOINT if you set it."
+    )
 
 
-def _status(error: Any, what: str, endpoint: str | None) -> HubError:
-    status = error.response.status_code
-    said = one_line(error.server_message or error)
+def _unusable_proxy(endpoint: str | None) -> str:
+    """What is wrong with the proxy that is set, "" if nothing is: the client finds out when it is made."""
+    if not (named := proxy(endpoint)):
+        return ""
+    try:
+        http_client().Client().close()
+    except ImportError:
+        return f"{named} names a SOCKS proxy, for which the package socksio is missing; install it, or unset {named}."
+    except Exception:
+        return f"{named} does not hold the address of a proxy, such as http://proxy:3128; correct or unset it."
+    return ""
+
+
+def _refused(error: Any, what: str, endpoint: str | None, writing: bool) -> HubError:
+    status, said = error.response.status_code, _words(error.server_message)
+    if status >= 500:
+        through = f", or the proxy that {named} names," if (named := proxy(endpoint)) else ""
+        return Unreachable(f"The Hub at {host(endpoint)}{through} has trouble of its own ({status}); try again later.")
     sentences = {
         401: "The Hub does not accept this token; log in again with `hf auth login`, or give another.",
-        402: f"The Hub asks for a paid plan before it does this with {what} ({said}).",
-        403: f"This token may not do that with {what} ({said}); use a name of your own and a token that may write, or "
-        f"open a pull request.",
-        409: f"{what} is there already, or is being made this moment; look at it, then publish again to update it.",
-        412: f"{what} has changed while this was sent; look at it on the Hub, then publish again.",
-        413: f"The Hub finds this too large for {what} ({said}); publish the rule instead of the whole model.",
         429: "The Hub asks for fewer requests; wait some minutes and try again.",
     }
-    if status in sentences:
-        return HubError(sentences[status])
-    if status >= 500:
-        return Unreachable(f"The Hub at {host(endpoint)} has trouble of its own ({status}); try again later.")
-    return HubError(f"The Hub refused this for {what} ({status}: {said}); check what was asked.")
+    if writing:
+        sentences |= {
+            402: f"The Hub asks for a paid plan before it does this with {what}{said}.",
+            403: f"This token may not do that with {what}{said}; use a name of your own and a token that may write, "
+            f"or open a pull request.",
+            409: f"{what} is there already, or is being made this moment; look at it, then publish again to update "
+            f"it.",
+            412: f"{what} has changed while this was sent; look at it on the Hub, then publish again.",
+            413: f"The Hub finds this too large for {what}{said}; publish the rule instead of the whole model.",
+        }
+    elif status == 403:
+        return HubError(f"This token may not read {what}{said}; use another, or none if it is public.")
+    return HubError(
+        sentences.get(status) or f"The Hub answers {status} for {what}{said}; open it there and see what is wrong."
+    )
 
 
-def one_line(text: object, most: int = 160) -> str:
-    """Somebody else's words, as part of a sentence of ours."""
-    words = " ".join(str(text).split()).rstrip(".")
-    return words if len(words) <= most else words[: most - 1] + "…"
+def _words(message: str | None, most: int = 160) -> str:
+    """What the Hub itself said, as part of a sentence of ours: " (…)", or nothing where it quotes a request."""
+    words = " ".join(str(message or "").split()).rstrip(".")
+    if not words or "://" in words or "<" in words:
+        return ""
+    return f" ({words})" if len(words) <= most else f" ({words[: most - 1]}…)"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriting.hub.cards import EDIT_TAG, GENERATOR_TAG, TAG, base_tag
-from rewriting.hub.client import REPO_ID, Token, ask, host, plainly, reading_token
+from rewriting.hub.client import PATIENCE, REPO_ID, Token, ask, headers, host, plainly, reading_token, timeout
 from rewriting.hub.download import AFTER, BEFORE
 
 
@@ -52,30 +52,41 @@ def list_rules(
     tags = [TAG]
     if base:
         tags.append(f"base_model:{base}" if REPO_ID.fullmatch(base) else base_tag(base))
-    params = {"filter": tags, "limit": max(1, min(100, limit)), "sort": "lastModified", "full": True}
-    params |= {name: value for name, value in (("author", author), ("search", search)) if value}
-    with plainly("the list of rules", endpoint=endpoint):
-        found = ask("/api/models", token=reading_token(token), endpoint=endpoint, params=params)
-    return [
-        _rule(data, endpoint) for data in found if isinstance(data, dict) and REPO_ID.fullmatch(str(data.get("id")))
-    ]
+    chosen = {"filter": tags, "author": author, "search": search, "limit": max(1, min(100, limit))}
+    token, what = reading_token(token), "the list of rules"
+    with plainly(what, endpoint=endpoint):
+        found = ask(lambda: _listed(chosen, token, endpoint), what, endpoint=endpoint)
+        return [_rule(info, endpoint) for info in found if REPO_ID.fullmatch(info.id)]
 
 
-def _rule(data: Mapping[str, Any], endpoint: str | None) -> Rule:
-    tags = [tag for tag in data.get("tags") or () if isinstance(tag, str)]
+def _listed(chosen: Mapping[str, Any], token: Token, endpoint: str | None) -> list[Any]:
+    """One page of `HfApi.list_models`, which itself tries for half a minute to reach a Hub that is not there and,
+    whenever it fails, closes the connections of everybody else."""
+    from huggingface_hub import ModelInfo
+    from huggingface_hub.utils import get_session, hf_raise_for_status
+
+    params = {name: value for name, value in chosen.items() if value} | {"sort": "lastModified", "full": True}
+    url = f"{host(endpoint)}/api/models"
+    response = get_session().get(url, headers=headers(token), params=params, timeout=timeout(PATIENCE))
+    hf_raise_for_status(response)
+    return [ModelInfo(**one) for one in response.json()]
+
+
+def _rule(info: Any, endpoint: str | None) -> Rule:
+    tags = [tag for tag in info.tags or () if isinstance(tag, str)]
 
     def tagged(prefix: str) -> str:
         return next((tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix)), "")
 
     relation = next((tagged(p) for p in ("base_model:adapter:", "base_model:finetune:") if tagged(p)), "")
     return Rule(
-        repo_id=data["id"],
+        repo_id=info.id,
         kind="model" if GENERATOR_TAG in tags and EDIT_TAG not in tags else "edit",
         base=relation or tagged("base_model:") or tagged(base_tag("")),
         license=tagged("license:"),
-        likes=int(data.get("likes") or 0),
-        downloads=int(data.get("downloads") or 0),
-        updated=str(data.get("lastModified") or ""),
-        private=bool(data.get("private")),
-        picture=f"{host(endpoint)}/{data['id']}/resolve/main/{AFTER}",
+        likes=int(info.likes or 0),
+        downloads=int(info.downloads or 0),
+        updated=info.last_modified.isoformat() if info.last_modified else "",
+        private=bool(info.private),
+        picture=f"{host(endpoint)}/{info.id}/resolve/main/{AFTER}",
     )

@@ -1,21 +1,18 @@
-"""Files of a Hub repo into the cache: only those that the formats name, and only as large as they may be.
+"""Files of a Hub repo: what it holds at one commit, and those of them that are wanted, into the cache.
 
-A commit that lies in the cache is used without asking; otherwise the Hub is asked once what the repo holds, and the
-cache stands in where there is no answer within seconds.  Sizes are checked before anything is fetched, and again
-while it arrives.  A revision is recorded in the cache when all of its files are there, never half.
+The Hub is asked once; everything after that is of the commit that it named, even if a branch moves on meanwhile.
+Sizes are checked before anything is fetched, hashes after.  A commit that lies in the cache is used without asking,
+and the cache stands in where the Hub does not answer within seconds, or nothing can be written any more.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-import weakref
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
@@ -23,32 +20,31 @@ from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.files import read_json
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.config import MOMENTS, WEIGHTS
+from rewriting.hub.cache import Shelf, Snapshot, Unwritable, kept_in_cache, writing_to
 from rewriting.hub.client import (
     CACHED_PATIENCE,
     CONNECT,
+    LONGEST_WAIT,
     PATIENCE,
     HubError,
     Token,
     Unreachable,
     api,
-    bounded,
+    ask,
     check_repo_id,
     check_revision,
-    hosted,
-    patience,
     plainly,
     reading_token,
-    silence,
     timeout,
-    version,
 )
+from rewriting.hub.transfer import RemoteFile, bring
 from rewriting.processes import Progress
 
 log = logging.getLogger(__name__)
 
 CARD, LICENSE, BEFORE, AFTER = "README.md", "LICENSE", "before.webp", "after.webp"
 MIB = 1 << 20
-LIMITS: Mapping[str, int] = {  # bytes; nothing but these is ever fetched
+LIMITS: Mapping[str, int] = {  # bytes; of our formats nothing but these is ever fetched
     CONFIG: 1 * MIB,
     WEIGHTS: 1024 * MIB,
     MOMENTS: 256 * MIB,
@@ -66,11 +62,18 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """Files of one commit, in the cache."""
+class Repo:
+    """A repo at one commit, as the Hub describes it.
 
-    folder: Path
+    files: {path: file}.  card: what its model card's YAML says.  private, gated: whether not everybody may read it.
+    """
+
+    repo_id: str
     commit: str
+    files: Mapping[str, RemoteFile]
+    card: Mapping[str, Any] = field(default_factory=dict)
+    private: bool = False
+    gated: bool = False
 
 
 @contextmanager
@@ -82,29 +85,91 @@ def naming(repo_id: str) -> Iterator[None]:
         raise HubError(f"{repo_id} cannot be opened: {error}") from None
 
 
-class Cache:
-    """Where to keep files, as a context: `path`.
+# --- any repo --------------------------------------------------------------------------------------------------------
 
-    For visitors that is a folder of this call's own, removed at its end: the cache does not ask who may see what lies
-    in it, and nobody tidies it up.  Unless the caller named a place for this visitor.
+
+def look_up(
+    repo_id: str,
+    *,
+    token: Token = None,
+    endpoint: str | None = None,
+    revision: str | None = None,
+    seconds: float = PATIENCE,
+    wait: float = LONGEST_WAIT,
+    repo_type: str = "model",
+) -> Repo:
+    """What a repo holds at a revision, by default its main branch.  Asked once.
+
+    seconds, wait: how long for an answer, and how long the Hub may ask to be left alone before.
+    Raises Missing if there is none that the token may see, else HubError.
     """
+    check_repo_id(repo_id)
+    check_revision(revision)
+    info = ask(
+        lambda: api(reading_token(token), endpoint).repo_info(
+            repo_id, revision=revision, repo_type=repo_type, timeout=timeout(seconds), files_metadata=True
+        ),
+        repo_id,
+        endpoint=endpoint,
+        revision=revision,
+        seconds=seconds + CONNECT,
+        wait=wait,
+    )
+    with plainly(repo_id, endpoint=endpoint):
+        return _described(repo_id, info, repo_type, endpoint)
 
-    def __init__(self, cache_dir: str | Path | None):
-        self._own = hosted() and cache_dir is None
-        self.path = mkdtemp(prefix="rewriting-") if self._own else cache_dir
 
-    def __enter__(self) -> Cache:
-        return self
+def _described(repo_id: str, info: Any, repo_type: str, endpoint: str | None) -> Repo:
+    """The client's answer, if it is one; any error of this is the Hub's."""
+    from huggingface_hub import hf_hub_url
 
-    def __exit__(self, *_: object) -> None:
-        if self._own:
-            shutil.rmtree(str(self.path), ignore_errors=True)
+    if not re.fullmatch(r"[0-9a-f]{40}", info.sha):
+        raise ValueError("no commit")
+    files = {}
+    for one in info.siblings or ():
+        oid = one.lfs.sha256 if one.lfs else one.blob_id
+        if _is_plain(one.rfilename) and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", oid or ""):
+            url = hf_hub_url(repo_id, one.rfilename, repo_type=repo_type, revision=info.sha, endpoint=endpoint)
+            files[one.rfilename] = RemoteFile(one.rfilename, int(one.size), oid, url, info.sha)
+    card = info.card_data.to_dict() if info.card_data else {}
+    return Repo(repo_id, info.sha, files, card, bool(info.private), bool(getattr(info, "gated", False)))
 
-    def stay_with(self, thing: object) -> None:
-        """Keep a folder of one's own as long as something that needs the files."""
-        if self._own:
-            weakref.finalize(thing, shutil.rmtree, str(self.path), ignore_errors=True)
-        self._own = False
+
+def _is_plain(path: str) -> bool:
+    """Whether a path leads nowhere but into its repo, on any system."""
+    return all(part not in ("", ".", "..") for part in path.split("/")) and not re.search(
+        r'[\\:*?"<>|\x00-\x1f]', path
+    )
+
+
+def download(
+    repo: Repo,
+    paths: Sequence[str],
+    *,
+    token: Token = None,
+    endpoint: str | None = None,
+    cache_dir: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """Files of a repo that `look_up` described, at its commit, each compared with the hash that the Hub lists.
+
+    paths: among `repo.files`.  What is in the cache is not fetched, what broke off is gone on with.
+    Returns the folder under which the paths are.  Raises HubError; Unwritable if the cache cannot be written.
+    """
+    token, shelf = reading_token(token), Shelf.of(repo.repo_id, cache_dir)
+    folder = shelf.snapshot(repo.commit)
+    access = {"token": token, "endpoint": endpoint, "progress": progress}
+    for path in paths:
+        if (folder / path).exists():
+            continue
+        file = repo.files[path]
+        with writing_to(cache_dir):
+            bring(file, shelf.blob(file.oid), shelf.lock(file.oid), what=f"{path} of {repo.repo_id}", **access)
+            shelf.link(file.oid, repo.commit, path)
+    return Snapshot(folder, repo.commit)
+
+
+# --- repos in our formats --------------------------------------------------------------------------------------------
 
 
 def fetch(
@@ -114,6 +179,7 @@ def fetch(
     *,
     expected: str,
     revision: str | None = None,
+    repo: Repo | None = None,
     token: Token = None,
     endpoint: str | None = None,
     cache_dir: str | Path | None = None,
@@ -121,80 +187,54 @@ def fetch(
 ) -> Snapshot:
     """Files of a repo at one commit, `config.json` first, whose format must be the expected one.
 
-    Names are among `LIMITS`.  Raises HubError; Unreachable if there is neither an answer nor a copy in the cache.
+    Names are among `LIMITS`.  repo: what `look_up` has found at that revision, if it was asked already.
+    Raises HubError; Unreachable if there is neither an answer nor a copy in the cache.
     """
     check_repo_id(repo_id)
-    revision, token = check_revision(revision), reading_token(token)
+    revision = check_revision(revision)
+    access: dict[str, Any] = {"token": token, "endpoint": endpoint}
     kept = kept_in_cache(repo_id, required, revision, cache_dir)
     if kept is not None and kept.commit == revision:
         return kept
     try:
-        seconds = CACHED_PATIENCE if kept else PATIENCE
-        info = look_up(repo_id, revision=revision, token=token, endpoint=endpoint, seconds=seconds)
-    except Unreachable as error:
-        if kept is None:
+        if repo is None:
+            hasty = {"seconds": CACHED_PATIENCE, "wait": 0.0} if kept else {"seconds": PATIENCE}
+            repo = look_up(repo_id, revision=revision, **access, **hasty)
+        names = _wanted(repo, required, optional, expected)
+        if repo.gated:
+            check_admitted(repo, **access)
+        access |= {"cache_dir": cache_dir, "progress": progress}
+        _check_format(repo_id, download(repo, [CONFIG], **access).folder / CONFIG, expected)
+        found = download(repo, names, **access)
+    except (Unreachable, Unwritable) as error:
+        if kept is None or (repo is not None and isinstance(error, Unreachable)):
             raise
         log.warning("%s Opening %s as it was fetched before.", error, repo_id)
         return kept
-    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-    names = _wanted(repo_id, sizes, required, optional, expected)
-    if info.gated:
-        check_admitted(repo_id, info.sha, token, endpoint)
-    for name in names:
-        path = _download(repo_id, name, sizes[name], info.sha, token, endpoint, cache_dir, progress)
-        if name == CONFIG:
-            _check_format(repo_id, path, expected)
-    _record(repo_id, revision, info.sha, cache_dir)
-    return Snapshot(path.parent, info.sha)
+    Shelf.of(repo_id, cache_dir).record(revision, repo.commit)
+    return found
 
 
-def look_up(
-    repo_id: str,
-    *,
-    token: Token,
-    endpoint: str | None,
-    revision: str | None = None,
-    seconds: float = PATIENCE,
-    repo_type: str = "model",
-) -> Any:
-    """What the Hub says of a repo: commit, files with sizes, private, gated, tags.  Asked once.
-
-    Raises Missing if there is none that the token may see, else HubError.
-    """
-    with plainly(repo_id, endpoint=endpoint, revision=revision):
-        return bounded(
-            seconds + CONNECT,
-            lambda: api(token, endpoint).repo_info(
-                repo_id, revision=revision, repo_type=repo_type, timeout=timeout(seconds), files_metadata=True
-            ),
-            silence(endpoint),
-        )
-
-
-def _wanted(
-    repo_id: str, sizes: Mapping[str, int], required: Sequence[str], optional: Sequence[str], expected: str
-) -> list[str]:
+def _wanted(repo: Repo, required: Sequence[str], optional: Sequence[str], expected: str) -> list[str]:
     """Names to fetch.  HubError if a required one is not there or is too large; optional ones are left out then."""
     for name in required:
-        if name not in sizes:
-            other = {WEIGHTS: GENERATOR_FORMAT, FACTORS: EDIT_FORMAT}.keys() & sizes.keys()
-            if CONFIG in sizes and other:
+        if name not in repo.files:
+            other = {WEIGHTS: GENERATOR_FORMAT, FACTORS: EDIT_FORMAT}.keys() & repo.files.keys()
+            if CONFIG in repo.files and other:
                 kind = KINDS[GENERATOR_FORMAT if WEIGHTS in other else EDIT_FORMAT]
-                raise HubError(f"{repo_id} holds {kind}.")
+                raise HubError(f"{repo.repo_id} holds {kind}.")
             raise HubError(
-                f"{repo_id} has no {name}, which {KINDS[expected].partition(',')[0]} of this software has; convert "
-                f"other files with `python -m rewriting convert` first."
+                f"{repo.repo_id} has no {name}, which {KINDS[expected].partition(',')[0]} of this software has; "
+                f"convert other files with `python -m rewriting convert` first."
             )
-        if sizes[name] > LIMITS[name]:
-            raise _too_large(repo_id, name, sizes[name])
-    return [*required, *[name for name in optional if name in sizes and sizes[name] <= LIMITS[name]]]
-
-
-def _too_large(repo_id: str, name: str, size: int) -> HubError:
-    return HubError(
-        f"{repo_id} has a {name} of {size / 1e6:,.1f} MB, more than the {LIMITS[name] / 1e6:,.1f} MB that are opened; "
-        f"nothing was fetched."
-    )
+        size = repo.files[name].size
+        if size > LIMITS[name]:
+            raise HubError(
+                f"{repo.repo_id} has a {name} of {size / 1e6:,.1f} MB, more than the {LIMITS[name] / 1e6:,.1f} MB "
+                f"that are opened; nothing was fetched."
+            )
+    fitting = [name for name in optional if name in repo.files and repo.files[name].size <= LIMITS[name]]
+    return [*required, *fitting]
 
 
 def _check_format(repo_id: str, path: Path, expected: str) -> None:
@@ -212,105 +252,14 @@ def _check_format(repo_id: str, path: Path, expected: str) -> None:
     )
 
 
-def check_admitted(repo_id: str, commit: str, token: Token, endpoint: str | None) -> None:
+def check_admitted(repo: Repo, *, token: Token, endpoint: str | None) -> None:
     """Asks for a gated file's header: one in the cache would be opened without the Hub's consent."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub import get_hf_file_metadata
 
-    url = hf_hub_url(repo_id, CONFIG, revision=commit, endpoint=endpoint)
-    with plainly(repo_id, endpoint=endpoint):
-        bounded(
-            PATIENCE + CONNECT,
-            lambda: get_hf_file_metadata(url, token=token, timeout=PATIENCE, endpoint=endpoint),
-            silence(endpoint),
-        )
-
-
-def _download(
-    repo_id: str,
-    name: str,
-    size: int,
-    commit: str,
-    token: Token,
-    endpoint: str | None,
-    cache_dir: str | Path | None,
-    progress: Progress | None,
-) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    if progress:
-        progress(0.0, f"Fetching {name} of {repo_id}")
-    with plainly(repo_id, endpoint=endpoint):
-        path = bounded(
-            patience(size),
-            lambda: hf_hub_download(
-                repo_id,
-                name,
-                revision=commit,
-                token=token,
-                endpoint=endpoint,
-                cache_dir=cache_dir,
-                etag_timeout=CONNECT,
-                library_name="rewriting",
-                library_version=version(),
-                tqdm_class=_meter(repo_id, name, progress),
-            ),
-            f"{name} of {repo_id} did not arrive in {patience(size):.0f} s; try again where the connection is faster.",
-        )
-    return Path(path)
-
-
-def _meter(repo_id: str, name: str, progress: Progress | None) -> type:
-    """Stands where the client would draw a progress bar, and stops it when more comes than was announced."""
-    from huggingface_hub.utils import tqdm
-
-    class Meter(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any):
-            super().__init__(*args, **{**kwargs, "disable": True})
-            self.arrived, self.expected = kwargs.get("initial") or 0, kwargs.get("total") or 0
-            if self.expected > LIMITS[name]:
-                raise _too_large(repo_id, name, self.expected)
-
-        def update(self, n: float | None = 1) -> None:
-            self.arrived += n or 0
-            if self.arrived > LIMITS[name]:
-                raise _too_large(repo_id, name, int(self.arrived))
-            if progress and self.expected:
-                progress(min(1.0, self.arrived / self.expected), f"Fetching {name} of {repo_id}")
-
-    return Meter
-
-
-# --- the cache ------------------------------------------------------------------------------------------------------
-
-
-def kept_in_cache(
-    repo_id: str, names: Sequence[str], revision: str | None, cache_dir: str | Path | None
-) -> Snapshot | None:
-    """The revision's files in the cache, if all of them are there."""
-    from huggingface_hub import try_to_load_from_cache
-
-    paths = [try_to_load_from_cache(repo_id, name, cache_dir=cache_dir, revision=revision) for name in names]
-    if not all(isinstance(path, str) for path in paths):
-        return None
-    folder = Path(str(paths[0])).parent
-    return Snapshot(folder, folder.name)
-
-
-def _record(repo_id: str, revision: str, commit: str, cache_dir: str | Path | None) -> None:
-    """Notes in the cache which commit a branch or tag stood for, as `huggingface_hub` does: refs/<revision>."""
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    if revision == commit:
-        return
-    repo = Path(cache_dir or constants.HF_HUB_CACHE).expanduser() / repo_folder_name(
-        repo_id=repo_id, repo_type="model"
+    path = CONFIG if CONFIG in repo.files else next(iter(repo.files))
+    token, url = reading_token(token), repo.files[path].url
+    ask(
+        lambda: get_hf_file_metadata(url, token=token, timeout=PATIENCE, endpoint=endpoint),
+        repo.repo_id,
+        endpoint=endpoint,
     )
-    path = repo / "refs" / revision
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(commit)
-        os.replace(partial, path)
-    except OSError as error:  # a read-only cache: the next start asks again, and that is all
-        log.info("The cache cannot record %s of %s: %s", revision, repo_id, error)

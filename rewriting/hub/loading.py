@@ -14,8 +14,9 @@ from rewriting.files import read_json
 from rewriting.generators import Generator, bundled, read_generator
 from rewriting.generators.config import BUNDLED, MOMENTS, WEIGHTS
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
+from rewriting.hub.cache import Cache
 from rewriting.hub.client import REPO_ID, HubError, Token, hosted
-from rewriting.hub.download import LICENSE, LIMITS, Cache, fetch, naming
+from rewriting.hub.download import LICENSE, LIMITS, fetch, naming
 from rewriting.processes import Progress
 
 T = TypeVar("T")

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from rewriting.core.edit import CONFIG, FACTORS, EditStack
 from rewriting.generators import Generator
 from rewriting.generators.config import WEIGHTS
+from rewriting.hub.cache import kept_in_cache
 from rewriting.hub.client import (
     Gated,
     Missing,
@@ -26,7 +27,7 @@ from rewriting.hub.client import (
     hosted,
     reading_token,
 )
-from rewriting.hub.download import check_admitted, kept_in_cache, look_up
+from rewriting.hub.download import check_admitted, look_up
 from rewriting.hub.loading import fitting, load_base, load_generator, read_rule, split_revision
 from rewriting.processes import Progress
 
@@ -113,13 +114,13 @@ def _look(
     """Whether it is a repo of rules rather than of a generator, and the commit; where the Hub is silent, the cache may
     know."""
     try:
-        info = look_up(repo_id, revision=revision, token=token, endpoint=endpoint)
+        repo = look_up(repo_id, revision=revision, token=token, endpoint=endpoint)
     except Unreachable:
         for name in (FACTORS, WEIGHTS):
             kept = kept_in_cache(repo_id, (CONFIG, name), revision, cache_dir)
             if kept is not None and not hosted():
                 return name == FACTORS, kept.commit
         raise
-    if info.gated:
-        check_admitted(repo_id, info.sha, token, endpoint)
-    return FACTORS in {file.rfilename for file in info.siblings or ()}, info.sha
+    if repo.gated:
+        check_admitted(repo, token=token, endpoint=endpoint)
+    return FACTORS in repo.files, repo.commit

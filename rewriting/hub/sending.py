@@ -13,12 +13,10 @@ from rewriting.hub.client import (
     Token,
     account,
     api,
-    bounded,
+    ask,
     check_repo_id,
     host,
     patience,
-    plainly,
-    silence,
     writing_token,
 )
 from rewriting.hub.download import CARD, LICENSE, look_up
@@ -94,16 +92,16 @@ def find_target(
     me = account(token=token, endpoint=endpoint)
     repo_id = check_repo_id(repo_id if "/" in repo_id else f"{me.name}/{repo_id}")
     try:
-        info = look_up(repo_id, token=token, endpoint=endpoint, repo_type=repo_type)
+        repo = look_up(repo_id, token=token, endpoint=endpoint, repo_type=repo_type)
     except Missing:
         if create_pr:
             raise HubError(f"There is no repo {repo_id} to open a pull request on; publish into your own.") from None
         return Target(repo_id, repo_type, "", frozenset(), private, token, endpoint)
-    files = frozenset(file.rfilename for file in info.siblings or ())
-    target = Target(repo_id, repo_type, info.sha, files, bool(info.private), token, endpoint)
+    files = frozenset(repo.files)
+    target = Target(repo_id, repo_type, repo.commit, files, repo.private, token, endpoint)
     if not update and target.holds_something:
         raise HubError(f"{repo_id} is there already; choose another name, or update it.")
-    if private and not info.private:
+    if private and not repo.private:
         raise HubError(f"{repo_id} is public; make it private on the Hub first, or choose another name.")
     return target
 
@@ -142,14 +140,15 @@ def send(
 def _create(target: Target, creation: Mapping[str, Any]) -> Target:
     """Make the repo; returns it with its first commit."""
     hub = api(target.token, target.endpoint)
-    with plainly(target.repo_id, endpoint=target.endpoint):
-        bounded(
-            patience(0),
-            lambda: hub.create_repo(target.repo_id, private=target.private, repo_type=target.repo_type, **creation),
-            silence(target.endpoint),
-        )
-    info = look_up(target.repo_id, token=target.token, endpoint=target.endpoint, repo_type=target.repo_type)
-    return replace(target, head=info.sha, private=bool(info.private))
+    ask(
+        lambda: hub.create_repo(target.repo_id, private=target.private, repo_type=target.repo_type, **creation),
+        target.repo_id,
+        endpoint=target.endpoint,
+        seconds=patience(0),
+        writing=True,
+    )
+    repo = look_up(target.repo_id, token=target.token, endpoint=target.endpoint, repo_type=target.repo_type)
+    return replace(target, head=repo.commit, private=repo.private)
 
 
 def _commit(
@@ -160,18 +159,20 @@ def _commit(
 
     size = sum(len(data) if isinstance(data, bytes) else data.stat().st_size for data in files.values())
     seconds = patience(size)
-    with plainly(target.repo_id, endpoint=target.endpoint):
-        operations = [CommitOperationAdd(path, str(d) if isinstance(d, Path) else d) for path, d in files.items()]
-        operations += [CommitOperationDelete(path) for path in sorted(stale)]
-        return bounded(
-            seconds,
-            lambda: api(target.token, target.endpoint).create_commit(
-                target.repo_id,
-                operations,
-                commit_message=message,
-                repo_type=target.repo_type,
-                parent_commit=target.head,
-                create_pr=create_pr,
-            ),
-            f"The Hub did not confirm within {seconds:.0f} s; look at {target.repo_id} there before trying again.",
-        )
+    operations = [CommitOperationAdd(path, str(d) if isinstance(d, Path) else d) for path, d in files.items()]
+    operations += [CommitOperationDelete(path) for path in sorted(stale)]
+    return ask(
+        lambda: api(target.token, target.endpoint).create_commit(
+            target.repo_id,
+            operations,
+            commit_message=message,
+            repo_type=target.repo_type,
+            parent_commit=target.head,
+            create_pr=create_pr,
+        ),
+        target.repo_id,
+        endpoint=target.endpoint,
+        seconds=seconds,
+        late=f"The Hub did not confirm within {seconds:.0f} s; look at {target.repo_id} there before trying again.",
+        writing=True,
+    )

@@ -1,0 +1,249 @@
+"""One file of the Hub into the cache, whole and as the Hub lists it.
+
+`hf_hub_download` begins anew after every broken attempt, leaves what a killed process had for ever, holds its lock
+while its line is dead, waits as long as a server tells it to, and compares no hash.  So the transfer is ours.  The
+cache is the client's (see `cache`): it finds what was fetched here, and waits while it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any, BinaryIO
+
+from rewriting.hub.client import (
+    CONNECT,
+    LONGEST_WAIT,
+    HubError,
+    Token,
+    Unreachable,
+    asked_to_wait,
+    explained,
+    headers,
+    http_client,
+    started,
+)
+from rewriting.processes import Progress
+
+STALL = 20.0  # seconds without a byte, after which the Hub is asked again
+GIVE_UP = 60.0  # seconds without a byte, after which the transfer ends
+ATTEMPTS = 6  # without a byte
+PAUSE = 1.0  # seconds before the second attempt, doubled before each that follows
+KEPT = 7 * 24 * 3600.0  # seconds that a part of a file waits to be continued
+LOOK = 0.2  # seconds between looks at how far a transfer is
+CHUNK = 1 << 20
+PART = ".incomplete"  # the client's ending, too
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a repo at one commit, as the Hub lists it.
+
+    oid: sha256 of a large file, git's sha1 of a small one.  url: of its content.  commit: which the answer must be of.
+    """
+
+    path: str
+    size: int
+    oid: str
+    url: str
+    commit: str
+
+
+def bring(
+    file: RemoteFile,
+    blob: Path,
+    lock: Path,
+    *,
+    what: str,
+    token: Token,
+    endpoint: str | None,
+    progress: Progress | None = None,
+) -> None:
+    """Have the file's content as `blob`: fetch it, go on with what is there of it, or wait for whoever does.
+
+    what: the file, as a sentence names it.
+    Raises HubError, with a part of the file left for the next attempt; OSError where the disk is at fault.
+    """
+    say = progress or (lambda share, sentence: None)
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(lock, blob, what, say):
+        if blob.exists():
+            return
+        _tidy(blob.parent)
+        line = _Line(file, blob.with_name(blob.name + PART), token, endpoint, what)
+        try:
+            _watch(line, say)
+            say(1.0, f"Checking {what}")
+            if oid_of(line.part, file.oid) != file.oid:
+                line.have = 0
+                raise HubError(f"{what} was damaged on its way: it has another hash than the Hub lists; try again.")
+        finally:
+            line.given_up.set()
+            if not line.have:
+                line.part.unlink(missing_ok=True)
+        line.part.chmod(0o644)
+        os.replace(line.part, blob)
+
+
+def oid_of(path: Path, like: str) -> str:
+    """The content's sha256 or, if `like` is no longer than that, git's sha1."""
+    digest = hashlib.sha256() if len(like) == 64 else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as opened:
+        while chunk := opened.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _alone(lock: Path, blob: Path, what: str, say: Callable[[float, str], None]) -> Iterator[None]:
+    """Inside, no other thread or program fetches this file.  Before, they are waited for as long as they move."""
+    from huggingface_hub.utils import WeakFileLock
+
+    there, moved = -1, time.monotonic()
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(WeakFileLock(lock, timeout=LOOK))
+                break
+            except TimeoutError:
+                say(0.0, f"Waiting for another program that fetches {what}")
+            arrived = sum(part.stat().st_size for part in blob.parent.glob(f"{blob.name}*{PART}"))
+            if arrived != there:
+                there, moved = arrived, time.monotonic()
+            elif time.monotonic() - moved > GIVE_UP:
+                raise Unreachable(f"Another program began to fetch {what} and does not go on; end it and try again.")
+        yield
+
+
+def _watch(line: _Line, say: Callable[[float, str], None]) -> None:
+    """Wait for the line, however slow, as long as it moves; tell how far it is."""
+    done = started(line.run)
+    while True:
+        say(line.have / max(1, line.file.size), line.doing)
+        try:
+            return done.result(LOOK)
+        except FutureTimeout:
+            if done.done():
+                raise
+        if time.monotonic() - line.moved > GIVE_UP:
+            raise Unreachable(f"{line.what} has stopped arriving; try again to go on from there.")
+
+
+def _tidy(folder: Path) -> None:
+    """Remove parts that nobody has gone on with."""
+    for part in folder.glob(f"*{PART}"):
+        if time.time() - part.stat().st_mtime > KEPT:
+            part.unlink(missing_ok=True)
+
+
+class _Again(Exception):
+    """An attempt failed in a way that may pass.  pause: seconds that the Hub asks for."""
+
+    def __init__(self, error: Exception, pause: float | None = None):
+        self.error, self.pause = error, pause
+
+
+class _Line:
+    """Fetches a file's content into `part`, attempt after attempt, in a thread of its own.
+
+    have: bytes that are there.  moved: when the last came, by `time.monotonic`; or when the Hub is to be asked again,
+    if that is later.  doing: for people.  given_up: set when nobody waits any more; nothing is written from then on.
+    """
+
+    def __init__(self, file: RemoteFile, part: Path, token: Token, endpoint: str | None, what: str):
+        self.file, self.part, self.token, self.endpoint, self.what = file, part, token, endpoint, what
+        self.have = part.stat().st_size if part.exists() else 0
+        self.moved, self.given_up, self.doing = time.monotonic(), Event(), f"Fetching {what}"
+
+    def run(self) -> None:
+        failures = 0
+        while True:
+            before = self.have
+            try:
+                return self._attempt()
+            except _Again as again:
+                failures = 1 if self.have > before else failures + 1
+                pause = PAUSE * 2 ** (failures - 1) if again.pause is None else again.pause
+                if failures == ATTEMPTS or pause > LONGEST_WAIT:
+                    raise explained(again.error, self.what, self.endpoint) from again.error
+            self.moved, self.doing = time.monotonic() + pause, f"Waiting for the Hub to go on with {self.what}"
+            if self.given_up.wait(pause):
+                return
+
+    def _attempt(self) -> None:
+        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+        http = http_client()
+        try:
+            with self.part.open("ab", buffering=0) as part:
+                self._receive(part)
+        except http.TransportError as error:
+            raise _Again(error) from error
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            if status in (408, 429) or status >= 500:
+                raise _Again(error, asked_to_wait(error.response)) from error
+            raise explained(error, self.what, self.endpoint) from error
+        except HubError:
+            raise
+        except (http.HTTPError, http.InvalidURL, OfflineModeIsEnabled, ImportError, ValueError) as error:
+            raise explained(error, self.what, self.endpoint) from error
+
+    def _receive(self, part: BinaryIO) -> None:
+        """Append what is still to come."""
+        from huggingface_hub.utils import get_session
+
+        if self.have > self.file.size:
+            self._begin_anew(part)
+        if self.have == self.file.size:
+            return
+        asked = headers(self.token) | {"Accept-Encoding": "identity"}  # so that what comes can be counted
+        if self.have:
+            asked["Range"] = f"bytes={self.have}-"
+        patience = http_client().Timeout(STALL, connect=CONNECT)
+        with get_session().stream("GET", self.file.url, headers=asked, timeout=patience) as response:
+            self._look_at(response, part)
+            for chunk in response.iter_bytes():
+                if self.given_up.is_set():
+                    return
+                if self.have + len(chunk) > self.file.size:
+                    self._begin_anew(part)
+                    raise self._another()
+                part.write(chunk)
+                self.have += len(chunk)
+                self.moved, self.doing = time.monotonic(), f"Fetching {self.what}"
+        if self.have < self.file.size:
+            raise _Again(ConnectionError("the answer ended before the file"))
+
+    def _look_at(self, response: Any, part: BinaryIO) -> None:
+        """Before its content is taken: whether it is the file, and from where on."""
+        from huggingface_hub.utils import hf_raise_for_status
+
+        hf_raise_for_status(response)
+        commits = {one.headers.get("X-Repo-Commit") for one in (*response.history, response)} - {None}
+        if commits - {self.file.commit}:
+            raise self._another()
+        goes_on = response.status_code == 206
+        length = response.headers.get("Content-Length")
+        if length and "Content-Encoding" not in response.headers:
+            if int(length) != self.file.size - (self.have if goes_on else 0):
+                raise self._another()
+        if self.have and not goes_on:
+            self._begin_anew(part)
+
+    def _begin_anew(self, part: BinaryIO) -> None:
+        part.truncate(0)
+        self.have = 0
+
+    def _another(self) -> HubError:
+        return HubError(
+            f"The Hub sends something else than it lists as {self.what}; nothing was kept, try again later."
+        )
