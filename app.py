@@ -48,7 +48,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--share", action="store_true", help="make a public address, which lasts a week")
     add_device(parser)
     parser.add_argument(
-        "--mcp", action="store_true", help='offer drawing and solving as MCP tools; needs pip install "gradio[mcp]"'
+        "--mcp",
+        action="store_true",
+        help='offer what programs can ask for as MCP tools; needs pip install "gradio[mcp]"',
     )
     return parser.parse_args(arguments)
 
@@ -108,14 +110,15 @@ def serve(workshop: Workshop, options: argparse.Namespace) -> None:
     import gradio as gr
 
     from rewriting.hub.client import PUBLIC
-    from rewriting.studio.api import hide_what_needs_memory
     from rewriting.studio.page import CSS, ICON, build
 
     if reached_by_others(options):
         os.environ[PUBLIC] = "1"  # whoever asks from now on is a visitor, without this machine's files and login
     page = build(workshop, options.generator)
     if options.mcp:
-        hide_what_needs_memory(page)
+        from rewriting.studio import tools
+
+        tools.install()
     page.launch(
         prevent_thread_lock=True,
         server_port=options.port,

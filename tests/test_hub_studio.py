@@ -15,6 +15,7 @@ from rewriting.generators.config import BUNDLED
 from rewriting.hub import HubError, client
 from rewriting.studio import hub as studio_hub
 from rewriting.studio import workshop as workshop_module
+from rewriting.studio.api import Api
 from rewriting.studio.desk import Desk
 from rewriting.studio.events.hub import Hub, token_of
 from rewriting.studio.hub import Wish, bring, publish_rules, telling
@@ -261,6 +262,54 @@ def test_what_a_call_says_comes_as_it_changes_and_its_refusal_too():
 
     with pytest.raises(HubError, match="No."):
         list(telling(fail))
+
+
+# --- programs --------------------------------------------------------------------------------------------------------
+
+
+def test_a_program_opens_and_draws_what_is_public_by_its_name(space, shop):
+    api = Api(shop, "face")
+    opened = api.open_from_hub("org/tiny")
+    commit = space.repo("org/tiny").head.sha
+    assert opened["generator"] == f"org/tiny@{commit}" and opened["resolution"] == 32 and not opened["rules"]
+    for name in ("org/tiny", opened["generator"]):
+        assert api.draw(name, [3])["generator"] == opened["generator"]
+    asked = len(space.requests)
+    api.draw(opened["generator"], [4])
+    assert len(space.requests) == asked  # at that commit it is at hand
+    with pytest.raises(HubError, match="no repo nobody/here"):
+        api.draw("nobody/here")
+
+
+def test_a_private_generator_is_only_for_calls_that_bring_its_token(space, shop):
+    api, alice = Api(shop, "face"), space.add_user("alice")
+    mine = api.open_from_hub("alice/secret", token=alice)["generator"]
+    assert api.draw(mine, [3], token=alice)["generator"] == mine and "~" not in mine
+    for name in ("alice/secret", mine, key_of(*mine.split("@"), alice)):
+        for token in (None, space.add_user("bob")):
+            with pytest.raises(ValueError) as raised:
+                api.draw(name, [3], token=token)
+            assert tiny.is_one_sentence(str(raised.value)), raised.value
+
+
+def test_a_program_publishes_with_its_own_login_and_uses_what_others_published(space, shop, folder):
+    api, alice = Api(shop, "face"), space.add_user("alice")
+    place = {"seed": 0, "box": [0.2, 0.2, 0.6, 0.6]}
+    rule = api.make_rule("org/tiny", place, {"seed": 1}, layer=LAYER, name="Hats", seeds=[5])["rule"]["path"]
+    with pytest.raises(HubError, match="Log in first"):
+        api.publish("hats", [rule])
+    done = api.publish("hats", [rule], strengths=[0.5], token=alice)
+    assert (done["repo"], done["created"], done["private"]) == ("alice/hats", True, False)
+    assert [one["repo"] for one in api.find_on_hub("hat")] == ["alice/hats"] and api.find_on_hub("gloves") == []
+    opened = api.open_from_hub("alice/hats")
+    assert [(one["name"], one["strength"]) for one in opened["rules"]] == [("Hats", 0.5)]
+    assert opened["generator"].startswith("org/tiny@")
+    (one,) = api.before_and_after(["alice/hats"], seeds=[5])["pictures"]
+    assert one["change"] > 0
+    with pytest.raises(ValueError, match="holds rules for org/tiny"):
+        api.draw("alice/hats")
+    with pytest.raises(ValueError, match="holds no rule"):
+        api.draw(rules=["org/tiny"])
 
 
 # --- the page's events -----------------------------------------------------------------------------------------------

@@ -1,230 +1,445 @@
-"""Every endpoint of the page as a program uses it, through gradio's client: what a visitor can do, a script can."""
+"""The studio's endpoints as programs use them: through gradio's client and over plain HTTP."""
 
 import json
+import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+import httpx
 import numpy as np
 import pytest
-from gradio.utils import get_function_description
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from PIL import Image
 
-from rewriting import Request
+from rewriting import EditStack, Rewriter
 from rewriting.core.masks import encode_mask
 from rewriting.core.presets import Preset
-from rewriting.studio import api, page, showing, workshop
-from rewriting.studio.api import hide_what_needs_memory
-from rewriting.studio.events import making
+from rewriting.hub import client as hub_client
+from rewriting.studio import api, calls, page, tools, workshop
+from rewriting.studio.pictures import webp
 from rewriting.studio.workshop import SIDE, Workshop
 from tests import tiny
-from tests.browser import serving
+from tests.browser import serving, wait_for
 
 NAME, OTHER = "face", "church"  # two tiny generators take the places of bundled ones
-LAYER = 6
+LAYER, RANK = 6, 2
 PRESET = "one"
-OBJECT = encode_mask(tiny.box(SIDE, 60, 70, 140, 160))
-PLACE = encode_mask(tiny.disk(SIDE, 150, 150, 60))
-
-
-def small_workshop() -> Workshop:
-    made = {NAME: tiny.generator(name=NAME, truncation=0.9), OTHER: tiny.generator("proggan", name=OTHER, seed=1)}
-    small = Workshop(load=made.__getitem__)
-    small.searched = 96
-    return small
+COPY, PASTE = {"seed": 0, "box": [0.3, 0.25, 0.6, 0.55]}, {"seed": 1, "at": [0.4, 0.5]}
+CONTEXT = [{"seed": 1, "ellipse": [0.2, 0.3, 0.6, 0.7]}, {"seed": 2, "ellipse": [0.3, 0.4, 0.8, 0.9]}]
+ASKED = {"copy": COPY, "paste": PASTE, "context": CONTEXT}
+SETTINGS = {"layer": LAYER, "rank": RANK}
 
 
 @pytest.fixture(scope="module")
-def studio() -> Iterator[gr.Blocks]:
-    """The page, not yet served, with one preset, for a tiny generator."""
-    session = small_workshop().open(NAME).ask("settings", layer=LAYER, rank=2)
-    session = session.paint_copy(0, tiny.box(SIDE, 60, 70, 140, 160)).place(1, 100, 140)
-    made = {PRESET: Preset(PRESET, session.request.with_(name="Preset one"), Path("nowhere"))}
+def made() -> dict:
+    return {NAME: tiny.generator(name=NAME, truncation=0.9), OTHER: tiny.generator("proggan", name=OTHER, seed=1)}
+
+
+@pytest.fixture(scope="module")
+def studio(made: dict) -> Iterator[SimpleNamespace]:
+    """A page that is served, with one preset: its blocks, workshop, address and preset."""
+    shop = Workshop(load=made.__getitem__)
+    shop.searched = 96
+    asked = shop.open(NAME).ask("settings", layer=LAYER, rank=RANK, generator=NAME, name="Preset one")
+    asked = asked.paint_copy(0, tiny.box(SIDE, 60, 70, 140, 160)).place(1, 100, 140)
+    presets = {PRESET: Preset(PRESET, asked.request, Path("nowhere"))}
     with pytest.MonkeyPatch.context() as patch:
-        for module in (workshop, making, showing):
-            patch.setattr(module, "preset", made.__getitem__)
+        patch.setattr(workshop, "preset", presets.__getitem__)
         for module in (page, api):
-            patch.setattr(module, "presets", lambda: made)
+            patch.setattr(module, "presets", lambda: presets)
         patch.setattr(api, "bundled", lambda: [NAME, OTHER])
-        yield page.build(small_workshop(), NAME)
+        blocks = page.build(shop, NAME)
+        with serving(blocks, show_error=True) as url:
+            yield SimpleNamespace(blocks=blocks, shop=shop, url=url, preset=presets[PRESET].request)
 
 
-@pytest.fixture(scope="module")
-def url(studio: gr.Blocks) -> Iterator[str]:
-    with serving(studio, show_error=True) as address:
-        yield address
-
-
-class Caller:
-    """One program; it notes which endpoints it has used."""
+class Program:
+    """Somebody's program, and the folder into which it downloads files."""
 
     def __init__(self, url: str, folder: Path):
-        self.client, self.used = Client(url, verbose=False, download_files=folder), set()
+        self.client = Client(url, verbose=False, download_files=folder)
 
-    def __call__(self, name: str, *arguments: Any) -> Any:
-        self.used.add(name)
-        return self.client.predict(*arguments, api_name=f"/{name}")
+    def __call__(self, endpoint: str, /, **arguments: Any) -> Any:
+        return self.client.predict(**arguments, api_name=f"/{endpoint}")
 
-    def refusal(self, name: str, *arguments: Any) -> str:
+    def refusal(self, endpoint: str, /, **arguments: Any) -> str:
         with pytest.raises(AppError) as refused:
-            self(name, *arguments)
+            self(endpoint, **arguments)
         return str(refused.value)
 
-    @property
-    def desk(self) -> dict:
-        return self("desk")
 
-    def paint(self) -> None:
-        """A complete request, as on the page."""
-        self("settings", LAYER, 2, 5, False)
-        for seed in (0, 1):
-            self("pick_picture", seed)
-        self("paint_copy", OBJECT)
-        self("place", {"x": 100, "y": 140})
-        self("pick_picture", 2)
-        self("paint_context", PLACE)
+@pytest.fixture
+def program(studio: SimpleNamespace, tmp_path: Path) -> Program:
+    return Program(studio.url, tmp_path / "downloads")
 
 
-def events(studio: gr.Blocks) -> dict[str, Any]:
-    """Functions behind the endpoints that are listed, but for those that talk to the Hub, by name."""
-    listed = {f.api_name: f.fn for f in studio.fns.values() if f.api_visibility == "public"}
-    return {name: fn for name, fn in listed.items() if not fn.__module__.endswith(".hub")}
+def pixels(path: str | Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
 
 
-def test_every_endpoint_says_what_it_does_and_takes(studio: gr.Blocks):
-    for name, function in events(studio).items():
-        said, described, _ = get_function_description(function)
-        assert said.endswith("."), name
-        taken = (
-            [a for a in function.__wrapped__.__annotations__ if a not in ("desk", "return")] if name != "desk" else []
-        )
-        assert set(taken) == {one for one, words in described.items() if words}, name
+def sent(picture: np.ndarray, folder: Path) -> np.ndarray:
+    """The picture as it arrives in a WebP file."""
+    (folder / "sent.webp").write_bytes(webp(picture))
+    return pixels(folder / "sent.webp")
 
 
-def test_a_program_does_all_that_a_visitor_does(studio: gr.Blocks, url: str, tmp_path: Path):
-    me, you = Caller(url, tmp_path / "me"), Caller(url, tmp_path / "you")
+def unpacked(path: str, folder: Path) -> EditStack:
+    """The rules of a file, as Python opens them."""
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+    return EditStack.load(folder)
 
-    # a request
-    assert me.desk["missing"] == "paint the object to copy"
-    assert [one["name"] for one in me("list_generators")][0] == NAME
-    for wait in ("await_paste", "await_context", "await_copy"):
-        me(wait)
-    me("await_picture", "copy")
-    me.paint()
-    me("set_kind", "preserve")
-    me("paint_context", OBJECT)
-    assert [len(me.desk["request"][kind]) for kind in ("context", "preserve")] == [1, 1]
-    me("remove_place", {"kind": "remove", "index": 1, "id": "preserve-2"})
-    me("edit_place", {"kind": "edit", "index": 0, "id": "context-2"})
-    me("add_place", {"kind": "add"})
-    me("set_mode", "erase")
-    assert me.desk["request"]["erase"]
-    me("set_mode", "replace")
-    request = Request.from_json(me.desk["request"])
-    assert me.desk["missing"] == "" and (request.copy.seed, request.paste.seed) == (0, 1)
-    assert [region.seed for region in request.context] == [2] and not request.preserve
 
-    # pictures
-    for turn, arguments in (("next_page", ()), ("previous_page", ()), ("go_to_picture", (50,)), ("all_pictures", ())):
-        me(turn, *arguments)
-    me("search")
-    me("outline_matches", True)
-    for look in ("key_matches", "values_alone", "layer_chart", "use_layer", "stop"):
-        me(look)
-    me("settings", LAYER, 2, 5, False)
+# --- what there is ---------------------------------------------------------------------------------------------------
 
-    # a rule, and another
-    me("rewrite")
-    me("live", True)
-    assert me.desk["solved"] and [rule["name"] for rule in me.desk["rules"]] == ["Rule 1"]
-    drawn = me("pictures", [5, 6])
-    assert all(one["before"] != one["after"] for one in drawn)
-    me("order_results", "random")
-    me("more_results")
-    me("set_strength", 0.5)
-    me("undo")
-    assert me("pictures", [5, 6]) == drawn
-    me("redo")
-    assert me.desk["rules"][0]["strength"] == 0.5 and me("pictures", [5, 6]) != drawn
-    me("undo")
-    me("new_rule")
-    me("choose_preset", me("list_presets")[0]["name"])
-    rules = me.desk["rules"]
-    assert [rule["name"] for rule in rules] == ["Rule 1", "Preset one"]
-    rows = [{key: rule[key] for key in ("id", "name", "strength", "on")} for rule in rules]
-    me("change_rules", {"rows": rows, "action": {"kind": "toggle", "id": rules[1]["id"], "on": False}})
-    assert me("pictures", [5, 6]) == drawn
-    for strength, time in ((0.5, 2000), (-1.0, 1000)):  # the earlier comes late
-        action = {"kind": "strength", "id": rules[1]["id"], "strength": strength, "time": time}
-        me("change_rules", {"rows": rows, "action": action})
-    assert me.desk["rules"][1]["strength"] == 0.5
 
-    # files
-    made = {name: Path(me(name)) for name in ("save_edit", "save_request", "save_sheet")}
-    made["save_walk"] = Path(me("save_walk")[0])
-    assert [path.suffix for path in made.values()] == [".zip", ".json", ".png", ".webp"]
-    assert all(path.stat().st_size > 100 for path in made.values())
+def test_programs_find_twelve_documented_endpoints_and_none_of_the_pages_own(studio: SimpleNamespace):
+    listed = studio.blocks.get_api_info(all_endpoints=True)["named_endpoints"]
+    assert {name.removeprefix("/") for name in listed} == {
+        "list_generators", "list_presets", "draw", "before_and_after", "search", "make_rule", "solve_request",
+        "suggest_layer", "save_rules", "find_on_hub", "open_from_hub", "publish",
+    }  # fmt: skip
+    for name, endpoint in listed.items():
+        assert " Returns " in endpoint["description"] and endpoint["description"].endswith("."), name
+        for parameter in endpoint["parameters"]:
+            assert parameter["python_type"]["description"].endswith("."), (name, parameter["label"])
+            assert parameter["parameter_has_default"] or parameter["example_input"] != "...", (name, parameter)
+            assert "None" not in parameter["python_type"]["type"] != "Any", (name, parameter)
+        assert endpoint["returns"][0]["python_type"]["type"].startswith(("dict", "list[dict"))
 
-    # another program sees nothing of it, until it is given a file
-    assert you.desk["rules"] == [] and you("pictures", [5])[0]["before"] == you("pictures", [5])[0]["after"]
-    you("open_file", handle_file(made["save_edit"]))
-    assert [rule["name"] for rule in you.desk["rules"]] == ["Rule 1", "Preset one"]
-    assert you("pictures", [5, 6]) == drawn
-    you("open_generator", OTHER)
-    assert you.desk["generator"] == OTHER and me.desk["generator"] == NAME
-    me("reset")
-    assert me.desk["rules"] == [] and len(you("undo")) > 1 and len(you.desk["rules"]) == 2
 
-    # without a desk
-    assert json.loads(made["save_request"].read_text())["format"] == "rewriting-request"
-    alone = me("solve", request.to_json(), [5, 6])
-    assert [one["after"] for one in alone["pictures"]] == [one["after"] for one in drawn]
-    assert [one["before"] for one in me("draw", NAME, [5, 6], [])] == [one["before"] for one in drawn]
+def test_the_studio_says_what_it_has(program: Program, made: dict):
+    first, second = program("list_generators")
+    assert first == {
+        "name": NAME,
+        "resolution": 32,
+        "layers": [2, 8],
+        "default_layer": made[NAME].config.default_layer,
+    }
+    assert second["name"] == OTHER
+    assert program("list_presets") == [{"name": PRESET, "title": "Preset one", "generator": NAME, "measured": ""}]
 
-    assert me.used | you.used == set(events(studio))
 
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def test_pictures_are_the_generators_own(program: Program, made: dict, tmp_path: Path):
+    answer = program("draw", generator=OTHER, seeds=[3, 7])
+    assert answer["generator"] == OTHER and [one["seed"] for one in answer["pictures"]] == [3, 7]
+    for one, drawn in zip(answer["pictures"], made[OTHER].images([3, 7]), strict=True):
+        assert np.array_equal(pixels(one["picture"]), sent(drawn, tmp_path))
+    assert [one["seed"] for one in program("draw")["pictures"]] == list(range(6))
+
+
+def test_truncation_and_strengths_are_as_in_python(
+    program: Program, studio: SimpleNamespace, made: dict, tmp_path: Path
+):
+    edit = Rewriter(made[NAME], LAYER).solve(studio.preset)
+    answer = program("draw", rules=[PRESET], strengths=[-0.5], seeds=[5], truncation=0.3)
+    expected = made[NAME].images([5], [edit.with_(strength=-0.5)], truncation=0.3)[0]
+    assert np.array_equal(pixels(answer["pictures"][0]["picture"]), sent(expected, tmp_path))
+    assert answer["generator"] == NAME  # the one that the rule was made for
+
+
+def test_before_and_after_measures_what_changed(program: Program, studio: SimpleNamespace, made: dict, tmp_path: Path):
+    edit = Rewriter(made[NAME], LAYER).solve(studio.preset)
+    (one,) = program("before_and_after", rules=[PRESET], seeds=[5])["pictures"]
+    before, after = made[NAME].images([5])[0], made[NAME].images([5], [edit])[0]
+    assert np.array_equal(pixels(one["before"]), sent(before, tmp_path))
+    assert np.array_equal(pixels(one["after"]), sent(after, tmp_path))
+    assert one["change"] == pytest.approx(np.abs(after.astype(float) - before).mean() / 255, abs=1e-5) != 0
+    (none,) = program("before_and_after", rules=[PRESET], seeds=[5], strengths=[0])["pictures"]
+    assert none["change"] == 0
+    shown = [one["seed"] for one in program("before_and_after", rules=[PRESET])["pictures"]]
+    assert len(shown) == 6 and not {0, 1} & set(shown)  # not those that the rule was made from
+
+
+def test_a_search_answers_with_the_best_matches_and_where_they_match(program: Program, studio: SimpleNamespace):
+    answer = program("search", generator=NAME, places=CONTEXT, layer=LAYER, among=40, count=5)
+    found = answer["pictures"]
+    scores = [one["score"] for one in found]
+    assert len(found) == 5 and scores == sorted(scores, reverse=True) and all(one["seed"] < 40 for one in found)
+    again = program("search", generator=NAME, places=CONTEXT, layer=LAYER, among=40, count=24)["pictures"]
+    assert again[:5] == found or [one["seed"] for one in again[:5]] == [one["seed"] for one in found]
+    best = found[0]
+    request = studio.preset.with_(copy=None, paste=None, context=api._regions(CONTEXT, "places"))
+    matches = studio.shop.rewriter(NAME, LAYER).matches(request, range(40))
+    assert best["seed"] == int(matches.scores.argmax()) and best["score"] == pytest.approx(
+        matches.scores.max(), abs=1e-4
+    )
+    heat = matches.heat[best["seed"]]
+    x, y = best["at"]
+    assert heat[int(y * len(heat)), int(x * len(heat))] == heat.max()
+
+
+# --- rules -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_rule_is_made_used_and_saved(program: Program, made: dict, tmp_path: Path):
+    answer = program("make_rule", generator=NAME, **ASKED, **SETTINGS, name="A piece", seeds=[10])
+    assert (answer["name"], answer["layer"], answer["rank"]) == ("A piece", LAYER, RANK)
+    assert answer["report"]["loss_after"] < answer["report"]["loss_before"]
+    (edit,) = unpacked(answer["rule"], tmp_path / "one")
+    expected = made[NAME].images([10], [edit])[0]
+    assert np.array_equal(pixels(answer["pictures"][0]["after"]), sent(expected, tmp_path))
+
+    # the file, uploaded, is the rule
+    (again,) = program("draw", rules=[handle_file(answer["rule"])], seeds=[10])["pictures"]
+    assert np.array_equal(pixels(again["picture"]), sent(expected, tmp_path))
+
+    # several become one file, which keeps their strengths
+    both = program("save_rules", rules=[handle_file(answer["rule"]), PRESET], strengths=[0.5, 2])
+    first, second = unpacked(both, tmp_path / "both")
+    assert [(e.name, e.strength) for e in (first, second)] == [("A piece", 0.5), ("Preset one", 2)]
+    (drawn,) = program("draw", rules=[handle_file(both)], seeds=[10])["pictures"]
+    assert np.array_equal(pixels(drawn["picture"]), sent(made[NAME].images([10], [first, second])[0], tmp_path))
+
+
+def test_a_place_by_numbers_is_the_same_as_its_mask(program: Program, tmp_path: Path):
+    by_numbers = program("make_rule", generator=NAME, **ASKED, **SETTINGS, seeds=[10])
+    copy, *context = (api.region(place, "place", SIDE) for place in (COPY, *CONTEXT))
+    (tmp_path / "mask.png").write_bytes(tiny.png_bytes(copy.mask))
+    masks = [{"seed": one.seed, "mask": encode_mask(one.mask)} for one in context]
+    uploaded = {"seed": copy.seed, "mask": handle_file(tmp_path / "mask.png")}
+    by_masks = program("make_rule", generator=NAME, copy=uploaded, paste=PASTE, context=masks, **SETTINGS, seeds=[10])
+    for answer in (by_numbers, by_masks):
+        del answer["report"]["milliseconds"], answer["rule"]
+    assert by_masks["report"] == by_numbers["report"]
+    after = [pixels(answer["pictures"][0]["after"]) for answer in (by_numbers, by_masks)]
+    assert np.array_equal(*after)
+
+
+def test_a_saved_request_is_solved_as_in_python(program: Program, studio: SimpleNamespace, made: dict):
+    edit = Rewriter(made[NAME], LAYER).solve(studio.preset)
+    answer = program("solve_request", request=studio.preset.to_json(), seeds=[10])
+    assert answer["report"]["loss_after"] == edit.report.loss_after and answer["generator"] == NAME
+    session = {
+        "object": [0, encode_mask(tiny.box(SIDE, 60, 70, 140, 160))],
+        "paste": [1, encode_mask(tiny.box(SIDE, 60, 70, 140, 160))],
+        "key": [[2, encode_mask(tiny.disk(SIDE, 150, 150, 60))]],
+    }
+    assert program("solve_request", request=session, generator=OTHER, seeds=[10])["generator"] == OTHER
+    assert "numbers stand for other pictures" in program.refusal(
+        "solve_request", request=studio.preset.to_json(), generator=OTHER
+    )
+
+
+def test_what_is_painted_can_be_erased(program: Program):
+    answer = program("make_rule", generator=NAME, erase=True, context=CONTEXT, layer=LAYER, seeds=[2])
+    assert answer["pictures"][0]["change"] > 0
+
+
+def test_each_layer_is_tried_and_the_best_suggested(program: Program):
+    answer = program("suggest_layer", generator=NAME, **ASKED, rank=RANK)
+    best = max(answer["layers"], key=lambda one: one["reached"] - one["elsewhere"])
+    assert answer["layer"] == best["layer"] and LAYER in [one["layer"] for one in answer["layers"]]
+    assert all(0 <= one["alone"] <= 1 for one in answer["layers"])
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
 
 REFUSALS = [
-    ("choose_preset", ("nowhere",), "nowhere"),
-    ("draw", ("nowhere", [1], []), "There is no generator"),
-    ("edit_place", ({"kind": "edit", "index": 0, "id": "x"},), "There is no place"),
-    ("go_to_picture", (2**32,), "maximum"),
-    ("paint_copy", ("data:image/png;base64,AAAA",), "mask"),
-    ("pick_picture", (-1,), "must be a whole number"),
-    ("pictures", (["x"],), "must be a whole number"),
-    ("place", ({"x": 300, "y": 0},), "from 0 to 255"),
-    ("rewrite", (), "not complete"),
-    ("search", (), "paint a place first"),
-    ("outline_matches", (True,), "Nothing is painted"),
-    ("layer_chart", (), "not complete"),
-    ("values_alone", (), "Nothing is painted"),
-    ("use_layer", (), "No layer has been recommended"),
-    ("save_edit", (), "rule"),
-    ("settings", (99, 2, 5, False), "99"),
-    ("solve", ({"format": "x"}, [1]), "format"),
+    ("draw", {"generator": "nowhere"}, "There is no generator 'nowhere'"),
+    ("draw", {"generator": 7}, "generator must be text"),
+    ("draw", {"generator": "../../etc/passwd"}, "not the id of a repo"),
+    ("draw", {"seeds": [-1]}, "seeds[0] must be a whole number"),
+    ("draw", {"seeds": 5}, "seeds must be a list of at most 24 items, not 5"),
+    ("draw", {"seeds": list(range(25))}, "at most 24"),
+    ("draw", {"truncation": "much"}, "truncation is 'much'"),
+    ("draw", {"rules": PRESET}, "rules must be a list"),
+    ("draw", {"rules": ["nothing"]}, "rules[0] must be one of one, a repo"),
+    ("draw", {"rules": [[PRESET]]}, "rules[0] must be one of one, a repo"),
+    ("draw", {"rules": [{}]}, "rules[0] must be a data URL, an uploaded file"),
+    ("draw", {"rules": ["data:application/zip;base64,AAAA"]}, "cannot be unpacked"),
+    ("draw", {"rules": [PRESET], "strengths": [1, 1]}, "2 numbers for 1 rules"),
+    ("draw", {"rules": [PRESET], "strengths": ["x"]}, "strengths[0] must be a number"),
+    ("draw", {"rules": [PRESET], "generator": OTHER}, "weight"),
+    ("before_and_after", {"rules": []}, "rules is empty"),
+    ("search", {"places": []}, "places is empty"),
+    ("search", {"places": CONTEXT, "among": 10**6}, "among must be a whole number from 1 to 960"),
+    ("search", {"places": CONTEXT, "count": 0}, "count must be a whole number from 1 to 24"),
+    ("search", {"places": CONTEXT, "layer": 99}, "layer is 99"),
+    ("search", {"places": CONTEXT, "layer": 20}, "layer 20 of face cannot be edited"),
+    ("make_rule", {}, "copy is missing"),
+    ("make_rule", {"copy": COPY}, "paste is missing"),
+    ("make_rule", {"erase": True}, "context is empty"),
+    ("make_rule", {"erase": True, "copy": COPY, "context": CONTEXT}, "leave copy and paste out"),
+    ("make_rule", {"erase": "yes"}, "erase must be true or false"),
+    ("make_rule", {**ASKED, "copy": {"seed": 0, "box": [0, 0, 300, 300]}}, "copy.box[2] must be a number from 0 to 1"),
+    ("make_rule", {**ASKED, "rank": 1000}, "rank is 1000"),
+    ("solve_request", {"request": {"format": "x"}}, "format"),
+    ("solve_request", {"request": "{"}, "not JSON"),
+    ("suggest_layer", {"copy": COPY, "paste": {}}, "paste must be a place"),
+    ("save_rules", {"rules": []}, "rules is empty"),
+    ("publish", {"repo": "", "rules": [PRESET]}, "Give the repo a name"),
+    ("publish", {"repo": "x", "rules": [PRESET], "how": "by post"}, "how must be one of"),
 ]
 
 
-@pytest.mark.parametrize(("name", "arguments", "what"), REFUSALS, ids=[name for name, *_ in REFUSALS])
-def test_a_refusal_is_one_sentence(url: str, tmp_path: Path, name: str, arguments: tuple, what: str):
-    me = Caller(url, tmp_path)
-    message = me.refusal(name, *arguments)
+@pytest.mark.parametrize(("name", "arguments", "what"), REFUSALS, ids=[f"{n}-{w}" for n, _, w in REFUSALS])
+def test_a_refusal_is_one_sentence(program: Program, name: str, arguments: dict, what: str):
+    message = program.refusal(name, **arguments)
     assert what in message and tiny.is_one_sentence(message), message
-    assert me.desk["rules"] == [] and not me.desk["can_undo"]
 
 
-def test_tools_are_those_that_need_no_memory_between_calls():
-    offered = page.build(small_workshop(), NAME)
-    hide_what_needs_memory(offered)
-    named = set(offered.get_api_info()["named_endpoints"])
-    assert named == {"/list_generators", "/list_presets", "/draw", "/solve"}
+def test_what_fails_inside_stays_inside(program: Program, studio: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: Any) -> None:
+        raise RuntimeError("/home/somebody/secret")
+
+    monkeypatch.setattr(studio.shop, "edited", fail)
+    assert program.refusal("draw") == "draw failed; the log of the studio says why."
 
 
-def test_masks_and_pictures_travel_as_data_urls(url: str, tmp_path: Path):
-    me = Caller(url, tmp_path)
-    me("pick_picture", 3)
-    me("paint_copy", OBJECT)
-    kept = Request.from_json(me.desk["request"]).copy
-    assert kept.seed == 3 and np.array_equal(kept.mask > 0, tiny.box(SIDE, 60, 70, 140, 160) > 0)
+def test_a_visitor_reads_no_file_of_the_machine_and_its_owner_may(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    saved = program("save_rules", rules=[PRESET])
+    mine = tmp_path / "mine.zip"
+    mine.write_bytes(Path(saved).read_bytes())
+    assert program("draw", rules=[str(mine)], seeds=[3])["generator"] == NAME
+    monkeypatch.setenv(hub_client.PUBLIC, "1")
+    assert "must be a data URL, an uploaded file" in program.refusal("draw", rules=[str(mine)])
+    assert program("draw", rules=[handle_file(mine)], seeds=[3])["generator"] == NAME
+
+
+# --- over HTTP -------------------------------------------------------------------------------------------------------
+
+
+def told(studio: SimpleNamespace, name: str, body: Any) -> tuple[str, Any]:
+    """What a call by the two requests of the API page is told at the end: "complete" or "error", and the data."""
+    asked = httpx.post(f"{studio.url}gradio_api/call/v2/{name}", json=body)
+    assert asked.status_code == 200, asked.text
+    lines = httpx.get(f"{studio.url}gradio_api/call/{name}/{asked.json()['event_id']}", timeout=60).text.splitlines()
+    kind, data = (line.partition(": ")[2] for line in filter(None, lines[-3:]))
+    return kind, json.loads(data)
+
+
+def called(studio: SimpleNamespace, name: str, body: Any) -> Any:
+    """The answer of a call."""
+    kind, data = told(studio, name, body)
+    assert kind == "complete", data
+    return data[0]
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", ""])
+@pytest.mark.parametrize("meta", [{"_type": "gradio.FileData"}, 3])
+def test_a_file_that_nobody_uploaded_is_not_read(studio: SimpleNamespace, path: str, meta: Any):
+    kind, said = told(studio, "draw", {"rules": [{"path": path, "meta": meta}]})
+    assert kind == "error" and said["error"].startswith("The arguments of draw cannot be read; send JSON")
+
+
+def test_plain_http_is_enough(studio: SimpleNamespace, tmp_path: Path):
+    made = called(studio, "make_rule", {**ASKED, **SETTINGS, "seeds": [10]})
+    drawn = called(studio, "draw", {"rules": [made["rule"]["url"]], "seeds": [10]})  # by its address
+    same = called(studio, "draw", {"rules": [made["rule"]], "seeds": [10]})  # as it came
+    address = drawn["pictures"][0]["picture"]["url"]
+    assert address.startswith(studio.url) and address == same["pictures"][0]["picture"]["url"]
+    answer = httpx.get(address)
+    assert answer.headers["content-type"] == "image/webp"
+    (tmp_path / "got.webp").write_bytes(answer.content)
+    after = tmp_path / "after.webp"
+    after.write_bytes(httpx.get(made["pictures"][0]["after"]["url"]).content)
+    assert np.array_equal(pixels(tmp_path / "got.webp"), pixels(after))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "what"),
+    [
+        ("v2/draw", {"seed": 3}, 422, "draw has no argument 'seed'; its arguments are generator, seeds, rules"),
+        ("v2/list_presets", {"seed": 3}, 422, "list_presets has no argument 'seed'; it takes none."),
+        ("v2/solve_request", {}, 422, "solve_request needs the argument request: "),
+        ("v2/publish", {"rules": []}, 422, "publish needs the argument repo: "),
+        ("v2/nothing", {}, 404, "There is no endpoint 'nothing'; there are list_generators, list_presets, draw"),
+        ("nothing", {"data": []}, 404, "There is no endpoint 'nothing'"),
+        ("v2/draw", [], 422, "A call needs a body of JSON"),
+    ],
+)
+def test_a_call_that_names_something_else_is_told_so(studio: SimpleNamespace, path, body, status, what):
+    answer = httpx.post(f"{studio.url}gradio_api/call/{path}", json=body)
+    said = answer.json()["detail"]
+    assert answer.status_code == status and what in said and tiny.is_one_sentence(said), answer.text
+
+
+def test_a_call_by_position_is_told_how_many_values_it_needs(studio: SimpleNamespace):
+    asked = httpx.post(f"{studio.url}gradio_api/call/draw", json={"data": [NAME]}).json()
+    told = httpx.get(f"{studio.url}gradio_api/call/draw/{asked['event_id']}", timeout=60).text
+    assert "draw got 1 values for 5 arguments; its arguments are generator, seeds" in told
+
+
+# --- many callers ----------------------------------------------------------------------------------------------------
+
+
+def test_calls_take_their_turn_among_the_visitors(program: Program, studio: SimpleNamespace):
+    turns = [studio.shop.service.turns()() for _ in range(2)]
+    for turn in turns:
+        turn.wait()
+    answers: list[dict] = []
+    call = threading.Thread(target=lambda: answers.append(program("draw", seeds=[90])))
+    call.start()
+    try:
+        wait_for(lambda: studio.shop.service._waiting, seconds=60)
+        assert not answers
+    finally:
+        for turn in turns:
+            turn.close()
+        call.join(60)
+    assert answers[0]["pictures"][0]["seed"] == 90
+
+
+def test_programs_displace_no_visitor_and_their_files_are_cleared_up(program: Program, studio: SimpleNamespace):
+    known = dict(studio.blocks.state_holder.session_data)
+    picture = called(studio, "draw", {"seeds": [91]})["pictures"][0]["picture"]
+    program("draw", seeds=[91])
+    assert studio.blocks.state_holder.session_data == known
+    assert any(picture["path"] in files for files in studio.blocks.temp_file_sets)  # which gradio deletes in time
+
+
+# --- as tools --------------------------------------------------------------------------------------------------------
+
+
+def test_an_agent_reads_json_and_sees_pictures(studio: SimpleNamespace):
+    answer = called(studio, "before_and_after", {"rules": [PRESET], "seeds": [3]})
+    text, images = tools.readable(answer)
+    told = json.loads(text)
+    assert told["pictures"][0]["before"] == {"image": 1, "url": answer["pictures"][0]["before"]["url"]}
+    assert told["pictures"][0]["after"]["image"] == 2 and [kind for _, kind in images] == ["image/webp"] * 2
+    assert images[0][0] != images[1][0] and "base64" not in text
+    file = called(studio, "save_rules", {"rules": [PRESET]})
+    assert tools.readable(file) == (json.dumps(file["url"]), [])
+
+
+def test_a_tool_says_what_is_wrong_with_a_call(studio: SimpleNamespace):
+    known = calls.endpoints(studio.blocks)
+    assert calls.wrong(known["draw"], {"seeds": [1]}) == calls.wrong(known["list_presets"], {}) == ""
+    assert "draw has no argument 'x'" in calls.wrong(known["draw"], {"x": 1})
+    assert calls.wrong(known["search"], {}).startswith("search needs the argument places: A list of places")
+
+
+def test_the_login_of_the_caller_is_no_argument(studio: SimpleNamespace):
+    seen = []
+
+    def greet(name: str, *, token: str | None = None) -> str:
+        """Say hello.
+
+        Args:
+            name: Whose it
+                is.
+
+        Returns:
+            the words,
+            in a row.
+        """
+        seen.append(token)
+        return f"Hello {name}"
+
+    endpoint = calls.endpoint(greet, studio.shop.service, {})
+    assert endpoint.__doc__ == "Say hello.\nArgs:\n    name: Whose it is.\nReturns:\nthe words, in a row."
+    assert endpoint.takes == {"name": True}
+    login = gr.OAuthToken(token="hf_oauth", scope="", expires_at=0)
+    assert [endpoint("you", *logins) for logins in ((None, None), (login, None), (None, gr.Header("hf_header")))]
+    assert seen == [None, "hf_oauth", "hf_header"]

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import pickle
 import time
 import zipfile
@@ -17,7 +16,6 @@ from rewriting import EditStack, Region, Request
 from rewriting.core.edit import MAX_EDITS
 from rewriting.core.presets import Preset, presets
 from rewriting.studio import workshop as workshop_module
-from rewriting.studio.api import Api
 from rewriting.studio.exploring import chart, key_matches, layer_chart, values_alone
 from rewriting.studio.gallery import Gallery, Picture
 from rewriting.studio.results import effect
@@ -469,23 +467,7 @@ def test_each_layer_is_tried_and_one_recommended(workshop, asked):
     assert f"Layer {best} suits this rule best" in said and "best" not in chart(found, done=False)
 
 
-# --- for programs ---------------------------------------------------------------------------------------------------
-
-
-def test_a_program_solves_a_saved_request(workshop, asked, ruled):
-    answer = Api(workshop).solve(asked.request.to_json(), [5])
-    assert json.loads(json.dumps(answer)) == answer
-    assert (answer["layer"], answer["rank"]) == (LAYER, 2) and answer["report"]["loss_after"] > 0
-    assert answer["pictures"][0]["before"] == workshop.pictures(NAME, [5])[0] != answer["pictures"][0]["after"]
-
-
-@pytest.mark.parametrize(
-    ("generator", "seeds"), [("nowhere", [1]), ("/etc", [1]), (NAME, [-1]), (NAME, list(range(25))), (NAME, "12")]
-)
-def test_a_program_is_refused_in_one_sentence(workshop, generator, seeds):
-    with pytest.raises(ValueError) as refused:
-        Api(workshop).draw(generator, seeds, [])
-    assert tiny.is_one_sentence(str(refused.value))
+# --- what is kept ---------------------------------------------------------------------------------------------------
 
 
 def test_the_workshop_keeps_only_so_many_generators_and_rewriters(monkeypatch):

@@ -106,11 +106,16 @@ def disk(size, row, column, radius):
     return np.where((rows - row) ** 2 + (columns - column) ** 2 <= radius**2, 255, 0).astype(np.uint8)
 
 
-def png_url(pixels):
-    """uint8 (H, W), (H, W, 3) or (H, W, 4) -> PNG data URL."""
+def png_bytes(pixels):
+    """uint8 (H, W), (H, W, 3) or (H, W, 4) as a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
+
+
+def png_url(pixels):
+    """The same as a data URL."""
+    return "data:image/png;base64," + base64.b64encode(png_bytes(pixels)).decode()
 
 
 def brushed_url(size, row, column, radius):

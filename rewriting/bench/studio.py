@@ -5,18 +5,20 @@ These have no straightforward way beside them: they are there to compare one sta
 
 from __future__ import annotations
 
+import json
+import re
+import secrets
 import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from gradio_client import Client
+import httpx
 
 from rewriting.bench.row import Row
 from rewriting.core.presets import presets
@@ -24,6 +26,7 @@ from rewriting.installation import checkout
 
 PATIENCE = 300.0  # seconds for the page to appear
 VISITORS = 20
+PAIR = re.compile(r'"after"(?::|[^:{}]*,)"data:')  # in a message, once it has a picture under the rule
 FIRST, SECOND = "frowns-to-smiles", "glasses-come-off"
 
 
@@ -66,23 +69,64 @@ def running() -> Iterator[Running]:
 
 
 def _answers(url: str) -> bool:
-    import httpx
-
     try:
         return httpx.get(url, timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
 
 
+class Visitor:
+    """Somebody's page: it asks the server as a browser does."""
+
+    def __init__(self, app: Running):
+        self._url, self._session = app.url, secrets.token_hex(6)
+        config = httpx.get(f"{app.url}config", timeout=PATIENCE).json()
+        self._events = {one["api_name"]: one["id"] for one in config["dependencies"]}
+
+    def press(self, preset: str) -> tuple[float, float]:
+        """Seconds from pressing a preset's card to its first pair, and to the last.
+
+        Raises:
+            RuntimeError: if none was shown, or rules of others are among what is shown.
+        """
+        start, first, shown = time.perf_counter(), None, ""
+        for message in self._answers("choose_preset", preset):
+            shown += message
+            if first is None and PAIR.search(message):
+                first = time.perf_counter() - start
+        if first is None:
+            raise RuntimeError(f"The app answered to {preset} without a pair of pictures; `python app.py` says why.")
+        _check(preset, shown)
+        return first, time.perf_counter() - start
+
+    def _answers(self, event: str, value: str) -> Iterator[str]:
+        """What the page is told until the answer is complete."""
+        asked = {"fn_index": self._events[event], "data": [value, None], "session_hash": self._session}
+        httpx.post(f"{self._url}gradio_api/queue/join", json=asked, timeout=PATIENCE).raise_for_status()
+        listen = {"params": {"session_hash": self._session}, "timeout": PATIENCE}
+        with httpx.stream("GET", f"{self._url}gradio_api/queue/data", **listen) as told:
+            for line in told.iter_lines():
+                yield line
+                if line.startswith("data:") and json.loads(line[5:])["msg"] == "process_completed":
+                    return
+
+
+def _check(preset: str, shown: str) -> None:
+    """Whether the page of a visitor who pressed a preset names the rule of that preset, and no other."""
+    names = {one.request.name for one in presets().values() if f'"name":"{one.request.name}"' in shown}
+    if names != {presets()[preset].request.name}:
+        raise RuntimeError(f"A visitor who pressed {preset} was shown the rules {sorted(names)}; rules were mixed.")
+
+
 def answering(visitors: int = VISITORS) -> Iterator[Row]:
     """The app's start, the way from a preset to its pictures, and many visitors at once."""
     with running() as app:
         yield Row("app, from start to page", app.seconds, None, 1.0, f"{app.megabytes():.0f} MB")
-        client = Client(app.url, verbose=False)
-        first, whole = _press(client, FIRST)
+        visitor = Visitor(app)
+        first, whole = visitor.press(FIRST)
         yield Row(f"press {FIRST}, to the first pair", first, None, 1.0, "soon after the start")
         yield Row(f"press {FIRST}, to all pairs", whole, None, 1.0)
-        again = [_press(client, name) for name in (SECOND, FIRST, SECOND, FIRST)]
+        again = [visitor.press(name) for name in (SECOND, FIRST, SECOND, FIRST)]
         firsts = [one for one, _ in again]
         yield Row(
             "press a preset again, to the first pair", statistics.median(firsts), None, max(firsts) / min(firsts)
@@ -90,49 +134,17 @@ def answering(visitors: int = VISITORS) -> Iterator[Row]:
         yield from _crowd(app, visitors)
 
 
-def _press(client: Client, preset: str) -> tuple[float, float]:
-    """Seconds from pressing a preset's card to its first pair, and to the last.
-
-    Raises:
-        RuntimeError: if none was shown.
-    """
-    start = time.perf_counter()
-    job, first = client.submit(preset, api_name="/choose_preset"), None
-    for updates in job:
-        if first is None and _shows_a_pair(updates):
-            first = time.perf_counter() - start
-    job.result()
-    if first is None:
-        raise RuntimeError(f"The app answered to {preset} without a pair of pictures; `python app.py` may say why.")
-    return first, time.perf_counter() - start
-
-
-def _shows_a_pair(updates: Sequence[Any]) -> bool:
-    """Whether a picture under the rule is among what the page is to show."""
-    sheets = [update["props"].get("pairs", []) for update in updates if isinstance(update, dict) and "props" in update]
-    return any(pair["after"] for pairs in sheets for pair in pairs)
-
-
 def _crowd(app: Running, visitors: int) -> Iterator[Row]:
-    """Visitors who all press a card at once, each another one than their neighbours; what each then has in force is
-    looked at, so that a mixing of rules would end the measurement."""
+    """Visitors who all press a card at once, each another one than their neighbours; a mixing of rules ends the
+    measurement."""
     names = [name for name in presets()]
     chosen = [names[i % len(names)] for i in range(visitors)]
     before = app.megabytes()
     with ThreadPoolExecutor(visitors) as pool:
-        clients = list(pool.map(lambda _: Client(app.url, verbose=False), chosen))
-        waits = list(pool.map(_press, clients, chosen))
-        desks = list(pool.map(lambda client: client.predict(api_name="/desk"), clients))
-    _check(chosen, desks)
+        crowd = list(pool.map(lambda _: Visitor(app), chosen))
+        waits = list(pool.map(Visitor.press, crowd, chosen))
     firsts, wholes = zip(*waits, strict=True)
     everything = f"slowest {max(firsts):.1f} s, everybody's pairs {max(wholes):.1f} s"
     note = f"{everything}; {(app.megabytes() - before) / visitors:.1f} MB a visitor; no rules mixed"
     what = f"{visitors} visitors press {len(set(chosen))} presets at once, to the first pair"
     yield Row(what, statistics.median(firsts), None, max(firsts) / min(firsts), note)
-
-
-def _check(chosen: Sequence[str], desks: Sequence[dict]) -> None:
-    for name, desk in zip(chosen, desks, strict=True):
-        expected, there = presets()[name].request.name, [rule["name"] for rule in desk["rules"]]
-        if there != [expected]:
-            raise RuntimeError(f"A visitor who pressed {name} has the rules {there}; visitors' rules were mixed.")

@@ -1,182 +1,608 @@
-"""Endpoints for programs: plain data in and out, nothing kept between calls.
+"""What programs can ask of the studio: plain data and files in and out, and nothing kept between two calls.
 
-The page's own events are endpoints too; they work on the caller's desk, as a visitor's do.
+Each call works on a session of its own, made from its arguments, with the same use cases as the page.  Over HTTP these
+are the public endpoints, with `python app.py --mcp` they are tools as well; `rewriting.studio.calls` offers them.
 """
 
-from __future__ import annotations
-
 import json
-from typing import Any
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
 
-import gradio as gr
+import numpy as np
 
-from rewriting.core.edit import EditStack
+from rewriting import zerogpu
+from rewriting.core.edit import MAX_EDITS, Edit, EditStack
+from rewriting.core.layer_choice import recommended, suitabilities
 from rewriting.core.presets import presets
-from rewriting.core.request import Request
+from rewriting.core.request import MAX_REGIONS, Request
 from rewriting.generators import bundled
-from rewriting.studio.components.checks import seed
-from rewriting.studio.desk import Desk
-from rewriting.studio.events.base import polite
-from rewriting.studio.names import public_name
-from rewriting.studio.pictures import data_url
-from rewriting.studio.session import Numbering
-from rewriting.studio.workshop import Workshop
+from rewriting.hub.client import REPO_ID, Token
+from rewriting.studio.attachments import contents, names_a_file, offered, picture
+from rewriting.studio.calls import offer
+from rewriting.studio.components.checks import flag, listing, number, one_of, refuse, seed, text, whole
+from rewriting.studio.hub import HOWS, Wish, bring, publish_rules, published_rules
+from rewriting.studio.names import public_name, repo_of, same, sealed
+from rewriting.studio.places import LIKE, Place, Spot, region, spot
+from rewriting.studio.service import Turn
+from rewriting.studio.session import Session
+from rewriting.studio.sharing import MAX_ARCHIVE, bring_in, read_file, save_edit
+from rewriting.studio.workshop import SEARCHED, SIDE, Workshop
 
 MOST = 24  # pictures in one answer
+SHOWN = 6  # pictures where a call does not say which
+PART = 4  # pictures drawn until others may go first
+STRENGTHS = -10, 10
+
+PLACE = (
+    'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}: the number of a picture, and left, top, right and bottom in '
+    "shares of it. In place of box, ellipse takes the same four numbers, and mask a square PNG, white where painted, "
+    "as a data URL or as a file that you upload."
+)
+ARGUMENTS = {
+    "generator": "A name that list_generators has, or a repo of the Hub such as name/repo. By default the one that "
+    "the rules were made for or, without rules, the one that the studio opened with.",
+    "rules": "Names that list_presets has, repos of the Hub, or rule files that another call made, each as its "
+    "address or as a file that you upload.",
+    "strengths": "A number from -10 to 10 for each of the rules: 1 as solved, 0 none, negative the opposite.",
+    "truncation": "From 0 to 2; less makes pictures more typical. By default the generator's own.",
+    "places": f"A list of places, each {PLACE}",
+    "seeds": "The numbers of up to 24 pictures. By default six that match the context best.",
+    "copy": f"The place of the object to copy, {PLACE}",
+    "paste": 'Where the object goes, like {"seed": 5, "at": [0.5, 0.2]}: the number of a picture, and the object\'s '
+    "centre there. Without at, the object keeps the place that it has in its own picture.",
+    "context": "Places where the rule should hold, each like copy. By default the place of the paste.",
+    "preserve": "Places that must not change, each like copy.",
+    "erase": "true to erase what the context shows; leave copy and paste out then.",
+    "layer": "The layer to change: a low one decides what is there, a high one how it looks. By default the "
+    "generator's own choice.",
+    "rank": "How many directions the rule may use, 1 to 64; more of them follow the goal more closely. By default 5.",
+}
+EXAMPLES = {
+    "rules": ["frowns-to-smiles"],
+    "places": [{"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}],
+    "request": {"format": "rewriting-request", "format_version": 1},
+    "repo": "your-name/your-rule",
+}
+
+T = TypeVar("T")
+Turns = Callable[[], Turn]
 
 
 class Api:
-    """What programs can ask of a workshop."""
+    """The endpoints, by name.
 
-    def __init__(self, workshop: Workshop):
-        self.workshop = workshop
+    first: the generator that the studio opened with, which may be a file of whoever runs it.
+    """
+
+    def __init__(self, workshop: Workshop, first: str):
+        self.workshop, self.first = workshop, first
+
+    def offer(self) -> None:
+        """Make endpoints of the methods below, on the page being built."""
+        methods = (
+            self.list_generators,
+            self.list_presets,
+            self.draw,
+            self.before_and_after,
+            self.search,
+            self.make_rule,
+            self.solve_request,
+            self.suggest_layer,
+            self.save_rules,
+            self.find_on_hub,
+            self.open_from_hub,
+            self.publish,
+        )
+        offer(methods, self.workshop.service, ARGUMENTS, EXAMPLES)
+
+    # --- what there is ----------------------------------------------------------------------------------------------
 
     def list_generators(self) -> list[dict]:
-        """The generators that come with the software.
+        """List the generators that the studio has at hand. Other calls also take repos of the Hugging Face Hub.
 
         Returns:
-            A list of {"name", "resolution", "layers": [lowest, highest], "default_layer"}.
+            a list of {"name", "resolution", "layers": [lowest, highest], "default_layer"}; the layers are those that a
+            rule can change.
         """
-        return [self._generator(name) for name in bundled()]
+        return [self._described(name) for name in dict.fromkeys([*bundled(), self.first])]
 
     def list_presets(self) -> list[dict]:
-        """The rules that come with the software.
+        """List the rules that come with the studio.
 
         Returns:
-            A list of {"name", "title", "generator", "measured"}; measured is a sentence, or empty.
+            a list of {"name", "title", "generator", "measured"}; measured says what the rule does to pictures that it
+            was not made from.
         """
         return [
             {"name": p.name, "title": p.title, "generator": p.generator, "measured": p.measured}
             for p in presets().values()
         ]
 
-    def draw(self, generator: str, seeds: list[int], presets: list[str]) -> list[dict]:
-        """Draw pictures of a bundled generator, with preset rules in force if there are any.
+    # --- pictures ---------------------------------------------------------------------------------------------------
+
+    def draw(
+        self,
+        generator: str = "",
+        seeds: list[int] | None = None,
+        rules: list[str | dict] | None = None,
+        strengths: list[float] | None = None,
+        truncation: float | None = None,
+        *,
+        token: Token = None,
+    ) -> dict:
+        """Draw pictures of a generator, with rules in force or without.
 
         Args:
-            generator: its name, as list_generators has it.
-            seeds: numbers of up to 24 pictures.
-            presets: names of rules, as list_presets has them; an empty list for none.
+            seeds: The numbers of up to 24 pictures, each from 0 to 4294967295. By default 0 to 5.
 
         Returns:
-            A list of {"seed", "before", "after"}, pictures as WebP data URLs; "after" is empty without rules.
+            {"generator", "pictures"}; pictures is a list of {"seed", "picture"}.
         """
-        seeds = self._check(generator, seeds)
-        edits = [self.workshop.preset_edit(name) for name in presets]
-        for edit in edits:
-            edit.check_fits(self.workshop.generator(generator))
-        return self._pairs(generator, seeds, EditStack(edits))
+        turn = self.workshop.service.turns()
+        numbers = _seeds(seeds) or list(range(SHOWN))
+        session = self._session(generator, rules, strengths, truncation, token, turn)
+        drawn = []
+        for some in self._parts(session, numbers):
+            with turn():
+                pictures = self.workshop.edited(session, some)
+            drawn += [{"seed": s, "picture": picture(p, str(s))} for s, p in zip(some, pictures, strict=True)]
+        return {"generator": self._name(session.generator), "pictures": drawn}
 
-    def solve(self, request: dict, seeds: list[int]) -> dict:
-        """Solve a request and draw pictures before and after.
-
-        Args:
-            request: as the studio saves it: parsed JSON of the format "rewriting-request".
-            seeds: numbers of up to 24 pictures.
+    def before_and_after(
+        self,
+        rules: list[str | dict],
+        generator: str = "",
+        seeds: list[int] | None = None,
+        strengths: list[float] | None = None,
+        truncation: float | None = None,
+        *,
+        token: Token = None,
+    ) -> dict:
+        """Draw pictures without rules and with them, and measure how much changed.
 
         Returns:
-            {"layer", "rank", "report", "pictures"}: report has losses before and after, and milliseconds; pictures is
-            a list of {"seed", "before", "after"}, as WebP data URLs.
+            {"generator", "pictures"}; pictures is a list of {"seed", "before", "after", "change"}; change is the mean
+            change of all pixels, from 0 to 1.
         """
-        asked = Request.from_json(json.loads(request) if isinstance(request, str) else request)
-        seeds = self._check(asked.generator, seeds)
-        asked.check()
-        edit = self.workshop.rewriter(asked.generator, asked.layer).solve(asked)
-        pictures = self._pairs(asked.generator, seeds, EditStack([edit]), Numbering(asked.seeding, asked.truncation))
-        return {"layer": edit.layer, "rank": edit.rank, "report": vars(edit.report), "pictures": pictures}
-
-    def desk(self, desk: Desk) -> dict:
-        """What the caller has made on the page: the generator, the rules in force, and what the request still lacks.
-
-        Returns:
-            {"generator", "missing", "solved", "can_undo", "can_redo", "request", "rules": [{"id", "name", "layer",
-            "rank", "strength", "on", "report"}]}; missing is empty if the request can be rewritten.
-        """
-        session = desk.session
+        turn = self.workshop.service.turns()
+        numbers = _seeds(seeds)
+        session = self._session(generator, _some(rules, "rules"), strengths, truncation, token, turn)
         return {
-            "generator": public_name(session.generator),
-            "missing": session.request.missing(),
-            "solved": session.solved,
-            "can_undo": bool(session.past),
-            "can_redo": bool(session.future),
-            "request": session.request.to_json(),
-            "rules": [
-                {
-                    "id": str(rule.number),
-                    "name": rule.edit.name,
-                    "layer": rule.edit.layer,
-                    "rank": rule.edit.rank,
-                    "strength": rule.edit.strength,
-                    "on": rule.edit.enabled,
-                    "report": vars(rule.edit.report) if rule.edit.report else None,
-                }
-                for rule in session.rules
-            ],
+            "generator": self._name(session.generator),
+            "pictures": self._pairs(session, numbers or self._best(session, turn), turn),
         }
 
-    def pictures(self, seeds: list[int], desk: Desk) -> list[dict]:
-        """Pictures before and after the rules that the caller has in force on the page.
+    def search(
+        self,
+        places: list[Place],
+        generator: str = "",
+        layer: int | None = None,
+        among: int = 480,
+        count: int = 12,
+        truncation: float | None = None,
+        *,
+        token: Token = None,
+    ) -> dict:
+        """Find pictures that have something like what is at some places: a rule with that context would change them.
 
         Args:
-            seeds: numbers of up to 24 pictures.
+            layer: The layer whose features are compared. By default the generator's own choice.
+            among: How many pictures are looked at, from number 0 on; up to 960.
+            count: How many of them are answered; up to 24.
 
         Returns:
-            A list of {"seed", "before", "after"}, pictures as WebP data URLs.
+            {"generator", "pictures"}; pictures is a list of {"seed", "score", "at", "picture"}, the best match first;
+            at is [x, y], the spot that matches most, in shares of the picture.
         """
-        seeds, session = _checked(seeds), desk.session
-        after = self.workshop.edited(session, seeds)
-        urls = self.workshop.pictures(session.generator, seeds, session.numbering)
-        return [{"seed": s, "before": b, "after": data_url(a)} for s, b, a in zip(seeds, urls, after, strict=True)]
+        turn = self.workshop.service.turns()
+        among, count = whole(1, SEARCHED)(among, "among"), whole(1, MOST)(count, "count")
+        context = _regions(_some(places, "places"), "places")
+        key = self._key(generator, token)
+        session = self._asking(key, Request(context=context, layer=layer, truncation=truncation))
+        *_, (_, best) = _in_turn(self.workshop.search(session, among, count), turn)
+        with turn():
+            found = self.workshop.matches(session, best)
+            drawn = self.workshop.plain(session, best)
+        pictures = [
+            {"seed": s, "score": round(float(score), 4), "at": _peak(heat), "picture": picture(pixels, str(s))}
+            for s, score, heat, pixels in zip(best, found.scores, found.heat, drawn, strict=True)
+        ]
+        return {"generator": self._name(key), "pictures": pictures}
 
-    def _generator(self, name: str) -> dict:
-        generator = self.workshop.generator(name)
-        layers = generator.layers
+    # --- rules ------------------------------------------------------------------------------------------------------
+
+    def make_rule(
+        self,
+        generator: str = "",
+        copy: Place | None = None,
+        paste: Spot | None = None,
+        context: list[Place] | None = None,
+        preserve: list[Place] | None = None,
+        erase: bool = False,
+        everywhere: bool = False,
+        layer: int | None = None,
+        rank: int | None = None,
+        locality: float | None = None,
+        name: str = "",
+        seeds: list[int] | None = None,
+        truncation: float | None = None,
+        *,
+        token: Token = None,
+    ) -> dict:
+        """Make a rule: copy an object from one picture, paste it into another, and say where the same should hold. Or
+        erase what some places show. The answer has the rule as a file, and pictures before and after.
+
+        Args:
+            everywhere: true to paste the object at every place of the context while solving, not at paste alone.
+            locality: How much other places count, 0 or more; more spares them. By default as suits the generator.
+            name: A name for the rule.
+
+        Returns:
+            {"generator", "name", "layer", "rank", "report", "rule", "pictures"}; report has the losses before and
+            after the solve, and how much changed elsewhere; rule is the file; pictures is a list of {"seed", "before",
+            "after", "change"}.
+        """
+        turn = self.workshop.service.turns()
+        numbers = _seeds(seeds)
+        request = _request(
+            copy, paste, context, preserve, erase,
+            everywhere=flag(everywhere, "everywhere"), layer=layer, rank=rank, locality=locality,
+            name=text(80)(name, "name"), truncation=truncation,
+        )  # fmt: skip
+        session = self._asking(self._key(generator, token), request)
+        return self._solved(session, numbers, turn)
+
+    def solve_request(
+        self, request: dict, generator: str = "", seeds: list[int] | None = None, *, token: Token = None
+    ) -> dict:
+        """Solve a request that was saved: by this studio, or as a session by the code of the paper.
+
+        Args:
+            request: The JSON of the file.
+            generator: What the request was made on, as for draw, if it does not say so itself.
+
+        Returns:
+            the same as make_rule.
+        """
+        turn = self.workshop.service.turns()
+        numbers = _seeds(seeds)
+        found = Request.from_json(_parsed(request))
+        key = self._key(generator or found.generator, token)
+        if found.generator and not same(found.generator, key):
+            raise ValueError(
+                f"The request was made for {found.generator[:80]!r}, and its numbers stand for other pictures of "
+                f"{generator[:80]!r}; leave the generator out."
+            )
+        return self._solved(bring_in(found, Session.on(key), self.workshop), numbers, turn)
+
+    def suggest_layer(
+        self,
+        generator: str = "",
+        copy: Place | None = None,
+        paste: Spot | None = None,
+        context: list[Place] | None = None,
+        preserve: list[Place] | None = None,
+        erase: bool = False,
+        rank: int | None = None,
+        truncation: float | None = None,
+        *,
+        token: Token = None,
+    ) -> dict:
+        """Try a rule at every layer of the generator and say which suits it best. This takes as long as several rules.
+
+        Returns:
+            {"generator", "layer", "layers"}; layer is the one that suits best; layers is a list of {"layer",
+            "reached", "elsewhere", "alone"}, shares from 0 to 1: of the goal that was reached, of the change of other
+            places, and how much the layer's values look the same on their own.
+        """
+        turn = self.workshop.service.turns()
+        request = _request(copy, paste, context, preserve, erase, rank=rank, truncation=truncation)
+        key = self._key(generator, token)
+        steps = suitabilities(self.workshop.generator(key), request, lambda n: self.workshop.rewriter(key, n))
+        found = list(_in_turn(steps, turn))
+        if not found:
+            raise ValueError("The places are too small for any layer; give larger ones.")
+        layers = [
+            {"layer": o.layer, "reached": o.reached, "elsewhere": o.elsewhere, "alone": o.isolation} for o in found
+        ]
+        return {"generator": self._name(key), "layer": recommended(found), "layers": layers}
+
+    def save_rules(
+        self,
+        rules: list[str | dict],
+        strengths: list[float] | None = None,
+        generator: str = "",
+        *,
+        token: Token = None,
+    ) -> dict:
+        """Put rules into one file, with their strengths. The studio, the command line and Python open it.
+
+        Returns:
+            the file, a zip to download.
+        """
+        turn = self.workshop.service.turns()
+        return _zipped(self._session(generator, _some(rules, "rules"), strengths, None, token, turn))
+
+    # --- the Hub ----------------------------------------------------------------------------------------------------
+
+    def find_on_hub(self, search: str = "", *, token: Token = None) -> list[dict]:
+        """List rules that people published on the Hugging Face Hub, the newest first.
+
+        Args:
+            search: A part of the repo's name. By default all of them.
+
+        Returns:
+            a list of {"repo", "kind", "generator", "license", "likes", "downloads", "updated", "picture"}; kind is
+            "edit" for rules and "model" for a rewritten generator; picture is the address of what it draws.
+        """
+        return [
+            {
+                "repo": rule.repo_id,
+                "kind": rule.kind,
+                "generator": rule.base,
+                "license": rule.license,
+                "likes": rule.likes,
+                "downloads": rule.downloads,
+                "updated": rule.updated,
+                "picture": rule.picture,
+            }
+            for rule in published_rules(self.workshop, text(200)(search, "search"), token)
+        ]
+
+    def open_from_hub(self, repo: str, *, token: Token = None) -> dict:
+        """Open a repo of the Hugging Face Hub: a generator, or rules and the generator that they were made for.
+
+        Args:
+            repo: Its id, such as name/repo or name/repo@revision, or its address.
+
+        Returns:
+            {"generator", "resolution", "layers", "default_layer", "rules"}; generator is what to call it from now on;
+            rules is a list of {"name", "layer", "rank", "strength"}, and give the repo as a rule to use them.
+        """
+        key, stack = self._brought(repo, "repo", token)
+        described = self._described(key)
+        rules = [{"name": e.name, "layer": e.layer, "rank": e.rank, "strength": e.strength} for e in stack]
+        return {"generator": described.pop("name"), **described, "rules": rules}
+
+    def publish(
+        self,
+        repo: str,
+        rules: list[str | dict],
+        strengths: list[float] | None = None,
+        generator: str = "",
+        full_model: bool = False,
+        private: bool = False,
+        how: str = "update",
+        *,
+        token: Token = None,
+    ) -> dict:
+        """Publish rules on the Hugging Face Hub, with the caller's own login, as a repo with a card and pictures.
+
+        Args:
+            repo: Where to: "name/repo", or "repo" in the caller's own namespace.
+            full_model: true to publish the generator with the rules in its weights, not the rules alone.
+            private: true for a new repo that only its owner sees.
+            how: "update" to create the repo or update it, "create" only to create it, or "pull request".
+
+        Returns:
+            {"repo", "url", "commit", "created", "changed", "private", "pull_request"}.
+        """
+        turn = self.workshop.service.turns()
+        wish = Wish(
+            text(200)(repo, "repo"), flag(full_model, "full_model"), flag(private, "private"),
+            one_of(*HOWS)(how, "how"),
+        )  # fmt: skip
+        session = self._session(generator, _some(rules, "rules"), strengths, None, token, turn)
+        told = asdict(publish_rules(self.workshop, session, wish, token))
+        return {"repo": told.pop("repo_id"), **told}
+
+    # --- from arguments to a session --------------------------------------------------------------------------------
+
+    def _session(
+        self,
+        generator: str,
+        rules: Any,
+        strengths: Any,
+        truncation: float | None,
+        token: Token,
+        turn: Turns,
+    ) -> Session:
+        """On a generator, with rules in force; the request is the last rule's, for pictures that match it."""
+        rules = listing(lambda rule, _: rule, MAX_EDITS)(rules or [], "rules")
+        strengths = listing(number(*STRENGTHS), MAX_EDITS)(strengths or [], "strengths")
+        if strengths and len(strengths) != len(rules):
+            raise ValueError(f"strengths has {len(strengths)} numbers for {len(rules)} rules; give one for each rule.")
+        key = self._key(generator, token) if generator else ""
+        stacks = []
+        for index, rule in enumerate(rules):
+            made_for, stack = self._rule(rule, f"rules[{index}]", token, turn)
+            key = key or made_for or self._base(stack, token)
+            stacks.append(stack)
+        key = key or self.first
+        session = Session.on(key)
+        for index, stack in enumerate(stacks):
+            for edit in stack:
+                edit.check_fits(self.workshop.generator(key))
+                edit = edit.with_(strength=strengths[index]) if strengths else edit
+                session = session.adopt(edit, _shown_with(edit, truncation), new=True)
+        return session if stacks else self._asking(key, Request(truncation=truncation))
+
+    def _asking(self, key: str, request: Request) -> Session:
+        """On a generator, with a request."""
+        if request.layer is not None:
+            self.workshop.generator(key).check_layer(request.layer)
+        return Session.on(key).step("ask", request=request.with_(generator=public_name(key)))
+
+    def _key(self, generator: Any, token: Token) -> str:
+        """The workshop's key of a generator that a call names; "" is the one that the studio opened with."""
+        name = text(300)(generator, "generator")
+        if name in bundled():
+            return name
+        if name in ("", self.first, self._name(self.first)):
+            return self.first
+        if all(repo_of(name)) and not sealed(name) and self.workshop.has(name):
+            return name  # everybody's, at that commit
+        key, stack = self._brought(name, "generator", token)
+        if len(stack):
+            raise ValueError(f"{name} holds rules for {self._name(key)}; give it as a rule.")
+        return key
+
+    def _name(self, key: str) -> str:
+        """What programs call a generator: of a file, its name without the folders of this machine."""
+        return Path(key).name if key not in bundled() and Path(key).exists() else public_name(key)
+
+    def _brought(self, name: Any, argument: str, token: Token) -> tuple[str, EditStack]:
+        name = text(300)(name, argument)
+        if "/" not in name and name not in bundled():
+            known = ", ".join(dict.fromkeys([*bundled(), self._name(self.first)]))
+            raise ValueError(f"There is no generator {name!r}; there are {known}, and on the Hub others as name/repo.")
+        brought = bring(self.workshop, Session.on(self.first), name, token, lambda done, what: None)
+        return brought.key, brought.stack
+
+    def _base(self, stack: EditStack, token: Token) -> str:
+        """The key of the generator that the rules of a file name."""
+        name = stack[0].generator
+        if name in bundled() or same(name, self.first) or REPO_ID.fullmatch(name.partition("@")[0]):
+            return self._key(name, token)
+        raise ValueError(f"The rule was made for {name[:80]!r}, which is not at hand; give its generator.")
+
+    def _rule(self, rule: Any, argument: str, token: Token, turn: Turns) -> tuple[str, EditStack]:
+        """The rules that a call names, and the key of their generator if that is known with them."""
+        if names_a_file(rule, ".zip"):
+            return "", _read_rules(rule, argument)
+        if isinstance(rule, str) and rule in presets():
+            with turn():
+                return presets()[rule].generator, EditStack([self.workshop.preset_edit(rule)])
+        if not isinstance(rule, str) or "/" not in rule:
+            named = f"one of {', '.join(presets())}, a repo of the Hub as name/repo, or a rule file"
+            raise refuse(argument, named, rule)
+        key, stack = self._brought(rule, argument, token)
+        if not len(stack):
+            raise ValueError(f"{rule[:100]} is a generator and holds no rule; give it as the generator.")
+        return key, stack
+
+    # --- from a session to an answer --------------------------------------------------------------------------------
+
+    def _solved(self, session: Session, seeds: list[int], turn: Turns) -> dict:
+        with turn():
+            session = self.workshop.rewrite(session)
+        edit = session.rule.edit
         return {
-            "name": name,
+            "generator": self._name(session.generator),
+            "name": edit.name,
+            "layer": edit.layer,
+            "rank": edit.rank,
+            "report": asdict(edit.report),
+            "rule": _zipped(session),
+            "pictures": self._pairs(session, seeds or self._best(session, turn), turn),
+        }
+
+    def _pairs(self, session: Session, seeds: list[int], turn: Turns) -> list[dict]:
+        pairs = []
+        for some in self._parts(session, seeds):
+            with turn():
+                befores, afters = self.workshop.plain(session, some), self.workshop.edited(session, some)
+            for s, before, after in zip(some, befores, afters, strict=True):
+                change = float(np.abs(after.astype(np.float32) - before).mean() / 255)
+                shown = {"before": picture(before, f"{s}-before"), "after": picture(after, f"{s}-after")}
+                pairs.append({"seed": s, **shown, "change": round(change, 5)})
+        return pairs
+
+    def _best(self, session: Session, turn: Turns) -> list[int]:
+        """Pictures that match the session's request best, without those that it was painted on."""
+        with turn():
+            return self.workshop.result_seeds(session)[:SHOWN]
+
+    def _parts(self, session: Session, seeds: list[int]) -> Iterator[list[int]]:
+        """So many pictures at a time that others need not wait for long; all at once where a GPU is lent."""
+        step = MOST if zerogpu.worth_it(self.workshop.generator(session.generator)) else PART
+        return (seeds[start : start + step] for start in range(0, len(seeds), step))
+
+    def _described(self, key: str) -> dict:
+        generator = self.workshop.generator(key)
+        return {
+            "name": self._name(key),
             "resolution": generator.config.resolution,
-            "layers": [layers.start, layers.stop - 1],
+            "layers": [generator.layers.start, generator.layers.stop - 1],
             "default_layer": generator.config.default_layer,
         }
 
-    def _check(self, generator: str, seeds: list[int]) -> list[int]:
-        if generator not in bundled():
-            raise ValueError(f"There is no generator {generator!r:.80}; there are {', '.join(bundled())}.")
-        return _checked(seeds)
 
-    def _pairs(
-        self, generator: str, seeds: list[int], edits: EditStack, numbering: Numbering | None = None
-    ) -> list[dict]:
-        numbering = numbering or Numbering()
-        befores = self.workshop.pictures(generator, seeds, numbering)
-        afters = [""] * len(seeds)
-        if len(edits):
-            drawn = self.workshop.generator(generator).images(seeds, edits, **numbering._asdict())
-            afters = [data_url(picture) for picture in drawn]
-        return [{"seed": s, "before": b, "after": a} for s, b, a in zip(seeds, befores, afters, strict=True)]
-
-
-def _checked(seeds: Any) -> list[int]:
-    """The same as whole numbers."""
-    if not isinstance(seeds, list) or not 1 <= len(seeds) <= MOST:
-        raise ValueError(f"Give a list of 1 to {MOST} numbers of pictures.")
-    return [seed(one, "The number of a picture") for one in seeds]
+def _request(copy: Any, paste: Any, context: Any, preserve: Any, erase: Any, **settings: Any) -> Request:
+    """Complete, with masks as large as those of the page."""
+    places = {"context": _regions(context or [], "context"), "preserve": _regions(preserve or [], "preserve")}
+    if flag(erase, "erase"):
+        if copy is not None or paste is not None:
+            raise ValueError("erase is true, so nothing is copied or pasted; leave copy and paste out.")
+        if not places["context"]:
+            raise ValueError(f"erase is true, but context is empty; give the places to erase, {LIKE}.")
+        return Request(erase=True, **places, **settings)
+    for place, name in ((copy, "copy"), (paste, "paste")):
+        if place is None:
+            raise ValueError(f"{name} is missing; give a place {LIKE}, or erase what the context shows.")
+    copied = region(copy, "copy", SIDE)
+    return Request(copy=copied, paste=spot(paste, "paste", copied), **places, **settings)
 
 
-def hide_what_needs_memory(page: gr.Blocks) -> None:
-    """Leave only endpoints that need no desk to be listed, and so to become MCP tools: each call of a tool begins with
-    a fresh desk, so that what one has painted is gone when the next is to rewrite it."""
-    for function in page.fns.values():
-        if any(isinstance(one, gr.State) for one in function.inputs):
-            function.api_visibility = "undocumented"
+def _regions(places: Any, name: str) -> tuple:
+    return tuple(listing(lambda place, at: region(place, at, SIDE), MAX_REGIONS)(places, name))
 
 
-def offer(api: Api, desk: gr.State) -> None:
-    """Register the endpoints on the page being built."""
-    service = api.workshop.service
-    for endpoint in (api.list_generators, api.list_presets, api.draw, api.solve):
-        polite_one = polite(endpoint, service=service, heavy=True)
-        gr.api(polite_one, api_name=endpoint.__name__, concurrency_id="generator")
-    asked, answer = gr.JSON(visible=False), gr.JSON(visible=False)
-    gr.Button(visible=False).click(api.desk, desk, answer, api_name="desk", show_progress="hidden")
-    pictures = polite(api.pictures, service=service, heavy=True)
-    gr.Button(visible=False).click(pictures, [asked, desk], answer, api_name="pictures", show_progress="hidden")
+def _some(values: Any, name: str) -> Any:
+    """The values back; ValueError if there are none."""
+    if values in (None, [], ""):
+        raise ValueError(f"{name} is empty; give one or more.")
+    return values
+
+
+def _seeds(seeds: Any) -> list[int]:
+    return listing(seed, MOST)([] if seeds is None else seeds, "seeds")
+
+
+def _parsed(request: Any) -> Any:
+    """JSON, also where a client sends it as a text."""
+    try:
+        return json.loads(request) if isinstance(request, str) else request
+    except (ValueError, RecursionError):
+        raise ValueError("request is a text that is not JSON; send what the file of the request holds.") from None
+
+
+def _read_rules(file: Any, argument: str) -> EditStack:
+    data = contents(file, argument, MAX_ARCHIVE)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rule.zip"
+        path.write_bytes(data)
+        return read_file(path)
+
+
+def _zipped(session: Session) -> dict[str, Any]:
+    """The rules in force as a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        return offered(save_edit(session, Path(folder)))
+
+
+def _shown_with(edit: Edit, truncation: float | None) -> Request:
+    """A request whose context an edit's pictures can be chosen by, as far as numbers stand for the same pictures."""
+    asked = edit.request
+    if asked is None or asked.seeding != "seed":
+        return Request(truncation=truncation)
+    return asked.with_(layer=asked.layer or edit.layer, truncation=truncation)
+
+
+def _peak(heat: np.ndarray) -> list[float]:
+    """[x, y] of the highest of (h, w) responses, in shares of the picture."""
+    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
+    return [round((float(at) + 0.5) / side, 3) for at, side in ((column, heat.shape[1]), (row, heat.shape[0]))]
+
+
+def _in_turn(steps: Iterator[T], turn: Turns) -> Iterator[T]:
+    """The steps, each in a turn of its own."""
+    while True:
+        with turn():
+            one = next(steps, None)
+        if one is None:
+            return
+        yield one

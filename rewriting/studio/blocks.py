@@ -6,8 +6,10 @@ from typing import Any
 
 import gradio as gr
 from gradio.blocks import BlockFunction
+from gradio.exceptions import Error
 from gradio.state_holder import SessionState
 
+from rewriting.studio.calls import HANDLERS, check_count
 from rewriting.studio.ordering import Dated
 
 # What was asked while a stream of answers was open may have been left out of it: asking for anything fetches it.
@@ -43,6 +45,40 @@ class Blocks(gr.Blocks):
             lambda: None, None, None, api_visibility="private", show_progress="hidden", trigger_mode="multiple"
         )
         self.load(None, None, None, js=FETCH)
+
+    def launch(self, *arguments: Any, **options: Any) -> Any:
+        """Serve the page, as gradio does; wrong calls of its endpoints are answered with a sentence."""
+        return super().launch(*arguments, **options, app_kwargs={"exception_handlers": HANDLERS})
+
+    async def process_api(
+        self,
+        block_fn: BlockFunction,
+        inputs: list,
+        state: SessionState | None = None,
+        *more: Any,
+        session_hash: str | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        try:
+            return await super().process_api(block_fn, inputs, state, *more, session_hash=session_hash, **options)
+        finally:
+            if hasattr(block_fn.fn, "takes") and state is not None and not state.state_data:
+                for kept in (self.state_holder.session_data, self.state_holder.time_last_used):
+                    kept.pop(session_hash, None)  # a program comes anew with every call, and displaces no visitor
+
+    async def preprocess_data(self, block_fn: BlockFunction, inputs: list, *more: Any, **options: Any) -> list:
+        if not hasattr(block_fn.fn, "takes"):
+            return await super().preprocess_data(block_fn, inputs, *more, **options)
+        name = block_fn.fn.__name__
+        try:
+            check_count(block_fn.fn, inputs)
+        except ValueError as error:
+            raise Error(str(error), print_exception=False) from error
+        try:
+            return await super().preprocess_data(block_fn, inputs, *more, **options)
+        except Exception as error:  # such as the path of a file that nobody uploaded
+            what = f"The arguments of {name} cannot be read; send JSON, and files as data URLs or as uploads."
+            raise Error(what, print_exception=False) from error
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None

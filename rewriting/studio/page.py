@@ -9,6 +9,7 @@ import gradio as gr
 from rewriting.core.presets import Preset, presets
 from rewriting.core.rewriter import LOCALITY, RANK
 from rewriting.generators import bundled
+from rewriting.studio.api import Api
 from rewriting.studio.blocks import Blocks
 from rewriting.studio.components import (
     ContextTray,
@@ -50,6 +51,7 @@ Components = dict[str, gr.blocks.Block]
 def build(workshop: Workshop, first: str) -> gr.Blocks:
     """The page, opening on the generator `first`."""
     with Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
+        Api(workshop, first).offer()  # before the page's own events, which leave it the names
         wire(workshop, lay_out(workshop, Desk(workshop.open(first))), page.load)
         page.load(None, None, None, js=own_text("keys.js"))
         page.fetch_what_is_left()

@@ -16,11 +16,16 @@ from rewriting.core.pictures import enlarged
 QUALITY = 92
 
 
-def data_url(picture: np.ndarray, *, lossless: bool = False) -> str:
-    """uint8 (H, W, 3 or 4) -> WebP data URL."""
+def webp(picture: np.ndarray, *, lossless: bool = False) -> bytes:
+    """uint8 (H, W, 3 or 4) as a WebP file."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "WEBP", quality=QUALITY, lossless=lossless, method=2)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
+
+
+def data_url(picture: np.ndarray, *, lossless: bool = False) -> str:
+    """The same as a data URL."""
+    return "data:image/webp;base64," + base64.b64encode(webp(picture, lossless=lossless)).decode()
 
 
 def cutout(picture: np.ndarray, mask: np.ndarray) -> str:

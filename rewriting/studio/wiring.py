@@ -1,4 +1,4 @@
-"""Which event calls which function; each is an endpoint of the API under its name, with its docstring."""
+"""Which event calls which function.  Programs have endpoints of their own: `rewriting.studio.api`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from rewriting.studio.api import Api, offer
 from rewriting.studio.events import TICKET, Exploring, Hub, Making, Pictures, Returning, Rules, Sharing
 from rewriting.studio.events.base import polite
 from rewriting.studio.parts import Parts
@@ -47,7 +46,6 @@ def wire(workshop: Workshop, parts: Parts, opened: Callable) -> None:
     wire_exploring(parts, Exploring(show), on)
     wire_sharing(parts, Sharing(show), on)
     wire_hub(parts, Hub(show), on)
-    offer(Api(workshop), parts.desk)
 
 
 def wire_scrolling(p: Parts) -> None:
@@ -87,7 +85,8 @@ class Listener:
         p = self.show.parts
         before = self.show.as_before if p.pairs in outputs else self.show.busy if p.stop in outputs else None
         refused = options.pop("refused", before)
-        usual = {"api_name": function.__name__, "show_progress": "hidden"} | (HEAVY if heavy else {})
+        usual = {"api_name": function.__name__, "api_visibility": "private", "show_progress": "hidden"}
+        usual |= HEAVY if heavy else {}
         outputs = list(dict.fromkeys(outputs))
         queued = self.show.queued if p.busy in outputs else None
         answer = polite(function, refused, self.show.workshop.service, heavy=heavy, returns=returns, queued=queued)

@@ -1,0 +1,78 @@
+"""Files that travel with the calls of programs, both ways.
+
+What is uploaded and what is offered to download lies in one folder of gradio's, under names that only their owners
+know, until gradio clears it up.
+"""
+
+import base64
+import binascii
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import gradio as gr
+import numpy as np
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_upload_folder, is_in_or_equal
+
+from rewriting.hub.client import hosted
+from rewriting.studio.components.checks import refuse
+from rewriting.studio.pictures import webp
+
+SERVED = "/gradio_api/file="  # in the address of a file that is offered to download
+DATA_URL = re.compile(r"data:[\w.+/-]*;base64,", re.ASCII)
+
+
+def names_a_file(value: Any, ending: str) -> bool:
+    """Whether a program means a file by this value, and not a name; `contents` reads it.  ending: of a path."""
+    if isinstance(value, str):
+        return bool(DATA_URL.match(value)) or SERVED in value or value.lower().endswith(ending)
+    return isinstance(value, dict)
+
+
+def contents(value: Any, name: str, most: int) -> bytes:
+    """The bytes of a file that a program sends: a data URL, a file that it uploaded, or one that it was offered, named
+    by its address.  For whoever runs the studio on their own machine also the path of a file; for nobody else.
+
+    name: of the argument.  Raises ValueError in one sentence, also for more than `most` bytes.
+    """
+    if isinstance(value, str) and DATA_URL.match(value):
+        encoded = value.partition(",")[2]
+        _check_size(len(encoded) * 3 // 4, name, most)
+        try:
+            return base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError):
+            raise ValueError(f"{name} is not a whole data URL; encode the file in base64 again.") from None
+    path = _kept(value, name)
+    _check_size(path.stat().st_size, name, most)
+    return path.read_bytes()
+
+
+def offered(path: Path) -> dict[str, Any]:
+    """A copy of the file, for the caller to download."""
+    return gr.FileData(path=save_file_to_cache(path, get_upload_folder()), orig_name=path.name).model_dump()
+
+
+def picture(pixels: np.ndarray, name: str) -> dict[str, Any]:
+    """A picture, uint8 (H, W, 3), as a WebP file to download.  name: of the file, without its ending."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.webp"
+        path.write_bytes(webp(pixels))
+        return offered(path) | {"mime_type": "image/webp"}
+
+
+def _check_size(size: int, name: str, most: int) -> None:
+    if size > most:
+        raise ValueError(f"{name} has {size:,} bytes; {most:,} is the most that is read.")
+
+
+def _kept(value: Any, name: str) -> Path:
+    """The path of a file that lies in gradio's folder."""
+    text = value.get("path") if isinstance(value, dict) else value
+    if isinstance(text, str) and text and "\0" not in text:
+        path = Path(unquote(text.partition(SERVED)[2]) if SERVED in text else text)
+        if (is_in_or_equal(path, get_upload_folder()) or not hosted()) and path.is_file():
+            return path
+    raise refuse(name, "a data URL, an uploaded file, or the address of a file that this studio made", value)

@@ -1,0 +1,169 @@
+"""How functions become endpoints for programs, over HTTP and as MCP tools.
+
+Each has the function's name and docstring.  What a call does takes its turn among all visitors, and whatever is wrong
+with it is said in one sentence.
+"""
+
+import functools
+import inspect
+import logging
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+import gradio as gr
+from fastapi import Request
+from fastapi.exception_handlers import request_validation_exception_handler
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from gradio.route_utils import FnIndexInferError
+from gradio.utils import get_function_description
+
+from rewriting.studio.service import Service
+
+log = logging.getLogger(__name__)
+
+REFUSALS = (ValueError, OSError)  # in one sentence, for people
+LIMITS = {"concurrency_id": "api", "concurrency_limit": 16}
+CALL = "/call/"  # in the path of every call over HTTP
+TOKEN = "token"  # the argument of a function that acts with its caller's login at the Hub
+
+
+def offer(
+    functions: Iterable[Callable], service: Service, described: Mapping[str, str], examples: Mapping[str, Any]
+) -> None:
+    """Make endpoints of functions, on the page being built.
+
+    described: what an argument is, by name, where a function's docstring does not say it.  examples: for arguments
+    that a call needs.  A keyword-only argument `token` is no argument of the endpoint but the caller's login at the
+    Hub: a Space's own login, the body's `oauth_token`, or the header `HF-Token`.
+    """
+    for function in functions:
+        answer = endpoint(function, service, described)
+        what, takes, (gives,) = get_function_description(answer)
+        added = gr.api(answer, api_name=function.__name__, api_description=f"{what} Returns {gives}", **LIMITS)
+        added_fn = gr.context.Context.root_block.fns[added["id"]]
+        added_fn.outputs[0].label = "answer"
+        for block, name in zip(added_fn.inputs, answer.takes, strict=True):
+            block.label = name
+            block._api_info = _without_null(block._api_info) | {"additional_description": takes[name]}
+            if answer.takes[name]:
+                block.example_payload = lambda name=name: examples[name]
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Of what may be left out: the schema of what may be given."""
+    return next((one for one in schema.get("oneOf", ()) if one != {"type": "null"}), schema)
+
+
+def endpoint(function: Callable, service: Service, described: Mapping[str, str]) -> Callable:
+    """The function as gradio calls it: with all arguments by position, and a docstring that gradio can read.
+
+    takes: the names of its arguments, and whether a call needs them.
+    """
+    parameters = dict(inspect.signature(function).parameters)
+    with_token = parameters.pop(TOKEN, None) is not None
+    hidden = {"oauth": gr.OAuthToken | None, "hf_token": gr.Header | None} if with_token else {}
+
+    @functools.wraps(function)
+    def answer(*values: Any) -> Any:
+        values, logins = values[: len(parameters)], values[len(parameters) :]
+        login = {TOKEN: next((getattr(one, TOKEN, one) for one in logins if one), None)} if with_token else {}
+        try:
+            with service.serving():
+                return function(*values, **login)
+        except REFUSALS as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:
+            log.exception("%s failed", function.__name__)
+            raise gr.Error(
+                f"{function.__name__} failed; the log of the studio says why.", print_exception=False
+            ) from error
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    own = [inspect.Parameter(name, kind, default=None, annotation=hint) for name, hint in hidden.items()]
+    signature = inspect.signature(function)
+    answer.__signature__ = signature.replace(parameters=[*parameters.values(), *own])
+    answer.__annotations__ = {name: hint for name, hint in function.__annotations__.items() if name != TOKEN} | hidden
+    answer.takes = {name: one.default is one.empty for name, one in parameters.items()}
+    answer.__doc__ = unwrapped(inspect.getdoc(function))
+    what, said, gives = get_function_description(answer)
+    takes = [f"    {name}: {said[name] or described[name]}" for name in answer.takes]
+    answer.__doc__ = "\n".join([what, *(["Args:"] if takes else []), *takes, "Returns:", *gives])
+    return answer
+
+
+def unwrapped(doc: str) -> str:
+    """A docstring whose sections "Args" and "Returns" have one line for each entry: gradio reads no others."""
+    lines: list[str] = []
+    for line in doc.splitlines():
+        depth = len(line) - len(line.lstrip())
+        in_returns = "Returns:" in lines and lines[-1] != "Returns:"
+        if line.strip() and lines and (depth > 4 or (depth == 4 and in_returns)):
+            lines[-1] += " " + line.strip()
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+# --- wrong calls -----------------------------------------------------------------------------------------------------
+
+
+def wrong(function: Callable, given: Collection[str]) -> str:
+    """What is wrong with a call that has these arguments, as one sentence; "" if it has all that it needs."""
+    name, takes = function.__name__, function.takes
+    unknown = next((one for one in given if one not in takes), None)
+    if unknown is not None:
+        return f"{name} has no argument {unknown!r:.60}; {_listed(takes)}."
+    missing = next((one for one, needed in takes.items() if needed and one not in given), None)
+    if missing is not None:
+        return f"{name} needs the argument {missing}: {get_function_description(function)[1][missing]}"
+    return ""
+
+
+def _listed(takes: Collection[str]) -> str:
+    return f"its arguments are {', '.join(takes)}" if takes else "it takes none"
+
+
+def check_count(function: Callable, values: Collection[Any]) -> None:
+    """Raises ValueError if a call by position has not as many values as there are arguments."""
+    if len(values) != len(function.takes):
+        raise ValueError(
+            f"{function.__name__} got {len(values)} values for {len(function.takes)} arguments; "
+            f"{_listed(function.takes)}."
+        )
+
+
+def endpoints(page: gr.Blocks) -> dict[str, Callable]:
+    """The functions that `offer` added to a page, by the name of the endpoint."""
+    return {one.api_name: one.fn for one in page.fns.values() if hasattr(one.fn, "takes")}
+
+
+async def refuse_body(request: Request, error: RequestValidationError) -> Response:
+    """The answer to a call over HTTP whose body is not even an object of JSON."""
+    if CALL not in request.url.path:
+        return await request_validation_exception_handler(request, error)
+    return JSONResponse({"detail": 'A call needs a body of JSON with its arguments, like {"seeds": [0, 1]}.'}, 422)
+
+
+async def refuse(request: Request, error: Exception) -> Response:
+    """The answer to a call over HTTP that names no endpoint, or other arguments than the endpoint has."""
+    if CALL not in request.url.path:
+        raise error
+    known = endpoints(request.app.get_blocks())
+    name = request.url.path.rstrip("/").rsplit("/", 1)[-1]
+    if name not in known:
+        return JSONResponse({"detail": f"There is no endpoint {name!r:.60}; there are {', '.join(known)}."}, 404)
+    missing = re.search(r"required argument: (\w+)", str(error))
+    unknown = re.search(r"`(.*)`", str(error), re.DOTALL)
+    if missing:
+        given = known[name].takes.keys() - {missing[1]}
+    elif unknown:
+        given = [unknown[1]]
+    else:
+        raise error
+    return JSONResponse({"detail": wrong(known[name], given)}, 422)
+
+
+HANDLERS = {RequestValidationError: refuse_body, TypeError: refuse, KeyError: refuse, FnIndexInferError: refuse}
+"""For the server: what gradio raises, before it calls a function, about a call that is not right."""

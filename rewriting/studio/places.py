@@ -1,0 +1,120 @@
+"""A place in a picture as a program describes it: by numbers, or by a mask."""
+
+import base64
+from typing import Any, TypedDict
+
+import numpy as np
+from PIL import Image
+
+from rewriting.core.masks import MAX_LENGTH, PREFIX, decode_mask
+from rewriting.core.request import Region
+from rewriting.studio.attachments import contents
+from rewriting.studio.components.checks import number, refuse, seed
+from rewriting.studio.session import centre, moved
+
+SHAPES = ("box", "ellipse", "mask")
+LIKE = 'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}'
+
+
+class Place(TypedDict, total=False):
+    """seed: the number of the picture.  And one of:
+
+    box: [left, top, right, bottom], each a share of the picture, from 0 to 1.  ellipse: the same four numbers, for the
+    ellipse in that box.  mask: a square PNG, white where painted, as a data URL or an uploaded file.
+    """
+
+    seed: int
+    box: list[float]
+    ellipse: list[float]
+    mask: str | dict
+
+
+class Spot(Place, total=False):
+    """Where a copied object goes.  seed: the number of the picture.  at: [x, y], the object's centre there, in shares
+    of the picture; without it, the object keeps the place that it has in its own picture."""
+
+    at: list[float]
+
+
+def region(place: Any, name: str, side: int) -> Region:
+    """The place with a mask of `side` x `side` pixels.
+
+    name: of the argument.  Raises ValueError in one sentence if it is no `Place`.
+    """
+    _check_keys(place, name, Place)
+    shapes = [shape for shape in SHAPES if place.get(shape) is not None]
+    if len(shapes) != 1:
+        raise refuse(name, f"a place with one of {', '.join(SHAPES)}, {LIKE}", place)
+    (shape,) = shapes
+    draw = {"box": _box, "ellipse": _ellipse, "mask": _mask}[shape]
+    return Region(seed(place["seed"], f"{name}.seed"), draw(place[shape], f"{name}.{shape}", side))
+
+
+def spot(place: Any, name: str, copy: Region) -> Region:
+    """The copied object's mask where it goes.  Raises ValueError in one sentence if it is no `Spot`."""
+    _check_keys(place, name, Spot)
+    side, at = len(copy.mask), place.get("at")
+    if any(place.get(shape) is not None for shape in SHAPES):
+        if at is not None:
+            raise refuse(name, f"a place with either at or one of {', '.join(SHAPES)}", place)
+        return region({key: value for key, value in place.items() if key != "at"}, name, side)
+    if at is None:
+        x, y = centre(copy.mask)
+    else:
+        x, y = (min(side - 1, int(share * side)) for share in _shares(at, f"{name}.at", 2))
+    return moved(copy, seed(place["seed"], f"{name}.seed"), x, y)
+
+
+def _check_keys(place: Any, name: str, kind: type) -> None:
+    if not isinstance(place, dict) or "seed" not in place:
+        raise refuse(name, f"a place {LIKE}", place)
+    known = kind.__annotations__ if kind is Place else {**Place.__annotations__, **kind.__annotations__}
+    if unknown := [key for key in place if key not in known]:
+        raise ValueError(f"{name} has the unknown key {unknown[0]!r:.60}; the keys are {', '.join(known)}.")
+
+
+def _shares(value: Any, name: str, count: int) -> list[float]:
+    if not isinstance(value, list | tuple) or len(value) != count:
+        raise refuse(name, f"a list of {count} shares of the picture, each from 0 to 1", value)
+    return [number(0, 1)(one, f"{name}[{index}]") for index, one in enumerate(value)]
+
+
+def _edges(value: Any, name: str) -> list[float]:
+    left, top, right, bottom = edges = _shares(value, name, 4)
+    if left >= right or top >= bottom:
+        raise refuse(name, "[left, top, right, bottom], left less than right and top less than bottom", value)
+    return edges
+
+
+def _middles(side: int) -> np.ndarray:
+    """Of `side` pixels, in shares of the picture."""
+    return (np.arange(side) + 0.5) / side
+
+
+def _box(value: Any, name: str, side: int) -> np.ndarray:
+    left, top, right, bottom = _edges(value, name)
+    at = _middles(side)
+    columns, rows = ((low <= at) & (at <= high) for low, high in ((left, right), (top, bottom)))
+    return _not_empty(rows[:, None] & columns[None, :], name, value)
+
+
+def _ellipse(value: Any, name: str, side: int) -> np.ndarray:
+    left, top, right, bottom = _edges(value, name)
+    at = _middles(side)
+    x, y = ((2 * at - low - high) / (high - low) for low, high in ((left, right), (top, bottom)))
+    return _not_empty(x[None, :] ** 2 + y[:, None] ** 2 <= 1, name, value)
+
+
+def _not_empty(mask: np.ndarray, name: str, value: Any) -> np.ndarray:
+    if not mask.any():
+        raise refuse(name, "larger: it covers no pixel of a picture", value)
+    return mask
+
+
+def _mask(value: Any, name: str, side: int) -> np.ndarray:
+    data = contents(value, name, MAX_LENGTH * 3 // 4)
+    try:
+        mask = decode_mask(PREFIX + base64.b64encode(data).decode())
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return np.asarray(Image.fromarray(mask).resize((side, side), Image.Resampling.NEAREST))

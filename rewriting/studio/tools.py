@@ -1,0 +1,72 @@
+"""The endpoints as MCP tools: pictures come as images, everything else as JSON.
+
+gradio's own server of tools prints lists as Python does, shows a picture only if it is all that a tool returns, and
+answers to a wrong call with words of the libraries below it.
+"""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio.mcp
+from gradio_client.utils import is_file_obj_with_meta, traverse
+
+from rewriting.studio.calls import wrong
+
+
+def install() -> None:
+    """Let gradio use the tools below, from its next launch on.  Raises ImportError without the package `mcp`."""
+    from mcp.server import Server
+
+    class Unchecked(Server):
+        """Leaves arguments to the endpoints, which say in a sentence what is wrong with one."""
+
+        def call_tool(self, **_: Any) -> Any:
+            return super().call_tool(validate_input=False)
+
+    Tools.Server = Unchecked
+    gradio.mcp.GradioMCPServer = Tools
+
+
+class Tools(gradio.mcp.GradioMCPServer):
+    """gradio's server of tools, with answers that an agent can read."""
+
+    def _prepare_tool_call_args(self, name: str, arguments: dict[str, Any]) -> Any:
+        known = self.tool_to_endpoint
+        if name not in known:
+            raise ValueError(f"There is no tool {name!r:.60}; there are {', '.join(known)}.")
+        function = self.get_block_fn_from_endpoint_name(known[name]).fn
+        if said := wrong(function, arguments):
+            raise ValueError(said)
+        return super()._prepare_tool_call_args(name, arguments)
+
+    def get_input_schema(self, tool_name: str, parameters: dict[str, str] | None = None) -> tuple[dict, list]:
+        schema, files = super().get_input_schema(tool_name, parameters)
+        for one in schema["properties"].values():
+            one.pop("additional_description", None)  # the same as its description
+        return schema, files
+
+    def postprocess_output_data(self, data: Any, root_url: str) -> list:
+        (answer,) = gradio.processing_utils.add_root_url(data, root_url, None)
+        text, images = readable(answer)
+        shown = [self.types.ImageContent(type="image", data=data, mimeType=kind) for data, kind in images]
+        return [self.types.TextContent(type="text", text=text), *shown]
+
+
+def readable(answer: Any) -> tuple[str, list[tuple[str, str]]]:
+    """An endpoint's answer as a text of JSON, and the pictures that it has: (base64, MIME type) of each.
+
+    In the text, {"image": 1, "url": ...} stands for the first picture, and of any other file its address.
+    """
+    images: list[tuple[str, str]] = []
+
+    def file(value: dict[str, Any]) -> Any:
+        kind = value.get("mime_type") or ""
+        if not kind.startswith("image/"):
+            return value["url"]
+        images.append((base64.b64encode(Path(value["path"]).read_bytes()).decode(), kind))
+        return {"image": len(images), "url": value["url"]}
+
+    text = json.dumps(traverse(answer, file, is_file_obj_with_meta), ensure_ascii=False)
+    return text, images

@@ -1,0 +1,94 @@
+"""Places in pictures as programs describe them: by numbers, or by a mask."""
+
+import numpy as np
+import pytest
+
+from rewriting.core.masks import bounding_box, encode_mask
+from rewriting.hub import client
+from rewriting.studio.places import region, spot
+from tests import tiny
+
+SIDE = 64
+
+
+def test_a_box_covers_its_share_of_the_picture():
+    found = region({"seed": 3, "box": [0.25, 0.5, 0.75, 1]}, "copy", SIDE)
+    assert found.seed == 3
+    assert np.array_equal(found.mask, tiny.box(SIDE, 32, 16, 64, 48))  # rows from half down, columns in the middle
+
+
+def test_an_ellipse_fills_its_box():
+    mask = region({"seed": 0, "ellipse": [0.25, 0.25, 0.75, 1]}, "copy", SIDE).mask > 0
+    assert bounding_box(mask) == (16, 16, 64, 48)
+    assert mask.sum() == pytest.approx(np.pi * 16 * 24, rel=0.02)
+    assert mask[40, 16] and not mask[17, 17] and mask[40, 31]
+
+
+def test_a_mask_comes_as_it_is_saved_in_requests_in_any_size():
+    painted = tiny.disk(2 * SIDE, 40, 60, 20)
+    found = region({"seed": 3, "mask": encode_mask(painted)}, "copy", SIDE)
+    assert np.array_equal(found.mask, painted[1::2, 1::2])
+
+
+def test_whoever_runs_the_studio_may_name_a_file_and_a_visitor_may_not(tmp_path, monkeypatch):
+    path, place = tmp_path / "mask.png", tiny.box(SIDE, 8, 8, 32, 32)
+    path.write_bytes(tiny.png_bytes(place))
+    assert np.array_equal(region({"seed": 0, "mask": str(path)}, "copy", SIDE).mask, place)
+    monkeypatch.setenv(client.PUBLIC, "1")
+    for name in (str(path), "/etc/passwd", f"http://127.0.0.1/gradio_api/file={path}"):
+        for value in (name, {"path": name}):
+            with pytest.raises(ValueError, match="must be a data URL, an uploaded file"):
+                region({"seed": 0, "mask": value}, "copy", SIDE)
+
+
+def test_an_object_goes_where_it_is_put_and_stays_whole():
+    copy = region({"seed": 0, "box": [0, 0, 0.25, 0.5]}, "copy", SIDE)
+    pasted = spot({"seed": 5, "at": [0.5, 0.75]}, "paste", copy)
+    assert pasted.seed == 5 and np.array_equal(pasted.mask, tiny.box(SIDE, 32, 24, 64, 40))
+    assert bounding_box(spot({"seed": 5, "at": [1, 1]}, "paste", copy).mask) == (32, 48, 64, 64)
+    assert np.array_equal(spot({"seed": 5}, "paste", copy).mask, copy.mask)
+    aimed = {"seed": 5, "ellipse": [0.5, 0.5, 1, 1]}
+    assert spot(aimed, "paste", copy) == region(aimed, "paste", SIDE)
+
+
+WRONG = [
+    ("a picture", "must be a place like"),
+    ({"box": [0, 0, 1, 1]}, "must be a place like"),
+    ({"seed": 1}, "one of box, ellipse, mask"),
+    ({"seed": 1, "box": [0, 0, 1, 1], "mask": ""}, "one of box, ellipse, mask"),
+    ({"seed": 1, "box": [0, 0, 1, 1], "size": 3}, "unknown key 'size'"),
+    ({"seed": -1, "box": [0, 0, 1, 1]}, "copy.seed must be a whole number"),
+    ({"seed": 1, "box": [0, 0, 1]}, "copy.box must be a list of 4"),
+    ({"seed": 1, "box": [0, 0, 256, 256]}, "copy.box[2] must be a number from 0 to 1, not 256"),
+    ({"seed": 1, "box": [0.5, 0, 0.4, 1]}, "left less than right"),
+    ({"seed": 1, "ellipse": [0, 0, 1, float("nan")]}, "copy.ellipse[3] must be a number"),
+    ({"seed": 1, "box": [0.5, 0, 0.501, 1]}, "covers no pixel"),
+    ({"seed": 1, "mask": "data:image/png;base64,AAAA"}, "copy.mask: a mask is not a readable PNG"),
+    ({"seed": 1, "mask": "data:image/png;base64,!"}, "not a whole data URL"),
+    ({"seed": 1, "mask": "data:image/png;base64," + "A" * 8_000_000}, "bytes"),
+    ({"seed": 1, "mask": 7}, "must be a data URL"),
+    ({"seed": 1, "mask": "\0"}, "must be a data URL"),
+]
+
+
+@pytest.mark.parametrize(("place", "what"), WRONG)
+def test_what_is_no_place_is_refused_in_one_sentence(place, what):
+    with pytest.raises(ValueError) as refused:
+        region(place, "copy", SIDE)
+    assert what in str(refused.value) and tiny.is_one_sentence(str(refused.value)), refused.value
+
+
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ({"seed": 1, "at": [0.5]}, "paste.at must be a list of 2"),
+        ({"seed": 1, "at": [0.5, 2]}, "paste.at[1] must be a number from 0 to 1"),
+        ({"seed": 1, "at": [0.5, 0.5], "box": [0, 0, 1, 1]}, "either at or one of"),
+        ({"at": [0.5, 0.5]}, "must be a place like"),
+    ],
+)
+def test_where_nothing_can_go_is_refused_in_one_sentence(place, what):
+    copy = region({"seed": 0, "box": [0, 0, 0.25, 0.5]}, "copy", SIDE)
+    with pytest.raises(ValueError) as refused:
+        spot(place, "paste", copy)
+    assert what in str(refused.value) and tiny.is_one_sentence(str(refused.value)), refused.value
