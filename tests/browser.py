@@ -5,7 +5,6 @@ with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as
 """
 
 import os
-import shutil
 import sys
 import threading
 import time
@@ -19,13 +18,10 @@ import gradio as gr
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 import rewriting
+from tests.chromium import FLAGS, launch_options
+from tests.surroundings import PATIENCE
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 OURS = os.path.dirname(rewriting.__file__)
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 T = TypeVar("T")
 
@@ -39,7 +35,7 @@ def serving(demo: gr.Blocks, **options: Any) -> Iterator[str]:
         yield url
     finally:
         demo.close(verbose=False)
-        wait_for(lambda: not computing(), seconds=60)
+        wait_for(lambda: not computing())
 
 
 def computing() -> bool:
@@ -58,12 +54,10 @@ def callers(frame: FrameType | None) -> Iterator[FrameType]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The installed Chromium, headless; raises RuntimeError if there is none."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        raise RuntimeError(f"The studio's tests need a browser: install one of {', '.join(NAMES)}.")
+    """A Chromium, headless; see `tests.chromium`."""
+    found = launch_options()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(**found, args=FLAGS, timeout=1000 * PATIENCE)
         try:
             yield browser
         finally:
@@ -97,6 +91,7 @@ def chromium_page(
     """
     size = {"width": width, "height": height}
     context = browser.new_context(viewport=size, has_touch=phone, is_mobile=phone)
+    context.set_default_timeout(1000 * PATIENCE)
     complaints: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
@@ -115,7 +110,7 @@ def chromium_page(
         context.close()
 
 
-def wait_for(what: Callable[[], T], *, seconds: float = 8.0, page: Page | None = None) -> T:
+def wait_for(what: Callable[[], T], *, seconds: float = PATIENCE, page: Page | None = None) -> T:
     """Ask until the answer is true, and return it; the browser goes on working meanwhile if `page` is given."""
     end = time.monotonic() + seconds
     while not (answer := what()):

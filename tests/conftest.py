@@ -1,4 +1,8 @@
-"""For all tests: one thread, repeatable examples, and no file outside of pytest's own folders."""
+"""For all tests: the same surroundings, one thread, repeatable examples, and no file outside of their own folders."""
+
+from tests import surroundings
+
+surroundings.settle()  # before anything else is imported
 
 import pytest
 import torch

@@ -9,6 +9,7 @@ import gradio as gr
 from rewriting.studio.blocks import Blocks
 from rewriting.studio.events.base import polite
 from tests.browser import chromium, chromium_page, serving, wait_for
+from tests.surroundings import PATIENCE
 
 
 def page_in_parts() -> gr.Blocks:
@@ -33,7 +34,7 @@ def test_parts_of_an_answer_that_arrive_together_are_all_shown():
     with serving(page_in_parts()) as url, chromium() as browser, chromium_page(browser, url) as page:
         page.route("**/queue/data*", lambda route: route.fulfill(response=route.fetch()))  # held until it is complete
         page.locator("#go").click()
-        wait_for(lambda: page.locator("#words textarea").input_value() == "last", seconds=30, page=page)
+        wait_for(lambda: page.locator("#words textarea").input_value() == "last", page=page)
         slider = page.locator("#slider input[type=range]")
         assert slider.is_enabled() and slider.input_value() == "7"
         assert page.locator("#rows input").input_value() == "d"
@@ -64,14 +65,14 @@ def test_an_answer_that_ends_late_leaves_alone_what_is_newer():
 
         def answer() -> Iterator[dict[Any, Any]]:
             yield {words: "slow"}
-            let_go.wait(60)
+            let_go.wait(PATIENCE)
 
         slow.click(polite(answer), None, [words]).then(lambda: "yes", None, ended)
         quick.click(lambda: "quick", None, words)
     with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as page:
 
         def shows(name: str, text: str) -> None:
-            wait_for(lambda: page.locator(f"#{name} textarea").input_value() == text, seconds=30, page=page)
+            wait_for(lambda: page.locator(f"#{name} textarea").input_value() == text, page=page)
 
         page.locator("#slow").click()
         shows("words", "slow")
@@ -93,13 +94,11 @@ def test_what_is_asked_while_the_last_answer_still_arrives_is_answered():
         held: list[Any] = []
         page.route("**/queue/data*", lambda route: held.append((route, route.fetch())), times=1)
         page.locator("#first").click()
-        wait_for(lambda: held, seconds=30, page=page)
+        wait_for(lambda: held, page=page)
         with page.expect_response("**/queue/join*"):
             page.locator("#second").click()
         page.wait_for_timeout(200)
         route, answer = held[0]
         route.fulfill(response=answer)
         for name in names:
-            wait_for(
-                lambda name=name: page.locator(f"#says-{name} textarea").input_value() == name, seconds=30, page=page
-            )
+            wait_for(lambda name=name: page.locator(f"#says-{name} textarea").input_value() == name, page=page)

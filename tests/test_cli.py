@@ -24,6 +24,7 @@ from rewriting.core.presets import presets
 from rewriting.generators import bundled
 from rewriting.generators.config import MOMENTS
 from tests import tiny
+from tests.surroundings import PATIENCE
 
 pytest_plugins = ("tests.hub_fixtures",)
 
@@ -225,12 +226,12 @@ def test_an_interrupted_folder_is_completed_later(made, tmp_path):
     words = ["sample", "--generator", str(made / "tiny"), "--out", str(tmp_path), "--device", "cpu"]
     everything = [sys.executable, "-m", "rewriting", *words, "--seeds", "0-999999"]
     process = subprocess.Popen(everything, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    give_up = time.monotonic() + 120
+    give_up = time.monotonic() + PATIENCE
     while not (tmp_path / "seed0040.png").exists():
         assert process.poll() is None and time.monotonic() < give_up
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 130 and "Traceback" not in said
     whole = sorted(tmp_path.glob("seed*.png"))
     assert all(shown(path).shape == (32, 32, 3) for path in whole)

@@ -12,6 +12,7 @@ from rewriting.core.edit import EditStack, make_edit
 from rewriting.generators import GeneratorConfig, build
 from tests import fuzz, hostile, hostile_checkpoints, hostile_ours
 from tests.hostile import Job, Outcome
+from tests.surroundings import PATIENCE
 
 FAMILIES = ("checkpoint", "generator", "edit", "request", "mask")
 
@@ -127,7 +128,7 @@ time.sleep(60)
 def test_the_limits_of_that_process_hold():
     """Memory, starting programs, unpickling by name, and at last the time by the clock, which ends it."""
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED], cwd=hostile.ROOT, capture_output=True, text=True, timeout=100
+        [sys.executable, "-c", LIMITED], cwd=hostile.ROOT, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.stdout.splitlines() == [
         "MemoryError ",

@@ -1,6 +1,5 @@
 """The tab of the Hub as visitors use it: sign in, publish a rule, open it elsewhere, and be told what went wrong."""
 
-import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
@@ -13,13 +12,12 @@ from rewriting.studio.workshop import Workshop
 from tests.browser import chromium, chromium_page, serving, wait_for
 from tests.hub_client import alone_with_a_hub
 from tests.hub_repos import files_of
+from tests.surroundings import PATIENCE
 
 pytest_plugins = ("tests.hub_fixtures",)
 
 PRESET = "glasses-come-off"
 NAME = preset(PRESET).title
-PATIENCE = 60  # seconds: the machines that run this are slow and busy
-SOON = 12  # seconds until an absent Hub is given up, on such a machine
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +38,13 @@ def browser() -> Iterator[Browser]:
 def says(page: Page, part: str, words: str) -> str:
     """What a line of the tab says, once it says this."""
     line = page.locator(f"#{part}")
-    wait_for(lambda: words in line.inner_text(), seconds=PATIENCE, page=page)
+    wait_for(lambda: words in line.inner_text(), page=page)
     return line.inner_text()
 
 
 def to_the_hub(page: Page) -> None:
     page.locator("#tabs label", has_text="Hub").click()
-    wait_for(lambda: page.locator("#account").inner_text(), seconds=PATIENCE, page=page)
+    wait_for(lambda: page.locator("#account").inner_text(), page=page)
 
 
 def press(page: Page, button: str, part: str) -> None:
@@ -115,12 +113,12 @@ def test_a_rule_is_published_and_opened_by_somebody_else(browser: Browser, studi
     with chromium_page(browser, studio.url) as bob:
         to_the_hub(bob)
         says(bob, "account", "not signed in")
-        bob.locator("#found [data-id='alice/no-glasses'] img").first.wait_for(timeout=1000 * PATIENCE)
+        bob.locator("#found [data-id='alice/no-glasses'] img").first.wait_for()
         open_repo(bob, "alice/no-glasses")
-        wait_for(lambda: NAME in rules(bob), seconds=PATIENCE, page=bob)
+        wait_for(lambda: NAME in rules(bob), page=bob)
         assert "Opened 1 rule for Face." in bob.locator("#opening").inner_text()
         bob.locator("#rules button", has_text="Edit").click()  # its request came along
-        wait_for(lambda: bob.locator("#tray img").count() > 0, seconds=PATIENCE, page=bob)
+        wait_for(lambda: bob.locator("#tray img").count() > 0, page=bob)
 
 
 def test_a_generator_opens_by_its_id_and_undo_goes_back(browser: Browser, studio: SimpleNamespace, folder):
@@ -129,12 +127,12 @@ def test_a_generator_opens_by_its_id_and_undo_goes_back(browser: Browser, studio
         to_the_hub(page)
         open_repo(page, "org/tiny@main")
         chosen = page.locator("#generator label.selected")
-        wait_for(lambda: chosen.inner_text().strip() == "tiny", seconds=PATIENCE, page=page)
-        wait_for(lambda: "tiny" in page.locator("#headline").inner_text(), seconds=PATIENCE, page=page)
+        wait_for(lambda: chosen.inner_text().strip() == "tiny", page=page)
+        wait_for(lambda: "tiny" in page.locator("#headline").inner_text(), page=page)
         page.locator("#undo").click()
-        wait_for(lambda: chosen.inner_text().strip() == "Face", seconds=PATIENCE, page=page)
+        wait_for(lambda: chosen.inner_text().strip() == "Face", page=page)
         page.locator("#generator label", has_text="tiny").click()  # still offered
-        wait_for(lambda: "tiny" in page.locator("#headline").inner_text(), seconds=PATIENCE, page=page)
+        wait_for(lambda: "tiny" in page.locator("#headline").inner_text(), page=page)
 
 
 def test_what_goes_wrong_is_one_sentence_and_the_session_stays(browser: Browser, studio: SimpleNamespace, folder):
@@ -164,10 +162,8 @@ def test_what_goes_wrong_is_one_sentence_and_the_session_stays(browser: Browser,
         says(page, "published", "pull request")  # what to do instead
         studio.workshop.endpoint = "http://127.0.0.1:9"  # where nobody listens
         try:
-            began = time.monotonic()
             open_repo(page, "org/tiny-2")
             says(page, "opening", "does not answer")
-            assert time.monotonic() - began < SOON
         finally:
             studio.workshop.endpoint = hub.url
         assert NAME in rules(page)

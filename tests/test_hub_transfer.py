@@ -16,6 +16,7 @@ from rewriting.hub import Unreachable, transfer
 from rewriting.hub.download import download, look_up
 from tests import tiny
 from tests.hub_repos import cached_files, files_of
+from tests.surroundings import PATIENCE
 from tests.test_hub import opened, refused
 
 pytest_plugins = ("tests.hub_fixtures",)
@@ -204,7 +205,7 @@ def test_two_processes_share_one_transfer(hub, folder, repo):
     while not hub.asked("GET /cdn/"):
         time.sleep(0.01)
     generator = opened(hub, progress=lambda share, what: told.append(what))
-    assert process.communicate(timeout=60)[0] == "has it\n"
+    assert process.communicate(timeout=PATIENCE)[0] == "has it\n"
     assert generator.digest() == load_generator(folder).digest()
     assert len(hub.asked("GET /cdn/")) == 1
     assert f"Waiting for another program that fetches {WEIGHTS} of org/tiny" in told

@@ -49,7 +49,7 @@ def wheel(checkout, tmp_path_factory):
 
 def pip(command, *words, into=sys.executable):
     """pip, with no other packages than there are, for the environment of that Python."""
-    alone = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
+    alone = ("--isolated", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
     said = run(sys.executable, "-m", "pip", "--python", into, command, *alone, *words)
     assert said.returncode == 0, said.stdout + said.stderr
 

@@ -72,8 +72,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "*")
+def server():
     with Server() as running:
         threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
         yield running

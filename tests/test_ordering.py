@@ -13,8 +13,7 @@ from rewriting.studio.events.base import polite
 from rewriting.studio.ordering import Answering, Dated, Versions
 from rewriting.studio.session import Session
 from tests.browser import chromium, chromium_page, serving, wait_for
-
-LONG = 30
+from tests.surroundings import PATIENCE
 
 
 @pytest.fixture
@@ -107,7 +106,7 @@ def test_an_answer_that_is_overtaken_on_its_way_does_not_come_back_over_the_newe
     def make_ready(value: str | None) -> str | None:
         if value == "old":
             began.set()
-            assert let_go.wait(LONG)
+            assert let_go.wait(PATIENCE)
         return value
 
     with Blocks(analytics_enabled=False) as demo:
@@ -130,10 +129,10 @@ def test_an_answer_that_is_overtaken_on_its_way_does_not_come_back_over_the_newe
     with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as page:
 
         def shows(name: str, text: str) -> None:
-            wait_for(lambda: page.locator(f"#{name} textarea").input_value() == text, seconds=LONG, page=page)
+            wait_for(lambda: page.locator(f"#{name} textarea").input_value() == text, page=page)
 
         page.locator("#old").click()
-        wait_for(began.is_set, seconds=LONG, page=page)
+        wait_for(began.is_set, page=page)
         page.locator("#new").click()
         shows("words", "new")
         let_go.set()

@@ -11,7 +11,6 @@ from rewriting.studio.workshop import Workshop
 from tests.browser import chromium, chromium_page, rests, serving, wait_for
 
 PRESET = "glasses-come-off"
-PATIENCE = 90  # seconds: the machines that run this are slow and busy
 
 
 @pytest.fixture(scope="module")
@@ -46,65 +45,65 @@ def changed(page: Page) -> bool:
 
 def test_a_preset_changes_unseen_pictures(browser: Browser, url: str):
     with chromium_page(browser, url) as page:
-        wait_for(lambda: sources(page, "before"), seconds=PATIENCE, page=page)
+        wait_for(lambda: sources(page, "before"), page=page)
         press(page, PRESET)
         answered = "document.documentElement.hasAttribute('data-asked') || document.querySelector('#busy p') !== null"
         assert page.evaluate(answered)  # at once, however long the visitor is to wait
-        wait_for(lambda: changed(page), seconds=PATIENCE, page=page)
+        wait_for(lambda: changed(page), page=page)
         assert not page.evaluate("document.documentElement.hasAttribute('data-asked')")
         request = preset(PRESET).request
         painted = {region.seed for region in (request.copy, request.paste, *request.context)}
         seeds = page.locator("#pairs .seed").all_inner_texts()
         assert len(seeds) == 12 and painted.isdisjoint(int(seed) for seed in seeds)
-        wait_for(lambda: preset(PRESET).title in page.locator("#rules").inner_text(), seconds=PATIENCE, page=page)
+        wait_for(lambda: preset(PRESET).title in page.locator("#rules").inner_text(), page=page)
 
 
 def test_an_address_may_name_a_rule_and_keys_move_its_strength(browser: Browser, url: str):
     with chromium_page(browser, url, preset=PRESET) as page:
         rested = rests(page)
-        wait_for(lambda: changed(page), seconds=PATIENCE, page=page)
-        wait_for(lambda: page.locator("#strength input[type=range]").is_enabled(), seconds=PATIENCE, page=page)
+        wait_for(lambda: changed(page), page=page)
+        wait_for(lambda: page.locator("#strength input[type=range]").is_enabled(), page=page)
         page.locator("#strength input[type=range]").focus()
         for _ in range(2):
             page.keyboard.press("ArrowLeft")
         amount = page.locator("#rules .amount")
-        wait_for(lambda: amount.input_value() == "0.90", seconds=PATIENCE, page=page)
+        wait_for(lambda: amount.input_value() == "0.90", page=page)
         page.locator("#strength input[type=number]").fill("0.5")
         page.keyboard.press("Enter")
-        wait_for(lambda: amount.input_value() == "0.50", seconds=PATIENCE, page=page)
-        wait_for(lambda: not page.locator("#busy p").count(), seconds=PATIENCE, page=page)
-        wait_for(rested, seconds=PATIENCE, page=page)
+        wait_for(lambda: amount.input_value() == "0.50", page=page)
+        wait_for(lambda: not page.locator("#busy p").count(), page=page)
+        wait_for(rested, page=page)
         page.reload()
-        wait_for(lambda: changed(page) and amount.count(), seconds=PATIENCE, page=page)
+        wait_for(lambda: changed(page) and amount.count(), page=page)
         assert amount.count() == 1 and amount.input_value() == "0.50"
 
 
 def test_a_picture_of_the_first_page_can_be_pressed_to_copy_from_it(browser: Browser, url: str):
     with chromium_page(browser, url) as page:
-        wait_for(lambda: sources(page, "before"), seconds=PATIENCE, page=page)
+        wait_for(lambda: sources(page, "before"), page=page)
         page.locator("#pairs .place.before").nth(2).click()
-        wait_for(lambda: page.locator("#step1 small").inner_text() == "paint the object", seconds=PATIENCE, page=page)
+        wait_for(lambda: page.locator("#step1 small").inner_text() == "paint the object", page=page)
 
 
 def test_one_visitor_never_sees_anothers_rules(browser: Browser, url: str):
     with chromium_page(browser, url) as mine, chromium_page(browser, url) as yours:
         press(mine, PRESET)
-        wait_for(lambda: changed(mine), seconds=PATIENCE, page=mine)
-        wait_for(lambda: sources(yours, "before"), seconds=PATIENCE, page=yours)
+        wait_for(lambda: changed(mine), page=mine)
+        wait_for(lambda: sources(yours, "before"), page=yours)
         assert not changed(yours)
         assert preset(PRESET).title not in yours.locator("#rules").inner_text()
 
 
 def test_the_page_fits_a_phone(browser: Browser, url: str):
     with chromium_page(browser, url, width=390, height=844, phone=True) as page:
-        page.locator("#cards").wait_for(timeout=1000 * PATIENCE)
+        page.locator("#cards").wait_for()
         wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         assert wide <= window
 
 
 def test_the_page_is_as_wide_on_every_tab(browser: Browser, url: str):
     with chromium_page(browser, url) as page:
-        wait_for(lambda: sources(page, "before"), seconds=PATIENCE, page=page)
+        wait_for(lambda: sources(page, "before"), page=page)
 
         def width() -> int:
             return page.evaluate("document.querySelector('#main').clientWidth")
@@ -112,5 +111,5 @@ def test_the_page_is_as_wide_on_every_tab(browser: Browser, url: str):
         at_first = width()
         for tab, shown in (("Explore", "#show-layers"), ("Hub", "#open-repo"), ("Pictures", "#pictures")):
             page.locator("#tabs label", has_text=tab).click()
-            page.locator(shown).wait_for(timeout=1000 * PATIENCE)
+            page.locator(shown).wait_for()
             assert width() == at_first

@@ -8,8 +8,7 @@ import pytest
 from rewriting.studio.preparing import Preparation
 from rewriting.studio.service import Service
 from rewriting.studio.session import Numbering
-
-LONG = 20  # seconds: what comes to pass in time, on however slow a machine
+from tests.surroundings import PATIENCE
 
 
 @pytest.fixture
@@ -34,13 +33,13 @@ class Counting:
 
 
 def test_drawing_ahead_begins_when_the_visitor_is_served_and_draws_every_picture_once(service, monkeypatch):
-    monkeypatch.setattr("rewriting.studio.service.PATIENCE", LONG)
+    monkeypatch.setattr("rewriting.studio.service.PATIENCE", PATIENCE)
     preparation, rewriter = Preparation(service), Counting()
     with service.serving():
         for _ in range(2):
             preparation.begin(rewriter, Numbering(), 40)
         assert not rewriter.ready.wait(0.2)
-    deadline = time.monotonic() + LONG
+    deadline = time.monotonic() + PATIENCE
     while len(rewriter.drawn) < 40 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert rewriter.drawn == list(range(40))

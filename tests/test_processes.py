@@ -15,6 +15,7 @@ from rewriting import cli, load_generator, processes
 from rewriting.core import memory
 from rewriting.generators.config import MOMENTS
 from tests import tiny
+from tests.surroundings import PATIENCE
 from weights.experiments import run_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +67,7 @@ def run(folder, *arguments):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": path}
     environment["REWRITING_CACHE"] = str(folder / "cache")
     words = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=10 * PATIENCE)
     return done.returncode, done.stdout, done.stderr
 
 

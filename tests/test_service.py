@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -12,13 +13,26 @@ from rewriting.studio.events import base
 from rewriting.studio.events.base import polite
 from rewriting.studio.service import Service
 from rewriting.studio.session import Session
-
-LONG = 20  # seconds: what comes to pass in time, on however slow a machine
+from tests.surroundings import PATIENCE
 
 
 @pytest.fixture
 def service():
     return Service()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time by which visitors come, in seconds: whoever asks for it finds it a little later, however busy the
+    machine is."""
+    ticks = SimpleNamespace(now=0.0)
+
+    def monotonic():
+        ticks.now += 0.001
+        return ticks.now
+
+    monkeypatch.setattr(subject, "time", SimpleNamespace(monotonic=monotonic))
+    return ticks
 
 
 def standing_aside(service):
@@ -29,12 +43,12 @@ def standing_aside(service):
 
 
 def test_work_ahead_waits_until_the_last_visitor_is_served(service, monkeypatch):
-    monkeypatch.setattr(subject, "PATIENCE", LONG)
+    monkeypatch.setattr(subject, "PATIENCE", PATIENCE)
     with service.serving():
         with service.serving():
             went_on = standing_aside(service)
         assert not went_on.wait(0.2)
-    assert went_on.wait(LONG)
+    assert went_on.wait(PATIENCE)
 
 
 def test_work_ahead_does_not_wait_for_ever(service, monkeypatch):
@@ -47,7 +61,7 @@ def test_work_ahead_does_not_wait_for_ever(service, monkeypatch):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_visitor_is_served_until_the_last_update_or_a_refusal(service, monkeypatch, fails):
-    monkeypatch.setattr(subject, "PATIENCE", LONG)
+    monkeypatch.setattr(subject, "PATIENCE", PATIENCE)
 
     def event():
         yield "half of it"
@@ -64,21 +78,26 @@ def test_a_visitor_is_served_until_the_last_update_or_a_refusal(service, monkeyp
             next(answers)
     else:
         assert list(answers) == ["all of it", gr.skip()]
-    assert went_on.wait(LONG)
+    assert went_on.wait(PATIENCE)
 
 
-def waiting(service, amount):
-    """Wait until so many wait for their turn."""
-    deadline = time.monotonic() + LONG
-    while len(service._waiting) != amount:
+def until(what):
+    """Wait for something to be true."""
+    deadline = time.monotonic() + PATIENCE
+    while not what():
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
 
-def come(service, wishes, apart=0.0):
+def waiting(service, amount):
+    """Wait until so many wait for their turn."""
+    until(lambda: len(service._waiting) == amount)
+
+
+def come(service, wishes, clock, apart=0.0):
     """Those who ask for a turn, one after another, while one is being served: the order in which they have theirs.
 
-    wishes: {name: parts had before}.  apart: seconds from one to the next.
+    wishes: {name: parts had before}.  apart: seconds by the clock from one to the next.
     """
     served, people = [], []
 
@@ -96,28 +115,27 @@ def come(service, wishes, apart=0.0):
     turns = []
     for had in wishes.values():
         turns.append(after(had))
-        time.sleep(apart)
+        clock.now += apart
     with service.turns()():
         for number, (name, turn) in enumerate(zip(wishes, turns, strict=True), 1):
             people.append(threading.Thread(target=wait, args=(name, turn), daemon=True))
             people[-1].start()
             waiting(service, number)
     for person in people:
-        person.join(LONG)
+        person.join(PATIENCE)
     return served
 
 
-def test_who_came_first_is_served_first_and_who_has_seen_something_waits():
+def test_who_came_first_is_served_first_and_who_has_seen_something_waits(clock):
     early = subject.EARLY
     wishes = {"all but the last": early + 2, "a first picture": early, "newcomer": 0, "solved": early - 1}
-    assert come(Service(at_once=1), wishes) == ["newcomer", "solved", "a first picture", "all but the last"]
+    assert come(Service(at_once=1), wishes, clock) == ["newcomer", "solved", "a first picture", "all but the last"]
 
 
-def test_who_waits_long_enough_comes_before_newcomers(monkeypatch):
-    monkeypatch.setattr(subject, "PART", 0.1)
-    wishes = {"nearly done": subject.EARLY + 1, "newcomer": 0}
-    assert come(Service(at_once=1), wishes) == ["newcomer", "nearly done"]
-    assert come(Service(at_once=1), wishes, apart=0.5) == ["nearly done", "newcomer"]
+def test_who_waits_long_enough_comes_before_newcomers(clock):
+    wishes, long = {"nearly done": subject.EARLY + 1, "newcomer": 0}, 3 * subject.PART
+    assert come(Service(at_once=1), wishes, clock) == ["newcomer", "nearly done"]
+    assert come(Service(at_once=1), wishes, clock, apart=long) == ["nearly done", "newcomer"]
 
 
 def test_no_more_than_agreed_are_served_at_once_and_a_failure_gives_its_turn_back(service):
@@ -141,13 +159,13 @@ def test_no_more_than_agreed_are_served_at_once_and_a_failure_gives_its_turn_bac
     for person in people:
         person.start()
     for person in people:
-        person.join(LONG)
+        person.join(PATIENCE)
     assert most[0] == subject.AT_ONCE and busy[0] == 0
     with service.turns()():
         pass
 
 
-def test_an_answer_in_parts_waits_before_each_of_them():
+def test_an_answer_in_parts_waits_before_each_of_them(clock):
     service, shown = Service(at_once=1), []
 
     def event(name):
@@ -162,7 +180,7 @@ def test_an_answer_in_parts_waits_before_each_of_them():
             person.start()
             waiting(service, number)
     for person in people:
-        person.join(LONG)
+        person.join(PATIENCE)
     pictures = [place for place, (_, part) in enumerate(shown) if part == subject.EARLY - 1]
     more = [place for place, (_, part) in enumerate(shown) if part == subject.EARLY]
     assert max(pictures) < min(more)  # everybody has a first pair before anybody has more
@@ -183,13 +201,10 @@ def test_who_waits_is_told_how_many_go_first_until_it_is_over(service, monkeypat
     reader.start()
     waiting(service, 2)
     ahead.close()  # a visitor who went away
-    for _ in range(200):
-        if "2 go first" in parts:
-            break
-        time.sleep(0.05)
+    until(lambda: "2 go first" in parts)
     for turn in served:
         turn.close()
-    reader.join(LONG)
+    reader.join(PATIENCE)
     assert parts[-4:] == ["2 go first", "0 go first", "drawn", gr.skip()]
     assert parts[:-4] in ([], ["3 go first"])  # it was told, or the other had gone before
 

@@ -17,6 +17,7 @@ from rewriting import zerogpu
 from rewriting.hub.space import space_files
 from rewriting.studio.session import Numbering
 from tests import tiny
+from tests.surroundings import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
 SPACES = """
@@ -143,7 +144,7 @@ def told(tmp_path_factory):
     path = os.pathsep.join([str(root), str(ROOT)])
     environment = {**os.environ, "SPACES_ZERO_GPU": "true", "PYTHONPATH": path, "OMP_NUM_THREADS": "2"}
     command = [sys.executable, "-c", SCRIPT, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10 * PATIENCE, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -13,7 +13,6 @@ from playwright.sync_api import Locator, Page
 
 from tests.browser import touch_stroke, wait_for
 
-PATIENCE = 90  # seconds: the machines that run this are slow and busy
 MOUTH = ((0.4, 0.62), (0.5, 0.65), (0.6, 0.62))  # of a portrait, in shares of its width and height
 DROP = """async ([body, name, type]) => {
   const bytes = Uint8Array.from(atob(body), (c) => c.charCodeAt(0));
@@ -34,12 +33,12 @@ class Visitor:
 
     def until(self, what: Callable[[], Any]) -> Any:
         """Wait for something to be true, and return it."""
-        return wait_for(what, seconds=PATIENCE, page=self.page)
+        return wait_for(what, page=self.page)
 
     # --- hands ------------------------------------------------------------------------------------------------------
 
     def press(self, selector: str) -> None:
-        self.page.locator(selector).first.click(timeout=1000 * PATIENCE)
+        self.page.locator(selector).first.click()
 
     def turn_to(self, tab: str) -> None:
         self.page.locator("#tabs label", has_text=tab).click()
@@ -86,7 +85,7 @@ class Visitor:
 
     def save(self, button: str, folder: Path) -> Path:
         """Press a button that makes a file, which the browser then takes."""
-        with self.page.expect_download(timeout=1000 * PATIENCE) as taken:
+        with self.page.expect_download() as taken:
             self.press(button)
         path = folder / taken.value.suggested_filename
         taken.value.save_as(path)
@@ -144,5 +143,5 @@ class Visitor:
     def toast(self) -> str:
         """The one error that is shown."""
         shown: Locator = self.page.locator(".toast-body")
-        shown.first.wait_for(timeout=1000 * PATIENCE)
+        shown.first.wait_for()
         return re.sub(r"\s+", " ", shown.first.inner_text())
