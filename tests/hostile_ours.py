@@ -156,11 +156,41 @@ def requests(folder: Path) -> Iterator[Job]:
         {"format_version": 10**400},
     ]
     texts = [*json_texts(good), *(json.dumps(good | change) for change in changes)]
+    texts += [json.dumps(good | {"format_version": 2, "retouched": change}) for change in _retouched()]
+    texts.append(json.dumps(good | {"retouched": []}))  # of version 1
     texts += [json.dumps(session | change) for change in ({"object": 3}, {"key": 3}, {"other": 1}, {"paste": [1]})]
     for index, text in enumerate(texts):
         path = folder / f"{index}.json"
         path.write_text(text, encoding="utf-8", errors="surrogateescape")
         yield Job("request", text[-60:], str(path))
+
+
+def _retouched() -> Iterator[object]:
+    """Lists of retouched pictures that are not."""
+    file = io.BytesIO()
+    Image.fromarray(np.full((8, 8, 4), 255, np.uint8)).save(file, "PNG")
+    patch = PREFIX + base64.b64encode(file.getvalue()).decode()
+    good = {"seed": 1, "side": 32, "left": 4, "top": 4, "patch": patch, "how": {"kind": "file"}}
+    yield from (3, "x", {}, [3], [[]], [good] * 17, [good, good], [good | {"x": 1}])
+    for name, values in {
+        "seed": (-1, 2**32, True, None),
+        "side": (0, 10**9, 10**400, 32.5),
+        "left": (-4, 30, 10**400),
+        "top": (-4, 30, "4"),
+        "how": (
+            None,
+            [],
+            {"kind": "other"},
+            {"kind": "bend", "moves": [[0, 0, 1e300, 0]]},
+            {"kind": "paint", "x": "y" * 10**6},
+        ),
+    }.items():
+        yield from ([good | {name: value}] for value in values)
+    for data in (png(60000, 60000), png(8, 8), b"GIF89a" + bytes(100)):
+        yield [good | {"patch": PREFIX + base64.b64encode(data).decode()}]
+    whole = file.getvalue()
+    for end in range(0, len(whole) - 20, 5):
+        yield [good | {"patch": PREFIX + base64.b64encode(whole[:end]).decode()}]
 
 
 def masks(folder: Path) -> Iterator[Job]:

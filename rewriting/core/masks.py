@@ -26,7 +26,7 @@ def decode_mask(url: str, size: tuple[int, int] | None = None) -> np.ndarray:
     without any colour channel that varies, but with an alpha that does, is read by its alpha.
     Raises ValueError for anything but such a PNG; nothing is decoded of one of another size.
     """
-    data = _png_bytes(url)
+    data = png_bytes(url)
     try:
         image = Image.open(io.BytesIO(data), formats=["PNG"])
     except (*DAMAGED, *BOMBS):
@@ -42,15 +42,16 @@ def decode_mask(url: str, size: tuple[int, int] | None = None) -> np.ndarray:
     return np.where(painted > 127, 255, 0).astype(np.uint8)
 
 
-def _png_bytes(url: str) -> bytes:
+def png_bytes(url: object, what: str = "a mask") -> bytes:
+    """The file inside a PNG data URL; ValueError if it is none, or too long."""
     if not isinstance(url, str) or not url.startswith("data:image/") or ";base64," not in url[:40]:
-        raise ValueError("a mask is not a PNG data URL (data:image/png;base64,...); paint it again.")
+        raise ValueError(f"{what} is not a PNG data URL (data:image/png;base64,...); paint it again.")
     if len(url) > MAX_LENGTH:
-        raise ValueError(f"a mask is {len(url):,} characters long; {MAX_LENGTH:,} is the most that is read.")
+        raise ValueError(f"{what} is {len(url):,} characters long; {MAX_LENGTH:,} is the most that is read.")
     try:
         return base64.b64decode(url.split(",", 1)[1], validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("a mask is not a readable PNG; paint it again.") from None
+        raise ValueError(f"{what} is not a readable PNG; paint it again.") from None
 
 
 def _check_size(found: tuple[int, int], wanted: tuple[int, int] | None) -> None:

@@ -1,4 +1,5 @@
-"""What a user asks for: copy this, paste it there, wherever it looks like these places.  And its JSON.
+"""What a user asks for: copy this, paste it there, or draw it as in these pictures, wherever it looks like these
+places.  And its JSON.
 
 Reads the paper's saved sessions too: {"object": [picture, mask], "paste": [...], "key": [[...], ...]}.
 """
@@ -14,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from rewriting.core.masks import decode_mask, encode_mask
+from rewriting.core.retouch import Retouched
 from rewriting.files import brief
 from rewriting.generators.latents import MAX_SEED, SEEDINGS
 
 FORMAT = "rewriting-request"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # of requests with retouched pictures; all others are version 1
 MAX_REGIONS = 64
+MAX_RETOUCHED = 16
 MAX_RANK = 64
 MAX_FILE = 16 << 20
 UPSTREAM_KEYS = {"object", "paste", "key", "query"}
@@ -75,7 +78,9 @@ class Request:
     context: where the rule should hold; if there is none, the place of the paste.
     preserve: what must not change.
     erase: no copy and paste; what the context shows disappears.
+    retouched: no copy and paste either; pictures as they should be.  Where there is no context, it is what changed.
     everywhere: paste into the context pictures too, at the centre of each painted area, not into one picture only.
+    A retouch is carried there in any case.
     layer, rank, locality, units: None leaves the choice to the rewriter.  locality: weight of leaving other places
     alone and of changing little, 0 or more.  units: for erase, how many of the context's features are silenced.
     generator: the name or Hub id it was made for.  seeding, truncation: which pictures the numbers stand for.
@@ -97,13 +102,18 @@ class Request:
     name: str = ""
     description: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    retouched: tuple[Retouched, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("context", "preserve"):
-            regions = tuple(getattr(self, name))
-            if len(regions) > MAX_REGIONS:
-                raise ValueError(f"{name} has {len(regions)} places; {MAX_REGIONS} is the most that is used.")
-            object.__setattr__(self, name, regions)
+        for name, most in (("context", MAX_REGIONS), ("preserve", MAX_REGIONS), ("retouched", MAX_RETOUCHED)):
+            places = tuple(getattr(self, name))
+            if len(places) > most:
+                raise ValueError(f"{name} has {len(places)} places; {most} is the most that is used.")
+            object.__setattr__(self, name, places)
+        if self.erase and self.retouched:
+            raise ValueError("The request erases and has retouched pictures; choose one of the two.")
+        if len({one.seed for one in self.retouched}) < len(self.retouched):
+            raise ValueError("Two of the retouched pictures have the same number; keep one of them.")
         for name, low, high in (("layer", 2, 32), ("rank", 1, MAX_RANK), ("units", 1, 4096)):
             value = getattr(self, name)
             if value is not None and (
@@ -120,11 +130,16 @@ class Request:
 
     @property
     def places(self) -> tuple[Region, ...]:
-        """Where the rule should hold: the context, or the paste where no context was given and nothing is erased."""
+        """Where the rule should hold: the context.  Where none was given: what was retouched, else the paste, unless
+        something is erased."""
+        if self.retouched and not self.context:
+            return tuple(Region(one.seed, one.mask) for one in self.retouched if not one.empty)
         return self.context or ((self.paste,) if self.paste and not self.erase else ())
 
     def missing(self) -> str:
         """What is still to be done before the request can be solved; empty when nothing is."""
+        if self.retouched:
+            return "" if any(not region.empty for region in self.places) else "retouch a picture"
         if self.erase:
             return "" if any(not region.empty for region in self.places) else "paint what should disappear"
         if self.copy is None or self.copy.empty:
@@ -150,11 +165,10 @@ class Request:
         if data.get("format") != FORMAT:
             stated = f"says format {brief(data['format'])}" if "format" in data else "does not say its format"
             raise ValueError(f"This file {stated}; open one in which the studio saved a request, {FORMAT!r}.")
-        if data.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"The request has format_version {brief(data.get('format_version'))}; expected {FORMAT_VERSION}."
-            )
-        known = {f.name for f in fields(cls)}
+        version = data.get("format_version")
+        if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= FORMAT_VERSION:
+            raise ValueError(f"The request has format_version {brief(version)}; expected 1 to {FORMAT_VERSION}.")
+        known = {f.name for f in fields(cls)} - ({"retouched"} if version < 2 else set())
         unknown = sorted(data.keys() - known - {"format", "format_version"})
         if unknown:
             raise ValueError(f"A request has no {unknown[0][:60]!r}; it may have {', '.join(sorted(known))}.")
@@ -163,7 +177,8 @@ class Request:
             if values.get(name) is not None:
                 values[name] = Region.from_json(values[name], name)
         for name in ("context", "preserve"):
-            values[name] = _regions(values.get(name, []), name)
+            values[name] = _places(values.get(name, []), name, Region, MAX_REGIONS)
+        values["retouched"] = _places(values.get("retouched", []), "retouched", Retouched, MAX_RETOUCHED)
         for name in ("erase", "everywhere"):
             if not isinstance(values.get(name, False), bool):
                 raise ValueError(f"{name} is {brief(values[name])}; expected true or false.")
@@ -184,7 +199,7 @@ class Request:
         return cls(
             copy=Region.from_json(data["object"], "object") if data.get("object") else None,
             paste=Region.from_json(data["paste"], "paste") if data.get("paste") else None,
-            context=_regions(data.get("key") or [], "key"),
+            context=_places(data.get("key") or [], "key", Region, MAX_REGIONS),
             erase=not data.get("object"),
             seeding="row",
             truncation=0.5,
@@ -193,13 +208,13 @@ class Request:
 
     def to_json(self) -> dict[str, Any]:
         """Parsed JSON; what has its default is left out."""
-        data: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
+        data: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION if self.retouched else 1}
         for f in fields(self):
             value = getattr(self, f.name)
             if isinstance(value, Region):
                 data[f.name] = value.to_json()
             elif isinstance(value, tuple):
-                data |= {f.name: [region.to_json() for region in value]} if value else {}
+                data |= {f.name: [place.to_json() for place in value]} if value else {}
             elif isinstance(value, Mapping):
                 data |= {f.name: dict(value)} if value else {}
             elif value is not None and value is not False and value != "":
@@ -244,7 +259,8 @@ def _as_uint8(mask: np.ndarray, seed: int) -> np.ndarray:
     return mask.astype(np.uint8)
 
 
-def _regions(data: Any, what: str) -> tuple[Region, ...]:
+def _places(data: Any, what: str, kind: type[Region] | type[Retouched], most: int) -> tuple[Any, ...]:
+    """A list of at most `most` places, and one more, so that a longer one is refused."""
     if not isinstance(data, list):
         raise ValueError(f"{what} is not a list of places.")
-    return tuple(Region.from_json(one, f"{what} {i + 1}") for i, one in enumerate(data[: MAX_REGIONS + 1]))
+    return tuple(kind.from_json(one, f"{what} {i + 1}") for i, one in enumerate(data[: most + 1]))

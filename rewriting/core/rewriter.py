@@ -15,6 +15,7 @@ from torch import Tensor
 from rewriting import processes
 from rewriting.core import memory
 from rewriting.core.edit import Edit, Report, make_edit, relative_change
+from rewriting.core.examples import examples
 from rewriting.core.goal import (
     Term,
     erase_term,
@@ -25,6 +26,8 @@ from rewriting.core.goal import (
     without,
 )
 from rewriting.core.layer import EditableLayer
+from rewriting.core.learn import OUTSIDE, STEPS, Learned, learn, usual_layers
+from rewriting.core.learn import RANK as LEARNED_RANK
 from rewriting.core.masks import resize_mask
 from rewriting.core.request import Region, Request
 from rewriting.core.solve import ROUNDING, Problem, Solution, solve
@@ -281,8 +284,12 @@ class Rewriter:
         ridge: how much the size of the change counts, beside other places, by default `usual_ridge`; see
         `rewriting.core.solve.solve`, as for the rounding.
         method: of finding the directions, by default `usual_directions`.
+        A request with retouched pictures is learned, see `learn`.
         Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
         """
+        if request.retouched:
+            *_, edit = self.learn(request, rank, locality, method=method)
+            return edit
         start = time.perf_counter()
         rank = next(x for x in (rank, request.rank, RANK) if x is not None)
         locality = next(x for x in (locality, request.locality, usual_locality(self.generator)) if x is not None)
@@ -309,6 +316,51 @@ class Rewriter:
         )
         milliseconds = 1000 * (time.perf_counter() - start)
         return edit.with_(report=self._report(solution, terms, elsewhere, directions, milliseconds))
+
+    def learn(
+        self,
+        request: Request,
+        rank: int | None = None,
+        locality: float | None = None,
+        *,
+        layers: Sequence[int] | None = None,
+        steps: int = STEPS,
+        method: str | None = None,
+    ) -> Iterator[Edit]:
+        """Learn a request with retouched pictures: edits that come nearer and nearer, of which the last is the rule.
+
+        To stop early, close the iterator.  rank, method: as for `solve`.  locality: how much a pixel outside counts
+        beside one that was retouched, by default the request's, else `rewriting.core.learn.OUTSIDE`.
+        layers: by default `usual_layers` from this one on.
+        Raises ValueError if nothing was retouched, or the context is too small at one of the layers.
+        """
+        start = time.perf_counter()
+        if not request.retouched:
+            raise ValueError("The request has no retouched picture; retouch one first, or solve it.")
+        request.check()
+        layers = sorted(usual_layers(self.generator, request, self.number) if layers is None else set(layers))
+        rank = next(x for x in (rank, request.rank, LEARNED_RANK) if x is not None)
+        locality = next(x for x in (locality, request.locality, OUTSIDE) if x is not None)
+        rewriters = {n: self if n == self.number else Rewriter(self.generator, n) for n in layers}
+        directions = {
+            n: one.directions(request, rank, method=method).to(self.layer.weight.device)
+            for n, one in rewriters.items()
+        }
+        asked = replace(request, layer=layers[0], rank=rank, locality=float(locality))
+        given = examples(rewriters[layers[0]], request)
+        for learned in learn(self.generator, given, directions, steps=steps, outside=locality):
+            first, *further = (make_edit(n, learned.factors[n], directions[n]).changes[0] for n in layers)
+            yield Edit(
+                first.layer,
+                first.factor,
+                first.directions,
+                name=request.name,
+                generator=self.generator.config.name,
+                base=self.generator.digest(),
+                request=asked,
+                report=_report_of(learned, rewriters, locality, 1000 * (time.perf_counter() - start)),
+                further=tuple(further),
+            )
 
     def _report(
         self, solution: Solution, terms: list[Term], elsewhere: list[Term], directions: Tensor, milliseconds: float
@@ -364,3 +416,20 @@ class Rewriter:
             drawn.append(to_uint8(self.generator.leave(self.number, value, at, weights, size)))
         side = self.generator.check_size(size)
         return np.concatenate(drawn) if drawn else np.empty((0, side, side, 3), np.uint8)
+
+
+def _report_of(learned: Learned, rewriters: dict[int, Rewriter], locality: float, milliseconds: float) -> Report:
+    """What was learned, in shares of the pictures' full range."""
+    weights = {n: one.layer.weight for n, one in rewriters.items()}
+    changes = [relative_change(learned.factors[n], weight) for n, weight in weights.items()]
+    return Report(
+        loss_before=learned.before,
+        loss_after=learned.inside,
+        objective_before=learned.before,
+        objective_after=learned.inside + locality * learned.outside,
+        change=max(changes),
+        elsewhere=learned.outside,
+        preserved=learned.preserved,
+        iterations=learned.step,
+        milliseconds=milliseconds,
+    )

@@ -1,0 +1,124 @@
+"""What a request with retouched pictures teaches: these pictures, the same retouch at the other painted places, and
+what should stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from rewriting.core.learn import Example
+from rewriting.core.masks import MAX_SIDE
+from rewriting.core.request import Region, Request
+from rewriting.core.retouch import Alignment, Retouched, carried
+from rewriting.generators import to_uint8
+
+if TYPE_CHECKING:
+    from rewriting.core.rewriter import Rewriter
+
+RING = 6 / 256  # of the side: as far around a retouch its edge counts as part of it
+ALIKE = 0.1  # of the logarithm of the size: places that differ less are as good as each other to carry a retouch from
+PRESERVE = 1.0  # how much a preserved place counts beside a retouched picture
+
+
+def examples(rewriter: Rewriter, request: Request) -> list[Callable[[], Example]]:
+    """One for each retouched picture, for each further picture of the context, and for each preserved place.
+
+    rewriter: of the first of the layers that learn.  Each example is made when it is called.
+    """
+    lesson = _Lesson(rewriter, request)
+    retouched = [one for one in request.retouched if not one.empty]
+    seeds = {one.seed for one in retouched}
+    further = [region for region in request.context if not region.empty and region.seed not in seeds]
+    made = [lambda one=one: lesson.retouched(one) for one in retouched]
+    made += [lambda to=to, one=one: lesson.carried(one, to) for one, to in _pairs(retouched, further, request)]
+    kept = [region for region in request.preserve if not region.empty]
+    made += [lambda region=region: lesson.preserved(region) for region in kept]
+    return made
+
+
+def place_of(retouched: Retouched, request: Request) -> np.ndarray:
+    """uint8 (side, side): where in its picture the rule should hold: what is painted there, or else what changed."""
+    painted = [region.mask for region in request.context if region.seed == retouched.seed and not region.empty]
+    return painted[0] if painted else retouched.mask
+
+
+def _pairs(retouched: list[Retouched], further: list[Region], request: Request) -> list[tuple[Retouched, Region]]:
+    """From which picture the retouch is carried to which place: from a place of its size, and from all in turn."""
+    pairs, used = [], [0] * len(retouched)
+    for to in further:
+        unlike = [
+            round(Alignment.of(_sized(place_of(one, request), len(to.mask)), to.mask).stretch / ALIKE)
+            for one in retouched
+        ]
+        best = min(range(len(retouched)), key=lambda i: (unlike[i], used[i]))
+        used[best] += 1
+        pairs.append((retouched[best], to))
+    return pairs
+
+
+class _Lesson:
+    """Makes the examples of one request."""
+
+    def __init__(self, rewriter: Rewriter, request: Request):
+        self.rewriter, self.request = rewriter, request
+
+    def retouched(self, one: Retouched) -> Example:
+        picture = self._picture(one.seed)
+        return self._example(one.seed, picture, one.over(picture), one.mask)
+
+    def carried(self, one: Retouched, to: Region) -> Example:
+        """The retouch at another place; if nothing of it fits into the picture, that stays as it is."""
+        original, picture = self._picture(one.seed), self._picture(to.seed)
+        side = len(picture)
+        alignment = Alignment.of(_sized(place_of(one, self.request), side), _sized(to.mask, side))
+        there = carried(one, original, alignment, to.seed, picture)
+        if there is None:
+            return self.preserved(to)
+        return self._example(to.seed, picture, there.over(picture), there.mask)
+
+    def preserved(self, region: Region) -> Example:
+        picture = self._picture(region.seed)
+        return self._example(region.seed, picture, picture, region.mask, "preserve", PRESERVE)
+
+    def _at(self, seed: int):  # noqa: ANN202 - LayerInput
+        how = {"seeding": self.request.seeding, "truncation": self.request.truncation}
+        return self.rewriter.features([seed], **how)[0]
+
+    @torch.no_grad()
+    def _picture(self, seed: int) -> np.ndarray:
+        at, generator, layer = self._at(seed), self.rewriter.generator, self.rewriter.number
+        return to_uint8(generator.leave(layer, generator.value(layer, at), at))[0]
+
+    def _example(
+        self,
+        seed: int,
+        picture: np.ndarray,
+        wanted: np.ndarray,
+        mask: np.ndarray,
+        kind: str = "goal",
+        weight: float = 1,
+    ) -> Example:
+        ring = round(RING * len(picture))
+        wide = Image.fromarray(_sized(mask, len(picture))).filter(ImageFilter.MaxFilter(2 * ring + 1))
+        device = self.rewriter.generator.device
+        inside = torch.from_numpy(np.asarray(wide, np.float32) / 255).to(device)
+        original, wanted = (_tensor(one).to(device) for one in (picture, wanted))
+        return Example(self._at(seed), original, wanted, inside, weight, kind)
+
+
+def _sized(mask: np.ndarray, side: int) -> np.ndarray:
+    """A mask, uint8 (H, H), in another size, at least 0 and 255 where it was."""
+    if len(mask) == side:
+        return mask
+    resized = Image.fromarray(mask).resize((min(side, MAX_SIDE),) * 2, Image.Resampling.BILINEAR)
+    return np.where(np.asarray(resized) > 0, 255, 0).astype(np.uint8)
+
+
+def _tensor(picture: np.ndarray) -> Tensor:
+    """uint8 (H, H, 3) -> (3, H, H), -1 to 1."""
+    return torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 127.5 - 1

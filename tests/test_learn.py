@@ -1,0 +1,175 @@
+"""Rules from retouched pictures: learned through the rest of the generator, always the same, stopped at will."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from rewriting import Edit, EditStack, Region, Request, Rewriter, load_generator
+from rewriting.core.retouch import Retouched, bend
+from tests import tiny
+from weights.rules.truth import Truth
+
+
+def reddened(seed, picture, box=(8, 20, 8, 20)):
+    """A picture with a red square."""
+    top, bottom, left, right = box
+    wanted = picture.copy()
+    wanted[top:bottom, left:right] = (220, 30, 30)
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    mask[top:bottom, left:right] = 255
+    return Retouched.found(seed, picture, wanted, mask=mask, how={"kind": "paint"})
+
+
+@pytest.fixture(params=tiny.KINDS)
+def made(request):
+    return tiny.generator(request.param, name="tiny")
+
+
+@pytest.fixture
+def request_(made):
+    pictures = made.images([0, 1])
+    return Request(retouched=[reddened(s, p) for s, p in enumerate(pictures)], rank=2, name="Red squares")
+
+
+def test_a_rule_comes_nearer_to_the_retouched_pictures_in_two_layers(made, request_):
+    edits = list(Rewriter(made, 4).learn(request_, steps=40))
+    losses = [edit.report.loss_after for edit in edits]
+    assert losses[-1] < 0.9 * edits[-1].report.loss_before and losses[-1] < losses[0]
+    assert [edit.report.iterations for edit in edits] == list(range(5, 41, 5))
+    last = edits[-1]
+    assert last.layers == (4, 6) and last.rank == 2 and last.name == "Red squares" and last.base == made.digest()
+    inside = request_.retouched[0].mask > 0
+    for retouched, before, after in zip(
+        request_.retouched, made.images([0, 1]), made.images([0, 1], [last]), strict=True
+    ):
+        wanted = retouched.over(before).astype(float)
+        assert np.abs(after - wanted)[inside].mean() < 0.9 * np.abs(before - wanted)[inside].mean()
+
+
+def test_the_same_request_gives_the_same_rule_to_the_bit(made, request_):
+    one, other = (list(Rewriter(made, 4).learn(request_, steps=10))[-1] for _ in range(2))
+    for a, b in zip(one.changes, other.changes, strict=True):
+        assert torch.equal(a.factor, b.factor) and torch.equal(a.directions, b.directions)
+    digest = made.digest()
+    made.forget()
+    assert made.digest() == digest, "the generator stays as it is"
+
+
+def test_solve_learns_a_request_with_retouched_pictures(made, request_, tmp_path):
+    request_.save(tmp_path / "request.json")
+    with torch.inference_mode(False):
+        edit = Rewriter(made, 4).solve(Request.load(tmp_path / "request.json"))
+    assert edit.request.retouched == request_.retouched and (edit.request.layer, edit.request.rank) == (4, 2)
+    read = Edit.load(edit.save(tmp_path / "rule"))
+    assert read.report == edit.report and read.request == edit.request
+    assert np.array_equal(made.images([3], EditStack([read])), made.images([3], EditStack([edit])))
+
+
+def test_learning_stops_when_it_is_told_to(made, request_):
+    learning = Rewriter(made, 4).learn(request_, steps=10**9)
+    assert next(learning).report.iterations == 5
+    learning.close()
+    assert list(learning) == []
+
+
+def test_what_was_bent_takes_one_layer_and_what_is_chosen_is_taken(made, request_):
+    picture = made.images([0])[0]
+    moves = [[0.4, 0.4, 0.5, 0.4], *([x, y] * 2 for x in (0.1, 0.9) for y in (0.1, 0.9))]
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    mask[4:28, 4:28] = 255
+    bent = Retouched.found(0, picture, bend(picture, moves), mask=mask, how={"kind": "bend", "moves": moves})
+    request = Request(retouched=[bent], rank=1)
+    assert next(Rewriter(made, 4).learn(request)).layers == (4,)
+    edit = next(Rewriter(made, 4).learn(request_, layers=[6, 3, 4], rank=1))
+    assert edit.layers == (3, 4, 6) and edit.rank == 1
+
+
+def test_what_is_preserved_is_reported_and_changes_less(made, request_):
+    keep = np.zeros((32, 32), np.uint8)
+    keep[18:30, 18:30] = 255
+    kept = request_.with_(preserve=[Region(s, keep) for s in (4, 5, 6)])
+    with_, without = ([*Rewriter(made, 4).learn(one, steps=40)][-1] for one in (kept, request_))
+    assert without.report.preserved is None and with_.report.preserved > 0
+    before, *after = (made.images([4, 5, 6], edits).astype(float) for edits in ((), [with_], [without]))
+    changes = [np.abs(one - before)[:, 18:30, 18:30].mean() for one in after]
+    assert changes[0] < changes[1]
+
+
+def test_a_request_without_a_retouch_is_not_learned(made):
+    with pytest.raises(ValueError, match="no retouched picture") as caught:
+        next(Rewriter(made, 4).learn(tiny.request()))
+    assert tiny.is_one_sentence(str(caught.value))
+
+
+# --- the two rules of the proof, on the bundled faces
+
+
+@functools.cache
+def faces():
+    return load_generator("face"), Truth("face", 256)
+
+
+def centres(seed, label):
+    ys, xs = np.nonzero(faces()[1].mask([seed], label)[0])
+    if len(xs) < 20:
+        return []
+    parts = [np.ones(len(xs), bool)] if label == "nose" else [xs < xs.mean(), xs >= xs.mean()]
+    return [(float(xs[part].mean()), float(ys[part].mean())) for part in parts]
+
+
+def discs(seed, label, radius):
+    image = Image.new("L", (256, 256))
+    for x, y in centres(seed, label):
+        ImageDraw.Draw(image).ellipse([x - radius, y - radius, x + radius, y + radius], fill=255)
+    return np.array(image)
+
+
+def red_nose(seed, picture):
+    """A ball with a gleam, as somebody paints it: the picture and how it was made."""
+    image, draw = (made := Image.fromarray(picture)), ImageDraw.Draw(made)
+    for x, y in centres(seed, "nose"):
+        draw.ellipse([x - 14, y - 14, x + 14, y + 14], fill=(220, 30, 30))
+        draw.ellipse([x - 7, y - 8, x - 1, y - 3], fill=(255, 255, 255))
+    return np.array(image), {"kind": "paint"}
+
+
+def big_eyes(seed, picture):
+    """Both eyes drawn larger, and what is around them pinned."""
+    moves, turn = [], np.linspace(0, 2 * np.pi, 9)[:-1]
+    for x, y in centres(seed, "eye"):
+        for dx, dy in zip(np.cos(turn), np.sin(turn), strict=True):
+            moves.append([(x + 8 * dx) / 256, (y + 8 * dy) / 256, (x + 13 * dx) / 256, (y + 13 * dy) / 256])
+            moves.append([(x + 26 * dx) / 256, (y + 26 * dy) / 256] * 2)
+    return bend(picture, moves, discs(seed, "eye", 26) / 255), {"kind": "bend", "moves": moves}
+
+
+@pytest.mark.parametrize(
+    ("label", "retouch", "closed_at_least", "outside_at_most"),
+    [("nose", red_nose, 0.4, 0.005), ("eye", big_eyes, 0.45, 0.003)],
+)
+def test_unseen_faces_are_drawn_as_three_were_retouched(label, retouch, closed_at_least, outside_at_most):
+    generator, _ = faces()
+    seeds = [seed for seed in range(30) if centres(seed, label)][:8]
+    pictures = generator.images(seeds[:3])
+    given = []
+    for seed, picture in zip(seeds, pictures, strict=False):
+        wanted, how = retouch(seed, picture)
+        given.append(Retouched.found(seed, picture, wanted, how=how))
+    radius = 14 if label == "nose" else 24
+    request = Request(retouched=given, context=[Region(seed, discs(seed, label, radius)) for seed in seeds])
+    *_, edit = Rewriter(generator).learn(request, steps=50)
+    unseen = [seed for seed in range(700, 720) if centres(seed, label)][:8]
+    closed, outside = [], []
+    for seed, before, after in zip(unseen, generator.images(unseen), generator.images(unseen, [edit]), strict=True):
+        wanted = retouch(seed, before)[0].astype(float)
+        place = np.abs(wanted - before).mean(-1) > 8
+        closed.append(1 - np.abs(after - wanted)[place].mean() / np.abs(before - wanted)[place].mean())
+        outside.append(np.abs(after.astype(float) - before)[discs(seed, label, 40) == 0].mean() / 255)
+    assert min(closed) > 0, "every face comes nearer"
+    assert np.mean(closed) > closed_at_least and np.mean(outside) < outside_at_most, (
+        np.mean(closed),
+        np.mean(outside),
+    )
