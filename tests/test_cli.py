@@ -438,3 +438,75 @@ def test_the_device_is_chosen_by_what_there_is(monkeypatch):
         monkeypatch.setattr(torch.cuda, "device_count", lambda present=present: int(present))
         assert options.choose_device("auto").type == kind
     assert options.choose_device("cpu").type == "cpu"
+
+
+# --- retouched pictures ----------------------------------------------------------------------------------------------
+
+
+def reddened(picture, path, box=(8, 20, 8, 20)):
+    """A picture with a red square, saved as any program would."""
+    top, bottom, left, right = box
+    picture = picture.copy()
+    picture[top:bottom, left:right] = (220, 30, 30)
+    Image.fromarray(picture).save(path, quality=90)
+    return path
+
+
+def white(path, box=(8, 20, 8, 20)):
+    top, bottom, left, right = box
+    mask = np.zeros((32, 32), np.uint8)
+    mask[top:bottom, left:right] = 255
+    Image.fromarray(mask).save(path)
+    return path
+
+
+def test_apply_learns_retouched_pictures(made, tmp_path, capsys):
+    generator = load_generator(made / "tiny")
+    for seed, picture in zip((3, 8), generator.images([3, 8]), strict=True):
+        reddened(picture, tmp_path / f"{seed}.jpg")
+    white(tmp_path / "mask.png")
+    words = ["--generator", made / "tiny", "--out", tmp_path / "rule", "--rank", 2, "--layer", 4, "--seeds", "4-6"]
+    words += ["--retouched", f"3={tmp_path / '3.jpg'}", "--retouched", f"8={tmp_path / '8.jpg'}"]
+    words += ["--mask", f"8={tmp_path / 'mask.png'}", "--context", f"3={tmp_path / 'mask.png'}"]
+    words += ["--context", f"5={tmp_path / 'mask.png'}", "--name", "Red squares"]
+    assert run("apply", *words) == 0
+    edit, said = Edit.load(tmp_path / "rule"), capsys.readouterr().out
+    assert edit.layers == (4, 6) and "layers 4, 6, rank 2" in said and edit.name == "Red squares"
+    assert [one.seed for one in edit.request.retouched] == [3, 8]
+    assert [region.seed for region in edit.request.context] == [3, 5]
+    assert edit.report.loss_after < edit.report.loss_before
+    assert "learned from retouched pictures 3, 8" in (tmp_path / "rule" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--retouched", "picture.png"], "not NUMBER=FILE"),
+        (["--retouched", "x=picture.png"], "not NUMBER=FILE"),
+        (["--retouched", "3=missing.png"], "missing.png does not exist"),
+        (["--retouched", "3=text.png"], "text.png is not a picture"),
+        (["--retouched", "3=same.png"], "same.png: Nothing differs from picture 3"),
+        (["--retouched", "3=small.png"], "small.png: The retouched picture is 16 x 16 pixels"),
+        (["--retouched", "3=same.png", "--retouched", "3=same.png"], "picture 3 twice"),
+        (["--retouched", "3=red.png", "--mask", "4=black.png"], "--mask names picture 4"),
+        (["--retouched", "3=red.png", "--context", "4=black.png"], "black.png has nothing white"),
+        (["--context", "4=black.png", "--preset", "horse-hats"], "belong to --retouched"),
+    ],
+)
+def test_retouched_pictures_that_cannot_be_are_refused(made, tmp_path, capsys, monkeypatch, words, named):
+    monkeypatch.chdir(tmp_path)
+    picture = load_generator(made / "tiny").images([3])[0]
+    Image.fromarray(picture).save("same.png")
+    Image.fromarray(picture[::2, ::2]).save("small.png")
+    Image.fromarray(0 * picture).save("black.png")
+    reddened(picture, "red.png")
+    (tmp_path / "text.png").write_text("no picture")
+    assert run("apply", "--generator", made / "tiny", "--out", tmp_path / "rule", *words) != 0
+    said = capsys.readouterr().err
+    assert named in said, said
+    assert tiny.is_one_sentence(said.removeprefix("error: ").strip()) and not (tmp_path / "rule").exists()
+
+
+def test_retouched_pictures_need_to_know_their_generator(tmp_path, capsys):
+    assert run("apply", "--retouched", "3=picture.png", "--out", tmp_path / "rule") != 0
+    assert "give --generator" in capsys.readouterr().err

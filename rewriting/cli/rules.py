@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rewriting.cli.options import add_edits, add_generator, command, open_edits, open_generator, output_folder
 from rewriting.cli.pictures import parse_seeds
 from rewriting.cli.progress import Progress
+from rewriting.cli.retouching import add_retouched, retouched_request
 
 if TYPE_CHECKING:
-    from rewriting import Edit, Request
+    from rewriting import Edit, Request, Rewriter
 
 SHEET = "sheet.png"
 APPLY_EXAMPLES = """
@@ -24,6 +25,10 @@ python -m rewriting apply --generator my-church --request my-rule --out my-rule-
 
 # a preset, with more freedom and less regard for other places
 python -m rewriting apply --preset trees-from-towers --rank 10 --locality 1 --out bolder-trees
+
+# two pictures, drawn by `sample --seeds 3,8 --out faces/` and retouched in any program; a third place for the same
+python -m rewriting apply --generator face --retouched 3=three.png --retouched 8=eight.png --out red-noses
+python -m rewriting apply --generator face --retouched 3=three.png --context 12=nose.png --out red-noses
 
 # use it
 python -m rewriting sample --generator church --edit my-rule --seeds 0-15 --out churches.png
@@ -44,15 +49,26 @@ def add_commands(commands: Any) -> None:
         APPLY_EXAMPLES,
     )
     add_generator(parser, required=False)
-    add_request(parser)
+    add_request(parser).add_argument(
+        "--retouched",
+        action="append",
+        default=[],
+        metavar="NUMBER=FILE",
+        help="a picture as it should be: that number's, retouched in any program; up to 16 of them",
+    )
+    add_retouched(parser)
     parser.add_argument(
         "--layer",
         type=int,
         metavar="N",
-        help="low layers decide what is there, high ones how it looks (default: the request's)",
+        help="low layers decide what is there, high ones how it looks (default: the request's); retouched pictures "
+        "take further layers from there on where they need them",
     )
     parser.add_argument(
-        "--rank", type=int, metavar="N", help="how many directions it may use (default: the request's, or 5)"
+        "--rank",
+        type=int,
+        metavar="N",
+        help="how many directions it may use (default: the request's, or what is usual)",
     )
     parser.add_argument(
         "--locality",
@@ -72,34 +88,52 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="the generator folder to write")
 
 
-def add_request(parser: argparse.ArgumentParser) -> None:
-    """Which request: see `named_request`."""
+def add_request(parser: argparse.ArgumentParser) -> Any:
+    """Which request: see `named_request`.  Returns the group of options of which one is needed."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--request", metavar="FILE", help="a request.json, a session saved by the paper's code, or an edit folder"
     )
     source.add_argument("--preset", metavar="NAME", help="a rule that comes with the software (`models` lists them)")
+    return source
 
 
 def apply(options: argparse.Namespace) -> None:
-    from rewriting import Rewriter
+    from rewriting import Request, Rewriter
     from rewriting.core.edit import FORMAT
     from rewriting.hub import write_rule
 
-    request, out = named_request(options), output_folder(options.out, FORMAT)
+    if options.retouched and not options.generator:
+        raise ValueError("--retouched does not say which generator drew the pictures; give --generator.")
+    if (options.mask or options.context) and not options.retouched:
+        raise ValueError("--mask and --context belong to --retouched; a request has its own.")
+    request = Request() if options.retouched else named_request(options)
+    out = output_folder(options.out, FORMAT)
     seeds = None if options.seeds is None else _few(parse_seeds(options.seeds))
     with Progress() as progress:
         generator = open_generator(options.generator or request.generator, options, progress)
+        if options.retouched:
+            request = retouched_request(options, generator)
         if request.generator not in ("", options.generator, generator.config.name):
             _note(
                 f"the request was made for {request.generator}; its picture numbers may stand for other pictures here"
             )
-        edit = Rewriter(generator, request.layer, progress=progress).solve(request)
+        edit = _solved(Rewriter(generator, request.layer, progress=progress), request, progress)
         progress(0.0, "Drawing pictures before and after")
         write_rule(edit, out, generator=generator, seeds=seeds)
     _join(out).save(out / SHEET)
     print(report(edit))
     print(f"\nWrote {out}: the rule, and {SHEET}, in which the upper row is before, the lower after.")
+
+
+def _solved(rewriter: Rewriter, request: Request, progress: Progress) -> Edit:
+    from rewriting.core.learn import STEPS
+
+    if not request.retouched:
+        return rewriter.solve(request)
+    for edit in rewriter.learn(request, steps=STEPS):
+        progress(edit.report.iterations / STEPS, "Learning the retouched pictures")
+    return edit
 
 
 def merge(options: argparse.Namespace) -> None:
@@ -163,7 +197,7 @@ def report(edit: Edit) -> str:
     """What the solve did, as a small table."""
     r = edit.report
     rows = [
-        ("generator", f"{edit.generator or 'unnamed'}, layer {edit.layer}, rank {edit.rank}"),
+        ("generator", f"{edit.generator or 'unnamed'}, {_layers(edit)}, rank {edit.rank}"),
         ("locality", f"{edit.request.locality:g}"),
         ("error at the goal", f"{r.loss_before:.4g} -> {r.loss_after:.4g}"),
         ("whole objective", f"{r.objective_before:.4g} -> {r.objective_after:.4g}"),
@@ -175,3 +209,7 @@ def report(edit: Edit) -> str:
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join([edit.name, *[f"  {name:<{width}}  {value}" for name, value in rows]])
+
+
+def _layers(edit: Edit) -> str:
+    return f"layer {edit.layer}" if not edit.further else f"layers {', '.join(map(str, edit.layers))}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from rewriting.core.edit import Edit, EditStack
 from rewriting.core.request import Region, Request
+from rewriting.core.retouch import Retouched
 from rewriting.generators import GeneratorConfig
 from rewriting.hub.base import Base
 from rewriting.hub.comparison import Comparison
@@ -103,10 +104,11 @@ def _made_from(request: Request | None) -> str:
     parts = []
     if request.erase:
         parts.append("erases what the context shows")
-    if request.copy is not None and not request.erase:
-        parts.append(f"copied from picture {request.copy.seed}")
-    if request.paste is not None and not request.erase:
-        parts.append(f"pasted into picture {request.paste.seed}")
+    elif request.retouched:
+        parts.append(f"learned from retouched {_seeds(request.retouched)}")
+    else:
+        parts += [f"copied from picture {request.copy.seed}"] if request.copy is not None else []
+        parts += [f"pasted into picture {request.paste.seed}"] if request.paste is not None else []
     parts += [f"{what} in {_seeds(places)}" for what, places in _painted(request) if places]
     return ", ".join(parts) or "not recorded"
 
@@ -115,7 +117,7 @@ def _painted(request: Request) -> list[tuple[str, tuple[Region, ...]]]:
     return [("context", request.context), ("to be preserved", request.preserve)]
 
 
-def _seeds(regions: tuple[Region, ...]) -> str:
+def _seeds(regions: tuple[Region | Retouched, ...]) -> str:
     seeds = sorted({region.seed for region in regions})
     listed = ", ".join(str(seed) for seed in seeds[:8]) + (" …" if len(seeds) > 8 else "")
     return f"picture{'s' if len(seeds) > 1 else ''} {listed}"
