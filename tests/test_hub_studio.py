@@ -14,17 +14,20 @@ from gradio.helpers import special_args
 from rewriting.generators.config import BUNDLED
 from rewriting.hub import HubError, client
 from rewriting.studio import hub as studio_hub
+from rewriting.studio import page as studio_page
 from rewriting.studio import workshop as workshop_module
 from rewriting.studio.api import Api
-from rewriting.studio.desk import Desk
-from rewriting.studio.events.hub import Hub, token_of
+from rewriting.studio.commands.hub import Hub, token_of
+from rewriting.studio.events import Events
+from rewriting.studio.gradio_fixes import Answer
 from rewriting.studio.hub import Wish, bring, publish_rules, telling
 from rewriting.studio.hub_view import lay_out_hub
 from rewriting.studio.names import key_of, label, public_name, repo_of, same, sealed
-from rewriting.studio.page import build, lay_out
+from rewriting.studio.page import build
+from rewriting.studio.render import Render
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import bring_in, read_file, save_edit, save_request
-from rewriting.studio.showing import Showing
+from rewriting.studio.state import State
 from rewriting.studio.workshop import Workshop
 from tests import tiny
 from tests.hub_repos import LAYER, edit_of, files_of
@@ -150,9 +153,9 @@ def test_a_private_generator_reaches_nobody_else(space, shop):
         assert "no repo alice/secret" in refused(lambda t=token: brought(shop, "alice/secret", t))
         refused(lambda t=token: brought(shop, f"alice/secret@{commit}", t))
         refused(lambda t=token: brought(shop, mine.key, t))
-    desk = Desk(Session.on("face"))  # bob's
+    state = State.on(Session.on("face"))  # bob's
     for name in (mine.key, public_name(mine.key), "alice/secret"):
-        refused(lambda n=name: desk.key_of(n), ValueError)
+        refused(lambda n=name: state.key_of(n), ValueError)
     refused(lambda: shop.generator(public_name(mine.key)), ValueError)  # not to be had without the token
     space.stop()
     refused(lambda: brought(shop, f"alice/secret@{commit}", None))
@@ -315,97 +318,116 @@ def test_a_program_publishes_with_its_own_login_and_uses_what_others_published(s
 # --- the page's events -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def parts(made):
-    """Of a page that nobody looks at."""
-    with gr.Blocks(analytics_enabled=False):
-        return lay_out(Workshop(made.__getitem__), Desk(Session.on("face")))
+class Tab:
+    """The tab of the Hub, and a visitor who uses it."""
+
+    def __init__(self, shop: Workshop):
+        render = Render(shop.about)
+        self.hub, self.on = Hub(shop), Events(shop, render, {}, None, None)
+        self.visitor = studio_page.newcomer(shop, "face", render)
+
+    def begin(self, command, *values, login=None):
+        """The answers to an event."""
+        answer = self.on.answering(command, [gr.Textbox() for _ in values], "hub")
+        asks = "oauth" in answer.__annotations__
+        return answer(*([login] if asks else []), *values, 0, self.visitor)
+
+    def __call__(self, command, *values, login=None):
+        """The pages that an event shows."""
+        return [one.page for one in self.begin(command, *values, login=login) if isinstance(one, Answer)]
+
+    def refused(self, command, *values, login=None):
+        """(pages, sentence) of an event that is refused."""
+        shown = []
+        with pytest.raises(gr.Error) as raised:
+            shown.extend(self.begin(command, *values, login=login))
+        return raised.value.message
+
+    @property
+    def state(self):
+        return self.visitor.state
+
+    def says(self, part):
+        """What a component shows now."""
+        return self.on.render(self.state)[part]
 
 
 @pytest.fixture
-def page(shop, parts):
-    """(events, fresh desk)"""
-    return Hub(Showing(shop, parts)), Desk(shop.open("face"))
+def tab(shop):
+    return Tab(shop)
 
 
-def last(updates, part):
-    """What an event showed last in a component."""
-    return [one[part] for one in updates if part in one][-1]
-
-
-def test_the_first_word_needs_no_answer(page, hub):
-    events, desk = page
+def test_the_first_word_needs_no_answer(tab, hub):
     hub.fail(".", slow=30)
-    for event in (events.open_repo("org/tiny", desk), events.find_rules("", desk), events.sign_in("hf_x", desk)):
-        assert next(event)  # before anything is asked
+    for command, value in ((tab.hub.open_repo, "org/tiny"), (tab.hub.find_rules, ""), (tab.hub.sign_in, "hf_x")):
+        assert next(tab.begin(command, value))  # before anything is asked
     assert not hub.requests
 
 
-def test_an_absent_hub_leaves_the_list_empty_and_the_page_in_peace(page, hub):
-    events, desk = page
+def test_an_absent_hub_leaves_the_list_empty_and_the_page_in_peace(tab, hub):
     hub.stop()
-    updates = list(events.visit_hub("hub", desk))
-    assert "connection" in last(updates, events.here.finding)
-    assert "not signed in" in last(updates, events.here.account)
-    assert not list(events.visit_hub("results", desk))
+    tab(tab.hub.visit, "hub")
+    assert "connection" in tab.says("finding")["value"] and "not signed in" in tab.says("account")["value"]
+    before = tab.state.hub
+    tab(tab.hub.visit, "results")
+    assert tab.state.hub is before and tab.state.view.tab == "results"
 
 
-def test_a_typed_token_is_kept_on_the_desk_alone(page, hub):
-    events, desk = page
+def test_a_typed_token_is_kept_by_the_visitor_alone(tab, hub):
     alice = hub.add_user("alice", organizations=("guild",))
-    updates = list(events.sign_in(f" {alice} ", desk))
-    assert desk.token == alice and token_of(desk, None) == alice
-    assert alice not in repr(updates) and updates[0][events.here.token] == ""
-    assert "Signed in as alice" in last(updates, events.here.account)
-    assert [value for _, value in last(updates, events.here.namespace)["choices"]] == ["", "guild"]
-    assert alice.encode() not in pickle.dumps(desk.session) and alice not in repr(vars(desk.session))
-    events.sign_out(desk)
-    assert desk.token is None and desk.account is None
+    shown = tab(tab.hub.sign_in, f" {alice} ")
+    assert tab.visitor.token == alice and token_of(tab.visitor, None) == alice
+    assert alice not in repr(shown) and alice not in repr(tab.visitor._page) and tab.says("token")["value"] == ""
+    assert ("token", "value") not in tab.visitor._page  # so the box is emptied
+    assert "Signed in as alice" in tab.says("account")["value"]
+    assert [value for _, value in tab.says("namespace")["choices"]] == ["", "guild"]
+    assert alice.encode() not in pickle.dumps(tab.state.session) and alice not in repr(tab.state)
+    assert tab.state.again().hub.account is None
+    tab(tab.hub.sign_out)
+    assert tab.visitor.token is None and tab.state.hub.account is None
 
 
 @pytest.mark.parametrize("token", ["", "hf_wrong", "two words", "ключ"])
-def test_a_token_that_is_none_signs_nobody_in(page, hub, token):
-    events, desk = page
-    with pytest.raises(ValueError) as raised:
-        list(events.sign_in(token, desk))
-    assert tiny.is_one_sentence(str(raised.value)) and desk.token is None
-    assert not token or token not in str(raised.value)
+def test_a_token_that_is_none_signs_nobody_in(tab, hub, token):
+    said = tab.refused(tab.hub.sign_in, token)
+    assert tiny.is_one_sentence(said) and tab.visitor.token is None
+    assert not token or token not in said
 
 
-def test_on_a_space_the_login_of_the_hub_comes_with_each_call(page, space, monkeypatch):
-    events, desk = page
+def test_on_a_space_the_login_of_the_hub_comes_with_each_call(tab, space, monkeypatch):
     alice = gr.OAuthToken(token=space.add_user("alice"), scope="contribute-repos", expires_at=0)
-    with pytest.raises(ValueError, match="On a Space"):
-        list(events.sign_in(alice.token, desk))
-    with pytest.raises(HubError):
-        list(events.open_repo("alice/secret", desk))
-    assert desk.session.generator == "face" and not desk.session.past
-    list(events.open_repo("alice/secret", desk, alice))
-    assert sealed(desk.session.generator) and desk.token is None
-    desk.jump(lambda session: session.adopt(edit_of(events.workshop.generator(session.generator))))
-    with pytest.raises(HubError, match="Log in first"):
-        list(events.publish_rules("", "hats", "rules", "private", "update", desk))
-    updates = list(events.publish_rules("", "hats", "rules", "private", "update", desk, alice))
-    assert "alice/hats" in last(updates, events.here.published) and "private" in last(updates, events.here.published)
-    assert "Signed in as alice" in last(list(events.visit_hub("hub", desk, alice)), events.here.account)
-    assert "not signed in" in last(list(events.visit_hub("hub", desk)), events.here.account)  # logged out
+    assert "On a Space" in tab.refused(tab.hub.sign_in, alice.token)
+    tab.refused(tab.hub.open_repo, "alice/secret")
+    assert tab.state.session.generator == "face" and not tab.state.session.past
+    tab(tab.hub.open_repo, "alice/secret", login=alice)
+    assert sealed(tab.state.session.generator) and tab.visitor.token is None
+    edit = edit_of(tab.hub.workshop.generator(tab.state.session.generator))
+    tab.visitor.change(lambda state: state.jump(state.session.adopt(edit)))
+    wish = ("", "hats", "rules", "private", "update")
+    assert "Log in first" in tab.refused(tab.hub.publish_rules, *wish)
+    tab(tab.hub.publish_rules, *wish, login=alice)
+    assert "alice/hats" in tab.says("published")["value"] and "private" in tab.says("published")["value"]
+    tab(tab.hub.visit, "hub", login=alice)
+    assert "Signed in as alice" in tab.says("account")["value"]
+    tab(tab.hub.visit, "hub")
+    assert "not signed in" in tab.says("account")["value"]  # logged out
 
 
 def test_gradio_hands_the_login_to_every_event_that_asks_the_hub(made):
     page = build(Workshop(made.__getitem__), "face")
     login = {"access_token": "hf_alice", "scope": "contribute-repos", "expires_at": time.time() + 60}
     request = gr.Request(session_hash="x", request=SimpleNamespace(session={"oauth_info": login}))
-    events = {fn.api_name: fn for fn in page.fns.values()}
-    for name in ("open_repo", "open_found", "visit_hub", "find_rules", "publish_rules"):
+    events = {fn.api_name: fn for fn in page.fns.values() if fn.api_name}
+    for name in ("open_repo", "open_found", "visit", "find_rules", "publish_rules"):
         given = special_args(events[name].fn, [None] * len(events[name].inputs), request)[0]
-        assert given[-1].token == "hf_alice" and len(given) == len(events[name].inputs) + 1
+        assert given[0].token == "hf_alice" and len(given) == len(events[name].inputs) + 1
 
 
 def test_on_a_space_one_logs_in_at_the_hub_and_types_no_token(monkeypatch):
     def logins():
         with gr.Blocks(analytics_enabled=False) as page:
             parts = lay_out_hub()
-        assert not page.expects_oauth or not parts.token.visible
+        assert not page.expects_oauth or not parts["token"].visible
         return [block for block in page.blocks.values() if isinstance(block, gr.LoginButton)]
 
     assert not logins()  # where there is none, gradio would pretend
@@ -416,28 +438,34 @@ def test_on_a_space_one_logs_in_at_the_hub_and_types_no_token(monkeypatch):
     assert len(logins()) == 1
 
 
-def test_going_on_meanwhile_ends_the_opening(page, hub, folder):
-    events, desk = page
+def test_going_on_meanwhile_ends_the_opening(tab, hub, folder):
     hub.add_repo("org/tiny", files_of(folder))
-    opening = events.open_repo("org/tiny", desk)
+    opening = tab.begin(tab.hub.open_repo, "org/tiny")
     next(opening)
-    desk.jump(lambda session: session.open("church"))
-    assert "Opened nothing" in last(list(opening), events.here.opening)
-    assert desk.session.generator == "church"
+    tab.visitor.change(lambda state: state.jump(state.session.open("church")))
+    list(opening)
+    assert "Not opened" in tab.says("opening")["value"] and tab.state.session.generator == "church"
 
 
-def test_others_rules_are_shown_as_cards(page, hub, folder, shop):
-    events, desk = page
+def test_what_is_opened_is_in_force_with_its_pictures_and_said(tab, hub, folder):
+    hub.add_repo("org/tiny", files_of(folder))
+    shown = tab(tab.hub.open_repo, "org/tiny")
+    key = tab.state.session.generator
+    assert shown[-1]["generator"]["value"] == public_name(key) and "Opened tiny" in shown[-1]["opening"]["value"]
+    assert len(shown[-1]["pairs"]["pairs"]) == 24 and shown[-1]["tabs"]["value"] == "results"
+    assert tab.state.key_of(public_name(key)) == key
+
+
+def test_others_rules_are_shown_as_cards(tab, hub, folder, shop):
     hub.add_repo("org/tiny", files_of(folder))
     session = with_rule(shop, brought(shop, "org/tiny").key)
     publish_rules(shop, session, Wish("pointy-hats"), hub.add_user("alice"))
-    updates = list(events.find_rules("hat", desk))
-    (card,) = last(updates, events.here.found)["cards"]
+    tab(tab.hub.find_rules, "hat")
+    (card,) = tab.says("found")["cards"]
     assert card["title"] == "Pointy hats" and card["id"] == "alice/pointy-hats"
     assert card["detail"].startswith("by alice · rule for org/tiny")
     assert card["before"] == f"{hub.url}/alice/pointy-hats/resolve/main/before.webp"
-    assert "Nobody" in last(list(events.find_rules("gloves", desk)), events.here.finding)
-    opening = events.open_found(card["id"], desk)
-    while not desk.session.rules:
-        next(opening)
-    assert desk.session.rule.edit.name == "Hats" and studio_hub.LISTED >= 1
+    tab(tab.hub.find_rules, "gloves")
+    assert "Nobody" in tab.says("finding")["value"] and studio_hub.LISTED >= 1
+    tab(tab.hub.open_found, card["id"])
+    assert tab.state.session.rule.edit.name == "Hats" and tab.says("address")["value"] == card["id"]

@@ -4,15 +4,10 @@ import threading
 import time
 from types import SimpleNamespace
 
-import gradio as gr
 import pytest
 
 from rewriting.studio import service as subject
-from rewriting.studio.desk import Desk
-from rewriting.studio.events import base
-from rewriting.studio.events.base import polite
 from rewriting.studio.service import Service
-from rewriting.studio.session import Session
 from tests.surroundings import PATIENCE
 
 
@@ -57,28 +52,6 @@ def test_work_ahead_does_not_wait_for_ever(service, monkeypatch):
         start = time.monotonic()
         service.stand_aside()
         assert time.monotonic() - start >= 0.1
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_a_visitor_is_served_until_the_last_update_or_a_refusal(service, monkeypatch, fails):
-    monkeypatch.setattr(subject, "PATIENCE", PATIENCE)
-
-    def event():
-        yield "half of it"
-        if fails:
-            raise ValueError("There is no more.")
-        yield "all of it"
-
-    answers = polite(event, service=service)()
-    assert next(answers) == "half of it"
-    went_on = standing_aside(service)
-    assert not went_on.wait(0.2)
-    if fails:
-        with pytest.raises(Exception, match="no more"):
-            next(answers)
-    else:
-        assert list(answers) == ["all of it", gr.skip()]
-    assert went_on.wait(PATIENCE)
 
 
 def until(what):
@@ -163,60 +136,3 @@ def test_no_more_than_agreed_are_served_at_once_and_a_failure_gives_its_turn_bac
     assert most[0] == subject.AT_ONCE and busy[0] == 0
     with service.turns()():
         pass
-
-
-def test_an_answer_in_parts_waits_before_each_of_them(clock):
-    service, shown = Service(at_once=1), []
-
-    def event(name):
-        for part in range(subject.EARLY + 1):
-            shown.append((name, part))
-            yield part
-
-    answers = polite(event, service=service, heavy=True)
-    people = [threading.Thread(target=lambda n=name: list(answers(n)), daemon=True) for name in "abc"]
-    with service.turns()():
-        for number, person in enumerate(people, 1):
-            person.start()
-            waiting(service, number)
-    for person in people:
-        person.join(PATIENCE)
-    pictures = [place for place, (_, part) in enumerate(shown) if part == subject.EARLY - 1]
-    more = [place for place, (_, part) in enumerate(shown) if part == subject.EARLY]
-    assert max(pictures) < min(more)  # everybody has a first pair before anybody has more
-    assert [name for name, _ in shown[: subject.EARLY]] == ["a"] * subject.EARLY  # and who came first has it first
-
-
-def test_who_waits_is_told_how_many_go_first_until_it_is_over(service, monkeypatch):
-    monkeypatch.setattr(base, "TOLD", 0.05)
-    parts = []
-    answers = polite(
-        lambda desk: (yield "drawn"), service=service, heavy=True, queued=lambda desk, before: f"{before} go first"
-    )
-    served = [service.turns()() for _ in range(subject.AT_ONCE)]
-    ahead = service.turns()()
-    for turn in served:
-        assert turn.wait() == 0
-    reader = threading.Thread(target=lambda: parts.extend(answers(Desk(Session.on("face")))), daemon=True)
-    reader.start()
-    waiting(service, 2)
-    ahead.close()  # a visitor who went away
-    until(lambda: "2 go first" in parts)
-    for turn in served:
-        turn.close()
-    reader.join(PATIENCE)
-    assert parts[-4:] == ["2 go first", "0 go first", "drawn", gr.skip()]
-    assert parts[:-4] in ([], ["3 go first"])  # it was told, or the other had gone before
-
-
-def test_an_answer_that_nobody_waits_for_any_more_leaves_the_queue(service, monkeypatch):
-    monkeypatch.setattr(base, "TOLD", 0.05)
-    served = [service.turns()() for _ in range(subject.AT_ONCE)]
-    for turn in served:
-        turn.wait()
-    answers = polite(lambda desk: (yield "drawn"), service=service, heavy=True, queued=lambda desk, before: before)
-    abandoned = answers(Desk(Session.on("face")))
-    assert next(abandoned) == subject.AT_ONCE
-    waiting(service, 1)
-    abandoned.close()
-    waiting(service, 0)

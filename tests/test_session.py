@@ -1,8 +1,6 @@
 """What a visitor makes: every change is a value, so that undo brings back exactly what there was."""
 
-import copy
 import pickle
-import threading
 
 import numpy as np
 import pytest
@@ -11,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewriting import Edit, Region, Request
-from rewriting.studio.desk import Desk
-from rewriting.studio.packed import PackedRequest
-from rewriting.studio.session import MAX_STEPS, Numbering, Session, centre, moved
+from rewriting.studio.session import MAX_STEPS, Numbering, PackedRequest, Session, centre, moved
+from rewriting.studio.state import PAGE, View
 from rewriting.studio.steps import picking, steps
-from rewriting.studio.view import PAGE, View
 from tests import tiny
 
 SIDE = 64
@@ -336,49 +332,11 @@ def test_after_each_pick_the_hint_says_what_to_do_next():
     assert "Picture 4 is in step 2" in said[2] and "Picture 7 is in step 3" in said[3]
 
 
-# --- views and desks ------------------------------------------------------------------------------------------------
+# --- views ------------------------------------------------------------------------------------------------
 
 
 def test_pages_of_the_sheet_stay_within_what_there_is():
     view = View().page(1)
     assert view.seeds[0] == PAGE and view.page(-1).page(-1).start == 0
     found = View(found=tuple(range(100, 130)))
-    assert found.page(1).seeds == [124, 125, 126, 127, 128, 129] and found.page(5).page(5).start == PAGE
-
-
-def test_desks_of_two_visitors_are_apart():
-    first = Desk(painted())
-    second = copy.deepcopy(first)
-    second.change(Session.reset)
-    second.look(slot="paste")
-    assert first.session.now == painted().now and first.view.slot == "copy"
-
-
-def test_what_was_solved_before_a_jump_is_not_put_in_force_after_it():
-    desk = Desk(painted())
-    since = desk.jumps
-    desk.change(lambda session: session.paint_place("context", 9, tiny.disk(SIDE, 5, 5, 4)))  # a stroke is no jump
-    assert desk.change(lambda session: session.adopt(edit()), since=since)
-    desk.jump(Session.undo)
-    assert not desk.change(lambda session: session.adopt(edit()), since=since)
-    assert not desk.session.rules
-
-
-def test_a_later_claim_ends_the_earlier_of_the_same_topic_only():
-    desk = Desk(Session.on("face"))
-    first, search, second = desk.claim("results"), desk.claim("sheet"), desk.claim("results")
-    assert not first() and search() and second()
-
-
-def test_no_change_is_lost_when_many_come_at_once():
-    desk = Desk(Session.on("face"))
-
-    def paint(seed):
-        desk.change(lambda session: session.paint_place("context", seed, tiny.disk(SIDE, 9, 9, 5)))
-
-    threads = [threading.Thread(target=paint, args=(seed,)) for seed in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(region.seed for region in desk.session.request.context) == list(range(20))
+    assert found.page(1).seeds == (124, 125, 126, 127, 128, 129) and found.page(5).page(5).start == PAGE

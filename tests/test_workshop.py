@@ -18,6 +18,7 @@ from rewriting.core.presets import Preset, presets
 from rewriting.studio import workshop as workshop_module
 from rewriting.studio.exploring import chart, key_matches, layer_chart, values_alone
 from rewriting.studio.gallery import Gallery, Picture
+from rewriting.studio.pictures import cutout
 from rewriting.studio.results import effect
 from rewriting.studio.session import Numbering, Session
 from rewriting.studio.sharing import (
@@ -71,7 +72,7 @@ def test_pictures_are_the_generators_own(workshop):
     session = workshop.open(NAME)
     assert np.array_equal(workshop.plain(session, [3, 1]), workshop.generator(NAME).images([3, 1]))
     first, second = workshop.pictures(NAME, [3, 1])
-    assert first == workshop.canvas(session, 3) != second
+    assert first == workshop.drawn(NAME, [3])[0].url != second
     # WebP of a picture of noise: close, not equal
     assert np.abs(pixels(first).astype(int) - workshop.plain(session, [3])[0]).mean() < 20
 
@@ -112,12 +113,10 @@ def test_a_request_of_the_papers_code_shows_its_own_pictures(workshop):
 # --- the request ----------------------------------------------------------------------------------------------------
 
 
-def test_the_cut_out_has_the_masks_pixels(workshop, asked):
-    round_one = asked.paint_copy(0, tiny.disk(SIDE, 100, 90, 30))
-    patch = pixels(workshop.patch(round_one))
-    assert patch.shape == (61, 61, 4)
-    assert np.array_equal(patch[..., 3], tiny.disk(SIDE, 100, 90, 30)[70:131, 60:121])
-    assert workshop.patch(workshop.open(NAME)) == ""
+def test_the_cut_out_has_the_masks_pixels(workshop):
+    mask = tiny.disk(SIDE, 100, 90, 30)
+    patch = pixels(cutout(workshop.drawn(NAME, [0])[0].pixels, mask))
+    assert patch.shape == (61, 61, 4) and np.array_equal(patch[..., 3], mask[70:131, 60:121])
 
 
 def test_the_goal_is_drawn_when_nothing_is_missing(workshop, asked):

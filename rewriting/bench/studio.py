@@ -101,7 +101,7 @@ class Visitor:
 
     def _answers(self, event: str, value: str) -> Iterator[str]:
         """What the page is told until the answer is complete."""
-        asked = {"fn_index": self._events[event], "data": [value, None], "session_hash": self._session}
+        asked = {"fn_index": self._events[event], "data": [value, 0, None], "session_hash": self._session}
         httpx.post(f"{self._url}gradio_api/queue/join", json=asked, timeout=PATIENCE).raise_for_status()
         listen = {"params": {"session_hash": self._session}, "timeout": PATIENCE}
         with httpx.stream("GET", f"{self._url}gradio_api/queue/data", **listen) as told:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import os
-from dataclasses import dataclass
 
 import gradio as gr
 
@@ -13,6 +12,9 @@ from rewriting.hub.cards import base_tag
 from rewriting.hub.client import hosted
 from rewriting.studio.components import RepoCards
 from rewriting.studio.hub import HOWS
+from rewriting.studio.state import HubTab
+from rewriting.studio.visitor import Page
+from rewriting.studio.words import said
 
 VISIBILITY = [("Public", "public"), ("Private", "private")]
 WHAT = [("The rules", "rules"), ("Rewritten model", "model")]
@@ -21,41 +23,12 @@ OWN = "your own name"
 OPEN = "Id of a generator or of rules; @ and a branch, tag or commit for another revision"
 
 
-@dataclass
-class HubParts:
-    """The tab's components."""
-
-    address: gr.Textbox
-    open: gr.Button
-    opening: gr.HTML
-    search: gr.Textbox
-    find: gr.Button
-    finding: gr.HTML
-    found: RepoCards
-    account: gr.HTML
-    token: gr.Textbox
-    sign_in: gr.Button
-    sign_out: gr.Button
-    namespace: gr.Dropdown
-    name: gr.Textbox
-    visibility: gr.Radio
-    what: gr.Radio
-    how: gr.Radio
-    publish: gr.Button
-    published: gr.HTML
-
-    @property
-    def in_account(self) -> list:
-        """What signing in changes."""
-        return [self.account, self.token, self.sign_in, self.sign_out, self.namespace]
-
-
 def on_space() -> bool:
     """Whether visitors sign in by the Hub's own page; elsewhere they type a token."""
     return bool(os.environ.get("SPACE_ID"))
 
 
-def lay_out_hub() -> HubParts:
+def lay_out_hub() -> dict[str, gr.blocks.Block]:
     """The tab, with nothing asked of the Hub yet."""
     with gr.Column(elem_id="hub-open"):
         gr.HTML("<h2>Open from the Hub</h2>", padding=False)
@@ -80,9 +53,10 @@ def lay_out_hub() -> HubParts:
             how = choose([(said, how) for how, said in HOW_SAID.items()], "How", "publish-how")
         publish = gr.Button("Publish", variant="primary", size="sm", elem_id="publish")
         published = status("What was published", "published")
-    here = {"address": address, "open": open_, "opening": opening, "search": search, "find": find, "found": found}
-    wish = {"namespace": namespace, "name": name, "visibility": visibility, "what": what, "how": how}
-    return HubParts(**here, **signing, **wish, finding=finding, publish=publish, published=published)
+    here = {"address": address, "open_repo": open_, "opening": opening, "search_rules": search, "find_rules": find}
+    wish = {"namespace": namespace, "repo_name": name, "visibility": visibility, "what": what, "how": how}
+    answers = {"finding": finding, "found": found, "publish": publish, "published": published}
+    return here | signing | wish | answers
 
 
 def lay_out_signing() -> dict[str, gr.blocks.Block]:
@@ -119,12 +93,27 @@ def status(label: str, elem_id: str) -> gr.HTML:
     return gr.HTML(padding=False, label=label, elem_id=elem_id)
 
 
-# --- what is said ----------------------------------------------------------------------------------------------------
+# --- what it shows ---------------------------------------------------------------------------------------------------
 
 
-def said(text: str, kind: str = "quiet") -> str:
-    """One sentence.  kind: "quiet", "good" or "bad"."""
-    return f"<p class='{kind}' role='status'>{html.escape(text)}</p>"
+def hub_tab(hub: HubTab) -> Page:
+    """What the tab shows of a visitor's state."""
+    who, published = hub.account, hub.published
+    names = [(OWN if who is None else f"{who.name} (you)", "")]
+    names += [(name, name) for name in (who.organizations if who else ())]
+    typing = not hub.typed and not on_space()
+    return {
+        "address": {"value": hub.address},
+        "opening": {"value": said(*hub.opening)},
+        "finding": {"value": said(*hub.finding)},
+        "found": {"cards": [card(rule) for rule in hub.found]},
+        "account": {"value": said(*hub.asking) or (said_of_account(who, hub.typed) if hub.asked else "")},
+        "token": {"value": "", "visible": typing},
+        "sign_in": {"visible": typing},
+        "sign_out": {"visible": hub.typed},
+        "namespace": {"choices": names, "value": ""},
+        "published": {"value": said_of(published) if isinstance(published, Published) else said(*published)},
+    }
 
 
 def said_of(published: Published, private: str = " It is private.") -> str:

@@ -1,7 +1,6 @@
 // Keys for the whole page: undo and redo of everything, and Rewrite. A canvas and a field keep their own.
-// A slider moved by keys tells of it as one that is let go of, and so does a number at Enter. An address may name a rule
-// (?preset=horse-hats) or a generator (?generator=church) to begin with; leaving is asked about once something
-// is painted.
+// A slider moved by keys tells of it as one that is let go of, and so does a number at Enter. Leaving is asked about once
+// something is painted.
 () => {
   if (window.rewritingKeys) return;
   window.rewritingKeys = true;
@@ -53,22 +52,4 @@
     painted ||= Boolean(event.target.closest("#copy .stage.ready, #context .stage.ready"));
   }, true);
   window.addEventListener("beforeunload", (event) => painted && event.preventDefault());
-
-  const wanted = new URLSearchParams(location.search);
-  const named = (selector, value) => [...document.querySelectorAll(selector)].find((one) => value && (one.dataset.name ?? one.value) === value);
-  const begin = (tries) => {
-    const first = named("#cards .card", wanted.get("preset")) || named("#generator input", wanted.get("generator"));
-    if (first) first.click();
-    else if (tries) setTimeout(() => begin(tries - 1), 200); // the page is still being built
-  };
-  const begun = () => { // in this tab already, and then loaded anew: what was made since comes back instead
-    try {
-      const before = sessionStorage.rewritingBegun;
-      sessionStorage.rewritingBegun = location.search;
-      return before === location.search;
-    } catch {
-      return false;
-    }
-  };
-  if ((wanted.has("preset") || wanted.has("generator")) && !begun()) begin(50);
 };

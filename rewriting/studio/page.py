@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 
 from rewriting.core.presets import Preset, presets
 from rewriting.core.rewriter import LOCALITY, RANK
-from rewriting.generators import bundled
 from rewriting.studio.api import Api
-from rewriting.studio.blocks import Blocks
 from rewriting.studio.components import (
     ContextTray,
     MaskCanvas,
@@ -21,15 +20,15 @@ from rewriting.studio.components import (
     RuleList,
 )
 from rewriting.studio.components.base import StudioComponent, static
-from rewriting.studio.desk import Desk
+from rewriting.studio.events import Events, wire
+from rewriting.studio.gradio_fixes import Blocks
 from rewriting.studio.hub_view import lay_out_hub
-from rewriting.studio.names import label, public_name
-from rewriting.studio.parts import Parts
+from rewriting.studio.jobs import ALL, Maker, make_needed
 from rewriting.studio.pictures import preview_halves
-from rewriting.studio.showing import KINDS, NOTHING_COPIED, SLOTS, Showing, locality_help, step_head
-from rewriting.studio.steps import Step, steps
-from rewriting.studio.view import LAST, LOCALITIES, PAGE, RANKS
-from rewriting.studio.wiring import wire
+from rewriting.studio.render import KINDS, NOTHING_COPIED, SLOTS, Render
+from rewriting.studio.service import NoTurn
+from rewriting.studio.state import LAST, LOCALITIES, PAGE, RANKS, State
+from rewriting.studio.visitor import Page, Visitor
 from rewriting.studio.workshop import PAIRS, SIDE, Workshop
 
 
@@ -42,55 +41,61 @@ TITLE, ICON = "Rewriting", Path(__file__).with_name("icon.png")
 MODES = [("Copy and paste", "replace"), ("Erase", "erase")]
 TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore"), ("Hub", "hub")]
 ORDERS = [("Best matches", "best"), ("Any pictures", "random")]
-EXPLORE = "<p class='quiet'>Look into the rule being made: what it will reach, what it copies, where to write it.</p>"
-SHARE = "<h2>Take it home, or bring one along</h2>"
+FILES = "<h2>Save your work, or open a file</h2>"
 
 Components = dict[str, gr.blocks.Block]
 
 
 def build(workshop: Workshop, first: str) -> gr.Blocks:
     """The page, opening on the generator `first`."""
+    render = Render(workshop.about)
+    visitor = newcomer(workshop, first, render)
     with Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
         Api(workshop, first).offer()  # before the page's own events, which leave it the names
-        wire(workshop, lay_out(workshop, Desk(workshop.open(first))), page.load)
+        seen = gr.Number(0, visible="hidden", elem_id="seen")
+        parts = lay_out()
+        fill(parts, render(visitor.state))
+        wire(workshop, Events(workshop, render, parts, seen, gr.State(visitor)), SimpleNamespace(**parts), page.load)
         page.load(None, None, None, js=own_text("keys.js"))
         page.fetch_what_is_left()
     return page.queue(default_concurrency_limit=8, max_size=64)
 
 
-def lay_out(workshop: Workshop, desk: Desk) -> Parts:
-    """All components, where a visitor sees them, with the pictures that a fresh desk shows."""
-    state = gr.State(desk)
+def newcomer(workshop: Workshop, generator: str, render: Render) -> Visitor:
+    """Who has just opened the page, on a generator, and sees its pictures."""
+    visitor = Visitor(State.on(workshop.open(generator)), {})
+    for _ in make_needed(visitor, Maker(workshop), ALL, NoTurn):
+        pass
+    return Visitor(visitor.state, render(visitor.state))
+
+
+def lay_out() -> Components:
+    """All components, by name, where a visitor sees them."""
     with gr.Row(elem_id="head"):
         gr.HTML(f"<h1>{TITLE}</h1><p>Change the rules of an image generator, not one image.</p>", elem_id="title")
-        choices = [(label(name), name) for name in dict.fromkeys([*bundled(), *desk.opened])]
         generator = gr.Radio(
-            choices, value=public_name(desk.session.generator), show_label=False, container=False, label="Generator",
-            elem_id="generator", elem_classes="choose",
-        )  # fmt: skip
-    cards = PresetCards(
-        cards=[card(p) for p in presets().values()], first=public_name(desk.session.generator), label="Rules to try",
-        elem_id="cards",
-    )  # fmt: skip
+            [], show_label=False, container=False, label="Generator", elem_id="generator", elem_classes="choose"
+        )
+    cards = PresetCards(cards=[card(p) for p in presets().values()], label="Rules to try", elem_id="cards")
     with gr.Row(elem_id="main"):
         with gr.Column(elem_id="make", scale=4, min_width=320):
-            making = lay_out_making(desk)
+            making = lay_out_making()
         with gr.Column(elem_id="see", scale=8, min_width=320):
             seeing = lay_out_seeing()
-    parts = Parts(desk=state, generator=generator, cards=cards, **making, **seeing)
-    fill(Showing(workshop, parts), desk)
-    return parts
+    return {"generator": generator, "cards": cards, **making, **seeing}
 
 
-def fill(show: Showing, desk: Desk) -> None:
+def fill(parts: Components, page: Page) -> None:
     """Give the components what they show first, so that the page needs no event to be complete."""
-    for part, update in (show.plain(desk) | show.sheet(desk) | show.layers(desk)).items():
-        for name, value in (update if isinstance(update, dict) else {"value": update}).items():
-            content = getattr(part, "props", {})
+    for part, properties in page.items():
+        for name, value in properties.items():
+            content = getattr(parts[part], "props", {})
             if name in content:
                 content[name] = value
-            elif name != "__type__":
-                setattr(part, name, value)
+            else:
+                setattr(parts[part], name, value)
+            if name != "value":
+                parts[part].constructor_args[name] = value  # what gradio goes by when it changes something else
 
 
 def card(preset: Preset) -> dict[str, str]:
@@ -98,13 +103,12 @@ def card(preset: Preset) -> dict[str, str]:
     return {"name": preset.name, "title": preset.title, "before": before, "after": after, "group": preset.generator}
 
 
-def head(step: Step, *, following: bool = False) -> gr.HTML:
-    return gr.HTML(step_head(step, following=following), padding=False, label=f"Step {step.number}")
+def head(number: int) -> gr.HTML:
+    return gr.HTML(padding=False, label=f"Step {number}")
 
 
-def lay_out_making(desk: Desk) -> Components:
+def lay_out_making() -> Components:
     """Left: the rule in the making, in five steps."""
-    first, second, third, fourth, fifth = steps(desk.session, desk.view)
     with gr.Column(elem_id="panel-paste"):
         mode = gr.Radio(
             MODES, value="replace", show_label=False, container=False, label="The rule", elem_id="mode",
@@ -112,16 +116,16 @@ def lay_out_making(desk: Desk) -> Components:
         )  # fmt: skip
         with gr.Row(elem_id="step12") as step12:
             with gr.Column(min_width=0, elem_id="step1"):
-                head_copy = head(first, following=True)
+                head_copy = head(1)
                 copy = canvas(MaskCanvas, "Object to copy", "Pick a picture to copy from", "copy")
             with gr.Column(min_width=0, elem_id="step2"):
-                head_paste = head(second)
+                head_paste = head(2)
                 paste = canvas(PlacementCanvas, "Where it goes", "Pick a picture to paste into", "paste")
         no_copy = gr.HTML(NOTHING_COPIED, padding=False, label="In erase mode", visible="hidden")
     with gr.Column(elem_id="panel-hold"):
-        head_hold = head(third)
+        head_hold = head(3)
         kind = gr.Radio(
-            KINDS, value="context", show_label=False, container=False, label="Painting means", elem_id="kind",
+            KINDS, value="context", show_label=False, container=False, label="What you paint", elem_id="kind",
             elem_classes="choose",
         )  # fmt: skip
         with gr.Row(elem_id="places"):
@@ -129,11 +133,11 @@ def lay_out_making(desk: Desk) -> Components:
             tray = ContextTray(hint="Add", elem_id="tray")
         find = gr.Button("Find pictures like these", size="sm", elem_id="find")
     with gr.Column(elem_id="panel-go"):
-        head_go = head(fourth)
+        head_go = head(4)
         rewrite = gr.Button("Rewrite", variant="primary", interactive=False, elem_id="rewrite")
-        strength = slider(-1, 2, 1, "Strength", "1 as made, 0 not at all, below 0 the opposite", step=0.05)
+        strength = slider(-1, 2, 1, "Strength", "1: as solved. 0: no change. Below 0: the opposite.", step=0.05)
         strength.interactive = False
-    settings = lay_out_settings(fifth)
+    settings = lay_out_settings()
     return settings | {
         "mode": mode, "step12": step12, "no_copy": no_copy, "head_copy": head_copy, "head_paste": head_paste,
         "head_hold": head_hold, "head_go": head_go, "copy": copy, "paste": paste, "kind": kind, "context": context,
@@ -141,13 +145,13 @@ def lay_out_making(desk: Desk) -> Components:
     }  # fmt: skip
 
 
-def lay_out_settings(step: Step) -> Components:
+def lay_out_settings() -> Components:
     """The fifth step."""
     with gr.Column(elem_id="panel-tune"):
-        head_tune = head(step)
-        layer = slider(2, 12, 8, "Layer", "Usually 8. Low: what is there; high: how it looks")
-        rank = slider(*RANKS, RANK, "Rank", f"Usually {RANK}. Higher follows the goal more closely")
-        locality = slider(*LOCALITIES, LOCALITY, "Locality", locality_help(LOCALITY), step=0.25)
+        head_tune = head(5)
+        layer = slider(2, 12, 8, "Layer", " ")
+        rank = slider(*RANKS, RANK, "Rank", f"Usually {RANK}. A higher rank follows the goal more closely.")
+        locality = slider(*LOCALITIES, LOCALITY, "Locality", " ", step=0.25)
         everywhere = gr.Checkbox(label="Paste at every painted place", container=False, elem_id="everywhere")
         live = gr.Checkbox(label="Live: rewrite after every stroke", container=False, elem_id="live")
     return {
@@ -194,7 +198,7 @@ def lay_out_seeing() -> Components:
         rules = RuleList(elem_id="rules")
     history = {"rules": rules, "new": new, "undo": undo, "redo": redo, "reset": reset}
     own = {"tabs": tabs, "busy": busy, "stop": stop} | history
-    return own | results | pictures | exploring | lay_out_sharing() | {"hub": hub}
+    return own | results | pictures | exploring | lay_out_files() | hub
 
 
 def lay_out_results() -> Components:
@@ -235,7 +239,7 @@ def lay_out_exploring() -> Components:
         show_matches = gr.Button("What it will reach", size="sm", elem_id="show-matches")
         show_alone = gr.Button("What it copies", size="sm", elem_id="show-alone")
         show_layers = gr.Button("Which layer suits", size="sm", elem_id="show-layers")
-    explored = gr.HTML(EXPLORE, padding=False, label="Findings", elem_id="explored")
+    explored = gr.HTML(padding=False, label="Findings", elem_id="explored")
     matches = PictureSheet(count=0, size="large", empty="", elem_id="matches", visible="hidden", label="Best matches")
     with gr.Row(elem_id="bar-layer"):
         use_layer = gr.Button("Use this layer", size="sm", visible="hidden", elem_id="use-layer")
@@ -245,10 +249,10 @@ def lay_out_exploring() -> Components:
     }  # fmt: skip
 
 
-def lay_out_sharing() -> Components:
-    """Below: files to take home and files brought along."""
+def lay_out_files() -> Components:
+    """Below: files to save and files to open."""
     with gr.Column(elem_id="panel-share"):
-        gr.HTML(SHARE, padding=False)
+        gr.HTML(FILES, padding=False)
         with gr.Row(elem_id="bar-share"):
             save_edit = gr.Button("Save rules", size="sm", elem_id="save-edit")
             save_request = gr.Button("Save request", size="sm", elem_id="save-request")

@@ -5,19 +5,90 @@ Some ten kilobytes, and some fifty more for each rewriting that undo can bring b
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rewriting.core.edit import MAX_EDITS, Edit, EditStack
-from rewriting.core.masks import bounding_box
+from rewriting.core.masks import bounding_box, encode_mask
 from rewriting.core.request import Region, Request
 from rewriting.studio.names import public_name
-from rewriting.studio.packed import PackedRequest
 
 MAX_STEPS = 60
+
+
+@dataclass(frozen=True)
+class PackedRegion:
+    """A `Region` whose mask of `side` x `side` pixels is kept as compressed bits."""
+
+    seed: int
+    side: int
+    bits: bytes
+
+    @classmethod
+    def of(cls, region: Region) -> PackedRegion:
+        return cls(region.seed, len(region.mask), zlib.compress(np.packbits(region.mask > 0).tobytes()))
+
+    def unpacked(self) -> Region:
+        return _unpacked(self)
+
+    @property
+    def empty(self) -> bool:
+        return self.unpacked().empty
+
+    @property
+    def url(self) -> str:
+        """The mask as a PNG data URL; "" if nothing is painted."""
+        return _encoded(self)
+
+
+@dataclass(frozen=True)
+class PackedRequest:
+    """A `Request` that takes little room.
+
+    rest: the request without its regions.  Two are equal if they ask for the same thing.
+    """
+
+    rest: Request
+    copy: PackedRegion | None
+    paste: PackedRegion | None
+    context: tuple[PackedRegion, ...]
+    preserve: tuple[PackedRegion, ...]
+
+    @classmethod
+    def of(cls, request: Request) -> PackedRequest:
+        return cls(
+            rest=request.with_(copy=None, paste=None, context=(), preserve=()),
+            copy=PackedRegion.of(request.copy) if request.copy else None,
+            paste=PackedRegion.of(request.paste) if request.paste else None,
+            context=tuple(map(PackedRegion.of, request.context)),
+            preserve=tuple(map(PackedRegion.of, request.preserve)),
+        )
+
+    def unpacked(self) -> Request:
+        return self.rest.with_(
+            copy=self.copy.unpacked() if self.copy else None,
+            paste=self.paste.unpacked() if self.paste else None,
+            context=tuple(region.unpacked() for region in self.context),
+            preserve=tuple(region.unpacked() for region in self.preserve),
+        )
+
+
+@lru_cache(maxsize=64)
+def _unpacked(region: PackedRegion) -> Region:
+    """Unpacked once while it is in use, for every render asks for it."""
+    packed = np.frombuffer(zlib.decompress(region.bits), np.uint8)
+    mask = np.unpackbits(packed, count=region.side**2).reshape(region.side, region.side)
+    return Region(region.seed, mask.astype(bool))
+
+
+@lru_cache(maxsize=256)
+def _encoded(region: PackedRegion) -> str:
+    return "" if region.empty else encode_mask(region.unpacked().mask)
 
 
 class Numbering(NamedTuple):
@@ -25,6 +96,19 @@ class Numbering(NamedTuple):
 
     seeding: str = "seed"
     truncation: float | None = None
+
+
+class Same:
+    """Equal to itself and to nothing else: stands for an array in the name of what was made with it."""
+
+    def __init__(self, thing: object):
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.thing is other.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
 
 
 @dataclass(frozen=True)
@@ -117,7 +201,7 @@ class Session:
     @property
     def look(self) -> tuple:
         """What the rules in force make of pictures: equal if they make the same."""
-        edits = [(id(rule.edit.factor), rule.edit.strength) for rule in self.rules if rule.edit.enabled]
+        edits = [(Same(rule.edit.factor), rule.edit.strength) for rule in self.rules if rule.edit.enabled]
         return (self.generator, self.numbering, bool(self.rules), *edits)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rewriting.studio.session import Session
-from rewriting.studio.view import View
+from rewriting.studio.state import View
 
 TITLES = ("Copy", "Paste", "Where it holds", "Rewrite", "Fine-tune")
 ERASED = "What disappears"
@@ -23,7 +23,7 @@ class Step:
     number: int = 0
 
 
-TUNE = Step(TITLES[4], False, "when something is amiss", False)
+TUNE = Step(TITLES[4], False, "if the result is not right", False)
 
 
 def steps(session: Session, view: View) -> list[Step]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count, islice
 from threading import Lock, RLock
 
@@ -15,15 +16,14 @@ import numpy as np
 
 from rewriting import zerogpu
 from rewriting.core.edit import Edit
-from rewriting.core.pictures import enlarged
 from rewriting.core.presets import preset
 from rewriting.core.request import Request
-from rewriting.core.rewriter import RANK, Matches, Rewriter
+from rewriting.core.rewriter import RANK, Matches, Rewriter, usual_locality
 from rewriting.generators import Generator, bundled
 from rewriting.hub import load_generator
 from rewriting.studio.gallery import Gallery, Picture
 from rewriting.studio.names import repo_of, same, sealed
-from rewriting.studio.pictures import cutout, data_url, outline
+from rewriting.studio.pictures import data_url, outline
 from rewriting.studio.preparing import Preparation
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
 from rewriting.studio.service import Service
@@ -37,6 +37,19 @@ KEPT_REWRITERS = 8  # each may hold features of half a gigabyte
 RANKED = 192  # pictures among which results are the best matches
 SEARCHED, SEARCH_STEP = 960, 96
 OUTLINED = 0.995  # quantile of the responses above which a place is outlined
+
+
+@dataclass(frozen=True)
+class About:
+    """Facts of a generator that stay known when it has made room for others."""
+
+    layers: range
+    default_layer: int
+    locality: float
+
+    @classmethod
+    def of(cls, generator: Generator) -> About:
+        return cls(generator.layers, generator.config.default_layer, usual_locality(generator))
 
 
 class Workshop:
@@ -59,6 +72,7 @@ class Workshop:
         self._load, self._prepare, self.endpoint = load, prepare, endpoint
         self._generators: OrderedDict[str, Generator] = OrderedDict()
         self._rewriters: OrderedDict[tuple[str, int], Rewriter] = OrderedDict()
+        self._about: dict[str, About] = {}
         self._presets: dict[str, Edit] = {}
         self._solving: dict[str, Lock] = {}
         self._gallery = Gallery(self._draw)
@@ -85,6 +99,12 @@ class Workshop:
         if sealed(name):
             raise ValueError(f"{repo_id} had to make room for other generators; open it from the Hub again.")
         return load_generator(repo_id, revision=commit, token=False, endpoint=self.endpoint)
+
+    def about(self, name: str) -> About:
+        """Facts of a generator, which is loaded for them once at most."""
+        if name not in self._about:
+            self._about[name] = About.of(self.generator(name))
+        return self._about[name]
 
     def has(self, name: str) -> bool:
         """Whether the generator is there without loading it."""
@@ -155,20 +175,17 @@ class Workshop:
         lent = zerogpu.drawn(generator, seeds, (), numbering)
         return lent if lent is not None else generator.images(seeds, **numbering._asdict())
 
-    def _drawn(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[Picture]:
+    def drawn(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[Picture]:
+        """Unedited pictures, one for each seed."""
         return self._gallery.pictures(name, seeds, numbering or Numbering())
 
     def pictures(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[str]:
         """Unedited pictures as data URLs."""
-        return [picture.url for picture in self._drawn(name, seeds, numbering)]
+        return [picture.url for picture in self.drawn(name, seeds, numbering)]
 
     def plain(self, session: Session, seeds: Sequence[int]) -> np.ndarray:
         """Unedited pictures, uint8 (N, H, W, 3)."""
-        return np.stack([p.pixels for p in self._drawn(session.generator, seeds, session.numbering)])
-
-    def canvas(self, session: Session, seed: int) -> str:
-        """One picture for a canvas to paint on, as data URL."""
-        return self._drawn(session.generator, [seed], session.numbering)[0].url
+        return np.stack([p.pixels for p in self.drawn(session.generator, seeds, session.numbering)])
 
     def edited(self, session: Session, seeds: Sequence[int]) -> np.ndarray:
         """uint8 (N, H, W, 3) under all rules in force, resumed from the lowest edited layer."""
@@ -188,17 +205,10 @@ class Workshop:
         for end in CHUNKS[-1:] if at_once else CHUNKS:
             some = drawn.seeds[len(drawn.before) : end]
             if some:
-                drawn = drawn.and_(self._drawn(session.generator, some, session.numbering), self.edited(session, some))
+                drawn = drawn.and_(self.drawn(session.generator, some, session.numbering), self.edited(session, some))
                 yield drawn
 
     # --- the request ------------------------------------------------------------------------------------------------
-
-    def patch(self, session: Session) -> str:
-        """The copied object cut out, or ""."""
-        copy = session.request.copy
-        if copy is None or copy.empty:
-            return ""
-        return cutout(enlarged(self.plain(session, [copy.seed])[0], len(copy.mask)), copy.mask)
 
     def goal(self, session: Session) -> str:
         """The pasted goal as the generator draws it, or "" while something is missing."""

@@ -1,16 +1,17 @@
-"""Gradio's blocks, with answers of which nothing is lost on the way."""
+"""Gradio's blocks, with answers of which nothing is lost on the way and nothing old overtakes what is new."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from gradio.blocks import BlockFunction
+from gradio.blocks import Block, BlockFunction
 from gradio.exceptions import Error
 from gradio.state_holder import SessionState
 
 from rewriting.studio.calls import HANDLERS, check_count
-from rewriting.studio.ordering import Dated
+from rewriting.studio.visitor import Page, Visitor
 
 # What was asked while a stream of answers was open may have been left out of it: asking for anything fetches it.
 FETCH = """() => {
@@ -24,6 +25,30 @@ FETCH = """() => {
     }
   }).observe({ type: "resource" });
 }"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an event shows: a page, of which only what is new to the visitor's browser is sent.
+
+    change: of the visitor's state that it shows.  parts: components by name.  seen: the component that holds the
+    number of what the browser was last sent.  more: values to hand over, by component, such as files.
+    """
+
+    visitor: Visitor
+    page: Page
+    change: int
+    parts: dict[str, Block]
+    seen: Block
+    more: dict[str, Any]
+
+    def updates(self) -> dict[Block, Any]:
+        """To be sent now: called in the thread that sends, after which nothing can come between."""
+        news, number = self.visitor.news(self.page, self.change)
+        updates = {self.parts[name]: gr.update(**properties) for name, properties in news.items()}
+        if news:
+            updates[self.seen] = gr.update(value=number)
+        return updates | {self.parts[name]: value for name, value in self.more.items()}
 
 
 class Blocks(gr.Blocks):
@@ -83,10 +108,10 @@ class Blocks(gr.Blocks):
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None
     ) -> list[Any]:
-        if not isinstance(predictions, Dated):
-            return await super().postprocess_data(block_fn, predictions, state)
-        data = await super().postprocess_data(block_fn, predictions.newest(), state)
-        return predictions.still_newest(block_fn.outputs, data)  # making it ready takes time, and others overtake
+        if isinstance(predictions, Answer):
+            updates = predictions.updates()
+            predictions = [updates.get(block, gr.skip()) for block in block_fn.outputs]
+        return await super().postprocess_data(block_fn, predictions, state)
 
     def handle_streaming_diffs(
         self,

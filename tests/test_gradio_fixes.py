@@ -6,8 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from rewriting.studio.blocks import Blocks
-from rewriting.studio.events.base import polite
+from rewriting.studio.gradio_fixes import Blocks
 from tests.browser import chromium, chromium_page, serving, wait_for
 from tests.surroundings import PATIENCE
 
@@ -66,8 +65,9 @@ def test_an_answer_that_ends_late_leaves_alone_what_is_newer():
         def answer() -> Iterator[dict[Any, Any]]:
             yield {words: "slow"}
             let_go.wait(PATIENCE)
+            yield gr.skip()
 
-        slow.click(polite(answer), None, [words]).then(lambda: "yes", None, ended)
+        slow.click(answer, None, [words]).then(lambda: "yes", None, ended)
         quick.click(lambda: "quick", None, words)
     with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as page:
 

@@ -2,66 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from rewriting.studio.desk import Desk
-from rewriting.studio.events.base import Events
 from rewriting.studio.session import Session
-from rewriting.studio.showing import Updates
-from rewriting.studio.view import View
+from rewriting.studio.state import State
 
-JUMPS = ("delete", "reopen")
 SETTINGS = ("toggle", "strength", "rename", "move")  # of which the last counts
 NEEDS = {"toggle": "on", "strength": "strength", "rename": "name"}
 
 
-class Rules(Events):
-    """Events on the list of rules."""
+class Rules:
+    """The list of rules, and undo."""
 
-    def change_rules(self, rules: dict[str, Any] | None, desk: Desk) -> Iterator[Updates]:
+    def change_rules(self, state: State, rules: dict[str, Any] | None) -> State:
         """Switch, weaken, rename, order, duplicate, delete or reopen a rule.
 
-        An action's kind is one of toggle (with "on"), strength (with "strength"), rename (with "name"), move (order
-        as in "rows"), duplicate, delete and reopen; its id is the rule's.  "time", if there, is when it was done, in
+        An action's kind is one of toggle (with "on"), strength (with "strength"), rename (with "name"), move (order as
+        in "rows"), duplicate, delete and reopen; its id is the rule's.  "time", if there, is when it was done, in
         milliseconds: where the same was done later to that rule, nothing is changed.
-
-        Args:
-            rules: {"rows": the list as it should be, "action": {"kind", "id", ...}}.
         """
         action = (rules or {}).get("action")
         if not action:
-            return
-        old, kind, make = desk.session, action["kind"], _change(rules["rows"], action)
-        if kind in SETTINGS and "time" in action and desk.outdated(kind, action["id"], action["time"]):
-            return
-        (desk.jump if kind in JUMPS else desk.change)(make)
+            return state
+        kind, rule = action["kind"], action["id"]
+        session = _change(rules["rows"], action)(state.session)
         if kind == "reopen":
-            yield from self.changed(desk, old)
-            return
-        yield self.show.rules(desk) | self.show.progress(desk)
-        if desk.session.look != old.look or desk.drawn != desk.session.look:
-            yield from self.show.results(desk)
-        else:
-            yield {self.parts.headline: self.show.headline(desk)}
+            return state.jump(session)
+        if kind == "delete":
+            return state.turn(session)
+        if kind in SETTINGS and "time" in action:
+            last, time = state.settled.get(kind, (rule, action["time"]))
+            if last == rule and action["time"] < time:
+                return state
+            state = state.with_(settled={**state.settled, kind: (rule, action["time"])})
+        return state.work(session)
 
-    def undo(self, desk: Desk) -> Iterator[Updates]:
+    def undo(self, state: State) -> State:
         """Take back the last change, whatever it was."""
-        yield from self._go(desk, Session.undo)
+        return state.jump(state.session.undo())
 
-    def redo(self, desk: Desk) -> Iterator[Updates]:
+    def redo(self, state: State) -> State:
         """Bring back what undo took."""
-        yield from self._go(desk, Session.redo)
+        return state.jump(state.session.redo())
 
-    def reset(self, desk: Desk) -> Iterator[Updates]:
+    def reset(self, state: State) -> State:
         """No rules and an empty request; undo brings them back."""
-        desk.view = View()
-        yield from self._go(desk, Session.reset)
-
-    def _go(self, desk: Desk, where: Callable[[Session], Session]) -> Iterator[Updates]:
-        old = desk.session
-        desk.jump(where)
-        yield from self.changed(desk, old)
+        return state.with_(view=state.view.fresh()).jump(state.session.reset())
 
 
 def _change(rows: list[dict[str, Any]], action: dict[str, Any]) -> Callable[[Session], Session]:

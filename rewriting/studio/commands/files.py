@@ -1,0 +1,67 @@
+"""Saving rules and pictures to files, and opening files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_upload_folder
+
+from rewriting.studio import sharing
+from rewriting.studio.visitor import Task, Visitor
+from rewriting.studio.workshop import Workshop
+
+Handed = dict[str, Any]  # by component
+
+
+class Files:
+    """The panel below."""
+
+    def __init__(self, workshop: Workshop):
+        self.workshop = workshop
+
+    def save_request(self, visitor: Visitor) -> Iterator[Handed]:
+        """The request as JSON."""
+        yield _ready(lambda folder: sharing.save_request(visitor.state.session, folder))
+
+    def save_edit(self, visitor: Visitor) -> Iterator[Handed]:
+        """All rules in force as a zip, which opens here, in Python and on the Hub."""
+        yield _ready(lambda folder: sharing.save_edit(visitor.state.session, folder))
+
+    def save_sheet(self, visitor: Visitor) -> Iterator[Task | Handed]:
+        """The pictures of the results before and after, as PNG."""
+        session, seeds = visitor.state.session, visitor.state.seeds
+        with visitor.doing("sheet file", "Drawing") as task:
+            yield task
+            yield _ready(lambda folder: sharing.save_sheet(self.workshop, session, folder, list(seeds)))
+
+    def save_walk(self, visitor: Visitor) -> Iterator[Task | Handed]:
+        """A walk through the pictures of the results, before beside after, as animated WebP."""
+        session, seeds, frames = visitor.state.session, visitor.state.seeds, []
+        with visitor.doing("walk", "Walking") as task:
+            yield task
+            for frame in sharing.walk_frames(self.workshop, session, list(seeds)):
+                frames.append(frame)
+                if not task.say(f"Walking: {len(frames)} of {sharing.WALK_FRAMES} steps"):
+                    return
+                yield task
+            ready = _ready(lambda folder: sharing.save_walk_file(session, folder, frames))
+            task.end()
+            yield ready
+
+    def open_file(self, visitor: Visitor, path: str | None) -> Iterator[Handed]:
+        """Open a request or rules, as they were saved: a file that ends in .json or .zip."""
+        if path is None:
+            return
+        yield {"upload": None}
+        found = sharing.read_file(path)
+        visitor.change(lambda state: state.jump(sharing.bring_in(found, state.session, self.workshop)))
+
+
+def _ready(save: Callable[[Path], Path]) -> Handed:
+    """A link to a file, which gradio keeps for a while; `save` writes it into a folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {"files": save_file_to_cache(save(Path(folder)), get_upload_folder())}

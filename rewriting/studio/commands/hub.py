@@ -1,0 +1,193 @@
+"""The Hub: open what is there, sign in, publish the rules in force.
+
+A visitor acts with their own token or none.  On a Space it comes with each call, from the Hub's own login; elsewhere
+it is the one they typed, which only the `Visitor` keeps; whoever runs the studio has this machine's login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import gradio as gr
+
+from rewriting.hub import HubError, account
+from rewriting.hub.client import Token, hosted
+from rewriting.processes import Progress
+from rewriting.studio import hub
+from rewriting.studio.hub_view import on_space
+from rewriting.studio.names import public_name
+from rewriting.studio.state import NOTHING, State
+from rewriting.studio.visitor import Task, Visitor
+from rewriting.studio.workshop import Workshop
+
+T = TypeVar("T")
+WAIT = ("One moment…", "quiet")
+LEFT = ("Not opened, because you went on with something else.", "quiet")
+
+
+class Hub:
+    """The tab of the Hub."""
+
+    def __init__(self, workshop: Workshop):
+        self.workshop = workshop
+
+    # --- opening ----------------------------------------------------------------------------------------------------
+
+    def open_repo(self, visitor: Visitor, repo: str, oauth: gr.OAuthToken | None = None) -> Iterator[Task]:
+        """Open a generator or rules from the Hub: "name/repo" or "name/repo@revision".  Undo goes back.
+
+        Rules are put in force after those that are, or on the generator they were made for, if that is another.
+        """
+        session, token = visitor.state.session, token_of(visitor, oauth)
+        with visitor.doing("open") as task:
+            task.change(lambda state: state.tell(address=repo or "", opening=WAIT))
+            yield task
+            try:
+                brought = yield from self._told(
+                    task,
+                    "opening",
+                    lambda say: hub.bring(self.workshop, session, repo or "", token, say),
+                )
+                if not task.end(lambda state: self._brought(state, brought)):
+                    visitor.change(lambda state: state.tell(opening=LEFT) if "open" not in state.jobs else state)
+            except (ValueError, OSError) as error:  # stays to be read after the message has gone
+                sentence = str(error)
+                task.change(lambda state: state.tell(opening=(sentence, "bad")))
+                raise
+
+    def open_found(self, visitor: Visitor, repo: str | None, oauth: gr.OAuthToken | None = None) -> Iterator[Task]:
+        """Open one of the rules that `find_rules` found, by its id."""
+        if repo is not None:
+            yield from self.open_repo(visitor, repo, oauth)
+
+    def _brought(self, state: State, brought: hub.Brought) -> State:
+        session = brought.into(state.session, self.workshop)
+        if brought.key != state.session.generator:
+            state = state.with_(view=state.view.fresh())
+        opened = {**state.opened, public_name(brought.key): brought.key}
+        return state.jump(session).with_(opened=opened).look(tab="results").tell(opening=(brought.said(), "good"))
+
+    # --- what others published --------------------------------------------------------------------------------------
+
+    def visit(self, visitor: Visitor, tab: str, oauth: gr.OAuthToken | None = None) -> Iterator[Task]:
+        """When a tab is opened; with that of the Hub: who the visitor is, and what others published."""
+        visitor.change(lambda state: state.look(tab=tab))
+        if tab == "hub":
+            yield from self.find_rules(visitor, "", oauth)
+            self._who(visitor, oauth)
+
+    def find_rules(self, visitor: Visitor, search: str, oauth: gr.OAuthToken | None = None) -> Iterator[Task]:
+        """List rules that people published on the Hub, newest first, whose id contains a text."""
+        token = token_of(visitor, oauth)
+        with visitor.doing("find") as task:
+            task.change(lambda state: state.tell(finding=("Asking the Hub…", "quiet")))
+            yield task
+            try:
+                rules = tuple(hub.published_rules(self.workshop, search or "", token))
+            except HubError as error:  # a list that does not come is no reason to interrupt anybody
+                sentence = str(error)
+                task.end(lambda state: state.tell(finding=(sentence, "bad")))
+                return
+            none = "Nobody has published a rule of that name." if search else "Nobody has published a rule yet."
+            task.end(lambda state: state.tell(finding=NOTHING if rules else (none, "quiet"), found=rules))
+
+    # --- signing in -------------------------------------------------------------------------------------------------
+
+    def sign_in(self, visitor: Visitor, token: str) -> Iterator[Task]:
+        """Sign in to the Hub with a token, for this visit and nobody else; not on a Space, which has its own login."""
+        visitor.forget("token", "value")
+        with visitor.doing("account") as task:
+            task.change(lambda state: state.tell(asking=("Asking the Hub who you are…", "quiet")))
+            yield task
+            try:
+                if on_space():
+                    raise ValueError("On a Space nobody types a token; sign in with the button of the Hub.")
+                if not (token or "").strip():
+                    raise ValueError("Paste a token of the Hub that may write, then sign in.")
+                who = account(token=token, endpoint=self.workshop.endpoint)
+            except HubError as error:
+                sentence = str(error)
+                task.end(lambda state: state.tell(asking=(sentence, "bad"), asked=True))
+                raise
+            except ValueError:
+                task.end(lambda state: state.tell(asking=NOTHING, asked=True))
+                raise
+            visitor.token = token.strip()
+            self._signed(visitor)
+            task.end(lambda state: state.tell(asking=NOTHING, asked=True, account=who, typed=True))
+
+    def sign_out(self, visitor: Visitor) -> Iterator[dict]:
+        """Forget the token."""
+        visitor.token = None
+        self._signed(visitor)
+        visitor.change(lambda state: state.tell(asking=NOTHING, account=None, typed=False))
+        yield {}
+
+    def _who(self, visitor: Visitor, oauth: gr.OAuthToken | None) -> None:
+        known = None if on_space() else visitor.state.hub.account  # on a Space, who is logged in may have changed
+        if known is None and (oauth is not None or not hosted()):
+            try:
+                known = account(token=token_of(visitor, oauth), endpoint=self.workshop.endpoint)
+            except HubError:  # nobody is logged in here, or the Hub is silent, which the list has said
+                pass
+        if known != visitor.state.hub.account:
+            self._signed(visitor)
+        visitor.change(lambda state: state.tell(account=known, asked=True))
+
+    @staticmethod
+    def _signed(visitor: Visitor) -> None:
+        """Whoever signs in or out may publish elsewhere than before."""
+        visitor.forget("namespace", "value")
+
+    # --- publishing -------------------------------------------------------------------------------------------------
+
+    def publish_rules(
+        self,
+        visitor: Visitor,
+        namespace: str,
+        name: str,
+        what: str,
+        visibility: str,
+        how: str,
+        oauth: gr.OAuthToken | None = None,
+    ) -> Iterator[Task]:
+        """Publish the rules in force on the Hub, under the visitor's own name.
+
+        namespace: an organization, or "" for one's own.  name: of the repo; "somebody/repo" where it is to be theirs.
+        what: "rules", some kilobytes, or "model", the rewritten generator.  visibility: "public" or "private".
+        how: "update", which also creates; "create", which leaves alone what is there; or "pull request".
+        """
+        name = (name or "").strip()
+        repo = f"{namespace}/{name}" if namespace and "/" not in name and name else name
+        wish = hub.Wish(repo, full_model=what == "model", private=visibility == "private", how=how)
+        session, token = visitor.state.session, token_of(visitor, oauth)
+        with visitor.doing("publish") as task:
+            task.change(lambda state: state.tell(published=WAIT))
+            yield task
+            try:
+                done = yield from self._told(
+                    task, "published", lambda say: hub.publish_rules(self.workshop, session, wish, token, say)
+                )
+            except (ValueError, OSError) as error:
+                sentence = str(error)
+                visitor.change(lambda state: state.tell(published=(sentence, "bad")))
+                raise
+            visitor.change(lambda state: state.tell(published=done))
+
+    @staticmethod
+    def _told(task: Task, part: str, call: Callable[[Progress], T]) -> Iterator[Task]:
+        """Show what a call says of its progress, and return what it returns."""
+        told = hub.telling(call)
+        while True:
+            try:
+                sentence = next(told)
+            except StopIteration as ended:
+                return ended.value
+            task.change(lambda state, said=(sentence, "quiet"): state.tell(**{part: said}))
+            yield task
+
+
+def token_of(visitor: Visitor, oauth: gr.OAuthToken | None) -> Token:
+    """The visitor's own token, or None; see `rewriting.hub.client.reading_token` for what that stands for."""
+    return oauth.token if oauth is not None else visitor.token

@@ -1,0 +1,174 @@
+"""Making a rule: choose a generator or a preset, paint, paste, set, and rewrite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from rewriting.core.edit import Edit
+from rewriting.core.presets import preset
+from rewriting.studio.components.checks import flag, number, whole
+from rewriting.studio.session import Session
+from rewriting.studio.state import LOCALITIES, RANKS, State
+from rewriting.studio.visitor import Task, Visitor
+from rewriting.studio.workshop import Workshop
+
+
+class Making:
+    """The left of the page, and the row above."""
+
+    def __init__(self, workshop: Workshop):
+        self.workshop = workshop
+
+    def open_generator(self, visitor: Visitor, generator: str) -> Iterator[Task]:
+        """Begin afresh on another generator: its pictures, an empty request, no rules.  Undo goes back."""
+        key = visitor.state.key_of(generator)
+        with visitor.doing("rule", "Loading the generator", ("generator", generator)) as task:
+            yield task
+            self.workshop.generator(key)
+            task.end(lambda state: state.jump(state.session.open(key)).with_(view=state.view.fresh()))
+
+    def choose_preset(self, visitor: Visitor, name: str | None) -> Iterator[Task]:
+        """Put a preset rule in force, with its request in the canvases."""
+        if name is None:
+            return
+        chosen = preset(name)
+        visitor.change(lambda state: state.look(tab="results"))
+        yield from self.begin_preset(visitor, chosen.name)
+
+    def begin_preset(self, visitor: Visitor, name: str) -> Iterator[Task]:
+        """The same, whatever tab is open."""
+        chosen = preset(name)
+        with visitor.doing("rule", "Rewriting", ("preset", name)) as task:
+            yield task
+            self.workshop.preset_edit(name)
+            self.workshop.generator(chosen.generator)
+
+            def adopt(state: State) -> State:
+                session = self.workshop.choose(state.session, name)
+                moved = (session.generator, session.numbering) != (state.session.generator, state.session.numbering)
+                view = state.view.fresh() if moved else state.view.with_(skipped=0, order="best")
+                return state.with_(view=view).jump(session)
+
+            task.end(adopt)
+
+    # --- painting ---------------------------------------------------------------------------------------------------
+
+    def paint_copy(self, state: State, mask: np.ndarray | None) -> State:
+        """Paint the object to copy on the picture in the first canvas; it goes to the same place of the second."""
+        view = state.view
+        if view.copy_seed is None:
+            return state
+        return self._ahead(state.work(state.session.paint_copy(view.copy_seed, mask, view.paste_seed)))
+
+    def place(self, state: State, spot: dict[str, int] | None) -> State:
+        """Put the copied object's centre somewhere in the second picture, in pixels of 256 by 256."""
+        if spot is None or state.view.paste_seed is None:
+            return state
+        return state.work(state.session.place(state.view.paste_seed, spot["x"], spot["y"]))
+
+    def paint_context(self, state: State, mask: np.ndarray | None) -> State:
+        """Paint on the third picture where the rule should hold, or what must not change."""
+        view = state.view
+        if view.context_seed is None:
+            return state
+        return self._ahead(state.work(state.session.paint_place(view.kind, view.context_seed, mask)))
+
+    def add_place(self, state: State, action: dict | None) -> State:
+        """The next picked picture shows another place where the rule should hold."""
+        return state.look(slot="context", kind="context", tab="pictures")
+
+    def edit_place(self, state: State, action: dict | None) -> State:
+        """Put a painted place into the third canvas."""
+        kind, seed = _place_named(action)
+        return state.look(kind=kind, context_seed=seed)
+
+    def remove_place(self, state: State, action: dict | None) -> State:
+        """Remove a painted place."""
+        return state.work(state.session.remove_place(*_place_named(action)))
+
+    def set_kind(self, state: State, kind: str) -> State:
+        """What is painted on the third canvas: "context", where the rule holds, or "preserve", what stays as it is."""
+        return state.look(kind=kind)
+
+    # --- settings and rewriting -------------------------------------------------------------------------------------
+
+    def set_mode(self, state: State, mode: str) -> State:
+        """Whether a copied object replaces what is there, or what is painted disappears: "replace" or "erase"."""
+        erase = mode == "erase"
+        state = state.work(state.session.ask("mode", erase=erase))
+        return state.look(slot="context") if erase else state
+
+    def settings(self, state: State, layer: int, rank: int, locality: float, everywhere: bool) -> State:
+        """How the request is solved."""
+        layers = self.workshop.about(state.session.generator).layers
+        wanted = {
+            "layer": whole(layers.start, layers.stop - 1)(layer, "layer"),
+            "rank": whole(*RANKS)(rank, "rank"),
+            "locality": number(*LOCALITIES)(locality, "locality"),
+            "everywhere": flag(everywhere, "everywhere"),
+        }
+        moved = wanted["layer"] != state.session.now.asked.rest.layer
+        state = state.work(state.session.ask("settings", **wanted))
+        return self._ahead(state) if moved else state
+
+    def set_live(self, state: State, live: bool) -> State:
+        """Whether each stroke is followed by a rewrite."""
+        return state.look(live=bool(live))
+
+    def follow(self, visitor: Visitor) -> Iterator[Task]:
+        """Rewrite at once if the visitor works live, nothing is missing, and nothing is solved already."""
+        session = visitor.state.session
+        if visitor.state.view.live and not session.solved and not session.request.missing():
+            yield from self._solve(visitor, only_as_asked=True)
+
+    def rewrite(self, visitor: Visitor) -> Iterator[Task]:
+        """Solve the request as it is painted now, and put the rule in force."""
+        visitor.state.session.request.check()
+        visitor.change(lambda state: state.look(tab="results"))
+        yield from self._solve(visitor)
+
+    def _solve(self, visitor: Visitor, *, only_as_asked: bool = False) -> Iterator[Task]:
+        """only_as_asked: unless the visitor has painted on meanwhile."""
+        session = visitor.state.session
+        with visitor.doing("rule", "Rewriting", ("request",)) as task:
+            yield task
+            edit = self.workshop.solve(session)
+            task.end(lambda state: self._adopted(state, edit, session if only_as_asked else state.session))
+
+    @staticmethod
+    def _adopted(state: State, edit: Edit, asked: Session) -> State:
+        if state.session.now.asked != asked.now.asked:
+            return state
+        return state.work(state.session.adopt(edit)).look(skipped=0)
+
+    def set_strength(self, state: State, strength: float) -> State:
+        """How strongly the rule being edited acts: 1 as solved, 0 not at all, below 0 the opposite."""
+        rule = state.session.rule
+        if rule is None or rule.edit.strength == strength:
+            return state
+        return state.work(state.session.change_rule(rule.number, "strength", strength=float(strength)))
+
+    def stop(self, state: State) -> State:
+        """End what is under way; what is shown stays."""
+        return state.stop()
+
+    def new_rule(self, state: State) -> State:
+        """Keep the rules in force and begin another."""
+        view = state.view.fresh().with_(order=state.view.order, skipped=state.view.skipped, tab="pictures")
+        return state.turn(state.session.start_new()).with_(view=view)
+
+    def _ahead(self, state: State) -> State:
+        """Begin, in the background, what the first rewrite of this request will wait for."""
+        self.workshop.draw_ahead(state.session)
+        return state
+
+
+def _place_named(action: dict | None) -> tuple[str, int]:
+    """What the tray calls a place: "context" or "preserve", and the picture's number."""
+    name = (action or {}).get("id", "")
+    kind, _, seed = name.partition("-")
+    if kind not in ("context", "preserve") or not seed.isdecimal():
+        raise ValueError(f"There is no place {name!r}; press one that the page shows.")
+    return kind, int(seed)

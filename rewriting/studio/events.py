@@ -1,0 +1,275 @@
+"""Events of the page: a command is carried out, what the new state needs is made, and what is new goes out.
+
+`wire` says which event is which command.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from rewriting.core.masks import encode_mask
+from rewriting.studio.commands import Exploring, Files, Hub, Making, Pictures, Rules, Visiting
+from rewriting.studio.gradio_fixes import Answer
+from rewriting.studio.jobs import ALL, CANVASES, QUICK, Maker, Turns, in_turn, make_needed
+from rewriting.studio.render import Render
+from rewriting.studio.service import NoTurn
+from rewriting.studio.visitor import Task, Visitor
+from rewriting.studio.workshop import Workshop
+
+REFUSALS = (ValueError, OSError)  # in one sentence, for people
+QUEUES = {
+    "quick": {},
+    "heavy": {"concurrency_id": "generator", "concurrency_limit": 20},  # draws or solves for long; see `service`
+    "hub": {"concurrency_id": "hub", "concurrency_limit": 16},  # mostly waits for the Hub
+}
+LAST = {"trigger_mode": "always_last"}  # of what is set again while its last answer still arrives, the last counts
+EACH = {"trigger_mode": "multiple"}  # every press counts
+# On phones the pictures and the canvases are far apart; on wide screens the third canvas may lie below the window.
+GO = "(name, block) => document.querySelector(name).scrollIntoView({block, behavior: 'smooth'})"
+TO_PICTURES = f"() => innerWidth <= 860 && ({GO})('#panel-see', 'start')"
+CANVAS = "'#' + document.querySelector('#slot input:checked').value"
+TO_CANVAS = f"() => ({GO})({CANVAS}, innerWidth <= 860 ? 'center' : 'nearest')"
+# A file that is ready is taken at once; its link stays, for browsers that ask for a press of their own.
+DOWNLOAD = """(file) => {
+  const follow = (tries) => {
+    const links = file ? [...document.querySelectorAll('#files a[download]')] : [];
+    const link = links.find((one) => one.getAttribute('href') === file.url);
+    if (link) link.click();
+    else if (file && tries) setTimeout(follow, 50, tries - 1); // it is not on the page yet
+  };
+  follow(40);
+}"""
+# A tab's name for itself, kept by the browser until the tab is closed; nothing where it may not keep anything.  A tab
+# that is duplicated takes the names along, but not that it was closed: it goes on from there under a name of its own.
+TICKET = """() => {
+  try {
+    const { rewriting: before, rewritingOpen: open } = sessionStorage;
+    const made = () => [...crypto.getRandomValues(new Uint8Array(16))].map((n) => n.toString(16)).join("-");
+    if (!before || open) sessionStorage.rewriting = made();
+    const mark = () => (sessionStorage.rewritingOpen = "yes");
+    mark();
+    window.addEventListener("pageshow", mark);
+    window.addEventListener("pagehide", () => sessionStorage.removeItem("rewritingOpen"));
+    return [sessionStorage.rewriting, before || "", location.search, null, null];
+  } catch {
+    return ["", "", location.search, null, null];
+  }
+}"""
+
+
+class Events:
+    """Registers events: on(event, command, inputs).
+
+    parts: the page's components by name.  seen: the one that holds the number of what the browser was last sent.
+    """
+
+    def __init__(self, workshop: Workshop, render: Render, parts: dict[str, Any], seen: gr.Number, visitor: gr.State):
+        self.queue, self.render, self.make = workshop.service, render, Maker(workshop)
+        self.parts, self.seen, self.visitor = parts, seen, visitor
+        self.shown = [part for part in parts.values() if part is not visitor]
+
+    def __call__(
+        self, listen: Callable, command: Callable, inputs: Sequence[Any] = (), *, queue: str = "quick", **options: Any
+    ) -> Any:
+        """queue: "quick", "heavy" for what waits for its turn to draw or solve, or "hub".  options: of gradio's
+        listener."""
+        answer = self.answering(command, inputs, queue)
+        usual = {"api_visibility": "private", "show_progress": "hidden", **QUEUES[queue]}
+        return listen(answer, [*inputs, self.seen, self.visitor], [*self.shown, self.seen], **usual | options)
+
+    def answering(self, command: Callable, inputs: Sequence[Any] = (), queue: str = "quick") -> Callable:
+        """The command as gradio calls it, for every visitor."""
+        names = [next((name for name, part in self.parts.items() if part is one), "") for one in inputs]
+
+        def answers(*arguments: Any) -> Iterator[Any]:
+            *values, seen, visitor = arguments
+            turns, topics = self.queue.turns(), QUICK if queue == "quick" else ALL
+            with self.queue.serving():
+                try:
+                    for name, value in zip(names, values, strict=True):
+                        hear(visitor, name, value, int(seen or 0))
+                    for given in self._steps(command, values, visitor, turns if queue == "heavy" else NoTurn):
+                        yield from self._show(visitor, turns, topics, given)
+                except REFUSALS as error:
+                    yield self._answer(visitor)
+                    raise refusal(error) from error
+            # At the end gradio sends the last part once more, over what another event may have shown since; and it
+            # would take silence for an order to empty all outputs.
+            yield gr.skip()
+
+        def answers_to_account(oauth: gr.OAuthToken | None, *arguments: Any) -> Iterator[Any]:
+            with_login = functools.partial(command, oauth=oauth)
+            yield from self.answering(with_login, inputs, queue)(*arguments)
+
+        asks = not isinstance(command, functools.partial) and "oauth" in inspect.signature(command).parameters
+        chosen = answers_to_account if asks else answers
+        chosen.__name__ = getattr(command, "__name__", "answers")
+        return chosen
+
+    def _steps(
+        self, command: Callable, values: Sequence[Any], visitor: Visitor, turns: Turns
+    ) -> Iterator[dict[str, Any] | None]:
+        """Carry out a command, and stop whenever there is something to show: with files to hand over, or None."""
+        if not inspect.isgeneratorfunction(getattr(command, "func", command)):
+            visitor.change(lambda state: command(state, *values))
+            yield None
+            return
+        with closing(command(visitor, *values)) as steps:
+            task, given = None, next(steps, None)  # the first says what is about to be done, and waits for nobody
+            while given is not None:
+                yield given if isinstance(given, dict) else None
+                task = given if isinstance(given, Task) else task
+                waiting = in_turn(task, turns, lambda: next(steps, None))
+                given = yield from waiting
+        yield None
+
+    def _show(
+        self, visitor: Visitor, turns: Turns, topics: tuple[str, ...], more: dict[str, Any] | None = None
+    ) -> Iterator[Answer]:
+        """Show the state as it is now, with files to hand over, and make what it needs."""
+        for _ in make_needed(visitor, self.make, CANVASES, turns):
+            pass
+        yield self._answer(visitor, more)
+        for _ in make_needed(visitor, self.make, topics, turns):
+            yield self._answer(visitor)
+
+    def _answer(self, visitor: Visitor, more: dict[str, Any] | None = None) -> Answer:
+        state, change = visitor.now()
+        return Answer(visitor, self.render(state), change, self.parts, self.seen, more or {})
+
+
+def hear(visitor: Visitor, part: str, value: Any, seen: int) -> None:
+    """A value came up from a component."""
+    if part in ("copy", "context"):
+        value = "" if value is None else encode_mask(np.asarray(value) > 0)
+    elif part == "rules":
+        value = {"rows": value["rows"]} if value else {"rows": []}
+    if part not in ("", "token"):
+        visitor.heard(part, "value", value, seen)
+
+
+def refusal(error: Exception) -> gr.Error:
+    """For people: one sentence in a corner of the page."""
+    return gr.Error(html.escape(str(error), quote=False), print_exception=False)
+
+
+# --- which event is which command ------------------------------------------------------------------------------------
+
+
+def wire(workshop: Workshop, on: Events, p: Any, opened: Callable) -> None:
+    """Connect everything.  p: the page's components, as attributes.  opened: the event of the page."""
+    making, pictures, rules = Making(workshop), Pictures(workshop), Rules()
+    wire_scrolling(p)
+    wire_visiting(on, Visiting(workshop), opened)
+    wire_making(on, p, making)
+    wire_painting(on, p, making)
+    wire_pictures(on, p, pictures)
+    on(p.rules.input, rules.change_rules, [p.rules], queue="heavy")
+    on(p.undo.click, rules.undo, queue="heavy", **EACH)
+    on(p.redo.click, rules.redo, queue="heavy", **EACH)
+    on(p.reset.click, rules.reset, queue="heavy")
+    wire_exploring(on, p, Exploring(workshop))
+    wire_files(on, p, Files(workshop))
+    wire_hub(on, p, Hub(workshop))
+
+
+def wire_scrolling(p: Any) -> None:
+    """Go to where the next thing is to be done.  Wired first, as events of a component wait for each
+    other, and for the sheet also because its own event makes the next canvas wait."""
+    for sheet in (p.sheet, p.pairs):
+        sheet.select(None, None, None, js=TO_CANVAS)
+    for listen in (p.copy.choose, p.paste.choose, p.context.choose, p.tray.add, p.find.click, p.rewrite.click):
+        listen(None, None, None, js=TO_PICTURES)
+
+
+def wire_visiting(on: Events, visiting: Visiting, opened: Callable) -> None:
+    told = [gr.Textbox(visible=False) for _ in range(3)]
+    on(opened, visiting.come, told, queue="heavy", js=TICKET)
+
+
+def wire_making(on: Events, p: Any, making: Making) -> None:
+    on(p.generator.input, making.open_generator, [p.generator], queue="heavy", **LAST)
+    on(p.cards.select, making.choose_preset, [p.cards], queue="heavy")
+    on(p.mode.input, making.set_mode, [p.mode], **LAST)
+    on(p.kind.input, making.set_kind, [p.kind], **LAST)
+    on(p.rewrite.click, making.rewrite, queue="heavy")
+    on(p.strength.release, making.set_strength, [p.strength], queue="heavy", **LAST)
+    on(p.new.click, making.new_rule)
+    on(p.stop.click, making.stop)
+    on(p.tray.add, making.add_place, [p.tray])
+    on(p.tray.edit, making.edit_place, [p.tray])
+    on(p.tray.remove, making.remove_place, [p.tray])
+
+
+def wire_painting(on: Events, p: Any, making: Making) -> None:
+    """Strokes and settings, each of which a visitor who works live sees at once."""
+    changed = [
+        on(p.copy.input, making.paint_copy, [p.copy]),
+        on(p.paste.input, making.place, [p.paste]),
+        on(p.context.input, making.paint_context, [p.context]),
+        on(p.live.input, making.set_live, [p.live], **LAST),
+    ]
+    settings = [p.layer, p.rank, p.locality, p.everywhere]
+    for one in settings:
+        listen = one.release if isinstance(one, gr.Slider) else one.input
+        changed.append(on(listen, making.settings, settings, **LAST))
+    for event in changed:
+        on(event.then, making.follow, queue="heavy", **LAST)
+
+
+def wire_pictures(on: Events, p: Any, pictures: Pictures) -> None:
+    for sheet in (p.sheet, p.pairs, p.matches):
+        on(sheet.select, pictures.pick_picture, [sheet])
+    on(p.slot.input, pictures.await_picture, [p.slot], **LAST)
+    on(p.copy.choose, pictures.await_copy)
+    on(p.paste.choose, pictures.await_paste)
+    on(p.context.choose, pictures.await_context)
+    on(p.previous.click, pictures.previous_page, **EACH)
+    on(p.next.click, pictures.next_page, **EACH)
+    on(p.everything.click, pictures.all_pictures)
+    on(p.number.submit, pictures.go_to_picture, [p.number])
+    on(p.outlines.input, pictures.outline_matches, [p.outlines], queue="heavy", **LAST)
+    on(p.find.click, pictures.search, queue="heavy")
+    on(p.order.input, pictures.order_results, [p.order], queue="heavy", **LAST)
+    on(p.more.click, pictures.more_results, queue="heavy")
+
+
+def wire_exploring(on: Events, p: Any, exploring: Exploring) -> None:
+    on(p.show_matches.click, exploring.key_matches, queue="heavy", **LAST)
+    on(p.show_alone.click, exploring.values_alone, queue="heavy", **LAST)
+    on(p.show_layers.click, exploring.layer_chart, queue="heavy", **LAST)
+    on(p.use_layer.click, exploring.use_layer)
+
+
+def wire_files(on: Events, p: Any, files: Files) -> None:
+    saved = [
+        on(p.save_edit.click, files.save_edit),
+        on(p.save_request.click, files.save_request),
+        on(p.save_sheet.click, files.save_sheet, queue="heavy"),
+        on(p.save_walk.click, files.save_walk, queue="heavy"),
+    ]
+    for event in saved:
+        event.success(None, p.files, None, js=DOWNLOAD)
+    on(p.upload.upload, files.open_file, [p.upload], queue="heavy")
+
+
+def wire_hub(on: Events, p: Any, hub: Hub) -> None:
+    on(p.tabs.input, hub.visit, [p.tabs], queue="hub")
+    for listen in (p.open_repo.click, p.address.submit):
+        on(listen, hub.open_repo, [p.address], queue="hub", **LAST)
+    on(p.found.select, hub.open_found, [p.found], queue="hub")
+    for listen in (p.find_rules.click, p.search_rules.submit):
+        on(listen, hub.find_rules, [p.search_rules], queue="hub", **LAST)
+    for listen in (p.sign_in.click, p.token.submit):
+        on(listen, hub.sign_in, [p.token], queue="hub", **LAST)
+    on(p.sign_out.click, hub.sign_out)
+    wish = [p.namespace, p.repo_name, p.what, p.visibility, p.how]
+    on(p.publish.click, hub.publish_rules, wish, queue="hub")

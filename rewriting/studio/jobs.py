@@ -1,0 +1,146 @@
+"""Long work: what the page shows is made as the state needs it, part by part, and in turn.
+
+A result goes by the name of all that it depends on (`State.names`).  After each event, whoever answers it makes what
+the state needs and nobody is making; what is no longer needed ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, TypeVar
+
+from rewriting.core.presets import preset
+from rewriting.studio.service import NoTurn, Turn
+from rewriting.studio.session import Session
+from rewriting.studio.state import PAGE, Made, Results, State, View
+from rewriting.studio.visitor import Task, Visitor
+from rewriting.studio.workshop import PAIRS, Workshop
+
+TOLD = 1.0  # seconds of waiting after which visitors are told how many go first, and how often
+CANVASES = ("canvases",)
+QUICK = (*CANVASES, "goal", "sheet")  # what need not wait for its turn
+ALL = (*QUICK, "results")
+
+Turns = Callable[[], Turn | NoTurn]
+Part = tuple[Any, bool]  # what has been made so far, and whether that is all
+T = TypeVar("T")
+
+
+class Maker:
+    """Makes results for the state of a visitor, each in parts."""
+
+    def __init__(self, workshop: Workshop):
+        self.workshop = workshop
+
+    def __call__(self, topic: str, state: State) -> Iterator[Part]:
+        make = {"canvases": self.canvases, "goal": self.goal, "sheet": self.sheet, "results": self.results}[topic]
+        return make(state)
+
+    def canvases(self, state: State) -> Iterator[Part]:
+        """The pictures in the canvases and those that places are painted on, by their number."""
+        session, seeds = state.session, sorted(state.names["canvases"][-1])
+        pictures = self.workshop.drawn(session.generator, seeds, session.numbering) if seeds else []
+        yield dict(zip(seeds, pictures, strict=True)), True
+
+    def goal(self, state: State) -> Iterator[Part]:
+        """The pasted goal as the generator draws it, as a data URL."""
+        yield self.workshop.goal(state.session), True
+
+    def sheet(self, state: State) -> Iterator[Part]:
+        """The pictures to choose from, as the sheet takes them."""
+        session, seeds, outlined = state.session, state.view.seeds, state.view.outlined
+        outlines = [""] * len(seeds)
+        if outlined is not None:
+            outlines = self.workshop.outlines_at(session.step("outline", asked=outlined), seeds)
+        urls = self.workshop.pictures(session.generator, seeds, session.numbering)
+        yield [
+            {"seed": s, "image": u, **({"outline": o} if o else {})}
+            for s, u, o in zip(seeds, urls, outlines, strict=True)
+        ], True  # fmt: skip
+
+    def results(self, state: State) -> Iterator[Part]:
+        """Pictures before and after the rules in force: the first, then more; without rules, before only."""
+        session, made = state.session, state.result("results")
+        seeds = made.content.seeds if made and made.content else self.result_seeds(session, state.view)
+        if not session.rules:
+            urls = self.workshop.pictures(session.generator, seeds, session.numbering)
+            pairs = [{"seed": s, "before": u, "after": ""} for s, u in zip(seeds, urls, strict=True)]
+            yield Results(seeds, tuple(pairs)), True
+            return
+        for drawn in self.workshop.results(session, seeds):
+            counted = drawn.complete and not (session.rule and session.rule.preset and measured_by_preset(session))
+            effect = self.workshop.effect(session, drawn) if counted else None
+            yield Results(seeds, tuple(drawn.pairs), effect), drawn.complete
+
+    def result_seeds(self, session: Session, view: View) -> tuple[int, ...]:
+        """Unseen pictures to show: those that come with a preset, or as the visitor ordered them."""
+        if not session.rules:
+            return tuple(range(view.skipped, view.skipped + PAGE))
+        chosen = session.rule.preset if session.rule and view.order == "best" and not view.skipped else ""
+        shown = preset(chosen).shown[:PAIRS] if chosen else []
+        return tuple(shown or self.workshop.result_seeds(session, view.order, view.skipped))
+
+
+def measured_by_preset(session: Session) -> str:
+    """What was measured of the preset that is in force alone and as it was made; empty otherwise."""
+    rule = session.rule
+    alone = rule is not None and len(session.rules) == 1 and rule.edit.enabled and rule.edit.strength == 1
+    return preset(rule.preset).measured if alone and rule.preset else ""
+
+
+def words_for(topic: str, state: State) -> str:
+    """What the page says while a result is made."""
+    if topic == "sheet":
+        return "Drawing" if state.view.outlined is None else "Looking for matches"
+    return "Drawing" if topic == "results" else ""
+
+
+def make_needed(visitor: Visitor, make: Maker, topics: tuple[str, ...], turns: Turns) -> Iterator[None]:
+    """Make what the visitor's state needs, and stop whenever there is something new to show."""
+    while (taken := visitor.take(topics, words_for)) is not None:
+        task, state = taken
+        turn = turns if task.topic not in QUICK else NoTurn
+        try:
+            with closing(make(task.topic, state)) as parts:
+                complete = False
+                while not complete and task.wanted:
+                    if task.words:
+                        yield
+                    part = yield from in_turn(task, turn, lambda parts=parts: next(parts, None))
+                    if part is None:
+                        break
+                    content, complete = part
+                    put = _put(task, Made(task.name, content, complete))
+                    if not (task.end(put) if complete else task.change(put)):
+                        break
+                    yield
+        except (ValueError, OSError):
+            task.end(_put(task, Made(task.name, None, True)))
+            raise
+        finally:
+            task.end()
+
+
+def _put(task: Task, made: Made) -> Callable[[State], State]:
+    return lambda state: state.put(task.topic, made)
+
+
+def in_turn(task: Task | None, turns: Turns, step: Callable[[], T]) -> Iterator[None]:
+    """Take a step when its turn has come, and return what it returns; None if its task is cancelled before.
+
+    Stops when there is something new to say about the waiting."""
+    words = task.words if task else ""
+    with closing(turns()) as turn:
+        last = 0
+        while (before := turn.wait(TOLD)) and (task is None or task.wanted):
+            if before != last and task is not None:
+                task.say("Waiting for another answer" if before == 1 else f"Waiting for {before} other answers")
+                yield
+            last = before
+        if before:
+            return None
+        if last and task is not None:
+            task.say(words)
+            yield
+        return step()

@@ -1,0 +1,300 @@
+"""What the page shows of a visitor's state, and all that it says.
+
+`Render` is a pure function of the state: {component: {property: value}}, for every component that ever changes.  The
+same state always gives the same page, so nothing has to remember what was shown before.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from functools import lru_cache
+
+from rewriting.core.presets import preset
+from rewriting.core.rewriter import RANK
+from rewriting.generators import bundled
+from rewriting.studio.components.cards import STRENGTH
+from rewriting.studio.gallery import Picture
+from rewriting.studio.hub_view import hub_tab
+from rewriting.studio.jobs import measured_by_preset
+from rewriting.studio.names import label, public_name
+from rewriting.studio.pictures import cutout
+from rewriting.studio.session import PackedRegion, Rule, Session, centre
+from rewriting.studio.state import Explored, State
+from rewriting.studio.steps import ERASED, TITLES, Step, picking, steps
+from rewriting.studio.visitor import Page
+from rewriting.studio.words import quiet, says, shown
+from rewriting.studio.workshop import About
+
+SLOTS = [(f"{i} {title}", slot) for i, title, slot in zip("123", TITLES, ("copy", "paste", "context"), strict=False)]
+ERASE_SLOTS = [(f"1 {ERASED}", "context")]
+KINDS = [("The rule holds here", "context"), ("Keep this as it is", "preserve")]
+ERASE_KINDS = [("This disappears", "context"), KINDS[1]]
+TINTS = {"context": "", "preserve": "#0e9f6e"}  # of the places painted for each kind
+EMPTY = "Results appear here"
+STOPPED = "You stopped before any picture was drawn. Press Show others to draw them."
+EXPLORE = "Look into the rule you are making: what it will reach, what it copies, and which layer suits it."
+REACH = "The rule will reach what is bright. The numbers say how strongly each picture matches."
+NOTHING_COPIED = "<p class='quiet'>To erase, nothing is copied. Paint what should disappear in step 1.</p>"
+
+
+class Render:
+    """about: the facts of a generator that the page shows, by its key."""
+
+    def __init__(self, about: Callable[[str], About]):
+        self.about = about
+
+    def __call__(self, state: State) -> Page:
+        return {
+            **head(state),
+            **making(state, self.about(state.session.generator)),
+            **canvases(state),
+            **seeing(state),
+            **results(state),
+            **sheet(state),
+            **explored(state.explored),
+            **rules(state),
+            **hub_tab(state.hub),
+        }
+
+
+def head(state: State) -> Page:
+    """The generators to turn to, and the presets."""
+    here, names = public_name(state.session.generator), list(state.opened)
+    others = [name for name in names[1:] if name != here][-1:]
+    choices = [(label(name), name) for name in dict.fromkeys([*bundled(), *names[:1], *others, here])]
+    return {
+        "generator": {"choices": choices, "value": coming(state, "generator") or here},
+        "cards": {"value": coming(state, "preset") or preset_in_force(state.session), "first": here},
+    }
+
+
+def coming(state: State, kind: str) -> str | None:
+    """The "preset" or the "generator" that is on its way, if one is."""
+    job = state.jobs.get("rule")
+    return job.name[1] if job is not None and job.name[0] == kind else None
+
+
+def preset_in_force(session: Session) -> str | None:
+    """The name of the preset that is being looked at."""
+    return session.rule.preset if session.rule and session.rule.preset else None
+
+
+# --- left: the rule in the making ------------------------------------------------------------------------------------
+
+
+def making(state: State, about: About) -> Page:
+    """The steps and the settings."""
+    session, view, rest = state.session, state.view, state.session.now.asked.rest
+    heads = steps(session, view)
+    following = next((step for step in heads if step.needed and not step.done), None)
+    at = ("head_copy", "head_paste", "head_hold", "head_go", "head_tune")
+    low, high = STRENGTH
+    strength = session.rule.edit.strength if session.rule else 1.0
+    return {
+        **{part: {"value": step_head(s, following=s is following)} for part, s in zip(at, heads, strict=True)},
+        "rewrite": {"interactive": all(step.done or not step.needed for step in heads[:3])},
+        "strength": {"value": min(high, max(low, strength)), "interactive": session.rule is not None},
+        "mode": {"value": "erase" if rest.erase else "replace"},
+        "step12": {"visible": shown(not rest.erase)},
+        "no_copy": {"visible": shown(rest.erase)},
+        "kind": {"choices": ERASE_KINDS if rest.erase else KINDS, "value": view.kind},
+        "layer": {
+            "minimum": about.layers.start,
+            "maximum": about.layers.stop - 1,
+            "value": rest.layer or about.default_layer,
+            "info": f"Usually {about.default_layer}. Low layers decide what is there, high ones how it looks.",
+        },
+        "rank": {"value": rest.rank or RANK},
+        "locality": {
+            "value": about.locality if rest.locality is None else rest.locality,
+            "info": f"Usually {about.locality:g}. A higher locality changes less elsewhere, and needs more strength.",
+        },
+        "everywhere": {"visible": shown(not rest.erase), "value": rest.everywhere},
+        "live": {"value": view.live},
+    }  # fmt: skip
+
+
+def canvases(state: State) -> Page:
+    """The three canvases and the tray of painted places."""
+    asked, view = state.session.now.asked, state.view
+    copied = asked.copy if asked.copy is not None and asked.copy.seed == view.copy_seed else None
+    painted = next((one for one in getattr(asked, view.kind) if one.seed == view.context_seed), None)
+    goal = state.result("goal")
+    return {
+        "copy": {"image": url(state.picture(view.copy_seed)), "value": copied.url if copied else ""},
+        "paste": {
+            "image": url(state.picture(view.paste_seed)),
+            "patch": patch(state.picture(asked.copy.seed), asked.copy) if asked.copy else "",
+            "goal": (goal.content or "") if goal else "",
+            "value": place(asked.paste) if state.placed else None,
+        },
+        "context": {
+            "image": url(state.picture(view.context_seed)),
+            "value": painted.url if painted else "",
+            "tint": TINTS[view.kind],
+        },
+        "tray": {
+            "items": [
+                {
+                    "image": url(state.picture(region.seed)),
+                    "outline": region.url,
+                    "id": f"{kind}-{region.seed}",
+                    "label": f"{words} in picture {region.seed}",
+                    "tint": TINTS[kind],
+                }
+                for kind, words in (("context", "place"), ("preserve", "kept place"))
+                for region in getattr(asked, kind)
+            ]
+        },
+    }
+
+
+def url(picture: Picture | None) -> str:
+    return picture.url if picture is not None else ""
+
+
+@lru_cache(maxsize=64)
+def place(paste: PackedRegion) -> dict[str, int]:
+    """Where a pasted object is: its centre."""
+    x, y = centre(paste.unpacked().mask)
+    return {"x": x, "y": y}
+
+
+@lru_cache(maxsize=64)
+def patch(picture: Picture | None, copy: PackedRegion) -> str:
+    """The copied object cut out of its picture, as a data URL; "" while there is none."""
+    return cutout(picture.pixels, copy.unpacked().mask) if picture is not None and not copy.empty else ""
+
+
+# --- right: results, pictures, findings, rules -----------------------------------------------------------------------
+
+
+def seeing(state: State) -> Page:
+    """Which tab is open, and what is under way."""
+    words = next((job.words for job in reversed(state.jobs.values()) if job.words), "")
+    slots = ERASE_SLOTS if state.session.now.asked.rest.erase else SLOTS
+    return {
+        "tabs": {"value": state.view.tab},
+        "busy": {"value": quiet(words) if words else ""},
+        "stop": {"visible": shown(bool(words))},
+        "slot": {"choices": slots, "value": state.view.slot},
+        "picking": {"value": quiet(picking(state.session, state.view))},
+    }
+
+
+def results(state: State) -> Page:
+    """Pictures under the rules in force.  Those of other rules stay, dimmed, until the new ones come."""
+    made, fitting = state.made.get("results"), state.result("results")
+    same = made is not None and made.content is not None and made.name[0][:2] == state.session.look[:2]
+    pairs = list(made.content.pairs) if same else []
+    stopped = fitting is not None and fitting.complete
+    if stopped and not any(pair["after"] for pair in pairs) and state.session.rules:
+        pairs = []
+    return {
+        "headline": {"value": headline(state)},
+        "pairs": {
+            "pairs": pairs,
+            "loading": not stopped or "rule" in state.jobs,
+            "empty": STOPPED if stopped and not pairs else EMPTY,
+        },
+        "order": {"value": state.view.order, "visible": shown(bool(state.session.rules))},
+    }
+
+
+def headline(state: State) -> str:
+    """The rule that is looked at, and what it does."""
+    session, pressed = state.session, coming(state, "preset")
+    if "rule" in state.jobs and not coming(state, "generator"):
+        name = preset(pressed).title if pressed else session.rule.edit.name if session.rule else ""
+        return says(name or "Your rule", ("", "rewriting…"))
+    if not session.rules:
+        return says(
+            f"What the {label(session.generator).lower()} generator draws",
+            ("", "Try a rule above. To make your own, press a picture that has something to copy."),
+        )
+    one = session.rule or (session.rules[0] if len(session.rules) == 1 else None)
+    return says(one.edit.name if one else f"{len(session.rules)} rules together", *numbers(state, one))
+
+
+def numbers(state: State, rule: Rule | None) -> list[tuple[str, str]]:
+    """What the rule does: each a kind, "good" for what was hoped for, and a text."""
+    drawn = state.result("results")
+    if rule is None:
+        return []
+    if drawn is None or not drawn.content or not any(pair["after"] for pair in drawn.content.pairs):
+        drawing = "results" in state.jobs
+        return [*solve_time(rule), *([("", "looking for pictures that match…")] if drawing else [])]
+    measured, effect = measured_by_preset(state.session), drawn.content.effect
+    said = [("good", measured)] if measured else []
+    if effect is not None and not measured:
+        said.append(("", f"Changes {effect.changed} of {effect.among} places like those painted"))
+        said.append(("", f"{effect.elsewhere:.1%} change elsewhere"))
+    return said if rule.preset else [*said, *lowered(rule), *solve_time(rule)]
+
+
+def lowered(rule: Rule) -> list[tuple[str, str]]:
+    """Why the rank is not the one that was asked for."""
+    wanted = rule.asked.rest.rank if rule.asked else None
+    wanted = RANK if wanted is None else wanted
+    if rule.edit.rank >= wanted:
+        return []
+    return [("", f"rank {rule.edit.rank} instead of {wanted}, because you painted only a little")]
+
+
+def solve_time(rule: Rule) -> list[tuple[str, str]]:
+    if rule.edit.report is None:
+        return []
+    time = rule.edit.report.milliseconds
+    return [("", f"solved in {time:.0f} ms" if time < 1000 else f"solved in {time / 1000:.1f} s")]
+
+
+def sheet(state: State) -> Page:
+    """The pictures to choose from."""
+    made, fitting, view = state.made.get("sheet"), state.result("sheet"), state.view
+    same = made is not None and made.content is not None and made.name[:2] == state.names["sheet"][:2]
+    return {
+        "sheet": {"pictures": made.content if same else [], "loading": fitting is None},
+        "everything": {"visible": shown(bool(view.found))},
+        "outlines": {"value": view.outlined is not None},
+        "number": {"value": None if view.found else view.start},
+    }
+
+
+def explored(found: Explored) -> Page:
+    """The findings of the tab Explore."""
+    html_, advised = found.html, found.advised
+    return {
+        "explored": {"value": quiet(EXPLORE) if html_ is None else html_},
+        "matches": {"pictures": list(found.pictures), "visible": shown(bool(found.pictures))},
+        "use_layer": {"value": f"Use layer {advised or ''}".strip(), "visible": shown(bool(advised))},
+    }
+
+
+def rules(state: State) -> Page:
+    """The rules in force, and the ways back."""
+    session, (low, high) = state.session, STRENGTH
+    rows = [
+        {
+            "id": str(rule.number),
+            "name": rule.edit.name[:80] or "Rule",
+            "detail": rule.detail,
+            "strength": min(high, max(low, rule.edit.strength)),
+            "on": rule.edit.enabled,
+        }
+        for rule in session.rules
+    ]
+    return {
+        "rules": {"value": {"rows": rows}},
+        "new": {"interactive": bool(rows)},
+        "undo": {"interactive": bool(session.past)},
+        "redo": {"interactive": bool(session.future)},
+        "reset": {"interactive": bool(session.past)},
+    }
+
+
+def step_head(step: Step, *, following: bool = False) -> str:
+    """The heading of a step: its number, what it is, and what it has or needs."""
+    state = "done" if step.done else "next" if following else ""
+    note = f"<small>{html.escape(step.note)}</small>"
+    return f"<h2 class='step {state}'><em>{step.number}</em><span>{step.title}</span>{note}</h2>"

@@ -1,0 +1,299 @@
+"""One visitor's state: a value.
+
+A command makes the next state of it, a job puts into it what took long to make, and `render` says what the page shows
+of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rewriting.core.request import Request
+from rewriting.generators import bundled
+from rewriting.generators.latents import MAX_SEED
+from rewriting.hub import Account, Published, Rule
+from rewriting.studio.gallery import Picture
+from rewriting.studio.names import public_name
+from rewriting.studio.results import Effect
+from rewriting.studio.session import PackedRequest, Session
+
+PAGE = 24
+RANKS, LOCALITIES = (1, 20), (0, 30)  # the ends of the sliders
+SLOTS = ("copy", "paste", "context")
+LAST = MAX_SEED - PAGE
+
+Name = Hashable  # all that a result depends on: results of equal names are equal
+Said = tuple[str, str]  # a sentence and its kind: "quiet", "good" or "bad"
+NOTHING: Said = ("", "quiet")
+
+
+@dataclass(frozen=True)
+class View:
+    """What the visitor looks at.
+
+    copy_seed, paste_seed, context_seed: pictures in the canvases.  kind: what is painted on the third, "context" or
+    "preserve".  slot: the canvas that the next picked picture goes to.  tab: of the panel on the right.  live:
+    whether each stroke is followed by a rewrite.
+    start: first picture of the sheet's page.  found: pictures of a search, best first, instead of all.  outlined: the
+    request whose matches are outlined on the sheet.
+    order: of the results, "best" or "random"; skipped: how many pictures of that order come before those shown.
+    """
+
+    copy_seed: int | None = None
+    paste_seed: int | None = None
+    context_seed: int | None = None
+    kind: str = "context"
+    slot: str = "copy"
+    tab: str = "results"
+    live: bool = False
+    start: int = 0
+    found: tuple[int, ...] = ()
+    outlined: PackedRequest | None = None
+    order: str = "best"
+    skipped: int = 0
+
+    def with_(self, **changes: Any) -> View:
+        return replace(self, **changes)
+
+    def fresh(self) -> View:
+        """As at first, on the same tab."""
+        return View(tab=self.tab, live=self.live)
+
+    def pick(self, seed: int) -> View:
+        """The picture goes to the canvas that waits for one, and the next canvas waits."""
+        after = {"copy": "paste", "paste": "context", "context": "context"}[self.slot]
+        return replace(self, slot=after, **{f"{self.slot}_seed": seed})
+
+    def seed_of(self, slot: str) -> int | None:
+        return getattr(self, f"{slot}_seed")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The pictures on this page of the sheet."""
+        if self.found:
+            return self.found[self.start : self.start + PAGE]
+        return tuple(range(self.start, self.start + PAGE))
+
+    def page(self, by: int) -> View:
+        """So many pages further, or back."""
+        last = (len(self.found) - 1) // PAGE * PAGE if self.found else LAST
+        return self.with_(start=min(max(0, self.start + by * PAGE), last))
+
+    def turned_to(self, request: Request) -> View:
+        """The pictures that a request speaks of in the canvases, and all pictures again after a search.
+
+        If nothing is left to copy or to paste, the next picked picture is a place: it takes no object away."""
+        places = request.context or request.preserve
+        pasted = request.copy is not None and request.paste is not None
+        view = self.with_(found=(), outlined=None, start=0) if self.found else self
+        return view.with_(
+            copy_seed=request.copy.seed if request.copy else self.copy_seed,
+            paste_seed=request.paste.seed if request.paste else self.paste_seed,
+            context_seed=places[0].seed if places else self.context_seed,
+            slot="context" if pasted or request.erase else self.slot,
+            kind="preserve" if request.preserve and not request.context else "context",
+        )
+
+
+@dataclass(frozen=True)
+class Made:
+    """A result, as far as it is made.  content: None if it was refused.  complete: whether nothing more will come, as
+    all of it is there, or as it was stopped."""
+
+    name: Name
+    content: Any = None
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class Results:
+    """Pictures under the rules in force.
+
+    seeds: of all pictures wanted.  pairs: as the pair sheet takes them.  effect: measured on all of them.
+    """
+
+    seeds: tuple[int, ...]
+    pairs: tuple[dict[str, Any], ...] = ()
+    effect: Effect | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """Long work under way.  number: its own.  name: what it makes.  words: what the page says of it, if anything."""
+
+    number: int
+    name: Name = None
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Explored:
+    """Findings of the tab Explore.  html: None before the first.  advised: the layer that the chart recommends."""
+
+    html: str | None = None
+    pictures: tuple[dict[str, Any], ...] = ()
+    advised: int | None = None
+
+
+@dataclass(frozen=True)
+class HubTab:
+    """What the tab of the Hub shows.
+
+    asked: whether it is known who is signed in; account: who that is; asking: what is said before.  typed: whether the
+    visitor typed the token.
+    """
+
+    address: str = ""
+    opening: Said = NOTHING
+    finding: Said = NOTHING
+    found: tuple[Rule, ...] = ()
+    asked: bool = False
+    account: Account | None = None
+    asking: Said = NOTHING
+    typed: bool = False
+    published: Said | Published = NOTHING
+
+
+@dataclass(frozen=True)
+class State:
+    """All that the page shows depends on.
+
+    made: the results that the page shows, by topic; see `names`.  jobs: long work under way, by topic; a job whose
+    number is no longer here has been cancelled.  opened: keys of the generators that this visitor may turn to, by the
+    name that the page shows.  settled: by kind of action on the list of rules: the rule it was done to last, and when.
+    """
+
+    session: Session
+    view: View = View()
+    made: Mapping[str, Made] = field(default_factory=dict)
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+    explored: Explored = Explored()
+    hub: HubTab = HubTab()
+    opened: Mapping[str, str] = field(default_factory=dict)
+    settled: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def on(cls, session: Session) -> State:
+        """Of a visitor who has just come."""
+        return cls(session, opened={public_name(session.generator): session.generator})
+
+    @property
+    def touched(self) -> bool:
+        """Whether the visitor has done anything yet."""
+        return bool(self.session.past or self.session.future) or self.view.with_(tab="results") != View()
+
+    def key_of(self, name: str) -> str:
+        """The key of a generator that the page offers this visitor; ValueError for any other, wherever it may be."""
+        if name in bundled():
+            return name
+        if name not in self.opened:
+            raise ValueError(f"There is no generator {name!r:.80} on the page; open it from the Hub first.")
+        return self.opened[name]
+
+    # --- changes ----------------------------------------------------------------------------------------------------
+
+    def with_(self, **changes: Any) -> State:
+        return replace(self, **changes)
+
+    def look(self, **changes: Any) -> State:
+        """Change some of what is looked at."""
+        return replace(self, view=self.view.with_(**changes))
+
+    def work(self, session: Session) -> State:
+        """Change what was made; what is under way goes on."""
+        return replace(self, session=session)
+
+    def turn(self, session: Session) -> State:
+        """Change what was made, and turn away from the rule and the generator that were on their way."""
+        return replace(self, session=session).without("rule", "open")
+
+    def jump(self, session: Session) -> State:
+        """Turn to another request: its pictures go into the canvases."""
+        old, state = self.session, self.turn(session)
+        if (session.generator, session.numbering) != (old.generator, old.numbering):
+            state = state.without("search").look(start=0, found=(), outlined=None)
+        if session.look != old.look:
+            state = state.look(skipped=0)
+        return replace(state, view=state.view.turned_to(session.request))
+
+    def tell(self, **said: Any) -> State:
+        """Change what the tab of the Hub shows."""
+        return replace(self, hub=replace(self.hub, **said))
+
+    def again(self) -> State:
+        """For a page that is loaded anew: the same work, without pictures, which are drawn again, and without what was
+        under way; who was signed in is not any more."""
+        made = {topic: replace(one, content=Results(one.content.seeds) if one.content else None, complete=False)
+                for topic, one in self.made.items() if topic == "results"}  # fmt: skip
+        return replace(self, made=made, jobs={}, hub=HubTab())
+
+    # --- results and jobs -------------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> dict[str, Name]:
+        """What the page should show, by topic, most urgent first; None where there is nothing to be made."""
+        session, view, asked = self.session, self.view, self.session.now.asked
+        pictures = (session.generator, session.numbering)
+        regions = [region for region in (asked.copy, *asked.context, *asked.preserve) if region is not None]
+        seeds = {view.copy_seed, view.paste_seed, view.context_seed, *(region.seed for region in regions)} - {None}
+        goal = None
+        if self.placed and not asked.rest.erase and not session.request.missing():
+            goal = (*pictures, asked.rest.layer, asked.copy, asked.paste)
+        sheet = (*pictures, view.seeds, view.outlined)
+        results = (session.look, view.order if session.rules else "", view.skipped)
+        last = {"results": results, "sheet": sheet} if view.tab != "pictures" else {"sheet": sheet, "results": results}
+        return {"canvases": (*pictures, frozenset(seeds)), "goal": goal, **last}
+
+    @property
+    def placed(self) -> bool:
+        """Whether the copied object has a place in the picture that is shown in the second canvas."""
+        asked, seed = self.session.now.asked, self.view.paste_seed
+        there = asked.copy is not None and asked.paste is not None and asked.paste.seed == seed
+        return there and not asked.copy.empty and not asked.paste.empty
+
+    def needs(self, topic: str) -> bool:
+        """Whether a result is neither made nor under way."""
+        name, made, job = self.names[topic], self.made.get(topic), self.jobs.get(topic)
+        there = made is not None and made.name == name and made.complete
+        return name is not None and not there and not (job is not None and job.name == name)
+
+    def result(self, topic: str) -> Made | None:
+        """What is made of the result that the page should show."""
+        made = self.made.get(topic)
+        return made if made is not None and made.name == self.names[topic] else None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The pictures of the results; empty until it is known which they are."""
+        made = self.result("results")
+        return made.content.seeds if made and made.content else ()
+
+    def picture(self, seed: int | None) -> Picture | None:
+        """A picture of the canvases."""
+        made = self.made.get("canvases")
+        pictures = made.content if made and made.content and made.name[:2] == self.names["canvases"][:2] else {}
+        return pictures.get(seed)
+
+    def put(self, topic: str, made: Made) -> State:
+        """What has been made of a result so far."""
+        return replace(self, made={**self.made, topic: made})
+
+    def start(self, topic: str, job: Job) -> State:
+        """A job is under way; an earlier one of its topic is cancelled."""
+        others = {name: one for name, one in self.jobs.items() if name != topic}
+        return replace(self, jobs={**others, topic: job})
+
+    def without(self, *topics: str) -> State:
+        """Cancel jobs."""
+        return replace(self, jobs={topic: job for topic, job in self.jobs.items() if topic not in topics})
+
+    def stop(self) -> State:
+        """Cancel all that is under way; what it has shown so far stays."""
+        state = self.look(outlined=None) if "sheet" in self.jobs else self
+        if "results" in self.jobs:
+            job, made = self.jobs["results"], self.result("results")
+            content = made.content if made is not None else Results(())
+            state = state.put("results", Made(job.name, content, True))
+        return replace(state, jobs={})

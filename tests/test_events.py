@@ -1,0 +1,275 @@
+"""Events of the page, without a browser: what an answer shows, part by part, in turn, and after a refusal."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import gradio as gr
+import pytest
+
+from rewriting.core.presets import Preset
+from rewriting.generators import Generator
+from rewriting.studio import jobs, page
+from rewriting.studio.commands import Making, Pictures, Rules
+from rewriting.studio.events import Events
+from rewriting.studio.gradio_fixes import Answer, Blocks
+from rewriting.studio.render import Render
+from rewriting.studio.service import AT_ONCE, EARLY, Service
+from rewriting.studio.visitor import Visitor
+from rewriting.studio.workshop import SIDE, Workshop
+from tests import tiny
+from tests.browser import chromium, chromium_page, serving, wait_for
+from tests.surroundings import PATIENCE
+
+NAME, OTHER = "face", "church"  # two tiny generators take the places of bundled ones
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, Generator]:
+    return {NAME: tiny.generator(name=NAME), OTHER: tiny.generator("proggan", name=OTHER, seed=1)}
+
+
+@pytest.fixture
+def workshop(made: dict[str, Generator]) -> Workshop:
+    small = Workshop(load=made.__getitem__)
+    small.searched = 96
+    return small
+
+
+@pytest.fixture
+def visitor(workshop: Workshop) -> Visitor:
+    return page.newcomer(workshop, NAME, Render(workshop.about))
+
+
+@pytest.fixture
+def asked(workshop: Workshop, visitor: Visitor) -> Visitor:
+    """A visitor whose request is complete."""
+    session = visitor.state.session.ask("settings", layer=6, rank=2)
+    session = session.paint_copy(0, tiny.box(SIDE, 60, 70, 140, 160)).place(1, 100, 140)
+    session = session.paint_place("context", 2, tiny.disk(SIDE, 150, 150, 60))
+    visitor.change(lambda state: state.jump(session))
+    return visitor
+
+
+@pytest.fixture
+def on(workshop: Workshop) -> Events:
+    return Events(workshop, Render(workshop.about), {}, None, None)
+
+
+def pages(answers: Iterator) -> list[dict]:
+    return [one.page for one in answers if isinstance(one, Answer)]
+
+
+def waiting(queue: Service, amount: int) -> None:
+    """Wait until so many wait for their turn."""
+    deadline = time.monotonic() + PATIENCE
+    while len(queue._waiting) != amount:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+# --- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def test_a_rewrite_shows_at_once_that_it_was_heard_then_the_rule_then_picture_by_picture(on, workshop, asked):
+    shown = pages(on.answering(Making(workshop).rewrite, queue="heavy")(0, asked))
+    assert "rewriting" in shown[0]["headline"]["value"] and shown[0]["pairs"]["loading"]
+    assert "Rewriting" in shown[0]["busy"]["value"] and shown[0]["stop"]["visible"] is True
+    counts = [sum(bool(pair["after"]) for pair in one["pairs"]["pairs"]) for one in shown]
+    assert counts == sorted(counts) and {0, 1, 5, 12} == set(counts)
+    last = shown[-1]
+    assert [row["name"] for row in last["rules"]["value"]["rows"]] == ["Rule 1"] and not last["pairs"]["loading"]
+    assert "places like those painted" in last["headline"]["value"] and last["busy"]["value"] == ""
+
+
+def test_what_a_command_does_not_touch_is_not_made_anew(on, workshop, asked, monkeypatch):
+    list(on.answering(Making(workshop).rewrite, queue="heavy")(0, asked))
+    before = asked.state.made["results"]
+    monkeypatch.setattr(workshop, "results", None)
+    list(on.answering(Making(workshop).new_rule, queue="heavy")(0, asked))
+    assert asked.state.made["results"] is before and asked.state.view.tab == "pictures"
+
+
+def test_undo_shows_the_pictures_there_were(on, workshop, asked):
+    list(on.answering(Making(workshop).rewrite, queue="heavy")(0, asked))
+    shown = pages(on.answering(Rules().undo, queue="heavy")(0, asked))
+    assert shown[-1]["rules"]["value"]["rows"] == []
+    assert [pair["after"] for pair in shown[-1]["pairs"]["pairs"]] == [""] * 24
+
+
+def test_a_refusal_is_one_sentence_beside_the_page_as_it_was(on, workshop, visitor):
+    before = visitor.state
+    answers = on.answering(Making(workshop).rewrite, queue="heavy")(0, visitor)
+    with pytest.raises(gr.Error, match="The request is not complete"):
+        shown = [next(answers)]
+        shown.append(next(answers))
+    assert visitor.state == before and shown[0].page["tabs"]["value"] == "results"
+
+
+def test_a_refusal_half_way_leaves_nothing_under_way(on, workshop, asked, monkeypatch):
+    def fail(session):
+        raise ValueError("There is no memory left.")
+
+    monkeypatch.setattr(workshop, "solve", fail)
+    answers, shown = on.answering(Making(workshop).rewrite, queue="heavy")(0, asked), []
+    with pytest.raises(gr.Error, match="no memory left"):
+        shown.extend(answers)
+    assert not asked.state.jobs and not asked.state.session.rules
+
+
+def test_results_that_cannot_be_drawn_are_said_once(on, workshop, asked, monkeypatch):
+    def fail(session, seeds):
+        raise ValueError("There is no memory left.")
+
+    monkeypatch.setattr(workshop, "results", fail)
+    with pytest.raises(gr.Error, match="no memory left"):
+        list(on.answering(Making(workshop).rewrite, queue="heavy")(0, asked))
+    assert pages(on.answering(Making(workshop).follow, queue="heavy")(0, asked))[-1]["pairs"]["pairs"] == []
+
+
+def test_painting_on_while_a_live_rewrite_is_solved_leaves_it_to_the_newer_one(on, workshop, asked):
+    asked.change(lambda state: state.look(live=True))
+    live = on.answering(Making(workshop).follow, queue="heavy")(0, asked)
+    next(live)
+    asked.change(lambda state: state.work(state.session.paint_place("context", 5, tiny.disk(SIDE, 50, 50, 30))))
+    list(live)
+    assert not asked.state.session.rules and not asked.state.jobs
+    list(on.answering(Making(workshop).follow, queue="heavy")(0, asked))
+    assert asked.state.session.solved
+
+
+def test_a_search_shows_ever_better_matches_outlined(on, workshop, asked):
+    shown = pages(on.answering(Pictures(workshop).search, queue="heavy")(0, asked))
+    assert shown[0]["tabs"]["value"] == "pictures" and "Looking" in shown[0]["busy"]["value"]
+    last = shown[-1]
+    assert [one["seed"] for one in last["sheet"]["pictures"]] == list(asked.state.view.found[:24])
+    assert any("outline" in one for one in last["sheet"]["pictures"]) and last["outlines"]["value"] is True
+    assert last["number"]["value"] is None and last["everything"]["visible"] is True
+
+
+def test_stop_ends_a_search_and_keeps_what_it_found(on, workshop, asked, monkeypatch):
+    monkeypatch.setattr(jobs, "TOLD", 0.05)
+    search = on.answering(Pictures(workshop).search, queue="heavy")(0, asked)
+    next(search)
+    list(on.answering(Making(workshop).stop)(0, asked))
+    list(search)
+    assert asked.state.view.found == () and not asked.state.jobs
+
+
+def test_a_preset_that_is_pressed_while_another_is_on_its_way_counts(on, workshop, asked, monkeypatch):
+    made = {name: Preset(name, asked.state.session.request.with_(name=name, rank=rank), "nowhere")
+            for name, rank in (("one", 1), ("two", 2))}  # fmt: skip
+    for module in ("workshop", "jobs", "render", "commands.making"):
+        monkeypatch.setattr(f"rewriting.studio.{module}.preset", made.__getitem__)
+    press = on.answering(Making(workshop).choose_preset, [gr.Textbox()], queue="heavy")
+    first = press("one", 0, asked)
+    assert next(first).page["cards"]["value"] == "one"
+    list(press("two", 0, asked))
+    list(first)
+    assert [rule.preset for rule in asked.state.session.rules] == ["two"]
+
+
+# --- in turn ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_visitor_is_served_until_the_last_part(workshop, on, asked, monkeypatch):
+    monkeypatch.setattr("rewriting.studio.service.PATIENCE", PATIENCE)
+    answers = on.answering(Making(workshop).rewrite, queue="heavy")(0, asked)
+    next(answers)
+    went_on = threading.Event()
+    threading.Thread(target=lambda: (workshop.service.stand_aside(), went_on.set()), daemon=True).start()
+    assert not went_on.wait(0.2)
+    list(answers)
+    assert went_on.wait(PATIENCE)
+
+
+def test_everybody_has_a_first_pair_before_anybody_has_more(workshop, on, asked):
+    states, seen = [asked.state] * 3, []
+    visitors = [Visitor(state, {}) for state in states]
+
+    def watch(number, visitor):
+        for one in pages(on.answering(Making(workshop).rewrite, queue="heavy")(0, visitor)):
+            seen.append((number, sum(bool(pair["after"]) for pair in one["pairs"]["pairs"])))
+
+    people = [threading.Thread(target=watch, args=pair, daemon=True) for pair in enumerate(visitors)]
+    with workshop.service.turns()(), workshop.service.turns()():
+        for number, person in enumerate(people, 1):
+            person.start()
+            waiting(workshop.service, number)
+    for person in people:
+        person.join(PATIENCE)
+    assert {number for number, count in seen if count == 12} == {0, 1, 2} and EARLY > 1
+
+
+def test_who_waits_is_told_how_many_go_first_until_it_is_over(workshop, on, asked, monkeypatch):
+    monkeypatch.setattr(jobs, "TOLD", 0.05)
+    said = []
+    served = [workshop.service.turns()() for _ in range(AT_ONCE)]
+    for turn in served:
+        assert turn.wait() == 0
+
+    def watch():
+        for one in on.answering(Making(workshop).rewrite, queue="heavy")(0, asked):
+            said.extend(page["busy"]["value"] for page in pages([one]))
+
+    reader = threading.Thread(target=watch, daemon=True)
+    reader.start()
+    wait_for(lambda: any("Waiting for 2 other answers" in one for one in said), seconds=PATIENCE)
+    for turn in served:
+        turn.close()
+    reader.join(PATIENCE)
+    assert any("Rewriting" in one for one in said) and said[-1] == ""
+
+
+def test_stop_ends_the_waiting_too(workshop, on, asked, monkeypatch):
+    monkeypatch.setattr(jobs, "TOLD", 0.05)
+    served = [workshop.service.turns()() for _ in range(AT_ONCE)]
+    for turn in served:
+        turn.wait()
+    answers = on.answering(Making(workshop).rewrite, queue="heavy")(0, asked)
+    assert "Rewriting" in next(answers).page["busy"]["value"]
+    assert next(one for one in answers if "Waiting" in one.page["busy"]["value"])
+    waiting(workshop.service, 1)
+    list(on.answering(Making(workshop).stop)(0, asked))
+    list(answers)  # although nobody has given up a turn
+    assert not asked.state.session.rules and not workshop.service._waiting
+
+
+# --- in the browser --------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_that_is_overtaken_on_its_way_does_not_come_back_over_the_newer(visitor):
+    began, let_go = threading.Event(), threading.Event()
+    with Blocks(analytics_enabled=False) as demo:
+        seen, held = gr.Number(0, elem_id="seen"), gr.State(visitor)
+        words, ended = gr.Textbox(elem_id="words"), gr.Textbox(elem_id="ended")
+
+        def answer(visitor: Visitor, text: str, change: int) -> Answer:
+            return Answer(visitor, {"words": {"value": text}}, change, {"words": words}, seen, {})
+
+        def old(visitor: Visitor) -> Iterator:
+            began.set()
+            assert let_go.wait(PATIENCE)
+            yield answer(visitor, "old", 1)
+
+        def new(visitor: Visitor) -> Iterator:
+            yield answer(visitor, "new", 2)
+
+        outputs = [words, seen]
+        gr.Button(elem_id="old").click(old, held, outputs, show_progress="hidden").then(lambda: "yes", None, ended)
+        gr.Button(elem_id="new").click(new, held, outputs, show_progress="hidden")
+
+    with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as opened:
+
+        def shows(name: str, text: str) -> None:
+            box = opened.locator(f"#{name} textarea")
+            wait_for(lambda: box.input_value() == text, seconds=PATIENCE, page=opened)
+
+        opened.locator("#old").click()
+        wait_for(began.is_set, seconds=PATIENCE, page=opened)
+        opened.locator("#new").click()
+        shows("words", "new")
+        assert opened.locator("#seen input").input_value() == "1"
+        let_go.set()
+        shows("ended", "yes")
+        assert opened.locator("#words textarea").input_value() == "new"
