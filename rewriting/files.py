@@ -1,24 +1,49 @@
-"""JSON and safetensors files, which may come from anybody: checked before they are used, and written whole or not at
-all.
+"""Files that we read and write: JSON, safetensors, pictures.
 
-PyTorch is imported where tensors are read or written, so that what needs none of them starts at once.
+What is read may come from anybody, and is checked before it is used; what is written is there whole or not at all.
+Whatever the libraries below raise becomes one sentence here: ValueError or FileNotFoundError for a file that cannot be
+read, OSError for one that cannot be written.
+
+PyTorch and Pillow are imported where they are used, so that what needs none of them starts at once.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import reprlib
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError, safe_open
+
 if TYPE_CHECKING:
-    from safetensors import safe_open
+    from PIL import Image
     from torch import Tensor
 
 DTYPES = {"F32", "F16", "BF16"}
 MAX_JSON = 1 << 20  # bytes
+POINTER = b"version https://git-lfs"  # what a clone without Git LFS has in place of a large file
+POINTED = "a Git LFS pointer and not the file itself; run `git lfs pull` in its folder, or download the file"
+WHY = {  # a file cannot be written
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "no file may be that large there",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "you may not write there",
+    errno.EPERM: "you may not write there",
+    errno.ENOENT: "its folder does not exist",
+    errno.ENOTDIR: "a part of its path is a file and no folder",
+    errno.EEXIST: "a part of its path is a file and no folder",
+    errno.EISDIR: "a folder has its name",
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.EIO: "the disk reports an error",
+}
 
 
 def brief(value: object) -> str:
@@ -26,16 +51,46 @@ def brief(value: object) -> str:
     return reprlib.repr(value)[:80]
 
 
-def read_json(path: Path, most: int = MAX_JSON) -> object:
-    """Parsed JSON of at most `most` bytes."""
+def shown(names: list[str], most: int = 3) -> str:
+    """A few of the names, cut short: they come from files of strangers."""
+    listed = ", ".join(name[:60] if name.isprintable() else brief(name) for name in names[:most])
+    return listed + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def check_there(path: Path, most: int | None = None) -> None:
+    """Raises FileNotFoundError unless the file is there, ValueError if it has more than `most` bytes or is only the
+    pointer that Git LFS leaves in place of it."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; is {path.parent.name} the right folder?")
-    if path.stat().st_size > most:
-        raise ValueError(f"{path.name} is {path.stat().st_size:,} bytes; {most:,} is the most that is read.")
+        raise FileNotFoundError(f"There is no {path.name} in {path.parent.name or 'this folder'}; check the path.")
+    size = path.stat().st_size
+    if most is not None and size > most:
+        raise ValueError(f"{path.name} is {size:,} bytes; {most:,} is the most that is read.")
+    with path.open("rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise ValueError(f"{path.name} is {POINTED}.")
+
+
+def read_json(path: Path, most: int = MAX_JSON) -> object:
+    """Parsed JSON of at most `most` bytes, in UTF-8, UTF-16 or UTF-32, with a byte-order mark or without."""
+    check_there(path, most)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, numbers of thousands of digits, too deep
-        raise ValueError(f"{path.name} is not JSON ({type(error).__name__}); fetch or write it again.") from None
+        return json.loads(path.read_bytes())  # bytes, not text: then it finds out the encoding itself
+    except (ValueError, RecursionError):  # no text, no JSON, numbers of thousands of digits, too deep
+        raise ValueError(f"{path.name} is not JSON; fetch or save it again.") from None
+
+
+@contextmanager
+def opened_tensors(path: Path) -> Iterator[safe_open]:
+    """A safetensors file, for reading tensors for PyTorch one by one; ValueError if it is not a whole one."""
+    check_there(path)
+    try:
+        with safe_open(path, "pt") as file:
+            yield file
+    except SafetensorError:
+        raise ValueError(f"{path.name} is not a whole safetensors file; fetch it again.") from None
 
 
 def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
@@ -44,16 +99,10 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[st
     Names, types and shapes are compared from the header, before anything is allocated.
     """
     import torch
-    from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; is {path.parent.name} complete?")
-    try:
-        with safe_open(path, "pt") as file:
-            _check_header(path.name, file, expected)
-            tensors = {name: file.get_tensor(name).float() for name in expected}
-    except SafetensorError as error:
-        raise ValueError(f"{path.name} is not a whole safetensors file ({error}); fetch it again.") from None
+    with opened_tensors(path) as file:
+        _check_header(path.name, file, expected)
+        tensors = {name: file.get_tensor(name).float() for name in expected}
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{path.name} has values in {name} that are not finite; it cannot be used.")
@@ -79,34 +128,95 @@ def _check_header(name: str, file: safe_open, expected: Mapping[str, tuple[int, 
             )
 
 
-def shown(names: list[str], most: int = 3) -> str:
-    """A few of the names, cut short: they come from files of strangers."""
-    listed = ", ".join(name[:60] if name.isprintable() else brief(name) for name in names[:most])
-    return listed + (f" and {len(names) - most} more" if len(names) > most else "")
+def read_picture(path: Path) -> Image.Image:
+    """A PNG, JPEG or WebP that belongs to this software, in RGB; ValueError if it is not a whole one."""
+    from PIL import Image
+
+    check_there(path)
+    try:
+        with Image.open(path, formats=["PNG", "JPEG", "WEBP"]) as picture:
+            return picture.convert("RGB")
+    except Exception:  # Pillow's own errors, of many types
+        raise ValueError(f"{path.name} is not a whole picture; fetch it again.") from None
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A file to write that takes the place of `path` when the block ends, and is gone if it ends with an error.
+
+    Raises OSError in one sentence where it cannot be written.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # another one for every process
+    try:
+        yield partial
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """The folder, with those above it, if it is not there; OSError in one sentence where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def check_writable(path: Path) -> None:
+    """Raises OSError in one sentence if a file could not be written there, so that nothing is computed in vain.
+
+    Nothing is left behind; folders of the path that are yet to be made are not made.
+    """
+    folder = path.parent
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    try:
+        if path.is_dir():
+            raise OSError(errno.EISDIR, "")
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    from safetensors.torch import save_file
+
+    with writing(path) as partial:
+        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, dict(metadata))
+        partial.chmod(0o644)  # safetensors makes files that only their owner can read
+
+
+def write_json(path: Path, data: object, indent: int = 2) -> None:
+    write_text(path, json.dumps(data, indent=indent, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    with writing(path) as partial:
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")  # lone surrogates become JSON's escape
+
+
+def _unwritable(path: Path, error: OSError | SafetensorError) -> OSError:
+    return OSError(f"{path.name} cannot be written: {why(error)}; mend that, or write it elsewhere.")
+
+
+def why(error: Exception) -> str:
+    """Why a file cannot be written, in a few words without a path."""
+    number = getattr(error, "errno", None)
+    if number is None and (told := re.search(r"\(os error (\d+)\)", str(error))):  # of safetensors
+        number = int(told[1])
+    return WHY.get(number) or (os.strerror(number).lower() if number else "the system does not say why")
+
+
+# --- where -----------------------------------------------------------------------------------------------------------
 
 
 def cache_root() -> Path:
     """What is kept for the next start lies here: `REWRITING_CACHE`, or in the user's cache."""
     root = os.environ.get("REWRITING_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rewriting"
     return Path(root).expanduser()
-
-
-def _partial(path: Path) -> Path:
-    """Beside the file, and another one for every process that writes it."""
-    return path.with_name(f"{path.name}.{os.getpid()}.partial")
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    from safetensors.torch import save_file
-
-    partial = _partial(path)
-    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, dict(metadata))
-    partial.chmod(0o644)  # safetensors makes files that only their owner can read
-    os.replace(partial, path)
-
-
-def write_json(path: Path, data: object) -> None:
-    partial = _partial(path)
-    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    partial.write_text(text, encoding="utf-8", errors="backslashreplace")  # lone surrogates become JSON's escape
-    os.replace(partial, path)

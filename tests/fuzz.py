@@ -19,14 +19,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
+from rewriting.core.archive import write_archive
 from rewriting.core.edit import EditStack, make_edit
 from rewriting.core.masks import PREFIX, encode_mask
+from rewriting.core.pictures import save_picture
 from rewriting.generators import GeneratorConfig, build
 from tests import hostile, hostile_checkpoints, hostile_pickles
 from tests.hostile import Job, Outcome
 
 BATCH = 400
+READERS = ("checkpoint", "generator", "edit", "zip", "request", "mask", "picture")
 EXTREMES = (
     b"\x00" * 4,
     b"\xff" * 4,
@@ -52,6 +56,8 @@ def good_files(folder: Path) -> dict[str, dict[str, Path]]:
         "checkpoint": hostile_checkpoints.good_checkpoints(folder / "checkpoints"),
         "generator": {"generator": generator.save(folder / "generator")},
         "edit": {"edit": EditStack([edit]).save(folder / "edit")},
+        "zip": {"rules.zip": write_archive(EditStack([edit, edit]), folder / "rules.zip")},
+        "picture": {"picture.webp": save_picture(Image.effect_noise((24, 16), 50), folder / "picture.webp")},
         "request": {"request": folder / "request.json"},
         "mask": {"mask": folder / "mask"},
     }
@@ -149,11 +155,11 @@ def fuzz(seconds: float, readers: list[str], seed: int, keep: Path, most: int = 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--reader", action="append", choices=("checkpoint", "generator", "edit", "request", "mask"))
+    parser.add_argument("--reader", action="append", choices=READERS)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--keep", type=Path, default=Path("out") / "fuzz", help="where files that fail are kept")
     options = parser.parse_args()
-    readers = options.reader or ["checkpoint", "checkpoint", "generator", "edit", "request", "mask"]
+    readers = options.reader or ["checkpoint", *READERS]
     count, bad = fuzz(options.seconds, readers, options.seed, options.keep)
     for outcome in bad:
         sys.stdout.write(f"{outcome.job.reader} {options.keep / Path(outcome.job.path).name}: {outcome.complaint}\n")

@@ -5,6 +5,8 @@ import io
 import json
 import random
 import struct
+import warnings
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +130,59 @@ def _repo(folder: Path, config: dict | str, weights: bytes, name: str) -> str:
     return str(folder)
 
 
+def zips(folder: Path, repo: Path) -> Iterator[Job]:
+    """Zips that hold no rule, or not one that is right."""
+    folder.mkdir()
+    rng = random.Random(4)
+    good = {path.name: path.read_bytes() for path in repo.iterdir()}
+
+    def made(
+        index: int, entries: list[tuple[str | zipfile.ZipInfo, bytes]], method: int = zipfile.ZIP_DEFLATED
+    ) -> Path:
+        path = folder / f"{index}.zip"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names that occur twice
+            with zipfile.ZipFile(path, "w", method) as archive:
+                for name, data in entries:
+                    archive.writestr(name, data)
+        return path
+
+    whole = made(0, list(good.items())).read_bytes()
+    for index, (label, data) in enumerate(damaged(whole, rng, flips=25, cuts=15)):
+        (folder / f"d{index}.zip").write_bytes(data)
+        # A flipped bit may hit a date, and a zip is read from its end.
+        yield Job("zip", label, str(folder / f"d{index}.zip"), opens=label.startswith(("bit", "twice")))
+    link = zipfile.ZipInfo("config.json")
+    link.external_attr = 0o120777 << 16
+    spaces = b" " * (17 << 20)
+    others = {
+        "nothing inside": ([], zipfile.ZIP_DEFLATED),
+        "a config alone": ([("config.json", good["config.json"])], zipfile.ZIP_DEFLATED),
+        "one in each of two folders": (
+            [("a/config.json", good["config.json"]), ("b/edit.safetensors", good["edit.safetensors"])],
+            zipfile.ZIP_DEFLATED,
+        ),
+        "a config twice": ([*good.items(), ("config.json", b"{}")], zipfile.ZIP_DEFLATED),
+        "a link instead of a config": (
+            [(link, b"/etc/passwd"), ("edit.safetensors", good["edit.safetensors"])],
+            zipfile.ZIP_DEFLATED,
+        ),
+        "17 MB of nothing": ([*((name, spaces) for name in good)], zipfile.ZIP_DEFLATED),
+        "LZMA": (list(good.items()), zipfile.ZIP_LZMA),
+        "BZIP2": (list(good.items()), zipfile.ZIP_BZIP2),
+        "eleven thousand files": ([*good.items(), *((f"f{i}", b"") for i in range(11_000))], zipfile.ZIP_STORED),
+        "forty rules": (
+            [(f"{i}/{name}", data) for i in range(40) for name, data in good.items()],
+            zipfile.ZIP_DEFLATED,
+        ),
+        "a path as a name": ([(f"../../../{name}", b"evil") for name in good], zipfile.ZIP_DEFLATED),
+        "an endless name": ([(f"{'x' * 60_000}/{name}", b"evil") for name in good], zipfile.ZIP_DEFLATED),
+        "control characters": ([(f"\x1b[2J\n/{name}", b"evil") for name in good], zipfile.ZIP_DEFLATED),
+    }
+    for index, (label, (entries, method)) in enumerate(others.items()):
+        yield Job("zip", label, str(made(index + 1, entries, method)))
+
+
 # --- requests and masks ----------------------------------------------------------------------------------------------
 
 
@@ -230,6 +285,29 @@ def masks(folder: Path) -> Iterator[Job]:
     }
     for label, url in others.items():
         yield _mask(folder / label.replace(" ", "-"), label, url, opens=label.startswith(("a compressed", "far")))
+
+
+def pictures(folder: Path) -> Iterator[Job]:
+    """Files of pictures that are none."""
+    folder.mkdir()
+    rng = random.Random(5)
+    picture = Image.effect_noise((24, 16), 50).convert("RGB")
+    for ending in ("webp", "png", "jpeg"):
+        file = io.BytesIO()
+        picture.save(file, ending)
+        for index, (label, data) in enumerate(damaged(file.getvalue(), rng, flips=8, cuts=4)):
+            (folder / f"{index}.{ending}").write_bytes(data)
+            opens = label.startswith(("bit", "cut", "twice", "first"))  # a decoder may make do with what there is
+            yield Job("picture", f"{ending}: {label}", str(folder / f"{index}.{ending}"), opens=opens)
+    for name, data in {
+        "bomb": png(60_000, 60_000),
+        "large": png(2**31 - 1, 2**31 - 1),
+        "text": png(16, 16, extra=_text_bomb()),
+        "gif": b"GIF89a" + bytes(100),
+        "svg": b"<svg onload='alert(1)'/>",
+    }.items():
+        (folder / f"{name}.png").write_bytes(data)
+        yield Job("picture", name, str(folder / f"{name}.png"), opens=name == "text")
 
 
 def png(width: int, height: int, *, rows: bytes = b"", extra: bytes = b"") -> bytes:

@@ -13,6 +13,7 @@ import torch
 
 from rewriting.checkpoints import CheckpointError, conversion, convert, read_checkpoint, reader
 from rewriting.generators import read_generator
+from tests.full_disk import full_disk
 from tests.reference import nvidia, progan, rosinality
 
 # Both sides round to float32 along another order of operations through up to 14 layers; the requirement is 1e-4.
@@ -155,6 +156,14 @@ def test_a_file_is_read_in_another_process_and_nothing_in_it_is_run(tmp_path):
     assert not any(module.split(".")[0] in ("dnnlib", "torch_utils") for module in sys.modules)
     shares = [share for share, _ in said]
     assert shares == sorted(shares) and shares[-1] == 1 and all(what for _, what in said)
+
+
+def test_a_full_temporary_folder_is_not_blamed_on_the_file(tmp_path):
+    save_rosinality(tmp_path / "g.pt", nvidia.random_state(8))
+    with full_disk(), pytest.raises(CheckpointError) as refusal:
+        read_checkpoint(tmp_path / "g.pt")
+    said = str(refusal.value)
+    assert "its numbers cannot be written to the temporary folder: no file may be that large there" in said
 
 
 # --- what is inferred ------------------------------------------------------------------------------------------------

@@ -18,12 +18,15 @@ from huggingface_hub import constants
 from PIL import Image
 
 from rewriting import Edit, EditStack, Rewriter, cli, load_generator
-from rewriting.cli import options, pictures
-from rewriting.core import memory
+from rewriting.cli import options
+from rewriting.cli.pictures import parse_seeds
+from rewriting.core import memory, pictures
+from rewriting.core.archive import write_archive
 from rewriting.core.presets import presets
 from rewriting.generators import bundled
 from rewriting.generators.config import MOMENTS
 from tests import tiny
+from tests.full_disk import full_disk
 from tests.surroundings import PATIENCE
 
 pytest_plugins = ("tests.hub_fixtures",)
@@ -255,13 +258,13 @@ def test_a_preset_draws_its_rule_on_its_generator(tmp_path):
     ("text", "seeds"), [("4", [4]), ("0-3", [0, 1, 2, 3]), ("3, 8,20-22", [3, 8, 20, 21, 22]), ("9-9,1", [9, 1])]
 )
 def test_seeds_are_read_as_people_write_them(text, seeds):
-    assert [seed for part in pictures.parse_seeds(text) for seed in part] == seeds
+    assert [seed for part in parse_seeds(text) for seed in part] == seeds
 
 
 @pytest.mark.parametrize("text", ["", "5-2", "-3", "1,,2", "a", "1-2-3", "1.5", "4294967296", "²"])
 def test_what_are_no_seeds_is_said(text):
     with pytest.raises(ValueError, match="cannot be read") as raised:
-        pictures.parse_seeds(text)
+        parse_seeds(text)
     assert tiny.is_one_sentence(str(raised.value))
 
 
@@ -339,6 +342,60 @@ def test_moments_are_measured_for_all_layers_and_kept_beside_the_generator(made,
         assert torch.allclose(kept, moment, rtol=2e-6, atol=1e-6 * float(moment.abs().max()))
 
 
+def test_moments_that_cannot_be_kept_there_are_not_even_measured(made, tmp_path, monkeypatch, capsys):
+    load_generator(made / "tiny").save(tmp_path / "tiny")
+    (tmp_path / "tiny" / MOMENTS).mkdir()
+    monkeypatch.setattr(memory, "second_moments", lambda *_, **__: pytest.fail("it was measured"))
+    said = refused(capsys, "moments", "--generator", tmp_path / "tiny")
+    assert said == f"error: {MOMENTS} cannot be written: a folder has its name; mend that, or write it elsewhere.\n"
+
+
+def test_moments_for_which_there_is_no_room_any_more_are_kept_in_the_cache(made, tmp_path, monkeypatch, capsys):
+    generator = load_generator(made / "tiny")
+    generator.save(tmp_path / "tiny")
+    monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "cache"))
+    written = memory.write_tensors
+
+    def full(path, *rest):
+        if path.name == MOMENTS:
+            raise OSError(f"{MOMENTS} cannot be written: the disk is full; mend that, or write it elsewhere.")
+        written(path, *rest)
+
+    monkeypatch.setattr(memory, "write_tensors", full)
+    assert run("moments", "--generator", tmp_path / "tiny", "--batch", 50) == 0
+    assert "the disk is full" in (said := capsys.readouterr().err) and "kept in the cache" in said
+    monkeypatch.setattr(memory, "second_moments", lambda *_, **__: pytest.fail("it was measured again"))
+    rewriter = Rewriter(load_generator(tmp_path / "tiny"), LAYER)
+    assert rewriter.second_moment().trace() > 0
+
+
+def test_merge_on_a_full_disk_ends_in_one_sentence_and_leaves_nothing(made, tmp_path, capsys):
+    with full_disk():
+        said = refused(capsys, "merge", "--generator", made / "tiny", "--edit", made / "rule", "--out", tmp_path / "m")
+    assert "cannot be written: no file may be that large there" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sheet_that_its_format_cannot_hold_is_not_drawn(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(pictures.LONGEST, "WEBP", 100)
+    monkeypatch.setattr(Rewriter, "matches", lambda *_, **__: pytest.fail("pictures were looked at"))
+    monkeypatch.setattr(Rewriter, "solve", lambda *_, **__: pytest.fail("a rule was solved"))
+    out = tmp_path / "x.webp"
+    for words in (
+        ("sample", "--generator", made / "tiny", "--seeds", "0-8", "--out", out),
+        ("search", "--generator", made / "tiny", "--request", made / "rule", "--best", 9, "--out", out),
+    ):
+        said = refused(capsys, *words)
+        assert "A sheet of 9 pictures of 32 px is 104 pixels wide, and a .webp holds at most 100; write .png" in said
+    assert run("sample", "--generator", made / "tiny", "--seeds", "0-8", "--size", 16, "--out", out) == 0
+
+
+def test_a_request_is_taken_out_of_a_zip_that_the_studio_saved(made, tmp_path):
+    write_archive(EditStack.load(made / "rule"), tmp_path / "rule.ZIP")
+    assert run("apply", "--generator", made / "tiny", "--request", tmp_path / "rule.ZIP", "--out", tmp_path / "r") == 0
+    assert EditStack.load(tmp_path / "r")[0].request.context == tiny.request().context
+
+
 # --- the Hub ---------------------------------------------------------------------------------------------------------
 
 
@@ -399,8 +456,11 @@ def test_deploy_sends_the_checkout(only_hub, tmp_path, monkeypatch, capsys):
         ("search --generator {tiny} --request {rule} --out found/", "is no picture file"),
         ("sample --generator {tiny} --batch 0 --out x.png", "--batch is 0"),
         ("sample --generator {tiny} --device tpu --out x.png", "no device 'tpu'"),
-        ("sample --generator {tiny} --out {tiny}/config.json/x.png", "config.json: File exists"),
-        ("apply --generator {tiny} --request missing.json --out x", "missing.json does not exist"),
+        ("sample --generator {tiny} --out {tiny}/config.json/x.png", "x.png cannot be written: a part of its path"),
+        ("sample --generator {tiny} --out {tiny}/config.json/x", "seed0000.png cannot be written: a part of its path"),
+        ("search --generator {tiny} --request {rule} --out {rule}/config.json/x.png", "x.png cannot be written"),
+        ("merge --generator {tiny} --edit {rule} --out {tiny}/config.json/x", "config.json cannot be written"),
+        ("apply --generator {tiny} --request missing.json --out x", "There is no missing.json in this folder"),
         ("apply --generator {tiny} --request {rule} --rank 0 --out x", "rank is 0"),
         ("apply --generator {tiny} --request {rule} --layer 20 --out x", "layer 20"),
         ("apply --generator {tiny} --request {rule} --seeds 0-12 --out x", "13 pictures"),

@@ -1,5 +1,6 @@
 """Generator repos: what is written is read back; what is wrong with a file is said before anything is built."""
 
+import errno
 import json
 import re
 import shutil
@@ -264,9 +265,9 @@ def test_a_file_of_another_kind_is_refused(folder, content):
 @pytest.mark.usefixtures("nothing_is_built")
 def test_a_folder_without_its_files_is_refused(folder, tmp_path):
     (folder / WEIGHTS).unlink()
-    assert "does not exist" in refusal(folder, FileNotFoundError)
+    assert "There is no model.safetensors in generator" in refusal(folder, FileNotFoundError)
     (folder / CONFIG).unlink()
-    assert "does not exist" in refusal(folder, FileNotFoundError)
+    assert "There is no config.json in generator" in refusal(folder, FileNotFoundError)
     with pytest.raises(ValueError, match="There is no generator 'nowhere'"):
         load_generator("nowhere")
 
@@ -275,9 +276,9 @@ def test_what_is_written_replaces_what_was_there_whole_or_not_at_all(folder, mon
     before = (folder / WEIGHTS).read_bytes()
 
     def full_disk(*_):
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("rewriting.files.os.replace", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="model.safetensors cannot be written: the disk is full; mend that"):
         tiny.generator(resolution=16, seed=5).save(folder)
     assert (folder / WEIGHTS).read_bytes() == before

@@ -14,7 +14,7 @@ from tests import fuzz, hostile, hostile_checkpoints, hostile_ours
 from tests.hostile import Job, Outcome
 from tests.surroundings import PATIENCE
 
-FAMILIES = ("checkpoint", "generator", "edit", "request", "mask")
+FAMILIES = ("checkpoint", "generator", "edit", "zip", "request", "mask", "picture")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,9 @@ def outcomes(tmp_path_factory, sentinel):
         *hostile_checkpoints.checkpoints(folder / "checkpoints", f"touch '{sentinel}'"),
         *hostile_ours.generator_repos(folder / "generators", generator.save(folder / "generator")),
         *hostile_ours.edit_repos(folder / "edits", EditStack([edit]).save(folder / "edit")),
+        *hostile_ours.zips(folder / "zips", folder / "edit"),
         *hostile_ours.requests(folder / "requests"),
+        *hostile_ours.pictures(folder / "pictures"),
         *hostile_ours.masks(folder / "masks"),
     ]
     return hostile.run(jobs, folder)

@@ -278,10 +278,23 @@ def test_pictures_of_any_kind_are_read_as_masks():
         image = Image.fromarray(painted.astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
         url = tiny.png_url(np.asarray(image)) if mode not in "P1" else palette_url(image)
         assert np.array_equal(decode_mask(url), painted), mode
-    red, grey = np.zeros((16, 16, 3), np.uint8), np.where(painted > 0, 128, 127).astype(np.uint8)
-    red[..., 0] = painted  # the paper's code reads the first channel
-    assert np.array_equal(decode_mask(tiny.png_url(red)), painted)
+    for channel in range(3):
+        coloured = np.zeros((16, 16, 4), np.uint8)
+        coloured[..., channel] = painted
+        assert np.array_equal(decode_mask(tiny.png_url(coloured[..., :3])), painted)  # on black
+        coloured[..., 3] = np.where(painted > 0, 90, 0)
+        assert np.array_equal(decode_mask(tiny.png_url(coloured)), painted)  # half transparent on nothing
+        coloured[..., channel] //= 4
+        coloured[..., 3] = painted
+        assert np.array_equal(decode_mask(tiny.png_url(coloured)), painted)  # dark on nothing: only the alpha tells
+    grey = np.where(painted > 0, 128, 127).astype(np.uint8)
     assert np.array_equal(decode_mask(tiny.png_url(grey)), painted)  # half painted counts, less does not
+    deep = np.where(painted > 0, 0x8000, 0x7FFF).astype(np.uint16)
+    assert np.array_equal(decode_mask(tiny.png_url(deep)), painted)  # so it does with 16 bits
+    assert not decode_mask(tiny.png_url(deep // 100)).any()
+    erased = np.full((16, 16, 4), 255, np.uint8)
+    erased[..., 3] = painted  # as some programs keep colours under what was erased
+    assert np.array_equal(decode_mask(tiny.png_url(erased)), painted)
     black = np.zeros((16, 16, 4), np.uint8)
     black[..., 3] = painted  # drawn in black: only the alpha tells
     assert np.array_equal(decode_mask(tiny.png_url(black)), painted)
@@ -329,13 +342,13 @@ def test_any_json_is_read_or_refused_in_one_sentence(data, marked):
 def test_a_file_that_is_no_json_is_refused(tmp_path, content):
     path = tmp_path / "request.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="request.json is not JSON; is it a request") as caught:
+    with pytest.raises(ValueError, match="request.json is not JSON; fetch or save it again") as caught:
         Request.load(path)
     assert tiny.is_one_sentence(str(caught.value))
 
 
 def test_a_file_that_is_not_there_or_too_large_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="does not exist; give the path"):
+    with pytest.raises(FileNotFoundError, match="There is no nothing.json in .*; check the path"):
         Request.load(tmp_path / "nothing.json")
     path = tmp_path / "large.json"
     with open(path, "wb") as file:

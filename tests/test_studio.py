@@ -12,7 +12,6 @@ from playwright.sync_api import Browser
 
 from rewriting import EditStack, Request
 from rewriting.studio.page import CSS, build
-from rewriting.studio.sharing import unpack
 from rewriting.studio.workshop import Workshop
 from tests.browser import chromium, chromium_page, serving
 from tests.visitor import MOUTH, Visitor
@@ -152,9 +151,7 @@ def test_a_rule_is_painted_changed_and_kept(browser: Browser, url: str, tmp_path
         assert picture.format == "PNG" and picture.width == 6 * 256 + 5 * 4
     with Image.open(walk) as moving:
         assert moving.format == "WEBP" and moving.n_frames > 8 and moving.size == (512, 256)
-    (tmp_path / "edit").mkdir()
-    unpack(edit, tmp_path / "edit")
-    assert [one.name for one in EditStack.load(tmp_path / "edit")] == ["Rule 1", "Rule 2"]
+    assert [one.name for one in EditStack.load(edit)] == ["Rule 1", "Rule 2"]
     assert Request.load(request).erase
 
     with chromium_page(browser, url) as page:

@@ -255,7 +255,7 @@ REFUSALS = [
     ("draw", {"rules": ["nothing"]}, "rules[0] must be one of one, a repo"),
     ("draw", {"rules": [[PRESET]]}, "rules[0] must be one of one, a repo"),
     ("draw", {"rules": [{}]}, "rules[0] must be a data URL, an uploaded file"),
-    ("draw", {"rules": ["data:application/zip;base64,AAAA"]}, "cannot be unpacked"),
+    ("draw", {"rules": ["data:application/zip;base64,AAAA"]}, "is not a whole zip"),
     ("draw", {"rules": [PRESET], "strengths": [1, 1]}, "2 numbers for 1 rules"),
     ("draw", {"rules": [PRESET], "strengths": ["x"]}, "strengths[0] must be a number"),
     ("draw", {"rules": [PRESET], "generator": OTHER}, "weight"),

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from rewriting.files import read_tensors, write_tensors
+from rewriting.files import make_folder, opened_tensors, read_tensors, write_tensors
 from rewriting.generators.config import BUNDLED, bundled
 
 FILE = "segmenter.safetensors"
@@ -90,7 +89,7 @@ class Segmenter:
     def save(self, path: str | Path) -> Path:
         """Write a segmenter file, float16; returns its path."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         tensors = {name: tensor.half() for name, tensor in self.network.state_dict().items()}
         about = {"format": FORMAT, "format_version": FORMAT_VERSION, "classes": json.dumps(self.classes)}
         write_tensors(path, tensors, about)
@@ -165,17 +164,14 @@ def _batches(images: np.ndarray) -> list[np.ndarray]:
 
 def _read_classes(path: Path) -> list[str]:
     """The class names in a segmenter file's header, checked: it may come from anybody."""
-    try:
-        with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
-    except SafetensorError as error:
-        raise ValueError(f"{path.name} is not a whole safetensors file ({error}); fetch it again.") from None
+    with opened_tensors(path) as file:
+        about = file.metadata() or {}
     stated = about.get("format"), about.get("format_version")
     if stated != (FORMAT, FORMAT_VERSION):
         raise ValueError(f"{path.name} says format and version {stated}; expected {(FORMAT, FORMAT_VERSION)}.")
     try:
         classes = json.loads(about.get("classes", ""))
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         classes = None
     if not isinstance(classes, list) or not 2 <= len(classes) <= MAX_CLASSES:
         raise ValueError(f"{path.name} does not name its 2 to {MAX_CLASSES} classes; train or fetch it again.")

@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from rewriting.checkpoints.contents import CheckpointError, Contents, plain_facts, quoted
 from rewriting.checkpoints.nvidia_file import read_pickle
 from rewriting.checkpoints.sniff import sniff
 from rewriting.checkpoints.torch_file import read_torch
+from rewriting.files import why
 
 TENSORS, ANSWER = "tensors.safetensors", "answer.json"
 MAX_VALUES = 1 << 29  # 2 GiB of float32: ten times the largest StyleGAN2
@@ -99,6 +101,8 @@ def main() -> None:
         answer = {"error": str(error)}
     except MemoryError:
         answer = {"error": _too_large()}
+    except (OSError, SafetensorError) as error:  # of writing; `extract` has made sentences of all others
+        answer = {"error": _no_room(why(error))}
     (folder / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
 
 
@@ -184,7 +188,15 @@ def _why_it_ended(limits: Limits, done: subprocess.CompletedProcess) -> str:
         return _too_large()
     if "ModuleNotFoundError" in message:
         return f"the process that reads it did not start ({message.strip().splitlines()[-1][:100]}); install it again."
+    if "OSError" in message:
+        return _no_room("the system does not say why")
     return f"It made its reader stop (status {done.returncode}); it is damaged, fetch it again."
+
+
+def _no_room(reason: str) -> str:
+    return (
+        f"Its numbers cannot be written to the temporary folder: {reason}; mend that, or set TMPDIR to another folder."
+    )
 
 
 def _too_slow(limits: Limits) -> str:

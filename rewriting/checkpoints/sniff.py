@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rewriting.checkpoints.contents import CheckpointError, quoted
+from rewriting.files import POINTED, POINTER
 
 MAX_FILE = 4 << 30
 TORCH_ZIP = b"PK\x03\x04"
@@ -14,7 +15,7 @@ OTHERS = (
     (b"\x1f\x8b", "a gzip archive; unpack it and give the file inside"),
     (b"7z\xbc\xaf", "a 7-Zip archive; unpack it and give the file inside"),
     (b"Rar!", "a RAR archive; unpack it and give the file inside"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the weights; download the file itself"),
+    (POINTER, POINTED),
     (b"\x89PNG", "a picture; give a file of weights"),
     (b"\xff\xd8\xff", "a picture; give a file of weights"),
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from rewriting.cli.options import command
+from rewriting.files import check_writable, make_folder, write_json
 
 STEPS = 2001  # of the paper's code
 LAYERS, RANKS = (6, 8, 10), (1, 3, 10)
@@ -54,6 +54,8 @@ def bench(options: argparse.Namespace) -> None:
         raise ValueError(f"There is no subject {sorted(unknown)[0]!r}; choose from {', '.join(SUBJECTS)}.")
     if options.iterations < 1:
         raise ValueError(f"--iterations is {options.iterations}; give 1 or more.")
+    if options.json:
+        check_writable(Path(options.json))
     rows = []
     chosen = {"only": options.only or SUBJECTS, "layers": options.layers, "ranks": options.ranks}
     if "app" in chosen["only"]:
@@ -64,5 +66,5 @@ def bench(options: argparse.Namespace) -> None:
     print(as_table(rows))
     if options.json:
         path = Path(options.json)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(as_json(rows), indent=2) + "\n", encoding="utf-8")
+        make_folder(path.parent)
+        write_json(path, as_json(rows))

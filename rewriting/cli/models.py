@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,15 +95,22 @@ def convert(options: argparse.Namespace) -> None:
 def moments(options: argparse.Namespace) -> None:
     from rewriting import processes
     from rewriting.core import memory
+    from rewriting.files import check_writable
     from rewriting.generators.config import MOMENTS
 
     folder = _folder(options.generator)
+    check_writable(folder / MOMENTS)
     with Progress() as progress:
         generator = open_generator(str(folder), options, progress)
         measured = memory.second_moments(generator, list(generator.layers), progress=progress)
     if not processes.rank():
         key = memory.content_key(generator, None, memory.SAMPLES)
-        memory.write_moments(folder / MOMENTS, measured, key)
+        try:
+            memory.write_moments(folder / MOMENTS, measured, key)
+        except OSError as error:  # the disk is full by now: what took so long to measure is not thrown away
+            memory.keep(measured, key)
+            print(f"{error} Until then it is kept in the cache, where it is found too.", file=sys.stderr)
+            return
     print(f"Wrote {folder / MOMENTS}: layers {generator.layers.start} to {generator.layers.stop - 1}")
 
 

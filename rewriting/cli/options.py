@@ -148,8 +148,11 @@ def is_picture_file(out: str, *, or_folder: bool = True) -> bool:
 
 
 def output_folder(path: str, expected: str) -> Path:
-    """The folder to write, which may hold an older one of the same format but nothing else's config.json."""
-    from rewriting.files import read_json
+    """The folder to write, which may hold an older one of the same format but nothing else's config.json.
+
+    Raises ValueError, or OSError if nothing can be written there, before anything is computed.
+    """
+    from rewriting.files import check_writable, read_json
     from rewriting.generators.config import CONFIG
 
     folder = Path(path)
@@ -160,4 +163,5 @@ def output_folder(path: str, expected: str) -> Path:
             raise ValueError(f"{folder} holds something else already ({found}); give --out another folder.")
     elif folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; give --out a folder.")
+    check_writable(folder / CONFIG)
     return folder

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriting.cli.options import add_edits, add_generator, command, is_picture_file, open_edits, open_generator
 from rewriting.cli.progress import Progress
+from rewriting.files import check_writable, make_folder
 
 if TYPE_CHECKING:
     from rewriting.generators import Generator
@@ -72,8 +72,19 @@ def sample(options: argparse.Namespace) -> None:
         raise ValueError(f"{count:,} pictures are too many for a sheet of {MOST_ON_A_SHEET}; give --out a folder.")
     if options.truncation is not None and not 0 <= options.truncation <= 2:
         raise ValueError(f"--truncation is {options.truncation}; give a number from 0 to 2.")
+
+    def check(generator: Generator) -> None:
+        """Before a rule is solved or anything drawn: what nobody could draw, or write."""
+        from rewriting.core.pictures import check_square_sheet
+
+        size = generator.check_size(options.size)
+        if as_sheet:
+            check_square_sheet(out, count, size)
+        else:
+            check_writable(out / _file(0))
+
     with Progress() as progress:
-        generator = _rewritten(options, progress)
+        generator = _rewritten(options, progress, check)
         settings = {"truncation": options.truncation, "size": generator.check_size(options.size)}
         if as_sheet:
             _draw_sheet(generator, list(chain(*seeds)), out, **settings)
@@ -100,8 +111,11 @@ def parse_seeds(text: str) -> list[range]:
     return ranges
 
 
-def _rewritten(options: argparse.Namespace, progress: Progress) -> Generator:
-    """The generator with all rules in its weights: of pictures drawn so, no bit differs from those under the rules."""
+def _rewritten(options: argparse.Namespace, progress: Progress, check: Callable[[Generator], None]) -> Generator:
+    """The generator with all rules in its weights: of pictures drawn so, no bit differs from those under the rules.
+
+    check: is called with it first, and raises an error if what is asked for cannot be done.
+    """
     from rewriting import Rewriter
     from rewriting.core.presets import preset
 
@@ -109,7 +123,7 @@ def _rewritten(options: argparse.Namespace, progress: Progress) -> Generator:
     if options.generator is None and chosen is None:
         raise ValueError("There is nothing to draw with; give --generator or --preset.")
     generator = open_generator(options.generator or chosen.generator, options, progress)
-    generator.check_size(options.size)
+    check(generator)
     edits = list(open_edits(options, generator, progress))
     if chosen:
         rewriter = Rewriter(generator, chosen.request.layer, progress=progress)
@@ -120,13 +134,12 @@ def _rewritten(options: argparse.Namespace, progress: Progress) -> Generator:
 
 def _draw_sheet(generator: Generator, seeds: Sequence[int], out: Path, **settings: Any) -> None:
     from rewriting import processes
-    from rewriting.core.pictures import square_sheet
+    from rewriting.core.pictures import save_picture, square_sheet
 
     pictures = processes.gathered(list(generator.images(processes.mine(seeds), **settings)))
     if processes.rank():
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    square_sheet(pictures).save(out)
+    save_picture(square_sheet(pictures), out)
 
 
 def draw_folder(
@@ -147,20 +160,19 @@ def draw_folder(
     from PIL.PngImagePlugin import PngInfo
 
     from rewriting import processes
+    from rewriting.core.pictures import save_picture
 
     psi = generator.config.truncation if truncation is None else truncation
     settings = {"generator": generator.config.name, "weights": generator.digest(), "truncation": psi, "size": size}
     note, total, drawn = json.dumps(settings), sum(map(len, seeds)), 0
     info = PngInfo()
     info.add_text(NOTE, note)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     own = islice(chain(*seeds), processes.rank(), None, processes.count())
     for done, missing in _missing(own, folder, note, overwrite, generator.batch_size):
         pictures = generator.images(missing, size=size, truncation=truncation)
         for seed, picture in zip(missing, pictures, strict=True):
-            partial = folder / f"{_file(seed)}.partial"
-            Image.fromarray(picture).save(partial, "PNG", pnginfo=info)
-            os.replace(partial, folder / _file(seed))
+            save_picture(Image.fromarray(picture), folder / _file(seed), pnginfo=info)
         drawn += len(missing)
         progress(min(1.0, done * processes.count() / total), f"Drawing {total:,} pictures")
     return sum(processes.gathered([drawn]))

@@ -92,16 +92,23 @@ def add_request(parser: argparse.ArgumentParser) -> Any:
     """Which request: see `named_request`.  Returns the group of options of which one is needed."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
-        "--request", metavar="FILE", help="a request.json, a session saved by the paper's code, or an edit folder"
+        "--request",
+        metavar="FILE",
+        help="a request.json, a session saved by the paper's code, or a rule's folder or zip",
     )
     source.add_argument("--preset", metavar="NAME", help="a rule that comes with the software (`models` lists them)")
     return source
 
 
 def apply(options: argparse.Namespace) -> None:
+    import numpy as np
+
     from rewriting import Request, Rewriter
     from rewriting.core.edit import FORMAT
+    from rewriting.core.pictures import save_picture, sheet
+    from rewriting.files import read_picture
     from rewriting.hub import write_rule
+    from rewriting.hub.download import AFTER, BEFORE
 
     if options.retouched and not options.generator:
         raise ValueError("--retouched does not say which generator drew the pictures; give --generator.")
@@ -121,7 +128,7 @@ def apply(options: argparse.Namespace) -> None:
         edit = _solved(Rewriter(generator, request.layer, progress=progress), request, progress)
         progress(0.0, "Drawing pictures before and after")
         write_rule(edit, out, generator=generator, seeds=seeds)
-    _join(out).save(out / SHEET)
+    save_picture(sheet([[np.asarray(read_picture(out / name))] for name in (BEFORE, AFTER)]), out / SHEET)
     print(report(edit))
     print(f"\nWrote {out}: the rule, and {SHEET}, in which the upper row is before, the lower after.")
 
@@ -156,7 +163,7 @@ def named_request(options: argparse.Namespace) -> Request:
 
     if options.preset:
         request = preset(options.preset).request
-    elif Path(options.request).is_dir():
+    elif Path(options.request).is_dir() or options.request.lower().endswith(".zip"):
         request = Edit.load(options.request).request
     else:
         request = Request.load(options.request)
@@ -180,17 +187,6 @@ def _few(ranges: list[range]) -> list[int]:
 
 def _note(text: str) -> None:
     print(f"note: {text}.", file=sys.stderr)
-
-
-def _join(folder: Path) -> Any:
-    """before.webp above after.webp."""
-    import numpy as np
-    from PIL import Image
-
-    from rewriting.core.pictures import sheet
-    from rewriting.hub.download import AFTER, BEFORE
-
-    return sheet([[np.asarray(Image.open(folder / name).convert("RGB"))] for name in (BEFORE, AFTER)])
 
 
 def report(edit: Edit) -> str:

@@ -36,6 +36,7 @@ def add_commands(commands: Any) -> None:
 def search(options: argparse.Namespace) -> None:
     """Every picture's strongest response d . k, highest first."""
     from rewriting import Rewriter, processes
+    from rewriting.core.pictures import check_square_sheet, save_picture, square_sheet
 
     if options.best < 1:
         raise ValueError(f"--best is {options.best}; give 1 or more.")
@@ -44,6 +45,8 @@ def search(options: argparse.Namespace) -> None:
     request, seeds = named_request(options), list(chain(*parse_seeds(options.seeds)))
     with Progress() as progress:
         generator = open_generator(options.generator or request.generator, options, progress)
+        if options.out:
+            check_square_sheet(Path(options.out), min(options.best, len(seeds)), generator.config.resolution)
         rewriter = Rewriter(generator, request.layer, progress=progress)
         rewriter.second_moment()  # where it is yet to be measured, all processes do so together
         own = processes.mine(seeds)
@@ -55,13 +58,7 @@ def search(options: argparse.Namespace) -> None:
         scores = processes.gathered(scores)
         best = sorted(range(len(seeds)), key=lambda i: -scores[i])[: options.best]
         if options.out and not processes.rank():
-            _show(generator.images([seeds[i] for i in best], truncation=request.truncation), Path(options.out))
+            pictures = generator.images([seeds[i] for i in best], truncation=request.truncation)
+            save_picture(square_sheet(pictures), Path(options.out))
     for i in best:
         print(f"{seeds[i]}\t{scores[i]:.4f}")
-
-
-def _show(pictures: Any, out: Path) -> None:
-    from rewriting.core.pictures import square_sheet
-
-    out.parent.mkdir(parents=True, exist_ok=True)
-    square_sheet(pictures).save(out)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rewriting.core.layer import expand
 from rewriting.core.request import MAX_RANK, Request
-from rewriting.files import brief, read_json, read_tensors, write_json, write_tensors
+from rewriting.files import brief, make_folder, read_json, read_tensors, write_json, write_tensors
 from rewriting.generators import Generator
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class EditStack(Shareable):
         if len({edit.base for edit in self.edits}) > 1:
             raise ValueError("These edits were made for different weights; save those of each generator apart.")
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         tensors = {}
         for i, edit in enumerate(self.edits):
             for name, change in zip(_names(i, len(edit.changes)), edit.changes, strict=True):
@@ -257,11 +257,16 @@ class EditStack(Shareable):
 
     @staticmethod
     def load(folder: str | Path) -> EditStack:
-        """Read an edit-repo folder.  Raises FileNotFoundError, or ValueError in one sentence."""
+        """Read an edit-repo folder, or a zip of one or several.  Raises FileNotFoundError or ValueError, in one
+        sentence."""
         folder = Path(folder)
+        if folder.is_file():
+            from rewriting.core.archive import read_archive
+
+            return read_archive(folder)
         config = read_json(folder / CONFIG)
         if not isinstance(config, dict) or config.get("format") != FORMAT:
-            raise ValueError(f"{folder.name}/{CONFIG} is not that of an edit; its format is not {FORMAT!r}.")
+            raise ValueError(f"The {CONFIG} is not that of an edit; its format is not {FORMAT!r}.")
         version = config.get("format_version")
         if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= FORMAT_VERSION:
             raise ValueError(f"The edit has format_version {brief(version)}; expected 1 to {FORMAT_VERSION}.")

@@ -14,6 +14,7 @@ from PIL import Image
 PREFIX = "data:image/png;base64,"
 MAX_LENGTH = 4_000_000
 MIN_SIDE, MAX_SIDE = 8, 2048
+HALF = 127
 DAMAGED = OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error  # what Pillow raises
 BOMBS = Image.DecompressionBombError, Image.DecompressionBombWarning  # said of a header, before anything is decoded
 
@@ -21,9 +22,12 @@ BOMBS = Image.DecompressionBombError, Image.DecompressionBombWarning  # said of 
 def decode_mask(url: str, size: tuple[int, int] | None = None) -> np.ndarray:
     """PNG data URL -> uint8 (H, W), 255 where painted.
 
-    size: (width, height) it has to have; without one, any square of 8 to 2048 pixels a side.  The paper's code draws
-    white disks on transparent black and reads the colour, not the alpha, so that is what counts here.  A picture
-    without any colour channel that varies, but with an alpha that does, is read by its alpha.
+    size: (width, height) it has to have; without one, any square of 8 to 2048 pixels a side.
+
+    Painted is what is not quite transparent and half bright or brighter in any of its colours, whichever colour it
+    was painted in; of 16-bit pictures too.  How opaque it is does not count: the paper's page draws white disks with
+    a soft edge on transparent black, and its code reads their colour.  Where colours do not tell anything apart, half
+    opaque and more is painted, which is how one paints in black on nothing.
     Raises ValueError for anything but such a PNG; nothing is decoded of one of another size.
     """
     data = png_bytes(url)
@@ -33,13 +37,22 @@ def decode_mask(url: str, size: tuple[int, int] | None = None) -> np.ndarray:
         raise ValueError("a mask is not a readable PNG; paint it again.") from None
     _check_size(image.size, size)
     try:
-        painted = np.asarray(image.convert("RGB"))[..., 0]
-        if painted.min() == painted.max() and "A" in image.getbands():
-            alpha = np.asarray(image.convert("RGBA"))[..., 3]
-            painted = alpha if alpha.min() < alpha.max() else painted
+        colours, alpha = _channels(image)
     except DAMAGED:
         raise ValueError("a mask is not a whole PNG; paint it again.") from None
-    return np.where(painted > 127, 255, 0).astype(np.uint8)
+    painted = (colours > HALF) & (alpha > 0)
+    if painted.all() or not painted.any():
+        painted = alpha > HALF if alpha.min() < alpha.max() else painted
+    return np.where(painted, 255, 0).astype(np.uint8)
+
+
+def _channels(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
+    """The brightest of the three colours, and the alpha, each uint8 (H, W)."""
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would cut off at 255 instead of scaling it
+        grey = (np.asarray(image).astype(np.int64) >> 8).astype(np.uint8)
+        return grey, np.full_like(grey, 255)
+    pixels = np.asarray(image.convert("RGBA"))
+    return pixels[..., :3].max(-1), pixels[..., 3]
 
 
 def png_bytes(url: object, what: str = "a mask") -> bytes:

@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rewriting import processes
-from rewriting.files import cache_root, write_tensors
+from rewriting.files import cache_root, make_folder, opened_tensors, write_tensors
 from rewriting.generators import Generator
 from rewriting.processes import Progress
 
@@ -90,22 +89,36 @@ def cache_folder() -> Path:
     return cache_root() / "second_moments"
 
 
+def kept_file(key: str, layer: int) -> Path:
+    """Where those of one layer are."""
+    return cache_folder() / f"{key}-layer{layer}.safetensors"
+
+
+def keep(moments: dict[int, Tensor], key: str) -> None:
+    """Keep statistics for the next start, each layer's in a file of its own.  OSError where that cannot be."""
+    for layer, moment in moments.items():
+        write_moments(kept_file(key, layer), {layer: moment}, key)
+
+
 def write_moments(path: Path, moments: dict[int, Tensor], key: str) -> None:
-    """Statistics of several layers in one file, float32: their rounding lies far below EIGENVALUE_FLOOR."""
+    """Statistics of several layers in one file, float32: their rounding lies far below EIGENVALUE_FLOOR.
+
+    OSError, in one sentence, where it cannot be written.
+    """
     tensors = {f"layer{layer}": moment.float() for layer, moment in moments.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_tensors(path, tensors, {"format": "pt", "library": "rewriting", "content": key})
 
 
 def read_moment(path: Path, layer: int, width: int, key: str) -> Tensor | None:
     """float64 (I, I) from a file of `write_moments`, or None if it has none of that content, or cannot be read."""
     try:
-        with safe_open(path, "pt") as file:
+        with opened_tensors(path) as file:
             name = f"layer{layer}"
             if (file.metadata() or {}).get("content") != key or name not in file.keys():  # noqa: SIM118
                 return None
             moment = file.get_tensor(name).double()
-    except (OSError, SafetensorError):
+    except (OSError, ValueError):
         return None
     return moment if moment.shape == (width, width) and torch.isfinite(moment).all() else None
 

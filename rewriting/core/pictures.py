@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from rewriting.files import check_writable, make_folder, writing
 
-def sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> Image.Image:
+GAP = 4  # pixels between the pictures of a sheet
+LONGEST = {"PNG": 1_000_000, "WEBP": 16_383, "JPEG": 65_500}  # pixels a side; of PNG what other programs open
+FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
+
+def sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = GAP) -> Image.Image:
     """Rows of equally large pictures, uint8 (H, W, 3) each, white between them."""
     height, width = rows[0][0].shape[:2]
     columns = max(len(row) for row in rows)
-    page = Image.new("RGB", (columns * (width + gap) - gap, len(rows) * (height + gap) - gap), "white")
+    page = Image.new("RGB", (_across(columns, width, gap), _across(len(rows), height, gap)), "white")
     for i, row in enumerate(rows):
         for j, picture in enumerate(row):
             page.paste(Image.fromarray(picture), (j * (width + gap), i * (height + gap)))
@@ -22,8 +29,38 @@ def sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> Image.Image:
 
 def square_sheet(pictures: Sequence[np.ndarray]) -> Image.Image:
     """A sheet of at least one picture, with as many rows as columns, or one less."""
-    columns = math.ceil(math.sqrt(len(pictures)))
+    columns = _columns(len(pictures))
     return sheet([pictures[start : start + columns] for start in range(0, len(pictures), columns)])
+
+
+def check_square_sheet(path: Path, count: int, side: int) -> None:
+    """Raises ValueError, before anything is drawn, if a `square_sheet` of so many pictures of that side does not fit
+    the format that the path's ending stands for, and OSError if nothing can be written there."""
+    across, format = _across(_columns(count), side), FORMATS[path.suffix.lower()]
+    if across > LONGEST[format]:
+        others = " or ".join(ending for ending, one in FORMATS.items() if across <= LONGEST[one])
+        raise ValueError(
+            f"A sheet of {count:,} pictures of {side} px is {across:,} pixels wide, and a {path.suffix} holds at most "
+            f"{LONGEST[format]:,}; write {others or 'a folder of files'}, or choose fewer or smaller pictures."
+        )
+    check_writable(path)
+
+
+def save_picture(picture: Image.Image, path: Path, **options: object) -> Path:
+    """Write a picture in the format of the path's ending, whole or not at all; OSError in one sentence."""
+    make_folder(path.parent)
+    with writing(path) as partial:
+        picture.save(partial, FORMATS[path.suffix.lower()], **options)
+    return path
+
+
+def _columns(count: int) -> int:
+    return math.ceil(math.sqrt(count))
+
+
+def _across(count: int, side: int, gap: int = GAP) -> int:
+    """Pixels of so many pictures in a row."""
+    return count * (side + gap) - gap
 
 
 def enlarged(picture: np.ndarray, side: int) -> np.ndarray:

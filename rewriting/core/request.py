@@ -6,7 +6,6 @@ Reads the paper's saved sessions too: {"object": [picture, mask], "paste": [...]
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 
 from rewriting.core.masks import decode_mask, encode_mask
 from rewriting.core.retouch import Retouched
-from rewriting.files import brief
+from rewriting.files import brief, read_json, write_json
 from rewriting.generators.latents import MAX_SEED, SEEDINGS
 
 FORMAT = "rewriting-request"
@@ -223,22 +222,13 @@ class Request:
 
     @classmethod
     def load(cls, path: str | Path) -> Request:
-        """Read a request or session file of at most 16 MiB."""
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} does not exist; give the path of a request.json.")
-        if path.stat().st_size > MAX_FILE:
-            raise ValueError(f"{path.name} is {path.stat().st_size:,} bytes; a request has {MAX_FILE:,} at most.")
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError):  # not UTF-8, not JSON, numbers of thousands of digits, too deep
-            raise ValueError(f"{path.name} is not JSON; is it a request?") from None
-        return cls.from_json(data)
+        """Read a request or session file of at most 16 MiB.  Raises FileNotFoundError or ValueError, in a sentence."""
+        return cls.from_json(read_json(Path(path), MAX_FILE))
 
     def save(self, path: str | Path) -> Path:
+        """Write it, and return the path.  Raises OSError in one sentence."""
         path = Path(path)
-        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n"
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")  # lone surrogates become JSON's escape
+        write_json(path, self.to_json(), indent=1)
         return path
 
     def with_(self, **changes: Any) -> Request:

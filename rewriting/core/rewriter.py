@@ -152,7 +152,7 @@ class Rewriter:
     def _read_moment(self) -> Tensor:
         width = self.layer.weight.shape[1]
         key = memory.content_key(self.generator, None, memory.SAMPLES)
-        kept = memory.cache_folder() / f"{key}-layer{self.number}.safetensors"
+        kept = memory.kept_file(key, self.number)
         source = self.generator.source
         shipped = source.folder if source is not None else BUNDLED / self.generator.config.name
         moment = memory.read_moment(shipped / MOMENTS, self.number, width, key)
@@ -166,9 +166,9 @@ class Rewriter:
         )[self.number]
         moment = measured.float().double()  # as it is kept: the next start finds the same, to the bit
         try:
-            memory.write_moments(kept, {self.number: moment}, key)
+            memory.keep({self.number: moment}, key)
         except OSError:
-            pass  # a read-only home costs the next start some time, and nothing else
+            pass  # a full disk or a read-only home costs the next start some time, and nothing else
         return moment
 
     @torch.no_grad()

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.files import write_json, write_tensors
+from rewriting.files import make_folder, write_json, write_tensors
 from rewriting.generators.config import CONFIG, WEIGHTS, GeneratorConfig
 from rewriting.generators.convolution import Replacement, Weight
 from rewriting.generators.latents import latents
@@ -329,7 +329,7 @@ class Generator(nn.Module, ABC):
     def save(self, folder: str | Path, dtype: torch.dtype = torch.float32) -> Path:
         """Write config.json and model.safetensors, each whole or not at all, into a folder, and return that."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         metadata = {"format": "pt", "library": "rewriting", "architecture": self.config.architecture}
         tensors = {name: tensor.detach().to("cpu", dtype) for name, tensor in self.state_dict().items()}
         write_tensors(folder / WEIGHTS, tensors, metadata)

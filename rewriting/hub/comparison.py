@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from rewriting.core.edit import EditStack
+from rewriting.core.pictures import save_picture
 from rewriting.generators import Generator
 from rewriting.generators.latents import MAX_SEED
 from rewriting.hub.client import HubError
@@ -39,7 +40,7 @@ class Comparison:
         """The two rows of pictures, as WebP."""
         for path, pictures in ((before, self.before), (after, self.after)):
             row = Image.fromarray(np.concatenate(list(pictures), axis=1))
-            row.save(path, "WEBP", quality=QUALITY, method=4)
+            save_picture(row, path, quality=QUALITY, method=4)
 
 
 def compare(generator: Generator, stack: EditStack, seeds: Sequence[int] | None = None) -> Comparison:

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from rewriting.core.edit import CONFIG, FACTORS, Edit, EditStack
-from rewriting.files import read_json, write_json
+from rewriting.files import check_writable, make_folder, read_json, write_json, write_text, writing
 from rewriting.generators import Generator
 from rewriting.generators.config import WEIGHTS
 from rewriting.hub.base import Base
@@ -42,7 +42,8 @@ def write_rule(
 
     generator: what the edits were made for; by default the bundled or Hub generator that they name, which `access`
     (token, endpoint, cache_dir) opens.  repo_id: where it will be, for the card.  seeds: of the card's pictures.
-    Returns the folder.  Raises HubError or ValueError before a file of it is touched.
+    Returns the folder.  Raises HubError or ValueError, or OSError where it cannot be written, before a file of it is
+    touched.
     """
     stack = EditStack([edits] if isinstance(edits, Edit) else edits)
     if not len(stack):
@@ -52,10 +53,11 @@ def write_rule(
     generator = load_base(stack, **access) if generator is None else generator
     fitting(stack, generator)
     folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(folder / CONFIG)
+    make_folder(folder.parent)
     with TemporaryDirectory(prefix=".rewriting-", dir=folder.parent) as staging:
         _write(stack, generator, Path(staging), full_model, repo_id, seeds)
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         for path in sorted(Path(staging).iterdir()):
             os.replace(path, folder / path.name)
     return folder
@@ -82,9 +84,9 @@ def _write(
         stamp(folder / FACTORS, _metadata(base) | {"edit_sha256": _sha256_of_tensors(folder / FACTORS)})
     comparison.save(folder / BEFORE, folder / AFTER)
     if base.license_text:
-        (folder / LICENSE).write_text(base.license_text, encoding="utf-8")
+        write_text(folder / LICENSE, base.license_text)
     card = (model_card if full_model else edit_card)(stack, base, comparison, repo_id)
-    (folder / CARD).write_text(card, encoding="utf-8")
+    write_text(folder / CARD, card)
 
 
 def _merged(stack: EditStack, generator: Generator, base: Base, repo_id: str) -> Generator:
@@ -143,13 +145,11 @@ def stamp(path: Path, metadata: Mapping[str, str]) -> None:
     ordered = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **dict(sorted(header.items()))}
     data = json.dumps(ordered, separators=(",", ":")).encode()
     data += b" " * (-len(data) % 8)  # tensors begin at a multiple of 8 bytes
-    partial = path.with_name(path.name + ".partial")
-    with path.open("rb") as old, partial.open("wb") as new:
+    with writing(path) as partial, path.open("rb") as old, partial.open("wb") as new:
         new.write(struct.pack("<Q", len(data)) + data)
         old.seek(start)
         while chunk := old.read(1 << 20):
             new.write(chunk)
-    os.replace(partial, path)
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rewriting import zerogpu
+from rewriting.core.archive import MAX_ARCHIVE
 from rewriting.core.edit import MAX_EDITS, Edit, EditStack
 from rewriting.core.layer_choice import recommended, suitabilities
 from rewriting.core.presets import presets
@@ -28,7 +29,7 @@ from rewriting.studio.names import public_name, repo_of, same, sealed
 from rewriting.studio.places import LIKE, Place, Spot, region, spot
 from rewriting.studio.service import Turn
 from rewriting.studio.session import Session
-from rewriting.studio.sharing import MAX_ARCHIVE, bring_in, read_file, save_edit
+from rewriting.studio.sharing import bring_in, read_file, save_edit
 from rewriting.studio.workshop import SEARCHED, SIDE, Workshop
 
 MOST = 24  # pictures in one answer

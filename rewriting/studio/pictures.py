@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from rewriting.core.masks import bounding_box, encode_mask
-from rewriting.core.pictures import enlarged
+from rewriting.core.pictures import enlarged, save_picture
+from rewriting.files import read_picture
 
 QUALITY = 92
 
@@ -52,14 +53,14 @@ def outline(heat: np.ndarray, threshold: float, side: int) -> str:
 def save_walk(frames: Sequence[np.ndarray], path: Path, milliseconds: int = 80) -> Path:
     """An animated WebP that loops."""
     images = [Image.fromarray(frame) for frame in frames]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=milliseconds, loop=0, quality=82, method=2)
-    return path
+    animated = {"save_all": True, "append_images": images[1:], "duration": milliseconds, "loop": 0}
+    return save_picture(images[0], path, quality=82, method=2, **animated)
 
 
 def preview_halves(path: Path) -> tuple[str, str]:
     """Before and after of a preset's preview, two squares side by side, as data URLs; empty without a preview."""
     if not path.is_file():
         return "", ""
-    picture = np.asarray(Image.open(path).convert("RGB"))
+    picture = np.asarray(read_picture(path))
     side = picture.shape[0]
     return data_url(picture[:, :side]), data_url(picture[:, -side:])

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from rewriting.core.edit import CONFIG, FACTORS, MAX_EDITS, REQUESTS, EditStack
-from rewriting.core.pictures import sheet
+from rewriting.core.archive import write_archive
+from rewriting.core.edit import MAX_EDITS, EditStack
+from rewriting.core.pictures import save_picture, sheet
 from rewriting.core.request import Region, Request
 from rewriting.generators import bundled
 from rewriting.studio.names import public_name, same
@@ -23,8 +20,6 @@ from rewriting.studio.session import Session
 from rewriting.studio.workshop import PAIRS, SIDE, Workshop
 
 WALK_FRAMES, WALK_STOPS = 32, 4
-MAX_ARCHIVE = 16 << 20
-PARTS = (CONFIG, FACTORS, REQUESTS)
 
 
 def file_name(session: Session, folder: Path, ending: str) -> Path:
@@ -40,10 +35,8 @@ def save_request(session: Session, folder: Path) -> Path:
 
 
 def save_edit(session: Session, folder: Path) -> Path:
-    """All rules in force as an edit repo in a zip; unpacked, `EditStack.load` opens it."""
-    path = file_name(session, folder, ".zip")
-    repo = session.whole_stack.save(path.with_suffix(""))
-    return Path(shutil.make_archive(str(repo), "zip", repo))
+    """All rules in force as an edit repo in a zip, which `EditStack.load` opens."""
+    return write_archive(session.whole_stack, file_name(session, folder, ".zip"))
 
 
 def save_sheet(workshop: Workshop, session: Session, folder: Path, seeds: list[int]) -> Path:
@@ -53,9 +46,7 @@ def save_sheet(workshop: Workshop, session: Session, folder: Path, seeds: list[i
     rows = []
     for start in range(0, len(seeds), PAIRS // 2):
         rows += [list(before[start : start + PAIRS // 2]), list(after[start : start + PAIRS // 2])]
-    path = file_name(session, folder, ".png")
-    sheet(rows).save(path)
-    return path
+    return save_picture(sheet(rows), file_name(session, folder, ".png"))
 
 
 def walk_frames(workshop: Workshop, session: Session, seeds: list[int]) -> Iterator[np.ndarray]:
@@ -73,17 +64,15 @@ def save_walk_file(session: Session, folder: Path, frames: list[np.ndarray]) -> 
 
 
 def read_file(path: str | Path) -> Request | EditStack:
-    """A request (.json, ours or a session of the paper's code) or rules (.zip of an edit repo).
+    """A request (.json, ours or a session of the paper's code) or rules (.zip of edit repos).
 
     Raises ValueError in one sentence.
     """
     path = Path(path)
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         return Request.load(path)
-    if path.suffix == ".zip":
-        with tempfile.TemporaryDirectory() as folder:
-            unpack(path, Path(folder))
-            return EditStack.load(folder)
+    if path.suffix.lower() == ".zip":
+        return EditStack.load(path)
     raise ValueError(f"{path.name} is neither a request (.json) nor rules (.zip); those two can be opened here.")
 
 
@@ -144,23 +133,3 @@ def _fitted(request: Request, generator: str, workshop: Workshop) -> Request:
 def _sized(region: Region) -> Region:
     mask = Image.fromarray(region.mask).resize((SIDE, SIDE), Image.Resampling.NEAREST)
     return Region(region.seed, np.asarray(mask))
-
-
-def unpack(path: Path, folder: Path) -> None:
-    """The files of an edit repo out of a zip, whatever else it holds, each of a bounded size."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in PARTS:
-                entry = next((e for e in archive.infolist() if Path(e.filename).name == name), None)
-                if entry is None:
-                    continue
-                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise ValueError(f"{name} in {path.name} is packed in a way that is not read; save it again.")
-                if entry.file_size > MAX_ARCHIVE:
-                    raise ValueError(
-                        f"{name} in {path.name} is {entry.file_size:,} bytes; {MAX_ARCHIVE:,} is the most."
-                    )
-                with archive.open(entry) as file:
-                    (folder / name).write_bytes(file.read(MAX_ARCHIVE + 1))
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f"{path.name} cannot be unpacked ({type(error).__name__}); save it again.") from None
