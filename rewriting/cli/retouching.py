@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rewriting.files import brief
+from rewriting.files import brief, check_there
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rewriting.generators import Generator
 
 MOST_PIXELS = 64 << 20  # of a picture that is opened
-HALF = 128  # of 255: from here on a mask is white
 
 
 def add_retouched(parser: argparse.ArgumentParser) -> None:
@@ -96,20 +95,23 @@ def read_picture(path: str, original: np.ndarray) -> np.ndarray:
 
 
 def read_mask(path: str, side: int) -> np.ndarray:
-    """uint8 (side, side), 255 where the file is white."""
+    """uint8 (side, side), 255 where the file is painted; see `rewriting.core.masks.painted`."""
     import numpy as np
+    from PIL import Image
 
-    grey = _opened(path).convert("L")
-    if grey.width != grey.height:
-        raise ValueError(f"{path} is {grey.width} x {grey.height} pixels; a mask is as large as the picture.")
-    return np.where(np.asarray(grey.resize((side, side))) >= HALF, 255, 0).astype(np.uint8)
+    from rewriting.core.masks import HALF, painted
+
+    mask = Image.fromarray(painted(_opened(path)))
+    if mask.width != mask.height:
+        raise ValueError(f"{path} is {mask.width} x {mask.height} pixels; a mask is as large as the picture.")
+    return np.where(np.asarray(mask.resize((side, side))) > HALF, 255, 0).astype(np.uint8)
 
 
 def as_region(seed: int, mask: np.ndarray, path: str) -> Region:
     from rewriting import Region
 
     if not mask.any():
-        raise ValueError(f"{path} has nothing white in it; paint where the rule should hold.")
+        raise ValueError(f"{path} has nothing painted in it; paint where the rule should hold.")
     return Region(seed, mask)
 
 
@@ -118,8 +120,7 @@ def _opened(path: str):  # noqa: ANN202 - Pillow is imported when it is needed
 
     from rewriting.core.masks import BOMBS, DAMAGED
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path} does not exist; give the path of a picture.")
+    check_there(Path(path))
     try:
         picture = Image.open(path)
         if picture.width * picture.height > MOST_PIXELS:

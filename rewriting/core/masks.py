@@ -23,11 +23,6 @@ def decode_mask(url: str, size: tuple[int, int] | None = None) -> np.ndarray:
     """PNG data URL -> uint8 (H, W), 255 where painted.
 
     size: (width, height) it has to have; without one, any square of 8 to 2048 pixels a side.
-
-    Painted is what is not quite transparent and half bright or brighter in any of its colours, whichever colour it
-    was painted in; of 16-bit pictures too.  How opaque it is does not count: the paper's page draws white disks with
-    a soft edge on transparent black, and its code reads their colour.  Where colours do not tell anything apart, half
-    opaque and more is painted, which is how one paints in black on nothing.
     Raises ValueError for anything but such a PNG; nothing is decoded of one of another size.
     """
     data = png_bytes(url)
@@ -37,13 +32,24 @@ def decode_mask(url: str, size: tuple[int, int] | None = None) -> np.ndarray:
         raise ValueError("a mask is not a readable PNG; paint it again.") from None
     _check_size(image.size, size)
     try:
-        colours, alpha = _channels(image)
+        return painted(image)
     except DAMAGED:
         raise ValueError("a mask is not a whole PNG; paint it again.") from None
-    painted = (colours > HALF) & (alpha > 0)
-    if painted.all() or not painted.any():
-        painted = alpha > HALF if alpha.min() < alpha.max() else painted
-    return np.where(painted, 255, 0).astype(np.uint8)
+
+
+def painted(image: Image.Image) -> np.ndarray:
+    """uint8 (H, W), 255 where a picture of any mode is painted.
+
+    Painted is what is not quite transparent and half bright or brighter in any of its colours, whichever colour it
+    was painted in; of 16-bit pictures too.  How opaque it is does not count: the paper's page draws white disks with
+    a soft edge on transparent black, and its code reads their colour.  Where colours do not tell anything apart, half
+    opaque and more is painted, which is how one paints in black on nothing.
+    """
+    colours, alpha = _channels(image)
+    marked = (colours > HALF) & (alpha > 0)
+    if marked.all() or not marked.any():
+        marked = alpha > HALF if alpha.min() < alpha.max() else marked
+    return np.where(marked, 255, 0).astype(np.uint8)
 
 
 def _channels(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
