@@ -15,14 +15,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from rewriting.backend import USUAL, Backend, Numbering, tell
 from rewriting.core.edit import Edit, Report
 from rewriting.core.request import Request
 from rewriting.core.rewriter import Matches, Rewriter
@@ -33,9 +34,11 @@ from rewriting.hub import load_generator
 
 log = logging.getLogger(__name__)
 
+SHARE_USED = "Your share of the GPU is used up for now, so the CPU does the work, which takes longer."
+NOT_FREE = "No GPU is free at the moment, so the CPU does the work, which takes longer."
 WORTH = 10_000_000  # weights of a generator from which the GPU is worth the wait: 4 million are bundled
 MEASURING = 30  # seconds for second moments that do not come with a generator
-Numbering = tuple[str, float | None]  # seeding and truncation: which pictures the numbers stand for
+_measured = set[tuple[str, int | None]]()  # layers whose second moments the process with the GPU has measured
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Files:
 
     folder: str
     name: str
-    measured: bool
+    measured: bool = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -88,40 +91,59 @@ def marked(function: Callable) -> Callable:
     return spaces.GPU(duration=seconds)(function)
 
 
-# --- what the page asks for: None where the CPU has to do it ---------------------------------------------------------
+# --- what the page asks for ------------------------------------------------------------------------------------------
 
 
-def drawn(
-    generator: Generator, seeds: Sequence[int], edits: Iterable[Edit], numbering: Numbering
-) -> np.ndarray | None:
-    """Pictures under some edits, uint8 (N, H, W, 3)."""
-    changes = tuple(Change.of(part) for edit in edits for part in edit.parts)
-    return _borrowed(generator, "draw", tuple(map(int, seeds)), changes, tuple(numbering))
+class LentGpu(Backend):
+    """Asks the GPU; where it is refused, this process does the same, and says so.  See `Backend`."""
+
+    at_once = True
+
+    def images(self, seeds: Sequence[int], edits: Iterable[Edit] = (), numbering: Numbering = USUAL) -> np.ndarray:
+        edits = tuple(edits)
+        changes = tuple(Change.of(part) for edit in edits for part in edit.parts)
+        here = partial(super().images, seeds, edits, numbering)
+        return self._borrow("draw", here, tuple(map(int, seeds)), changes, tuple(numbering))
+
+    def matches(self, request: Request, seeds: Sequence[int], numbering: Numbering = USUAL) -> Matches:
+        here = partial(super().matches, request, seeds, numbering)
+        return self._borrow("match", here, tuple(map(int, seeds)), request, tuple(numbering))
+
+    def solve(self, request: Request) -> Edit:
+        answer = self._borrow("solve", partial(super().solve, request), (), request)
+        return answer if isinstance(answer, Edit) else self._edit(*answer)
+
+    def _edit(self, changes: Sequence[Change], asked: Request, report: Report) -> Edit:
+        first, *further = (change.edit().changes[0] for change in changes)
+        return Edit(
+            first.layer,
+            first.factor,
+            first.directions,
+            name=asked.name,
+            generator=self.generator.config.name,
+            base=self.generator.digest(),
+            request=asked,
+            report=report,
+            further=tuple(further),
+        )
+
+    def _borrow(self, task: str, here: Callable[[], Any], *arguments: Any) -> Any:
+        files = _files_of(self.generator)
+        try:
+            answer = on_gpu(task, files, *arguments)
+        except Exception as error:  # the visitor's share of it is used up, it is taken, or it broke
+            log.warning("Without the GPU, %s: %s", task, error)
+            tell(SHARE_USED if "quota" in str(error).lower() else NOT_FREE)
+            return here()
+        if isinstance(answer, Refusal):
+            raise ValueError(answer.sentence)
+        _measured.update((files.folder, one.layer) for one in arguments if isinstance(one, Request))
+        return answer
 
 
-def matched(generator: Generator, request: Request, seeds: Sequence[int], numbering: Numbering) -> Matches | None:
-    """How strongly pictures respond to the request's context."""
-    return _borrowed(generator, "match", tuple(map(int, seeds)), request, tuple(numbering))
-
-
-def solved(generator: Generator, request: Request) -> Edit | None:
-    """The request's edit.  Raises ValueError as `Rewriter.solve` does."""
-    answer = _borrowed(generator, "solve", (), request)
-    if answer is None:
-        return None
-    changes, asked, report = answer
-    first, *further = (change.edit().changes[0] for change in changes)
-    return Edit(
-        first.layer,
-        first.factor,
-        first.directions,
-        name=asked.name,
-        generator=generator.config.name,
-        base=generator.digest(),
-        request=asked,
-        report=report,
-        further=tuple(further),
-    )
+def backend(generator: Generator, rewriter: Callable[[int | None], Rewriter]) -> Backend:
+    """Where a generator draws.  rewriter: the shared one of a layer."""
+    return (LentGpu if worth_it(generator) else Backend)(generator, rewriter)
 
 
 def worth_it(generator: Generator) -> bool:
@@ -141,25 +163,13 @@ def _files_of(generator: Generator) -> Files | None:
     return Files(str(folder), generator.config.name, (folder / MOMENTS).is_file())
 
 
-def _borrowed(generator: Generator, task: str, *arguments: Any) -> Any:
-    if not worth_it(generator):
-        return None
-    try:
-        answer = on_gpu(task, _files_of(generator), *arguments)
-    except Exception as error:  # the visitor's share of it is used up, it is taken, or it broke
-        log.warning("Without the GPU, %s: %s", task, error)
-        return None
-    if isinstance(answer, Refusal):
-        raise ValueError(answer.sentence)
-    return answer
-
-
 # --- what runs where the GPU is --------------------------------------------------------------------------------------
 
 
-def seconds(task: str, files: Files, seeds: Sequence[int], *_: Any) -> int:
+def seconds(task: str, files: Files, seeds: Sequence[int], *more: Any) -> int:
     """The most that a call may take, which must be left of what the visitor may use."""
-    measuring = 0 if files.measured or task == "draw" else MEASURING
+    known = files.measured or any((files.folder, one.layer) in _measured for one in more if isinstance(one, Request))
+    measuring = 0 if known or task == "draw" else MEASURING
     return {"draw": 5, "match": 10, "solve": 15}[task] + len(seeds) // 20 + measuring
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import gradio as gr
 import pytest
 
+from rewriting.backend import tell
 from rewriting.core.presets import Preset
 from rewriting.generators import Generator
 from rewriting.studio import jobs, page
@@ -167,6 +168,22 @@ def test_a_preset_that_is_pressed_while_another_is_on_its_way_counts(on, worksho
     list(press("two", 0, asked))
     list(first)
     assert [rule.preset for rule in asked.state.session.rules] == ["two"]
+
+
+def test_that_no_gpu_was_free_is_said_beside_the_results_and_only_of_these(on, workshop, asked, monkeypatch):
+    matches, told = workshop.matches, []
+
+    def refused(session, seeds):
+        if not told:
+            tell("No GPU is free.")
+        return matches(session, seeds)
+
+    monkeypatch.setattr(workshop, "matches", refused)
+    shown = pages(on.answering(Making(workshop).rewrite, queue="heavy")(0, asked))
+    assert "No GPU is free." in shown[-1]["headline"]["value"]
+    told.append("enough")
+    shown = pages(on.answering(Pictures(workshop).more_results, queue="heavy")(0, asked))
+    assert "No GPU" not in shown[-1]["headline"]["value"]
 
 
 # --- in turn ---------------------------------------------------------------------------------------------------------

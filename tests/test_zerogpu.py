@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from rewriting import zerogpu
+from rewriting.backend import Backend
 from rewriting.hub.space import space_files
-from rewriting.studio.session import Numbering
 from tests import tiny
 from tests.surroundings import PATIENCE
 
@@ -80,6 +80,7 @@ import numpy as np
 from rewriting import load_generator
 from rewriting.core import memory
 from rewriting import zerogpu
+from rewriting.backend import listening
 from rewriting.studio.session import Session
 from rewriting.studio.workshop import Workshop
 from tests import tiny
@@ -115,6 +116,8 @@ def same(pair):
 
 lent_outcome, edit = outcome(lent)
 told["calls"] = list(spaces.CALLS)
+lent.solve(session(lent))
+told["again"] = spaces.CALLS[-1][1]
 worth, zerogpu.WORTH = zerogpu.WORTH, 10**12
 own_outcome, expected = outcome(own)
 told["same"] = [bool(same(pair)) for pair in zip(lent_outcome, own_outcome)]
@@ -128,8 +131,11 @@ try:
 except ValueError as error:
     told["refused"] = str(error)
 zerogpu.MEASURING = 500  # more than is left to the visitor: the CPU does it
+zerogpu._measured.clear()
 poor = Workshop(lambda name: load_generator(Path(name)))
-told["poor"] = bool(np.allclose(poor.solve(session(poor)).factor, expected.factor, atol=1e-5))
+told["said"] = []
+with listening(told["said"].append):
+    told["poor"] = bool(np.allclose(poor.solve(session(poor)).factor, expected.factor, atol=1e-5))
 told["cuda"] = torch.cuda.is_initialized()
 print(json.dumps(told))
 """
@@ -172,13 +178,18 @@ def test_a_refusal_keeps_its_words(told):
     assert tiny.is_one_sentence(told["refused"]) and "400" in told["refused"], told["refused"]
 
 
-def test_where_no_gpu_is_to_be_had_the_cpu_does_it(told):
-    assert told["poor"]
+def test_where_no_gpu_is_to_be_had_the_cpu_does_it_and_says_so(told):
+    assert told["poor"] and told["said"] == [zerogpu.SHARE_USED] and tiny.is_one_sentence(zerogpu.SHARE_USED)
+
+
+def test_time_to_measure_a_layer_is_asked_for_once(told):
+    asked = [seconds for task, seconds in told["calls"] if task == "solve"] + [told["again"]]
+    assert asked[0] - asked[1] == zerogpu.MEASURING
 
 
 def test_anywhere_else_nothing_changes():
     assert not zerogpu.present() and not zerogpu.worth_it(tiny.generator())
-    assert zerogpu.drawn(tiny.generator(), [0], (), Numbering()) is None
+    assert type(zerogpu.backend(tiny.generator(), lambda layer: None)) is Backend
     assert "spaces" not in sys.modules
 
 

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rewriting import zerogpu
 from rewriting.core.archive import MAX_ARCHIVE
 from rewriting.core.edit import MAX_EDITS, Edit, EditStack
 from rewriting.core.layer_choice import recommended, suitabilities
@@ -519,7 +518,7 @@ class Api:
 
     def _parts(self, session: Session, seeds: list[int]) -> Iterator[list[int]]:
         """So many pictures at a time that others need not wait for long; all at once where a GPU is lent."""
-        step = MOST if zerogpu.worth_it(self.workshop.generator(session.generator)) else PART
+        step = MOST if self.workshop.backend(session.generator).at_once else PART
         return (seeds[start : start + step] for start in range(0, len(seeds), step))
 
     def _described(self, key: str) -> dict:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, TypeVar
 
+from rewriting.backend import listening
 from rewriting.core.presets import preset
 from rewriting.studio.service import NoTurn, Turn
 from rewriting.studio.session import Session
@@ -143,4 +144,7 @@ def in_turn(task: Task | None, turns: Turns, step: Callable[[], T]) -> Iterator[
         if last and task is not None:
             task.say(words)
             yield
-        return step()
+        if task is None:
+            return step()
+        with listening(lambda sentence: task.visitor.change(lambda state: state.with_(notice=sentence))):
+            return step()

@@ -205,16 +205,18 @@ def results(state: State) -> Page:
 def headline(state: State) -> str:
     """The rule that is looked at, and what it does."""
     session, pressed = state.session, coming(state, "preset")
+    noticed = [("", state.notice)] if state.notice else []
     if "rule" in state.jobs and not coming(state, "generator"):
         name = preset(pressed).title if pressed else session.rule.edit.name if session.rule else ""
-        return says(name or "Your rule", ("", "rewriting…"))
+        return says(name or "Your rule", ("", "rewriting…"), *noticed)
     if not session.rules:
         return says(
             f"What the {label(session.generator).lower()} generator draws",
             ("", "Try a rule above. To make your own, press a picture that has something to copy."),
+            *noticed,
         )
     one = session.rule or (session.rules[0] if len(session.rules) == 1 else None)
-    return says(one.edit.name if one else f"{len(session.rules)} rules together", *numbers(state, one))
+    return says(one.edit.name if one else f"{len(session.rules)} rules together", *numbers(state, one), *noticed)
 
 
 def numbers(state: State, rule: Rule | None) -> list[tuple[str, str]]:

@@ -163,6 +163,7 @@ class State:
     made: the results that the page shows, by topic; see `names`.  jobs: long work under way, by topic; a job whose
     number is no longer here has been cancelled.  opened: keys of the generators that this visitor may turn to, by the
     name that the page shows.  settled: by kind of action on the list of rules: the rule it was done to last, and when.
+    notice: what is to be known of how the results came about, such as that no GPU was free.
     """
 
     session: Session
@@ -173,6 +174,7 @@ class State:
     hub: HubTab = HubTab()
     opened: Mapping[str, str] = field(default_factory=dict)
     settled: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    notice: str = ""
 
     @classmethod
     def on(cls, session: Session) -> State:
@@ -283,7 +285,8 @@ class State:
     def start(self, topic: str, job: Job) -> State:
         """A job is under way; an earlier one of its topic is cancelled."""
         others = {name: one for name, one in self.jobs.items() if name != topic}
-        return replace(self, jobs={**others, topic: job})
+        notice = "" if topic in ("rule", "results") and self.jobs.get(topic) is None else self.notice
+        return replace(self, jobs={**others, topic: job}, notice=notice)
 
     def without(self, *topics: str) -> State:
         """Cancel jobs."""

@@ -15,6 +15,7 @@ from threading import Lock, RLock
 import numpy as np
 
 from rewriting import zerogpu
+from rewriting.backend import Backend
 from rewriting.core.edit import Edit
 from rewriting.core.presets import preset
 from rewriting.core.request import Request
@@ -139,6 +140,10 @@ class Workshop:
                 self._rewriters.popitem(last=False)
             return self._rewriters[name, layer]
 
+    def backend(self, name: str) -> Backend:
+        """Where a generator draws, matches and solves."""
+        return zerogpu.backend(self.generator(name), lambda layer: self.rewriter(name, layer))
+
     def open(self, name: str) -> Session:
         """A new visitor's session on a generator."""
         self.generator(name)
@@ -146,7 +151,7 @@ class Workshop:
 
     def draw_ahead(self, session: Session) -> None:
         """Begin, in the background, what the first rewriting and the first search of this request will wait for."""
-        if zerogpu.worth_it(self.generator(session.generator)):
+        if self.backend(session.generator).at_once:
             return  # its processor is another
         rewriter = self.rewriter(session.generator, session.request.layer)
         self._preparation.begin(rewriter, session.numbering, self.searched)
@@ -171,9 +176,7 @@ class Workshop:
     # --- pictures ---------------------------------------------------------------------------------------------------
 
     def _draw(self, name: str, seeds: Sequence[int], numbering: Numbering) -> np.ndarray:
-        generator = self.generator(name)
-        lent = zerogpu.drawn(generator, seeds, (), numbering)
-        return lent if lent is not None else generator.images(seeds, **numbering._asdict())
+        return self.backend(name).images(seeds, (), numbering)
 
     def drawn(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[Picture]:
         """Unedited pictures, one for each seed."""
@@ -192,17 +195,12 @@ class Workshop:
         layers = [rule.edit.layer for rule in session.rules if rule.edit.enabled and rule.edit.strength]
         if not layers:
             return self.plain(session, seeds)
-        lent = zerogpu.drawn(self.generator(session.generator), seeds, session.stack, session.numbering)
-        if lent is not None:
-            return lent
-        how = session.numbering._asdict()
-        return self.rewriter(session.generator, min(layers)).images(seeds, session.stack, **how)
+        return self.backend(session.generator).images(seeds, session.stack, session.numbering)
 
     def results(self, session: Session, seeds: Sequence[int]) -> Iterator[Drawn]:
         """Pictures before and after, more and more of them."""
         drawn = Drawn(list(seeds), known=self._gallery.known(session.generator, seeds, session.numbering))
-        at_once = zerogpu.worth_it(self.generator(session.generator))
-        for end in CHUNKS[-1:] if at_once else CHUNKS:
+        for end in CHUNKS[-1:] if self.backend(session.generator).at_once else CHUNKS:
             some = drawn.seeds[len(drawn.before) : end]
             if some:
                 drawn = drawn.and_(self.drawn(session.generator, some, session.numbering), self.edited(session, some))
@@ -220,7 +218,7 @@ class Workshop:
     def search(self, session: Session, among: int | None = None, best: int = 240) -> Iterator[tuple[int, list[int]]]:
         """Look through pictures 0 .. among - 1: how many were looked at, and the best matches so far."""
         among, scores = among or self.searched, np.empty(0)
-        step = among if zerogpu.worth_it(self.generator(session.generator)) else SEARCH_STEP
+        step = among if self.backend(session.generator).at_once else SEARCH_STEP
         for start in range(0, among, step):
             found = self.matches(session, range(start, min(among, start + step)))
             scores = np.concatenate([scores, found.scores])
@@ -246,10 +244,7 @@ class Workshop:
         request = session.request
         if all(region.empty for region in request.places):
             raise ValueError("Nothing is painted that could match; paint a place first.")
-        lent = zerogpu.matched(self.generator(session.generator), request, seeds, session.numbering)
-        if lent is not None:
-            return lent
-        return self.rewriter(session.generator, request.layer).matches(request, seeds, **session.numbering._asdict())
+        return self.backend(session.generator).matches(request, seeds, session.numbering)
 
     # --- rules ------------------------------------------------------------------------------------------------------
 
@@ -264,8 +259,7 @@ class Workshop:
         if not len(keys):
             raise ValueError("What is painted is too small for this layer; paint more, or choose a higher layer.")
         wanted, rank = request.rank, min(request.rank or RANK, *keys.shape)
-        lent = zerogpu.solved(self.generator(session.generator), request.with_(rank=rank))
-        edit = lent or rewriter.solve(request, rank)
+        edit = self.backend(session.generator).solve(request.with_(rank=rank))
         return edit.with_(request=edit.request.with_(rank=wanted)) if wanted and wanted > rank else edit
 
     def rewrite(self, session: Session) -> Session:
