@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -18,11 +19,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # noqa: F401 - of a ZeroGPU Space, where it wants to come before PyTorch
 
-from rewriting.cli import fail
+from rewriting.cli import INTERRUPTED, fail
 from rewriting.cli.options import add_device, choose_device
 from rewriting.generators import heap
+from rewriting.studio import serving
 
 if TYPE_CHECKING:
+    import gradio as gr
+
     from rewriting.generators import Generator
     from rewriting.studio.workshop import Workshop
 
@@ -44,7 +48,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--generator", default="face", metavar="NAME", help="where to begin (default: face)")
-    parser.add_argument("--port", type=port, metavar="N", help="of the page (default: the first free one from 7860)")
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=os.environ.get(serving.PORT) or None,
+        metavar="N",
+        help=f"of the page (default: {serving.PORT}, or the first free one from 7860)",
+    )
     parser.add_argument("--share", action="store_true", help="make a public address, which lasts a week")
     add_device(parser)
     parser.add_argument(
@@ -99,20 +109,17 @@ def warm(workshop: Workshop, first: str, stopped: threading.Event) -> None:
         workshop.draw_ahead(workshop.open(first))
 
 
-def reached_by_others(options: argparse.Namespace) -> bool:
-    """Whether other machines than this one may open the page."""
-    name = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    return options.share or name not in ("127.0.0.1", "localhost", "::1")
+def launch(workshop: Workshop, options: argparse.Namespace, name: str) -> gr.Blocks:
+    """The page, served.  name: of the address to listen on; see `serving.server_name`.
 
-
-def serve(workshop: Workshop, options: argparse.Namespace) -> None:
-    """The page, until it is interrupted.  Raises OSError if the port is taken."""
+    Raises OSError if the port is taken.
+    """
     import gradio as gr
 
     from rewriting.hub.client import PUBLIC
     from rewriting.studio.page import CSS, ICON, build
 
-    if reached_by_others(options):
+    if options.share or serving.reached_by_others(name):
         os.environ[PUBLIC] = "1"  # whoever asks from now on is a visitor, without this machine's files and login
     page = build(workshop, options.generator)
     if options.mcp:
@@ -121,6 +128,7 @@ def serve(workshop: Workshop, options: argparse.Namespace) -> None:
         tools.install()
     page.launch(
         prevent_thread_lock=True,
+        server_name=name,
         server_port=options.port,
         share=options.share,
         theme=gr.themes.Default(primary_hue="indigo", neutral_hue="slate", font=["Inter", "system-ui", "sans-serif"]),
@@ -134,6 +142,14 @@ def serve(workshop: Workshop, options: argparse.Namespace) -> None:
         show_error=True,
         mcp_server=options.mcp,
     )
+    return page
+
+
+def serve(workshop: Workshop, options: argparse.Namespace, name: str) -> None:
+    """Launch the page and keep it until it is interrupted."""
+    # gradio asks its own server whether it has started; what gives the page a public address lies elsewhere
+    with serving.without_proxies(*(["localhost", name.strip("[]")] if options.share else [])):
+        page = launch(workshop, options, name)
     stopped = threading.Event()
     threading.Thread(target=warm, args=(workshop, options.generator, stopped)).start()
     try:
@@ -143,18 +159,21 @@ def serve(workshop: Workshop, options: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, or 2 with one sentence on stderr."""
+    """The exit code: 0; 2 with one sentence on stderr; 130 for Ctrl-C before the page is there."""
     options = parse(arguments)
     if options.mcp and importlib.util.find_spec("mcp") is None:
         return fail(ValueError('--mcp needs a package that is not installed; run pip install "gradio[mcp]" first.'))
     heap.hold()
+    told = [os.environ.pop(setting, "") for setting in (serving.NAME, serving.PORT)]  # gradio misunderstands both
     try:
-        workshop = open_workshop(options.device, options.generator)
+        name = serving.server_name(told[0])
+        if options.share:
+            serving.check_proxies()
+        with serving.folder_for_files():
+            serve(open_workshop(options.device, options.generator), options, name)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except (ValueError, OSError) as error:
-        return fail(error)
-    try:
-        serve(workshop, options)
-    except OSError as error:
         if "empty port" not in str(error):
             return fail(error)
         taken = options.port or "7860 and those after it"  # gradio's own sentence speaks of its source code
@@ -163,4 +182,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it so also wants it to clear up
     sys.exit(main())

@@ -38,9 +38,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_this_run(tmp_path_factory):
-    """Statistics, and what gradio keeps, lie in folders of this run, not in the user's."""
+    """Statistics are kept in a folder of this run, not in the user's."""
     patch = pytest.MonkeyPatch()
     patch.setenv("REWRITING_CACHE", str(tmp_path_factory.mktemp("cache")))
-    patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
     yield
     patch.undo()

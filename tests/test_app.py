@@ -1,19 +1,24 @@
 """`python app.py`: it opens, or says in one sentence why not.  And what a Space is told about it."""
 
+import os
 import re
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from huggingface_hub import metadata_load
 
 import app
 from rewriting.generators import bundled
+from rewriting.studio import serving
 from rewriting.studio.page import ICON
 from tests import tiny
 from tests.browser import chromium, chromium_page, rests, wait_for
@@ -28,11 +33,13 @@ def free_port():
 
 
 @contextmanager
-def started(*arguments):
+def started(*arguments, **environment):
     """A port, and the app as a process of its own that serves it."""
     port = free_port()
     command = [sys.executable, "app.py", "--port", str(port), "--device", "cpu", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         yield port, process
     finally:
@@ -40,10 +47,10 @@ def started(*arguments):
         process.communicate(timeout=PATIENCE)
 
 
-def answers(port, process):
+def answers(port, process, host="127.0.0.1"):
     assert process.poll() is None, process.stdout.read()
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as response:
+        with urllib.request.urlopen(f"http://{host}:{port}/", timeout=30) as response:
             return response.status == 200
     except OSError:
         return False
@@ -66,10 +73,10 @@ def test_the_app_opens_a_page_with_pictures_that_asks_nobody_else():
         assert hosts == {f"127.0.0.1:{port}"}
 
 
-def refused(*arguments):
+def refused(*arguments, **environment):
     """The sentence with which the app ends."""
-    command = [sys.executable, "app.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    command, env = [sys.executable, "app.py", *arguments], os.environ | environment
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 2 and not done.stdout, done
     assert tiny.is_one_sentence(done.stderr.strip()), done.stderr
     return done.stderr
@@ -96,11 +103,107 @@ def test_a_taken_port_ends_the_app_with_one_sentence():
         assert refused("--port", str(port), "--device", "cpu").startswith(f"error: Port {port} is taken")
 
 
+# --- surroundings ----------------------------------------------------------------------------------------------------
+
+
+class Unavailable(BaseHTTPRequestHandler):
+    """A proxy that answers to everything that it is out of order."""
+
+    def do_GET(self):
+        self.send_error(503)
+
+    do_HEAD = do_POST = do_CONNECT = do_GET
+
+    def log_message(self, *_):
+        """In silence."""
+
+
+@pytest.fixture
+def broken_proxy():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Unavailable)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_the_app_asks_no_proxy_about_itself(broken_proxy):
+    with started(http_proxy=broken_proxy, all_proxy=f"socks5://127.0.0.1:{free_port()}") as (port, process):
+        wait_for(lambda: answers(port, process))
+
+
+def test_a_proxy_that_cannot_be_used_is_named_before_the_page_is_made_public(monkeypatch, capsys):
+    monkeypatch.setenv("all_proxy", "smoke://signals")
+    monkeypatch.setattr(app, "open_workshop", lambda *_: pytest.fail("nothing is to be loaded"))
+    assert app.main(["--share"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: --share cannot use the proxy") and tiny.is_one_sentence(said.strip())
+
+
+def test_the_app_listens_where_it_is_told_to_on_ipv6_too():
+    with started(GRADIO_SERVER_NAME="[::1]") as (port, process):
+        wait_for(lambda: answers(port, process, "[::1]"))
+        assert not answers(port, process)  # nowhere else
+
+
+def test_an_address_of_another_machine_ends_the_app_with_one_sentence():
+    said = refused(GRADIO_SERVER_NAME="192.0.2.1")
+    assert said.startswith("error: GRADIO_SERVER_NAME is '192.0.2.1', which is no address of this machine")
+
+
+@pytest.mark.parametrize("name", ["no.such.host.invalid", "192.0.2.1", "2001:db8::1", "a b", "[", "x" * 300])
+def test_what_is_no_address_of_this_machine_is_refused(name):
+    with pytest.raises(OSError, match="no address of this machine") as refusal:
+        serving.server_name(name)
+    assert tiny.is_one_sentence(str(refusal.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "listens", "others"),
+    [
+        ("", "127.0.0.1", False),
+        ("127.0.0.1", "127.0.0.1", False),
+        ("127.0.0.2", "127.0.0.2", False),
+        ("localhost", "localhost", False),
+        ("::1", "[::1]", False),
+        ("[::1]", "[::1]", False),
+        ("::", "[::]", True),
+        ("0.0.0.0", "0.0.0.0", True),
+    ],
+)
+def test_only_addresses_of_this_machine_alone_are_not_reached_by_others(name, listens, others):
+    assert serving.server_name(name) == listens and serving.reached_by_others(listens) == others
+
+
+def test_files_lie_in_a_folder_of_the_apps_own_which_goes_with_it(tmp_path):
+    (tmp_path / "gradio").write_text("somebody else's")  # where gradio would put them
+    with started(TMPDIR=str(tmp_path), GRADIO_TEMP_DIR="") as (port, process):
+        wait_for(lambda: answers(port, process))
+        api = f"http://127.0.0.1:{port}/gradio_api"
+        (path,) = httpx.post(f"{api}/upload", files={"files": ("x.json", b"{}")}, timeout=PATIENCE).json()
+        assert path.startswith(str(tmp_path / "rewriting-studio-"))
+        event = httpx.post(f"{api}/call/v2/save_rules", json={"rules": ["horse-hats"]}, timeout=PATIENCE).json()
+        told = httpx.get(f"{api}/call/save_rules/{event['event_id']}", timeout=PATIENCE).text
+        assert "event: complete" in told and "horses-wear-hats.zip" in told
+    assert [one.name for one in tmp_path.iterdir()] == ["gradio"]
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_loaded(tmp_path):
+    (tmp_path / "file").write_text("")
+    said = refused(GRADIO_TEMP_DIR=str(tmp_path / "file"))
+    assert said.startswith("error: GRADIO_TEMP_DIR is '") and "nothing can be written" in said
+
+
 @pytest.mark.parametrize("text", ["0", "65536", "x", "-1"])
-def test_what_is_no_port_is_refused(text, capsys):
+def test_what_is_no_port_is_refused(text, capsys, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         app.parse([f"--port={text}"])
     assert ended.value.code == 2 and "is not a number from 1 to 65535" in capsys.readouterr().err
+    monkeypatch.setenv("GRADIO_SERVER_PORT", text)
+    with pytest.raises(SystemExit):
+        app.parse([])
 
 
 def test_a_space_is_told_what_it_needs_to_know():

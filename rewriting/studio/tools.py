@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio.mcp
+from gradio_client import Client
 from gradio_client.utils import is_file_obj_with_meta, traverse
 
 from rewriting.studio.calls import wrong
@@ -40,6 +41,21 @@ class Tools(gradio.mcp.GradioMCPServer):
         if said := wrong(function, arguments):
             raise ValueError(said)
         return super()._prepare_tool_call_args(name, arguments)
+
+    def _get_or_create_client(self) -> Client:
+        """That calls the endpoints on this machine, whatever proxies there are."""
+        if self._client_instance is None:
+            self._client_instance = Client(
+                self.local_url,
+                download_files=False,
+                verbose=False,
+                analytics_enabled=False,
+                ssl_verify=False,
+                _skip_components=False,
+                headers={"x-gradio-user": "mcp"},
+                httpx_kwargs={"trust_env": False},
+            )
+        return self._client_instance
 
     def get_input_schema(self, tool_name: str, parameters: dict[str, str] | None = None) -> tuple[dict, list]:
         schema, files = super().get_input_schema(tool_name, parameters)
