@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from rewriting.studio.workshop import Workshop
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the Hub's client tells of each attempt; the page says what came
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 EXAMPLES = """examples:
   python app.py

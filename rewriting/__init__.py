@@ -7,9 +7,9 @@ if TYPE_CHECKING:
     from rewriting.core.edit import Edit, EditStack
     from rewriting.core.request import Region, Request
     from rewriting.core.rewriter import Rewriter
-    from rewriting.hub import load_generator
+    from rewriting.hub import load_edits, load_generator, publish
 
-__all__ = ["Edit", "EditStack", "Region", "Request", "Rewriter", "load_generator"]
+__all__ = ["Edit", "EditStack", "Region", "Request", "Rewriter", "load_edits", "load_generator", "publish"]
 __version__ = "1.0.0"
 
 _HOMES = {
@@ -18,7 +18,9 @@ _HOMES = {
     "Region": "rewriting.core.request",
     "Request": "rewriting.core.request",
     "Rewriter": "rewriting.core.rewriter",
+    "load_edits": "rewriting.hub",
     "load_generator": "rewriting.hub",
+    "publish": "rewriting.hub",
 }
 
 

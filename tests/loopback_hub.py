@@ -119,6 +119,7 @@ class LoopbackHub:
         routes = [
             ("GET", "/api/whoami-v2", self.whoami),
             ("POST", "/api/repos/create", self.create),
+            ("DELETE", "/api/repos/delete", self.delete),
             ("POST", "/api/validate-yaml", self.validate_yaml),
             ("GET", "/api/models", self.list_models),
             ("GET", api, self.info),
@@ -235,6 +236,14 @@ class LoopbackHub:
         repo = self.add_repo(name, {".gitattributes": b"*.safetensors filter=lfs\n"}, kind=kind, private=private)
         repo.created_with = asked
         return JSONResponse({"url": url, "name": name})
+
+    async def delete(self, request: Request) -> Response:
+        user, asked = self._user(request, needed=True), await request.json()
+        kind, name = asked.get("type") or "model", f"{asked.get('organization') or user.name}/{asked['name']}"
+        if user.role != "write" or not self._is_member(user, self.repos[kind, name]):
+            raise Refusal(403, "You don't have the rights to delete this repo.")
+        del self.repos[kind, name]
+        return Response()
 
     async def validate_yaml(self, request: Request) -> Response:
         asked = await request.json()

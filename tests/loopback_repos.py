@@ -11,7 +11,20 @@ from typing import Any
 import yaml
 
 LFS_NAMES = (".safetensors", ".bin", ".pkl", ".webp")
-LICENSES = {"mit", "apache-2.0", "cc-by-4.0", "openrail", "other"}
+# The Hub's page on licences, spelled out here once more: what is published must not be judged by its own list.
+LICENSES = set(
+    """
+    apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0 bigcode-openrail-m
+    afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0 cc-by-2.0 cc-by-2.5
+    cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0
+    cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cdla-sharing-1.0 cdla-permissive-1.0
+    cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0
+    lgpl lgpl-2.1 lgpl-3.0 isc h-research intel-research lppl-1.3c ms-pl apple-ascl apple-amlr mpl-2.0 odc-by odbl
+    openmdw-1.0 openrail++ osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-lr deepfloyd-if-license
+    fair-noncommercial-research-license llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 grok2-community gemma unknown
+    other
+    """.split()
+)
 COLORS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 
@@ -131,6 +144,10 @@ def judge(text: str, kind: str) -> tuple[dict[str, Any], int]:
     data, errors = front_matter(text), []
     if data.get("license", "mit") not in LICENSES:
         errors.append(f'"license" must be one of {sorted(LICENSES)}')
+    if not re.fullmatch(r"[a-z0-9.-]+", data.get("license_name", "x")):
+        errors.append('"license_name" must match /^[a-z0-9-.]+$/')
+    if not re.fullmatch(r"LICENSE|LICENSE\.md|https?://\S+", data.get("license_link", "LICENSE")):
+        errors.append('"license_link" must be LICENSE, LICENSE.md or a URL')
     if "base_model" in data and not re.fullmatch(r"[\w.-]+/[\w.-]+", data["base_model"]):
         errors.append(f'"base_model" with value "{data["base_model"]}" is not valid. Use a model id.')
     if data.get("base_model_relation", "adapter") not in ("adapter", "merge", "quantized", "finetune"):

@@ -11,9 +11,9 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from rewriting import Edit, EditStack, load_generator
+from rewriting import EditStack, load_generator
 from rewriting.generators.config import BUNDLED
-from rewriting.hub import HubError, Unreachable, client, download, load_edits, load_rule
+from rewriting.hub import HubError, Unreachable, client, download, load_edits, load_rule, write_rule
 from tests import tiny
 from tests.hub_repos import add_generator, cached_files, edit_of, files_of, forget_cache
 from tests.loopback_hub import File
@@ -102,19 +102,17 @@ def test_rules_come_back_as_they_were(hub, folder, tmp_path):
     generator = add_generator(hub, folder)
     edits = [edit_of(generator), edit_of(generator, seed=1, name="Trees", strength=-0.5, enabled=False)]
     add_rule(hub, generator, tmp=tmp_path, edits=edits)
-    stack = EditStack.from_pretrained("org/rule", endpoint=hub.url, token=False, generator=generator)
+    stack = load_edits("org/rule", endpoint=hub.url, token=False, generator=generator)
     assert len(stack) == 2
     for got, put in zip(stack, edits, strict=True):
         assert torch.equal(got.factor, put.factor) and torch.equal(got.directions, put.directions)
         assert (got.name, got.strength, got.enabled, got.layer) == (put.name, put.strength, put.enabled, put.layer)
         assert got.request == put.request
-    with pytest.raises(ValueError, match="holds 2 edits"):
-        Edit.from_pretrained("org/rule", endpoint=hub.url, token=False)
 
 
 def test_a_rule_opens_with_the_generator_it_was_made_for(hub, folder, tmp_path):
     generator = add_generator(hub, folder)
-    rule = edit_of(generator).save_pretrained(tmp_path / "rule", generator=generator)
+    rule = write_rule(edit_of(generator), tmp_path / "rule", generator=generator)
     hub.add_repo("org/rule", files_of(rule))
     repo = hub.repo("org/tiny")
     newer = files_of(tiny.generator(seed=7).save(tmp_path / "newer"))
@@ -184,7 +182,7 @@ def test_a_gated_repo_opens_for_those_who_were_admitted_and_for_no_others_from_t
 def test_repos_in_another_format_say_what_they_hold(hub, folder, tmp_path):
     generator = add_generator(hub, folder)
     add_rule(hub, generator, tmp=tmp_path)
-    assert "EditStack.from_pretrained" in refused(lambda: opened(hub, "org/rule"))
+    assert "load_edits" in refused(lambda: opened(hub, "org/rule"))
     assert "load_generator" in refused(lambda: load_edits("org/tiny", endpoint=hub.url, token=False))
     adapter = {"config.json": b'{"peft_type": "LORA"}', "model.safetensors": b"x"}
     hub.add_repo("org/peft", adapter)

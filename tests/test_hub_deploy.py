@@ -1,13 +1,12 @@
 """The studio put on a Space, with the real client against a Hub on this machine."""
 
-import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from rewriting.hub import HubError, deploy
-from rewriting.hub.space import requirements, space_files
+from rewriting.hub.space import space_files
 from tests.test_hub import refused
 
 pytest_plugins = ("tests.hub_fixtures",)
@@ -42,10 +41,24 @@ KEPT_AT_HOME = {
     "tests/test_it.py": "",
     "notes.txt": "x",
 }
-REWRITTEN = {
-    "README.md": "---\nsdk: docker\ntitle: Old\n---\n\n# Rewriting\n\nChange the rules.\n",
-    "requirements.txt": "# what it needs\ngradio>=6.31,<7  # the page\ntorch>=2.8\nsafetensors\nnumpy\n\nspaces\n",
-}
+SETTINGS = """---
+title: Old
+sdk: gradio
+sdk_version: 6.31.0
+python_version: "3.12"
+app_file: app.py
+license: mit
+colorFrom: indigo
+colorTo: gray
+fullWidth: true
+hf_oauth: true
+hf_oauth_scopes:
+- contribute-repos
+---
+
+"""
+REWRITTEN = {"README.md": SETTINGS + "# Rewriting\n\nChange the rules.\n"}
+SENT |= {"requirements.txt": "# what it needs\ngradio>=6.31,<7  # the page\ntorch>=2.11\nsafetensors\n"}
 
 
 @pytest.fixture
@@ -77,27 +90,40 @@ def test_a_space_gets_what_it_runs_on_and_nothing_else(hub, checkout, alice):
     assert not any("secrets" in key or "variables" in key for key in repo.created_with)
 
 
-def test_its_settings_suit_spaces(hub, checkout, alice):
+def test_its_settings_are_those_of_the_readme(hub, checkout, alice):
     deploy("studio", folder=checkout, title="My studio", token=alice, endpoint=hub.url)  # the Hub judges the YAML
     _, matter, body = text(hub, "README.md").split("---\n", 2)
-    data = yaml.safe_load(matter)
-    assert data["title"] == "My studio" and data["sdk"] == "gradio" and data["license"] == "mit"
-    assert re.fullmatch(r"\d+\.\d+\.\d+", data["sdk_version"]) and data["python_version"] == "3.12"
-    assert data["hf_oauth"] is True and data["hf_oauth_scopes"] == ["contribute-repos"]
+    expected = yaml.safe_load(SETTINGS.split("---\n")[1])
+    assert yaml.safe_load(matter) == expected | {"title": "My studio", "suggested_hardware": "zero-a10g"}
     assert body.strip() == "# Rewriting\n\nChange the rules."
-    assert text(hub, "requirements.txt") == "torch==2.11.0\nsafetensors\nnumpy\n"
 
 
-def test_requirements_for_spaces():
-    given = (
-        "gradio[oauth]==6.31.0\nTorch\nhuggingface_hub>=2,<3\n-r other.txt\n# note\npillow ; python_version > '3'\n"
-    )
-    assert requirements(given) == "torch==2.11.0\nhuggingface_hub>=2,<3\npillow ; python_version > '3'\n"
+def test_this_checkout_can_be_pushed_to_a_space_as_it_is():
+    _, matter, _ = (ROOT / "README.md").read_text().split("---\n", 2)
+    data = yaml.safe_load(matter)
+    assert data["sdk"] == "gradio" and data["fullWidth"] is True and data["hf_oauth"] is True
+    files = space_files(ROOT)
+    assert files["requirements.txt"] == ROOT / "requirements.txt"  # one pin, however it gets there
+    sent = yaml.safe_load(files["README.md"].decode().split("---\n", 2)[1])
+    assert sent == data | {"suggested_hardware": "zero-a10g"}
 
 
-def test_a_pinned_gradio_is_the_spaces_version(checkout):
-    (checkout / "requirements.txt").write_text("gradio==6.31.0\ntorch\n")
-    assert b"sdk_version: 6.31.0" in space_files(checkout)["README.md"]
+def test_without_a_gpu_the_small_build_of_torch_is_installed_if_its_place_is_known(checkout, monkeypatch):
+    index = "https://wheels.example/cpu"
+    given = (checkout / "requirements.txt").read_text()
+    cpu = {"hardware": "cpu-basic", "torch_index": index}
+    assert space_files(checkout, **cpu)["requirements.txt"] == f"--extra-index-url {index}\n{given}".encode()
+    monkeypatch.setenv("REWRITING_TORCH_INDEX", index)
+    assert index.encode() in space_files(checkout, hardware="cpu-upgrade")["requirements.txt"]
+    assert space_files(checkout)["requirements.txt"] == checkout / "requirements.txt"  # ZeroGPU has its own
+    for wrong in ("wheels.example", "https://a b", "https://a\n--index-url b"):
+        assert "package index" in refused(lambda w=wrong: space_files(checkout, hardware="cpu-basic", torch_index=w))
+
+
+@pytest.mark.parametrize("top", ["", "---\nsdk: docker\n---\n", "---\n[\n---\n", "---\n- a\n---\n"])
+def test_a_readme_without_settings_is_refused(checkout, top):
+    (checkout / "README.md").write_text(top + "# Rewriting\n")
+    assert "README.md does not begin with" in refused(lambda: space_files(checkout))
 
 
 def test_deploying_again_sends_what_changed_and_removes_what_went(hub, checkout, alice):

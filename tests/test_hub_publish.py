@@ -1,6 +1,7 @@
 """Publishing rules and rewritten models, with the real client against a Hub on this machine."""
 
 import io
+import json
 import re
 import time
 
@@ -12,15 +13,17 @@ from PIL import Image
 from safetensors import safe_open
 
 from rewriting import Edit, EditStack, Request, load_generator
+from rewriting.checkpoints.known_models import KNOWN_MODELS
 from rewriting.files import read_json
-from rewriting.hub import Unreachable, account, list_rules, load_edits, publish, publish_folder, sending
-from rewriting.hub.folders import write_rule
+from rewriting.hub import Unreachable, account, list_rules, load_edits, publish, publish_folder, write_rule
 from tests import tiny
 from tests.hub_repos import add_generator, edit_of, files_of
 from tests.test_hub import AT_ONCE, FEW, refused
 
 pytest_plugins = ("tests.hub_fixtures",)
 
+NVIDIA, NVIDIA_TEXT = "nvidia-source-code-license-nc", "https://nvlabs.github.io/stylegan2/license.html"
+UNDER_NVIDIA = {"license": "other", "license_name": NVIDIA, "license_link": NVIDIA_TEXT}
 EDIT_REPO = {"README.md", "LICENSE", "config.json", "edit.json", "edit.safetensors", "before.webp", "after.webp"}
 
 
@@ -51,20 +54,20 @@ def text(hub, repo_id, name="README.md"):
 
 def test_a_published_rule_comes_back_and_draws_the_same(hub, generator, alice):
     edit = edit_of(generator, strength=1.5)
-    done = edit.push_to_hub("alice/hats", generator=generator, token=alice, endpoint=hub.url)
+    done = publish(edit, "alice/hats", generator=generator, token=alice, endpoint=hub.url)
     assert done.created and done.changed and done.url == f"{hub.url}/alice/hats"
     repo = hub.repo("alice/hats")
     assert set(repo.head.files) - {".gitattributes"} == EDIT_REPO
     assert len(repo.commits) == 2  # the one that made it, and one with everything
     assert sum(file.size for file in repo.head.files.values()) < 100_000
-    back = Edit.from_pretrained("alice/hats", generator=generator, token=False, endpoint=hub.url)
+    (back,) = load_edits("alice/hats", generator=generator, token=False, endpoint=hub.url)
     assert np.array_equal(generator.images(FEW, [back]), generator.images(FEW, [edit]))
     assert back.request == edit.request
 
 
 def test_a_stack_is_published_in_its_order(hub, generator, alice):
     stack = EditStack([edit_of(generator), edit_of(generator, seed=1, name="Trees", enabled=False)])
-    stack.push_to_hub("alice/both", generator=generator, token=alice, endpoint=hub.url, seeds=FEW)
+    publish(stack, "alice/both", generator=generator, token=alice, endpoint=hub.url, seeds=FEW)
     back = load_edits("alice/both", generator=generator, token=False, endpoint=hub.url)
     assert [(edit.name, edit.enabled) for edit in back] == [("Hats", True), ("Trees", False)]
 
@@ -122,6 +125,20 @@ def test_by_default_the_pictures_are_unseen_ones_that_change_most(hub, generator
     assert "pictures 11, 7 |" in text(hub, "alice/hats")
 
 
+def test_the_methods_of_before_still_work_for_one_release(hub, generator, alice, tmp_path):
+    edit, access = edit_of(generator), {"generator": generator, "endpoint": hub.url}
+    with pytest.deprecated_call(match=r"rewriting\.publish"):
+        edit.push_to_hub("alice/hats", token=alice, seeds=FEW, **access)
+    with pytest.deprecated_call(match=r"rewriting\.load_edits"):
+        assert (Edit.from_pretrained("alice/hats", token=False, **access).factor == edit.factor).all()
+    with pytest.deprecated_call(match=r"rewriting\.hub\.write_rule"):
+        folder = EditStack([edit, edit]).save_pretrained(tmp_path / "rules", generator=generator, seeds=FEW)
+    with pytest.deprecated_call():
+        assert len(EditStack.from_pretrained(folder)) == 2
+    with pytest.raises(ValueError, match="holds 2 edits"), pytest.deprecated_call():
+        Edit.from_pretrained(folder)
+
+
 # --- the card --------------------------------------------------------------------------------------------------------
 
 
@@ -154,29 +171,69 @@ def test_a_generator_that_was_changed_is_not_taken_for_the_repo_it_came_from(hub
     assert "neither bundled nor on the Hub" in text(hub, "alice/hats")
 
 
-def test_the_license_of_the_base_is_inherited(tmp_path):
-    for given, expected in (
-        ("mit", {"license": "mit"}),
-        ("other", {"license": "other"}),
-        ("NVIDIA Source Code License-NC", {"license": "other", "license_name": "nvidia-source-code-license-nc"}),
-    ):
-        made = tiny.generator(name="somebody/model")
-        made.config = type(made.config).from_json(made.config.to_json() | {"license": given})
-        folder = write_rule(edit_of(made), tmp_path / "rule", generator=made, seeds=FEW)
-        data = yaml.safe_load((folder / "README.md").read_text().split("---\n")[1])
-        assert {k: v for k, v in data.items() if k.startswith("license")} == expected
+def card_of(folder):
+    return yaml.safe_load((folder / "README.md").read_text().split("---\n")[1])
+
+
+def licensed(made, license, **extra):
+    made.config = type(made.config).from_json(made.config.to_json() | {"license": license} | extra)
+    return made
+
+
+@pytest.mark.parametrize(
+    "license, extra, expected",
+    [
+        ("mit", {}, {"license": "mit"}),
+        ("openrail++", {}, {"license": "openrail++"}),
+        ("unknown", {}, {"license": "unknown"}),
+        ("other", {}, {"license": "other"}),
+        (NVIDIA, {}, UNDER_NVIDIA),
+        (
+            "NVIDIA Source Code License-NC",
+            {},
+            {"license": "other", "license_name": NVIDIA, "license_link": NVIDIA_TEXT},
+        ),
+        ("my-own", {"license_link": "javascript:x"}, {"license": "other", "license_name": "my-own"}),
+        (
+            "other",
+            {"license_name": "My Own 2.0", "license_link": "https://example.org/terms"},
+            {"license": "other", "license_name": "my-own-2.0", "license_link": "https://example.org/terms"},
+        ),
+    ],
+)
+def test_the_license_of_the_base_is_inherited(tmp_path, license, extra, expected):
+    made = licensed(tiny.generator(name="somebody/model"), license, **extra)
+    data = card_of(write_rule(edit_of(made), tmp_path / "rule", generator=made, seeds=FEW))
+    assert {key: value for key, value in data.items() if key.startswith("license")} == expected
+
+
+@pytest.mark.parametrize("license", sorted({model.license for model in KNOWN_MODELS}))
+def test_a_rule_for_a_known_model_can_be_published(hub, alice, license):
+    made = licensed(tiny.generator(name="stylegan2-church"), license)
+    assert sent(hub, made, "alice/hats", alice).created  # the Hub takes no other identifiers than its own
+
+
+def test_a_rule_names_the_repo_that_its_generator_was_made_of(hub, alice):
+    made = licensed(tiny.generator(name="church"), NVIDIA, base_model={"repo_id": "org/pickles", "revision": "f" * 40})
+    sent(hub, made, "alice/hats", alice)
+    assert ModelCard(text(hub, "alice/hats")).data.base_model == "org/pickles"
 
 
 def test_a_bundled_base_is_named_but_is_no_base_model_of_the_hub(hub, alice, monkeypatch, tmp_path):
     monkeypatch.setattr("rewriting.hub.loading.BUNDLED", tmp_path)
-    for module in ("rewriting.hub.loading", "rewriting.hub.base"):
+    for module in ("rewriting.hub.loading", "rewriting.hub.card"):
         monkeypatch.setattr(f"{module}.bundled", lambda: ["meadow"])
     tiny.generator(name="meadow").save(tmp_path / "meadow")
-    done = edit_of(load_generator("meadow")).push_to_hub("hats", token=alice, endpoint=hub.url)  # opens it by itself
+    done = publish(edit_of(load_generator("meadow")), "hats", token=alice, endpoint=hub.url)  # opens it by itself
     card = ModelCard(text(hub, done.repo_id))
     assert card.data.base_model is None and "rewriting-base-meadow" in card.data.tags
     assert 'load_generator("meadow")' in card.text
     assert [rule.base for rule in list_rules(base="meadow", token=False, endpoint=hub.url)] == ["meadow"]
+    config = read_json(tmp_path / "meadow/config.json") | {"repo_id": "org/meadow"}  # once it is on the Hub, too
+    (tmp_path / "meadow/config.json").write_text(json.dumps(config))
+    publish(edit_of(load_generator("meadow")), "hats", token=alice, endpoint=hub.url)
+    assert ModelCard(text(hub, done.repo_id)).data.base_model == "org/meadow"
+    assert 'load_generator("meadow")' in text(hub, done.repo_id)
 
 
 def test_strangers_words_stay_words(hub, generator, alice):
@@ -232,8 +289,8 @@ def test_a_pull_request_leaves_the_repo_to_its_owner(hub, generator, alice):
     assert done.pull_request == f"{hub.url}/bob/hats/discussions/1"
     assert hub.repo("bob/hats").head is before
     options = {"generator": generator, "token": False, "endpoint": hub.url}
-    assert (Edit.from_pretrained("bob/hats", revision="refs/pr/1", **options).factor == other.factor).all()
-    assert (Edit.from_pretrained("bob/hats", **options).factor == edit_of(generator).factor).all()
+    assert (load_edits("bob/hats", revision="refs/pr/1", **options)[0].factor == other.factor).all()
+    assert (load_edits("bob/hats", **options)[0].factor == edit_of(generator).factor).all()
     same = sent(hub, generator, "bob/hats", alice, create_pr=True)
     assert same.pull_request is None and not same.changed
     assert "no repo bob/none" in refused(lambda: sent(hub, generator, "bob/none", alice, create_pr=True))
@@ -252,9 +309,9 @@ def test_a_folder_is_published_as_it_is(hub, folder, tmp_path, alice):
     assert 'load_generator("alice/model")' in text(hub, "alice/model")
     assert load_generator("alice/model", token=False, endpoint=hub.url).digest() == load_generator(made).digest()
     assert publish_folder(made, "alice/model", token=alice, endpoint=hub.url).commit == done.commit
-    rule = edit_of(load_generator(made)).save_pretrained(tmp_path / "rule", generator=load_generator(made), seeds=FEW)
+    rule = write_rule(edit_of(load_generator(made)), tmp_path / "rule", generator=load_generator(made), seeds=FEW)
     publish_folder(rule, "alice/rule", token=alice, endpoint=hub.url)
-    assert 'from_pretrained("alice/rule")' in text(hub, "alice/rule")
+    assert 'load_edits("alice/rule")' in text(hub, "alice/rule")
     (made / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(ValueError, match="not a whole safetensors file"):
         publish_folder(made, "alice/other", token=alice, endpoint=hub.url)
@@ -263,9 +320,9 @@ def test_a_folder_is_published_as_it_is(hub, folder, tmp_path, alice):
 
 def test_a_folder_of_ones_own_opens_as_a_rule(generator, tmp_path):
     edit = edit_of(generator)
-    folder = edit.save_pretrained(tmp_path / "rule", generator=generator, seeds=FEW)
+    folder = write_rule(edit, tmp_path / "rule", generator=generator, seeds=FEW)
     assert set(files_of(folder)) == EDIT_REPO
-    assert (Edit.from_pretrained(folder, generator=generator).factor == edit.factor).all()
+    assert (load_edits(folder, generator=generator)[0].factor == edit.factor).all()
     assert [path.name for path in tmp_path.glob("*rul*")] == ["rule"]
 
 
@@ -273,7 +330,7 @@ def test_a_folder_of_ones_own_opens_as_a_rule(generator, tmp_path):
 
 
 def test_a_rule_alone_finds_its_generator_on_the_hub(hub, generator, tmp_path):
-    folder = edit_of(generator).save_pretrained(tmp_path / "rule", endpoint=hub.url, seeds=FEW)
+    folder = write_rule(edit_of(generator), tmp_path / "rule", endpoint=hub.url, seeds=FEW)
     assert EditStack.load(folder)[0].generator == "org/tiny" and (folder / "before.webp").is_file()
 
 
@@ -367,6 +424,45 @@ def test_an_upload_that_breaks_for_good_leaves_nothing_half_done(hub, generator,
     assert sent(hub, generator, "alice/hats", alice, edit_of(generator, seed=3)).changed
 
 
+def test_a_card_that_the_hub_does_not_take_is_found_before_a_repo_is_made(hub, generator, alice):
+    said = b'{"errors": [{"message": "\\"license\\" must be one of [mit]"}], "warnings": []}'
+    hub.fail("POST /api/validate-yaml", status=400, body=said)
+    assert '"license" must be one of [mit]' in refused(lambda: sent(hub, generator, "alice/hats", alice))
+    assert not hub.asked("repos/create")
+
+
+@pytest.mark.parametrize("where", ["PUT /lfs/", "POST .*/commit/", "POST .*/preupload/"])
+def test_a_repo_that_could_not_be_filled_is_gone_again(hub, generator, alice, impatient, where):
+    hub.fail(where, status=403)
+    refused(lambda: sent(hub, generator, "alice/hats", alice))
+    assert hub.asked("repos/create") and ("model", "alice/hats") not in hub.repos
+    hub.heal()
+    assert sent(hub, generator, "alice/hats", alice).created
+
+
+def test_a_repo_that_can_neither_be_filled_nor_removed_is_named(hub, generator, alice):
+    hub.fail("POST .*/commit/", status=403)
+    hub.fail("DELETE ", status=403)
+    assert "alice/hats was made and stays empty" in refused(lambda: sent(hub, generator, "alice/hats", alice))
+    assert len(hub.repo("alice/hats").commits) == 1
+
+
+def test_a_repo_that_was_filled_stays_even_if_the_answer_is_lost(hub, generator, alice):
+    hub.fail("POST .*/commit/", cut=0, times=1)
+    refused(lambda: sent(hub, generator, "alice/hats", alice), Unreachable)
+    assert not hub.asked("DELETE ")
+    assert load_edits("alice/hats", generator=generator, token=False, endpoint=hub.url)[0].name == "Hats"
+    assert not sent(hub, generator, "alice/hats", alice).changed
+
+
+def test_a_visitors_login_that_may_not_is_told_what_it_may(hub, generator, alice, monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "owner/studio")
+    sent(hub, generator, "alice/hats", alice)
+    hub.fail("POST .*/commit/", status=403)
+    said = refused(lambda: sent(hub, generator, "alice/hats", alice, edit_of(generator, seed=3)))
+    assert "login" in said and "pull request" in said
+
+
 def test_a_commit_whose_answer_is_lost_is_there_once(hub, generator, alice):
     sent(hub, generator, "alice/hats", alice)
     hub.fail("POST .*/commit/", cut=0, times=1)
@@ -378,7 +474,7 @@ def test_a_commit_whose_answer_is_lost_is_there_once(hub, generator, alice):
 
 def test_a_commit_without_an_answer_is_not_waited_for_for_ever(hub, generator, alice, monkeypatch):
     sent(hub, generator, "alice/hats", alice)
-    monkeypatch.setattr(sending, "patience", lambda size: 1.0)
+    monkeypatch.setattr("rewriting.hub.publishing.patience", lambda size: 1.0)
     hub.fail("POST .*/commit/", slow=60)
     start = time.perf_counter()
     said = refused(lambda: sent(hub, generator, "alice/hats", alice, edit_of(generator, seed=3)), Unreachable)

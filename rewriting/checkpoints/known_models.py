@@ -75,14 +75,19 @@ def _progan(domain: str, digest: str, shows: str, resolution: int = 256) -> Know
     return KnownModel(f"progan-{domain}", shows, "Progressive GAN", resolution, 92, places, UNKNOWN, 1.0)
 
 
-def _config_f(domain: str, shows: str, resolution: int, megabytes: int, digest: str = "", **details) -> KnownModel:
-    """NVIDIA's StyleGAN2 config F: small PyTorch copies on the Hub first, then the published TensorFlow pickles."""
+def _config_f(
+    domain: str, shows: str, resolution: int, megabytes: int, copied: str, pickled: str, **details
+) -> KnownModel:
+    """NVIDIA's StyleGAN2 config F: small PyTorch copies on the Hub first, then the published TensorFlow pickles.
+
+    copied, pickled: what the digests of the copies and of the pickles on the Hub begin with.
+    """
     copy, pickle = f"stylegan2-{domain}-config-f.pt", f"{domain}-config-f.pkl"
     places = (
-        Download(f"ZeqiangLai/StyleGAN2/{copy}"),
-        Download(f"camenduru/StyleGAN2/{copy}"),
+        Download(f"ZeqiangLai/StyleGAN2/{copy}", copied),
+        Download(f"camenduru/StyleGAN2/{copy}", copied),
         Download(NVIDIA_TF + pickle),
-        Download(f"ZeqiangLai/StyleGAN2-pkl/stylegan2/stylegan2-{pickle}", digest),
+        Download(f"ZeqiangLai/StyleGAN2-pkl/stylegan2/stylegan2-{pickle}", pickled),
         Download(NVIDIA_TF_2 + pickle),
     )
     return KnownModel(f"stylegan2-{domain}", shows, "rosinality", resolution, megabytes, places, **details)
@@ -122,11 +127,11 @@ KNOWN_MODELS: tuple[KnownModel, ...] = (
     _progan("livingroom", "5ef336dd", "living rooms (LSUN)"),
     _progan("restaurant", "b8578299", "restaurants (LSUN)"),
     _progan("celebhq", "620d161c", "faces (CelebA-HQ)", 1024),
-    _config_f("church", "churches (LSUN)", 256, 121, "4090c5f8", layers=CHURCHES),
-    _config_f("horse", "horses (LSUN)", 256, 121, "cbc73372", layers=HORSES),
-    _config_f("cat", "cats (LSUN)", 256, 121),
-    _config_f("car", "cars (LSUN)", 512, 124),
-    _config_f("ffhq", "faces (FFHQ)", 1024, 133, layers=FACES),
+    _config_f("church", "churches (LSUN)", 256, 121, "596f59f0", "4090c5f8", layers=CHURCHES),
+    _config_f("horse", "horses (LSUN)", 256, 121, "894bc6a0", "cbc73372", layers=HORSES),
+    _config_f("cat", "cats (LSUN)", 256, 121, "ff103687", "08940fd6"),
+    _config_f("car", "cars (LSUN)", 512, 124, "c69f161f", "e1618eee"),
+    _config_f("ffhq", "faces (FFHQ)", 1024, 133, "646c7e7c", "adf127ea", layers=FACES),
     _ada("ffhq", "faces (FFHQ)", 1024, 133, layers=FACES),
     _ada("afhqcat", "cats' heads (AFHQ)", 512, 124),
     _ada("afhqdog", "dogs' heads (AFHQ)", 512, 124),

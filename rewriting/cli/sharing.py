@@ -33,8 +33,13 @@ def add_commands(commands: Any) -> None:
         commands, "deploy", deploy, "Create or update a Space on the Hub that runs the studio.", DEPLOY_EXAMPLES
     )
     parser.add_argument("--space", required=True, metavar="USER/NAME", help="where to; it is made if need be")
-    parser.add_argument("--title", default="Rewriting", metavar="TEXT", help="of the Space (default: %(default)s)")
+    parser.add_argument("--title", metavar="TEXT", help="of the Space (default: that in README.md)")
     parser.add_argument("--hardware", metavar="H", help="of a new Space, such as cpu-basic (default: ZeroGPU)")
+    parser.add_argument(
+        "--torch-index",
+        metavar="ADDRESS",
+        help="for hardware without a GPU: a package index that has PyTorch built for CPUs, which saves gigabytes",
+    )
     _add_access(parser)
 
 
@@ -63,11 +68,10 @@ def push(options: argparse.Namespace) -> None:
 def deploy(options: argparse.Namespace) -> None:
     from rewriting import hub
 
-    chosen = {"hardware": options.hardware, "message": options.message}
+    chosen = {name: getattr(options, name) for name in ("hardware", "message", "title", "torch_index")}
     with Progress() as progress:
         published = hub.deploy(
             options.space,
-            title=options.title,
             private=options.private,
             token=options.token,
             progress=progress,

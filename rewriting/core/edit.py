@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,9 +17,6 @@ from rewriting.core.layer import expand
 from rewriting.core.request import MAX_RANK, Request
 from rewriting.files import brief, make_folder, read_json, read_tensors, write_json, write_tensors
 from rewriting.generators import Generator
-
-if TYPE_CHECKING:
-    from rewriting.hub import Published
 
 FORMAT = "rewriting-edit"
 FORMAT_VERSION = 2  # of stacks with a rule of several layers; those of one layer each are version 1
@@ -47,19 +46,32 @@ class Report:
 
 
 class Shareable:
-    """Sharing under the names that huggingface_hub, diffusers and PEFT use; `rewriting.hub` does the work."""
+    """Methods that went to `rewriting.hub`; they stay here for one release."""
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> Path:
-        """Write a complete repo: `save` with pictures and a model card; options as for `rewriting.hub.write_rule`."""
-        from rewriting.hub import write_rule
+        """Deprecated: `rewriting.hub.write_rule(edits, folder)`."""
+        return _hub("save_pretrained(folder)", "rewriting.hub.write_rule(edits, folder)").write_rule(
+            self, folder, **options
+        )
 
-        return write_rule(self, folder, **options)
+    def push_to_hub(self, repo_id: str, **options: Any) -> Any:
+        """Deprecated: `rewriting.publish(edits, repo_id)`."""
+        return _hub("push_to_hub(repo_id)", "rewriting.publish(edits, repo_id)").publish(self, repo_id, **options)
 
-    def push_to_hub(self, repo_id: str, **options: Any) -> Published:
-        """Publish as a Hub repo "name/repo"; options as for `rewriting.hub.publish`: private, token, generator, ..."""
-        from rewriting.hub import publish
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, **options: Any) -> Any:
+        """Deprecated: `rewriting.load_edits(name)`."""
+        stack = _hub("from_pretrained(name)", "rewriting.load_edits(name)").load_edits(name_or_path, **options)
+        if cls is EditStack:
+            return stack
+        if len(stack) != 1:
+            raise ValueError(f"{name_or_path} holds {len(stack)} edits; open it with load_edits.")
+        return stack[0]
 
-        return publish(self, repo_id, **options)
+
+def _hub(old: str, new: str) -> Any:
+    warnings.warn(f"{old} is now {new}, and goes with the next release.", DeprecationWarning, stacklevel=3)
+    return import_module("rewriting.hub")
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,14 +185,6 @@ class Edit(Shareable):
         stack = EditStack.load(folder)
         if len(stack) != 1:
             raise ValueError(f"{Path(folder).name} holds {len(stack)} edits; open it with EditStack.load.")
-        return stack[0]
-
-    @staticmethod
-    def from_pretrained(name_or_path: str | Path, **options: Any) -> Edit:
-        """The edit in a Hub repo "name/repo", or in a folder; options as for `rewriting.hub.load_edits`."""
-        stack = EditStack.from_pretrained(name_or_path, **options)
-        if len(stack) != 1:
-            raise ValueError(f"{name_or_path} holds {len(stack)} edits; open it with EditStack.from_pretrained.")
         return stack[0]
 
 
@@ -303,13 +307,6 @@ class EditStack(Shareable):
             )
             for i, one in enumerate(summaries)
         )
-
-    @staticmethod
-    def from_pretrained(name_or_path: str | Path, **options: Any) -> EditStack:
-        """The edits in a Hub repo "name/repo", or in a folder; options as for `rewriting.hub.load_edits`."""
-        from rewriting.hub import load_edits
-
-        return load_edits(name_or_path, **options)
 
 
 def _summary(edit: Edit) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from rewriting.hub.community import Rule, list_rules
 from rewriting.hub.folders import write_rule
 from rewriting.hub.loading import Source, load_edits, load_generator, load_rule
 from rewriting.hub.opening import Opened, open_repo
-from rewriting.hub.publishing import publish, publish_folder
-from rewriting.hub.sending import Published
+from rewriting.hub.publishing import Published, publish, publish_folder
 from rewriting.hub.space import deploy
 
 __all__ = [

@@ -356,9 +356,15 @@ def _refused(error: Any, what: str, endpoint: str | None, writing: bool) -> HubE
         429: "The Hub asks for fewer requests; wait some minutes and try again.",
     }
     if writing:
+        allowed = (  # by the scopes in README.md
+            f"The login of this Space may not do that with {what}{said}; it may make new repos, change those that it "
+            f"made, and open pull requests."
+        )
         sentences |= {
             402: f"The Hub asks for a paid plan before it does this with {what}{said}.",
-            403: f"This token may not do that with {what}{said}; use a name of your own and a token that may write, "
+            403: allowed
+            if os.environ.get("SPACE_ID")
+            else f"This token may not do that with {what}{said}; use a name of your own and a token that may write, "
             f"or open a pull request.",
             409: f"{what} is there already, or is being made this moment; look at it, then publish again to update "
             f"it.",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rewriting.hub.cards import EDIT_TAG, GENERATOR_TAG, TAG, base_tag
+from rewriting.hub.card import EDIT_TAG, GENERATOR_TAG, TAG, base_tag
 from rewriting.hub.client import PATIENCE, REPO_ID, Token, ask, headers, host, plainly, reading_token, timeout
 from rewriting.hub.download import AFTER, BEFORE
 

@@ -57,7 +57,7 @@ LIMITS: Mapping[str, int] = {  # bytes; of our formats nothing but these is ever
 }
 KINDS = {
     GENERATOR_FORMAT: "an image generator, which load_generator opens",
-    EDIT_FORMAT: "a rule, which EditStack.from_pretrained opens",
+    EDIT_FORMAT: "a rule, which load_edits opens",
 }
 
 

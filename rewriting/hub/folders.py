@@ -19,13 +19,11 @@ from rewriting.core.edit import CONFIG, FACTORS, Edit, EditStack
 from rewriting.files import check_writable, make_folder, read_json, write_json, write_text, writing
 from rewriting.generators import Generator
 from rewriting.generators.config import WEIGHTS
-from rewriting.hub.base import Base
-from rewriting.hub.cards import edit_card, model_card
+from rewriting.hub.card import Base, rule_card, title
 from rewriting.hub.client import HubError, version
 from rewriting.hub.comparison import compare
 from rewriting.hub.download import AFTER, BEFORE, CARD, LICENSE
 from rewriting.hub.loading import fitting, load_base
-from rewriting.hub.sections import title
 
 
 def write_rule(
@@ -56,7 +54,7 @@ def write_rule(
     check_writable(folder / CONFIG)
     make_folder(folder.parent)
     with TemporaryDirectory(prefix=".rewriting-", dir=folder.parent) as staging:
-        _write(stack, generator, Path(staging), full_model, repo_id, seeds)
+        _write(stack, generator, Path(staging), full_model, repo_id, seeds, access.get("endpoint"))
         make_folder(folder)
         for path in sorted(Path(staging).iterdir()):
             os.replace(path, folder / path.name)
@@ -70,6 +68,7 @@ def _write(
     full_model: bool,
     repo_id: str,
     seeds: Sequence[int] | None,
+    endpoint: str | None,
 ) -> None:
     base = Base.of(generator)
     comparison = compare(generator, stack, seeds)
@@ -85,7 +84,7 @@ def _write(
     comparison.save(folder / BEFORE, folder / AFTER)
     if base.license_text:
         write_text(folder / LICENSE, base.license_text)
-    card = (model_card if full_model else edit_card)(stack, base, comparison, repo_id)
+    card = rule_card(stack, base, comparison, adapter=not full_model, repo_id=repo_id, endpoint=endpoint)
     write_text(folder / CARD, card)
 
 

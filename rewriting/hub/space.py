@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any
 
-from rewriting.hub.cards import TAG, front_matter
 from rewriting.hub.client import HubError, Token
-from rewriting.hub.sending import EMPTY, Published, Target, find_target, send
+from rewriting.hub.publishing import EMPTY, Published, Target, find_target, send
 from rewriting.installation import checkout
 from rewriting.processes import Progress
 
 APP, REQUIREMENTS, README = "app.py", "requirements.txt", "README.md"
 ALLOW = (
     APP,
+    REQUIREMENTS,
     "LICENSE",
     "rewriting/*",
     "presets/*",
@@ -38,11 +36,9 @@ IGNORE = (
     "weights/training/*.json",
 )
 MANAGED = ("rewriting/", "presets/", "docs/", "weights/")  # files there that the checkout no longer has are removed
-TORCH = "torch==2.11.0"  # the newest that ZeroGPU runs
-PYTHON = "3.12"
 ZERO_GPU = "zero-a10g"
+CPU_BUILDS = "REWRITING_TORCH_INDEX"  # in the environment: address of a package index with PyTorch built for CPUs
 MOST = 1 << 30  # bytes, a Space's repo
-INSTALLED_BY_SPACES = {"gradio", "spaces"}
 
 
 def deploy(
@@ -50,7 +46,8 @@ def deploy(
     *,
     folder: str | Path | None = None,
     hardware: str | None = ZERO_GPU,
-    title: str = "Rewriting",
+    title: str | None = None,
+    torch_index: str | None = None,
     private: bool | None = None,
     message: str = "Deploy the studio",
     token: Token = None,
@@ -61,13 +58,16 @@ def deploy(
 
     space: "name/space", or "space" in your own namespace.  folder: the checkout; by default this one.
     hardware: of a Space that is made; ZeroGPU by default, the only free one that runs Gradio.  An existing Space
-    keeps its own.  Sent are the app, its packages, presets and weights, a README.md with the Space's settings and a
-    requirements.txt for Spaces; never the state of training, hidden files or anything else that lies around.
+    keeps its own.  title: by default that of README.md, from which all other settings of the Space are.
+    torch_index: for hardware without a GPU, the address of a package index that has PyTorch built for CPUs, by
+    default from the environment's REWRITING_TORCH_INDEX; without it the Space installs gigabytes for GPUs.
+    Sent are the app, its packages, presets and weights, README.md and requirements.txt; never the state of training,
+    hidden files or anything else that lies around.
     Raises FileNotFoundError if there is no folder, and only the package is installed; else HubError, and the Space
-    then is as it was, or new and empty.
+    then is as it was, or one that was made is gone again.
     """
     folder = checkout("deploy") if folder is None else Path(folder)
-    files = space_files(folder, title=title, hardware=hardware)
+    files = space_files(folder, title=title, hardware=hardware, torch_index=torch_index)
     target = find_target(space, repo_type="space", private=private, token=token, endpoint=endpoint)
     _check_is_ours(target)
     return send(
@@ -80,7 +80,9 @@ def deploy(
     )
 
 
-def space_files(folder: Path, *, title: str = "Rewriting", hardware: str | None = ZERO_GPU) -> dict[str, Path | bytes]:
+def space_files(
+    folder: Path, *, title: str | None = None, hardware: str | None = ZERO_GPU, torch_index: str | None = None
+) -> dict[str, Path | bytes]:
     """{path in the Space: file, or its content}.  Raises HubError if the folder is no checkout, or is too large."""
     from huggingface_hub.utils import filter_repo_objects
 
@@ -96,61 +98,34 @@ def space_files(folder: Path, *, title: str = "Rewriting", hardware: str | None 
     size = sum(path.stat().st_size for path in files.values() if isinstance(path, Path))
     if size > MOST:
         raise HubError(f"The files add up to {size / 1e9:.1f} GB, and a Space holds 1 GB; leave some weights out.")
-    files[REQUIREMENTS] = requirements((folder / REQUIREMENTS).read_text(encoding="utf-8")).encode()
-    files[README] = readme(folder, title=title, hardware=hardware).encode()
+    torch_index = torch_index or os.environ.get(CPU_BUILDS)
+    if torch_index and (hardware or "").startswith("cpu"):
+        files[REQUIREMENTS] = _from_index(torch_index, (folder / REQUIREMENTS).read_text(encoding="utf-8")).encode()
+    files[README] = readme(folder / README, title=title, hardware=hardware).encode()
     return files
 
 
-def requirements(text: str) -> str:
-    """A checkout's requirements.txt as a Space needs it: Spaces bring gradio, and ZeroGPU wants its torch."""
-    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
-    kept = [line for line in lines if line and not line.startswith("-") and _package(line) not in INSTALLED_BY_SPACES]
-    return "\n".join(TORCH if _package(line) == "torch" else line for line in kept) + "\n"
+def _from_index(index: str, requirements: str) -> str:
+    """Of two builds of one version, pip takes the one for CPUs, whose version has more to it: 2.13.0+cpu."""
+    if not re.fullmatch(r"https://[!-~]+", index):
+        raise HubError(f"{index[:100]!r} is not the address of a package index; it starts with https://.")
+    return f"--extra-index-url {index}\n{requirements}"
 
 
-def _package(line: str) -> str:
-    return re.split(r"[^\w.-]", line, maxsplit=1)[0].lower().replace("_", "-")
+def readme(path: Path, *, title: str | None, hardware: str | None) -> str:
+    """The checkout's README.md, which begins with the settings of a Space."""
+    from huggingface_hub import SpaceCard
 
-
-def readme(folder: Path, *, title: str, hardware: str | None) -> str:
-    """The checkout's README.md below the settings of the Space."""
-    text = (folder / README).read_text(encoding="utf-8")
-    body = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).lstrip("\n")
-    return front_matter(settings(folder, title=title, hardware=hardware)) + body
-
-
-def settings(folder: Path, *, title: str, hardware: str | None) -> Mapping[str, Any]:
-    """The YAML of the Space.  Publishing needs a visitor's login, and no more than the repos this app makes."""
-    license_file = folder / "LICENSE"
-    mit = license_file.is_file() and license_file.read_text(encoding="utf-8").lstrip().startswith("MIT License")
-    return {
-        "title": title,
-        "emoji": "🎩",
-        "colorFrom": "indigo",
-        "colorTo": "gray",
-        "sdk": "gradio",
-        "sdk_version": _gradio_version(folder),
-        "python_version": PYTHON,
-        "app_file": APP,
-        "pinned": False,
-        **({"license": "mit"} if mit else {}),
-        "short_description": "Change the rules of an image generator",
-        "tags": [TAG, "gan", "stylegan2", "image-generation"],
-        **({"suggested_hardware": hardware} if hardware else {}),
-        "hf_oauth": True,
-        "hf_oauth_scopes": ["contribute-repos"],
-    }
-
-
-def _gradio_version(folder: Path) -> str:
-    """A Space wants one exact version: that of requirements.txt if it pins one, else the one installed here."""
-    pinned = re.search(r"^gradio(?:\[[^\]]*\])?==([\w.]+)", (folder / REQUIREMENTS).read_text(encoding="utf-8"), re.M)
-    if pinned:
-        return pinned[1]
     try:
-        return installed("gradio")
-    except PackageNotFoundError:
-        raise HubError("gradio is not installed, and a Space must be told its version; install it first.") from None
+        card = SpaceCard(path.read_text(encoding="utf-8"))
+    except Exception as error:  # YAML that is none
+        raise HubError(f"{path.name} does not begin with the YAML of a Space's settings; correct it.") from error
+    if card.data.sdk != "gradio" or card.data.app_file != APP:
+        raise HubError(f"{path.name} does not begin with the settings of a Gradio Space that runs {APP}; add them.")
+    card.data.title = title or card.data.title
+    if hardware:
+        card.data.suggested_hardware = hardware
+    return str(card)
 
 
 def _check_zero_gpu(files: Mapping[str, Path | bytes], hardware: str | None) -> None:

@@ -8,7 +8,7 @@ import os
 import gradio as gr
 
 from rewriting.hub import Account, Published, Rule
-from rewriting.hub.cards import base_tag
+from rewriting.hub.card import base_tag
 from rewriting.hub.client import hosted
 from rewriting.studio.components import RepoCards
 from rewriting.studio.hub import HOWS
