@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import gradio as gr
 
     from rewriting.generators import Generator
-    from rewriting.studio.workshop import Workshop
+    from rewriting.studio.service import Service
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the Hub's client tells of each attempt; the page says what came
@@ -73,13 +73,13 @@ def port(text: str) -> int:
     return int(text)
 
 
-def open_workshop(device: str, first: str) -> Workshop:
+def open_service(device: str, first: str) -> Service:
     """What the page works in, with generators on that device; `first` is loaded.  Raises what loading raises."""
     from rewriting import load_generator, zerogpu
     from rewriting.checkpoints import read_checkpoint
     from rewriting.generators import bundled
     from rewriting.generators.precision import fast_dtype
-    from rewriting.studio.workshop import Workshop
+    from rewriting.studio.service import Service
 
     chosen = choose_device("cpu" if zerogpu.present() else device)  # ZeroGPU only pretends to have one here
 
@@ -94,24 +94,24 @@ def open_workshop(device: str, first: str) -> Workshop:
         folder = path.is_dir() and name not in bundled()
         return prepare(load_generator(path if folder else name))
 
-    workshop = Workshop(load, prepare=prepare)
-    workshop.generator(first)
-    return workshop
+    service = Service(load, prepare=prepare)
+    service.generator(first)
+    return service
 
 
-def warm(workshop: Workshop, first: str, stopped: threading.Event) -> None:
+def warm(service: Service, first: str, stopped: threading.Event) -> None:
     """Prepare the presets' layers in the background, so that the first press answers sooner."""
     from rewriting.core.presets import presets
 
     for preset in sorted(presets().values(), key=lambda preset: preset.generator != first):
-        for _ in workshop.warm(preset.name):
+        for _ in service.warm(preset.name):
             if stopped.is_set():
                 return
     if not stopped.is_set():
-        workshop.draw_ahead(workshop.open(first))
+        service.draw_ahead(service.open(first))
 
 
-def launch(workshop: Workshop, options: argparse.Namespace, name: str) -> gr.Blocks:
+def launch(service: Service, options: argparse.Namespace, name: str) -> gr.Blocks:
     """The page, served.  name: of the address to listen on; see `serving.server_name`.
 
     Raises OSError if the port is taken.
@@ -123,7 +123,7 @@ def launch(workshop: Workshop, options: argparse.Namespace, name: str) -> gr.Blo
 
     if options.share or serving.reached_by_others(name):
         os.environ[PUBLIC] = "1"  # whoever asks from now on is a visitor, without this machine's files and login
-    page = build(workshop, options.generator)
+    page = build(service, options.generator)
     if options.mcp:
         from rewriting.studio import tools
 
@@ -147,13 +147,13 @@ def launch(workshop: Workshop, options: argparse.Namespace, name: str) -> gr.Blo
     return page
 
 
-def serve(workshop: Workshop, options: argparse.Namespace, name: str) -> None:
+def serve(service: Service, options: argparse.Namespace, name: str) -> None:
     """Launch the page and keep it until it is interrupted."""
     # gradio asks its own server whether it has started; what gives the page a public address lies elsewhere
     with serving.without_proxies(*(["localhost", name.strip("[]")] if options.share else [])):
-        page = launch(workshop, options, name)
+        page = launch(service, options, name)
     stopped = threading.Event()
-    threading.Thread(target=warm, args=(workshop, options.generator, stopped)).start()
+    threading.Thread(target=warm, args=(service, options.generator, stopped)).start()
     try:
         page.block_thread()
     finally:
@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.share:
             serving.check_proxies()
         with serving.folder_for_files():
-            serve(open_workshop(options.device, options.generator), options, name)
+            serve(open_service(options.device, options.generator), options, name)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (ValueError, OSError) as error:

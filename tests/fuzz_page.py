@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page
 
 from rewriting.studio.gradio_fixes import Blocks
 from rewriting.studio.page import CSS, build
-from rewriting.studio.workshop import Workshop
+from rewriting.studio.service import Service
 from tests import tiny
 from tests.browser import chromium, rests, serving, wait_for
 from tests.surroundings import PATIENCE
@@ -117,11 +117,10 @@ class Hand:
 
     def _spots(self, canvas: str, count: int) -> list[tuple[float, float]]:
         stage = self.page.locator(f"#{canvas} .stage")
-        if not stage.is_visible():
+        stage.evaluate("(one) => one.scrollIntoView({block: 'center'})")
+        box, share = stage.bounding_box(), self.dice.uniform
+        if not box:  # it is hidden
             return []
-        stage.scroll_into_view_if_needed()
-        box = stage.bounding_box()
-        share = self.dice.uniform
         return [(box["x"] + share(0.1, 0.9) * box["width"], box["y"] + share(0.1, 0.9) * box["height"])
                 for _ in range(count)]  # fmt: skip
 
@@ -151,9 +150,9 @@ def late_answers() -> Iterator[random.Random]:
 
 def studio() -> str:
     made = {name: tiny.generator(name=name, seed=n) for n, name in enumerate(("face", "church", "horse", "kitchen"))}
-    workshop = Workshop(load=made.__getitem__)
-    workshop.searched = 96
-    return build(workshop, "face")
+    service = Service(load=made.__getitem__)
+    service.searched = 96
+    return build(service, "face")
 
 
 def settled(page: Page, rested: Callable[[], bool]) -> dict[str, Any]:

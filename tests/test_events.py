@@ -13,11 +13,11 @@ from rewriting.generators import Generator
 from rewriting.studio import jobs, page
 from rewriting.studio.commands import Making, Pictures, Rules
 from rewriting.studio.events import Events
+from rewriting.studio.fair_queue import AT_ONCE, EARLY, FairQueue
 from rewriting.studio.gradio_fixes import Answer, Blocks
 from rewriting.studio.render import Render
-from rewriting.studio.service import AT_ONCE, EARLY, Service
+from rewriting.studio.service import SIDE, Service
 from rewriting.studio.visitor import Visitor
-from rewriting.studio.workshop import SIDE, Workshop
 from tests import tiny
 from tests.browser import chromium, chromium_page, serving, wait_for
 from tests.surroundings import PATIENCE
@@ -31,19 +31,19 @@ def made() -> dict[str, Generator]:
 
 
 @pytest.fixture
-def workshop(made: dict[str, Generator]) -> Workshop:
-    small = Workshop(load=made.__getitem__)
+def service(made: dict[str, Generator]) -> Service:
+    small = Service(load=made.__getitem__)
     small.searched = 96
     return small
 
 
 @pytest.fixture
-def visitor(workshop: Workshop) -> Visitor:
-    return page.newcomer(workshop, NAME, Render(workshop.about))
+def visitor(service: Service) -> Visitor:
+    return page.newcomer(service, NAME, Render(service.about))
 
 
 @pytest.fixture
-def asked(workshop: Workshop, visitor: Visitor) -> Visitor:
+def asked(service: Service, visitor: Visitor) -> Visitor:
     """A visitor whose request is complete."""
     session = visitor.state.session.ask("settings", layer=6, rank=2)
     session = session.paint_copy(0, tiny.box(SIDE, 60, 70, 140, 160)).place(1, 100, 140)
@@ -53,15 +53,15 @@ def asked(workshop: Workshop, visitor: Visitor) -> Visitor:
 
 
 @pytest.fixture
-def on(workshop: Workshop) -> Events:
-    return Events(workshop, Render(workshop.about), {}, None, None)
+def on(service: Service) -> Events:
+    return Events(service, Render(service.about), {}, None, None)
 
 
 def pages(answers: Iterator) -> list[dict]:
     return [one.page for one in answers if isinstance(one, Answer)]
 
 
-def waiting(queue: Service, amount: int) -> None:
+def waiting(queue: FairQueue, amount: int) -> None:
     """Wait until so many wait for their turn."""
     deadline = time.monotonic() + PATIENCE
     while len(queue._waiting) != amount:
@@ -72,8 +72,8 @@ def waiting(queue: Service, amount: int) -> None:
 # --- what is shown ---------------------------------------------------------------------------------------------------
 
 
-def test_a_rewrite_shows_at_once_that_it_was_heard_then_the_rule_then_picture_by_picture(on, workshop, asked):
-    shown = pages(on.answering(Making(workshop).rewrite, queue="heavy")(0, asked))
+def test_a_rewrite_shows_at_once_that_it_was_heard_then_the_rule_then_picture_by_picture(on, service, asked):
+    shown = pages(on.answering(Making(service).rewrite, queue="heavy")(0, asked))
     assert "rewriting" in shown[0]["headline"]["value"] and shown[0]["pairs"]["loading"]
     assert "Rewriting" in shown[0]["busy"]["value"] and shown[0]["stop"]["visible"] is True
     counts = [sum(bool(pair["after"]) for pair in one["pairs"]["pairs"]) for one in shown]
@@ -83,64 +83,64 @@ def test_a_rewrite_shows_at_once_that_it_was_heard_then_the_rule_then_picture_by
     assert "places like those painted" in last["headline"]["value"] and last["busy"]["value"] == ""
 
 
-def test_what_a_command_does_not_touch_is_not_made_anew(on, workshop, asked, monkeypatch):
-    list(on.answering(Making(workshop).rewrite, queue="heavy")(0, asked))
+def test_what_a_command_does_not_touch_is_not_made_anew(on, service, asked, monkeypatch):
+    list(on.answering(Making(service).rewrite, queue="heavy")(0, asked))
     before = asked.state.made["results"]
-    monkeypatch.setattr(workshop, "results", None)
-    list(on.answering(Making(workshop).new_rule, queue="heavy")(0, asked))
+    monkeypatch.setattr(service, "results", None)
+    list(on.answering(Making(service).new_rule, queue="heavy")(0, asked))
     assert asked.state.made["results"] is before and asked.state.view.tab == "pictures"
 
 
-def test_undo_shows_the_pictures_there_were(on, workshop, asked):
-    list(on.answering(Making(workshop).rewrite, queue="heavy")(0, asked))
+def test_undo_shows_the_pictures_there_were(on, service, asked):
+    list(on.answering(Making(service).rewrite, queue="heavy")(0, asked))
     shown = pages(on.answering(Rules().undo, queue="heavy")(0, asked))
     assert shown[-1]["rules"]["value"]["rows"] == []
     assert [pair["after"] for pair in shown[-1]["pairs"]["pairs"]] == [""] * 24
 
 
-def test_a_refusal_is_one_sentence_beside_the_page_as_it_was(on, workshop, visitor):
+def test_a_refusal_is_one_sentence_beside_the_page_as_it_was(on, service, visitor):
     before = visitor.state
-    answers = on.answering(Making(workshop).rewrite, queue="heavy")(0, visitor)
+    answers = on.answering(Making(service).rewrite, queue="heavy")(0, visitor)
     with pytest.raises(gr.Error, match="The request is not complete"):
         shown = [next(answers)]
         shown.append(next(answers))
     assert visitor.state == before and shown[0].page["tabs"]["value"] == "results"
 
 
-def test_a_refusal_half_way_leaves_nothing_under_way(on, workshop, asked, monkeypatch):
+def test_a_refusal_half_way_leaves_nothing_under_way(on, service, asked, monkeypatch):
     def fail(session):
         raise ValueError("There is no memory left.")
 
-    monkeypatch.setattr(workshop, "solve", fail)
-    answers, shown = on.answering(Making(workshop).rewrite, queue="heavy")(0, asked), []
+    monkeypatch.setattr(service, "solve", fail)
+    answers, shown = on.answering(Making(service).rewrite, queue="heavy")(0, asked), []
     with pytest.raises(gr.Error, match="no memory left"):
         shown.extend(answers)
     assert not asked.state.jobs and not asked.state.session.rules
 
 
-def test_results_that_cannot_be_drawn_are_said_once(on, workshop, asked, monkeypatch):
+def test_results_that_cannot_be_drawn_are_said_once(on, service, asked, monkeypatch):
     def fail(session, seeds):
         raise ValueError("There is no memory left.")
 
-    monkeypatch.setattr(workshop, "results", fail)
+    monkeypatch.setattr(service, "results", fail)
     with pytest.raises(gr.Error, match="no memory left"):
-        list(on.answering(Making(workshop).rewrite, queue="heavy")(0, asked))
-    assert pages(on.answering(Making(workshop).follow, queue="heavy")(0, asked))[-1]["pairs"]["pairs"] == []
+        list(on.answering(Making(service).rewrite, queue="heavy")(0, asked))
+    assert pages(on.answering(Making(service).follow, queue="heavy")(0, asked))[-1]["pairs"]["pairs"] == []
 
 
-def test_painting_on_while_a_live_rewrite_is_solved_leaves_it_to_the_newer_one(on, workshop, asked):
+def test_painting_on_while_a_live_rewrite_is_solved_leaves_it_to_the_newer_one(on, service, asked):
     asked.change(lambda state: state.look(live=True))
-    live = on.answering(Making(workshop).follow, queue="heavy")(0, asked)
+    live = on.answering(Making(service).follow, queue="heavy")(0, asked)
     next(live)
     asked.change(lambda state: state.work(state.session.paint_place("context", 5, tiny.disk(SIDE, 50, 50, 30))))
     list(live)
     assert not asked.state.session.rules and not asked.state.jobs
-    list(on.answering(Making(workshop).follow, queue="heavy")(0, asked))
+    list(on.answering(Making(service).follow, queue="heavy")(0, asked))
     assert asked.state.session.solved
 
 
-def test_a_search_shows_ever_better_matches_outlined(on, workshop, asked):
-    shown = pages(on.answering(Pictures(workshop).search, queue="heavy")(0, asked))
+def test_a_search_shows_ever_better_matches_outlined(on, service, asked):
+    shown = pages(on.answering(Pictures(service).search, queue="heavy")(0, asked))
     assert shown[0]["tabs"]["value"] == "pictures" and "Looking" in shown[0]["busy"]["value"]
     last = shown[-1]
     assert [one["seed"] for one in last["sheet"]["pictures"]] == list(asked.state.view.found[:24])
@@ -148,21 +148,21 @@ def test_a_search_shows_ever_better_matches_outlined(on, workshop, asked):
     assert last["number"]["value"] is None and last["everything"]["visible"] is True
 
 
-def test_stop_ends_a_search_and_keeps_what_it_found(on, workshop, asked, monkeypatch):
+def test_stop_ends_a_search_and_keeps_what_it_found(on, service, asked, monkeypatch):
     monkeypatch.setattr(jobs, "TOLD", 0.05)
-    search = on.answering(Pictures(workshop).search, queue="heavy")(0, asked)
+    search = on.answering(Pictures(service).search, queue="heavy")(0, asked)
     next(search)
-    list(on.answering(Making(workshop).stop)(0, asked))
+    list(on.answering(Making(service).stop)(0, asked))
     list(search)
     assert asked.state.view.found == () and not asked.state.jobs
 
 
-def test_a_preset_that_is_pressed_while_another_is_on_its_way_counts(on, workshop, asked, monkeypatch):
+def test_a_preset_that_is_pressed_while_another_is_on_its_way_counts(on, service, asked, monkeypatch):
     made = {name: Preset(name, asked.state.session.request.with_(name=name, rank=rank), "nowhere")
             for name, rank in (("one", 1), ("two", 2))}  # fmt: skip
-    for module in ("workshop", "jobs", "render", "commands.making"):
+    for module in ("service", "jobs", "render", "commands.making"):
         monkeypatch.setattr(f"rewriting.studio.{module}.preset", made.__getitem__)
-    press = on.answering(Making(workshop).choose_preset, [gr.Textbox()], queue="heavy")
+    press = on.answering(Making(service).choose_preset, [gr.Textbox()], queue="heavy")
     first = press("one", 0, asked)
     assert next(first).page["cards"]["value"] == "one"
     list(press("two", 0, asked))
@@ -170,63 +170,63 @@ def test_a_preset_that_is_pressed_while_another_is_on_its_way_counts(on, worksho
     assert [rule.preset for rule in asked.state.session.rules] == ["two"]
 
 
-def test_that_no_gpu_was_free_is_said_beside_the_results_and_only_of_these(on, workshop, asked, monkeypatch):
-    matches, told = workshop.matches, []
+def test_that_no_gpu_was_free_is_said_beside_the_results_and_only_of_these(on, service, asked, monkeypatch):
+    matches, told = service.matches, []
 
     def refused(session, seeds):
         if not told:
             tell("No GPU is free.")
         return matches(session, seeds)
 
-    monkeypatch.setattr(workshop, "matches", refused)
-    shown = pages(on.answering(Making(workshop).rewrite, queue="heavy")(0, asked))
+    monkeypatch.setattr(service, "matches", refused)
+    shown = pages(on.answering(Making(service).rewrite, queue="heavy")(0, asked))
     assert "No GPU is free." in shown[-1]["headline"]["value"]
     told.append("enough")
-    shown = pages(on.answering(Pictures(workshop).more_results, queue="heavy")(0, asked))
+    shown = pages(on.answering(Pictures(service).more_results, queue="heavy")(0, asked))
     assert "No GPU" not in shown[-1]["headline"]["value"]
 
 
 # --- in turn ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_visitor_is_served_until_the_last_part(workshop, on, asked, monkeypatch):
-    monkeypatch.setattr("rewriting.studio.service.PATIENCE", PATIENCE)
-    answers = on.answering(Making(workshop).rewrite, queue="heavy")(0, asked)
+def test_a_visitor_is_served_until_the_last_part(service, on, asked, monkeypatch):
+    monkeypatch.setattr("rewriting.studio.fair_queue.PATIENCE", PATIENCE)
+    answers = on.answering(Making(service).rewrite, queue="heavy")(0, asked)
     next(answers)
     went_on = threading.Event()
-    threading.Thread(target=lambda: (workshop.service.stand_aside(), went_on.set()), daemon=True).start()
+    threading.Thread(target=lambda: (service.queue.stand_aside(), went_on.set()), daemon=True).start()
     assert not went_on.wait(0.2)
     list(answers)
     assert went_on.wait(PATIENCE)
 
 
-def test_everybody_has_a_first_pair_before_anybody_has_more(workshop, on, asked):
+def test_everybody_has_a_first_pair_before_anybody_has_more(service, on, asked):
     states, seen = [asked.state] * 3, []
     visitors = [Visitor(state, {}) for state in states]
 
     def watch(number, visitor):
-        for one in pages(on.answering(Making(workshop).rewrite, queue="heavy")(0, visitor)):
+        for one in pages(on.answering(Making(service).rewrite, queue="heavy")(0, visitor)):
             seen.append((number, sum(bool(pair["after"]) for pair in one["pairs"]["pairs"])))
 
     people = [threading.Thread(target=watch, args=pair, daemon=True) for pair in enumerate(visitors)]
-    with workshop.service.turns()(), workshop.service.turns()():
+    with service.queue.turns()(), service.queue.turns()():
         for number, person in enumerate(people, 1):
             person.start()
-            waiting(workshop.service, number)
+            waiting(service.queue, number)
     for person in people:
         person.join(PATIENCE)
     assert {number for number, count in seen if count == 12} == {0, 1, 2} and EARLY > 1
 
 
-def test_who_waits_is_told_how_many_go_first_until_it_is_over(workshop, on, asked, monkeypatch):
+def test_who_waits_is_told_how_many_go_first_until_it_is_over(service, on, asked, monkeypatch):
     monkeypatch.setattr(jobs, "TOLD", 0.05)
     said = []
-    served = [workshop.service.turns()() for _ in range(AT_ONCE)]
+    served = [service.queue.turns()() for _ in range(AT_ONCE)]
     for turn in served:
         assert turn.wait() == 0
 
     def watch():
-        for one in on.answering(Making(workshop).rewrite, queue="heavy")(0, asked):
+        for one in on.answering(Making(service).rewrite, queue="heavy")(0, asked):
             said.extend(page["busy"]["value"] for page in pages([one]))
 
     reader = threading.Thread(target=watch, daemon=True)
@@ -238,18 +238,18 @@ def test_who_waits_is_told_how_many_go_first_until_it_is_over(workshop, on, aske
     assert any("Rewriting" in one for one in said) and said[-1] == ""
 
 
-def test_stop_ends_the_waiting_too(workshop, on, asked, monkeypatch):
+def test_stop_ends_the_waiting_too(service, on, asked, monkeypatch):
     monkeypatch.setattr(jobs, "TOLD", 0.05)
-    served = [workshop.service.turns()() for _ in range(AT_ONCE)]
+    served = [service.queue.turns()() for _ in range(AT_ONCE)]
     for turn in served:
         turn.wait()
-    answers = on.answering(Making(workshop).rewrite, queue="heavy")(0, asked)
+    answers = on.answering(Making(service).rewrite, queue="heavy")(0, asked)
     assert "Rewriting" in next(answers).page["busy"]["value"]
     assert next(one for one in answers if "Waiting" in one.page["busy"]["value"])
-    waiting(workshop.service, 1)
-    list(on.answering(Making(workshop).stop)(0, asked))
+    waiting(service.queue, 1)
+    list(on.answering(Making(service).stop)(0, asked))
     list(answers)  # although nobody has given up a turn
-    assert not asked.state.session.rules and not workshop.service._waiting
+    assert not asked.state.session.rules and not service.queue._waiting
 
 
 # --- in the browser --------------------------------------------------------------------------------------------------

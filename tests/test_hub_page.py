@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 
 from rewriting.core.presets import preset
 from rewriting.studio.page import CSS, build
-from rewriting.studio.workshop import Workshop
+from rewriting.studio.service import Service
 from tests.browser import chromium, chromium_page, serving, wait_for
 from tests.hub_client import alone_with_a_hub
 from tests.hub_repos import files_of
@@ -22,11 +22,11 @@ NAME = preset(PRESET).title
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A Hub and a studio that knows no other: hub, workshop, url."""
+    """A Hub and a studio that knows no other: hub, service, url."""
     with pytest.MonkeyPatch.context() as patch, alone_with_a_hub(patch, tmp_path_factory.mktemp("client")) as hub:
-        workshop = Workshop(endpoint=hub.url)
-        with serving(build(workshop, "face"), css=CSS) as url:
-            yield SimpleNamespace(hub=hub, workshop=workshop, url=url)
+        service = Service(endpoint=hub.url)
+        with serving(build(service, "face"), css=CSS) as url:
+            yield SimpleNamespace(hub=hub, service=service, url=url)
 
 
 @pytest.fixture(scope="module")
@@ -160,12 +160,12 @@ def test_what_goes_wrong_is_one_sentence_and_the_session_stays(browser: Browser,
         publish(page, "guild/hats")
         says(page, "published", "This token may not do that")
         says(page, "published", "pull request")  # what to do instead
-        studio.workshop.endpoint = "http://127.0.0.1:9"  # where nobody listens
+        studio.service.endpoint = "http://127.0.0.1:9"  # where nobody listens
         try:
             open_repo(page, "org/tiny-2")
             says(page, "opening", "does not answer")
         finally:
-            studio.workshop.endpoint = hub.url
+            studio.service.endpoint = hub.url
         assert NAME in rules(page)
         publish(page, "mine")
         says(page, "published", "Published carol/mine.")

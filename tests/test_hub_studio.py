@@ -15,7 +15,7 @@ from rewriting.generators.config import BUNDLED
 from rewriting.hub import HubError, client
 from rewriting.studio import hub as studio_hub
 from rewriting.studio import page as studio_page
-from rewriting.studio import workshop as workshop_module
+from rewriting.studio import service as service_module
 from rewriting.studio.api import Api
 from rewriting.studio.commands.hub import Hub, token_of
 from rewriting.studio.events import Events
@@ -25,10 +25,10 @@ from rewriting.studio.hub_view import lay_out_hub
 from rewriting.studio.names import key_of, label, public_name, repo_of, same, sealed
 from rewriting.studio.page import build
 from rewriting.studio.render import Render
+from rewriting.studio.service import Service
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import bring_in, read_file, save_edit, save_request
 from rewriting.studio.state import State
-from rewriting.studio.workshop import Workshop
 from tests import tiny
 from tests.hub_repos import LAYER, edit_of, files_of
 from tests.test_hub import refused
@@ -52,7 +52,7 @@ def made():
 def shop(hub, made, monkeypatch):
     """A studio that measures features on fewer pictures."""
     monkeypatch.setattr("rewriting.core.memory.SAMPLES", 48)
-    return Workshop(made.__getitem__, endpoint=hub.url)
+    return Service(made.__getitem__, endpoint=hub.url)
 
 
 def brought(shop, text, token=None, session=None):
@@ -118,7 +118,7 @@ def test_rules_for_a_bundled_generator_open_it(hub, shop, tmp_path):
 
     edit = edit_of(load_generator("church"), name="Domes")
     hub.add_repo("org/domes", files_of(EditStack([edit]).save(tmp_path / "domes")))
-    real = Workshop(endpoint=hub.url)
+    real = Service(endpoint=hub.url)
     opened = brought(real, "org/domes").into(Session.on("face"), real)
     assert opened.generator == "church" and opened.rule.edit.name == "Domes"
 
@@ -172,7 +172,7 @@ def test_two_who_may_see_it_each_have_their_own(space, folder, shop):
 
 
 def test_a_private_generator_that_had_to_make_room_is_gone_with_its_files(space, folder, shop, monkeypatch):
-    monkeypatch.setattr(workshop_module, "KEPT_GENERATORS", 1)
+    monkeypatch.setattr(service_module, "KEPT_GENERATORS", 1)
     alice = space.add_user("alice")
     mine = brought(shop, "alice/secret", alice)
     files = shop.generator(mine.key).source.folder
@@ -196,7 +196,7 @@ def test_a_visitor_types_no_path_of_the_space(space, folder, shop, tmp_path):
 def test_whoever_runs_the_studio_may_name_a_folder(hub, folder, monkeypatch):
     from rewriting import load_generator
 
-    shop = Workshop(lambda name: tiny.generator(name=name) if name == "face" else load_generator(name))
+    shop = Service(lambda name: tiny.generator(name=name) if name == "face" else load_generator(name))
     assert brought(shop, str(folder)).key == str(folder)
     monkeypatch.setenv(client.PUBLIC, "1")
     refused(lambda: brought(shop, str(folder)))
@@ -321,7 +321,7 @@ def test_a_program_publishes_with_its_own_login_and_uses_what_others_published(s
 class Tab:
     """The tab of the Hub, and a visitor who uses it."""
 
-    def __init__(self, shop: Workshop):
+    def __init__(self, shop: Service):
         render = Render(shop.about)
         self.hub, self.on = Hub(shop), Events(shop, render, {}, None, None)
         self.visitor = studio_page.newcomer(shop, "face", render)
@@ -401,7 +401,7 @@ def test_on_a_space_the_login_of_the_hub_comes_with_each_call(tab, space, monkey
     assert tab.state.session.generator == "face" and not tab.state.session.past
     tab(tab.hub.open_repo, "alice/secret", login=alice)
     assert sealed(tab.state.session.generator) and tab.visitor.token is None
-    edit = edit_of(tab.hub.workshop.generator(tab.state.session.generator))
+    edit = edit_of(tab.hub.service.generator(tab.state.session.generator))
     tab.visitor.change(lambda state: state.jump(state.session.adopt(edit)))
     wish = ("", "hats", "rules", "private", "update")
     assert "Log in first" in tab.refused(tab.hub.publish_rules, *wish)
@@ -414,7 +414,7 @@ def test_on_a_space_the_login_of_the_hub_comes_with_each_call(tab, space, monkey
 
 
 def test_gradio_hands_the_login_to_every_event_that_asks_the_hub(made):
-    page = build(Workshop(made.__getitem__), "face")
+    page = build(Service(made.__getitem__), "face")
     login = {"access_token": "hf_alice", "scope": "contribute-repos", "expires_at": time.time() + 60}
     request = gr.Request(session_hash="x", request=SimpleNamespace(session={"oauth_info": login}))
     events = {fn.api_name: fn for fn in page.fns.values() if fn.api_name}

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page
 
 from rewriting.core.presets import preset
 from rewriting.studio.page import CSS, build
-from rewriting.studio.workshop import Workshop
+from rewriting.studio.service import Service
 from tests.browser import chromium, chromium_page, rests, serving, wait_for
 
 PRESET = "glasses-come-off"
@@ -15,7 +15,7 @@ PRESET = "glasses-come-off"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with serving(build(Workshop(), "face"), css=CSS) as address:
+    with serving(build(Service(), "face"), css=CSS) as address:
         yield address
 
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from rewriting.studio.page import CSS, build
-from rewriting.studio.workshop import Workshop
+from rewriting.studio.service import Service
 from tests import tiny
 from tests.browser import chromium, chromium_page, serving
 from tests.visitor import MOUTH, Visitor
@@ -15,9 +15,9 @@ from tests.visitor import MOUTH, Visitor
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     made = {"face": tiny.generator(name="face"), "church": tiny.generator("proggan", name="church", seed=1)}
-    workshop = Workshop(load=made.__getitem__)
-    workshop.searched = 96
-    with serving(build(workshop, "face"), css=CSS, show_error=True) as address:
+    service = Service(load=made.__getitem__)
+    service.searched = 96
+    with serving(build(service, "face"), css=CSS, show_error=True) as address:
         yield address
 
 

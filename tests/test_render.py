@@ -5,40 +5,40 @@ import pytest
 
 from rewriting.studio import page
 from rewriting.studio.commands import Visiting
+from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.jobs import ALL, Maker, make_needed
 from rewriting.studio.render import Render
-from rewriting.studio.service import NoTurn
+from rewriting.studio.service import SIDE, Service
 from rewriting.studio.state import State
 from rewriting.studio.visitor import Visitor
-from rewriting.studio.workshop import SIDE, Workshop
 from tests import tiny
 
 NAME, OTHER = "face", "church"  # two tiny generators take the places of bundled ones
 
 
 @pytest.fixture(scope="module")
-def workshop():
+def service():
     made = {NAME: tiny.generator(name=NAME), OTHER: tiny.generator("proggan", name=OTHER, seed=1)}
-    return Workshop(load=made.__getitem__)
+    return Service(load=made.__getitem__)
 
 
 @pytest.fixture(scope="module")
-def render(workshop):
-    return Render(workshop.about)
+def render(service):
+    return Render(service.about)
 
 
 @pytest.fixture(scope="module")
-def ruled(workshop):
+def ruled(service):
     """A session with a rule in force."""
-    session = workshop.open(NAME).ask("settings", layer=6, rank=2)
+    session = service.open(NAME).ask("settings", layer=6, rank=2)
     session = session.paint_copy(0, tiny.box(SIDE, 60, 70, 140, 160)).place(1, 100, 140)
-    return workshop.rewrite(session.paint_place("context", 2, tiny.disk(SIDE, 150, 150, 60)))
+    return service.rewrite(session.paint_place("context", 2, tiny.disk(SIDE, 150, 150, 60)))
 
 
-def shown(workshop, render, state):
+def shown(service, render, state):
     """The page with all that the state needs."""
     visitor = Visitor(state, {})
-    for _ in make_needed(visitor, Maker(workshop), ALL, NoTurn):
+    for _ in make_needed(visitor, Maker(service), ALL, NoTurn):
         pass
     return visitor, render(visitor.state)
 
@@ -50,35 +50,35 @@ def turned(session):
 # --- what it shows ---------------------------------------------------------------------------------------------------
 
 
-def test_the_page_names_every_component_that_it_shows_and_no_other(workshop, render):
+def test_the_page_names_every_component_that_it_shows_and_no_other(service, render):
     with gr.Blocks(analytics_enabled=False):
         parts = page.lay_out()
-    first = render(State.on(workshop.open(NAME)))
+    first = render(State.on(service.open(NAME)))
     assert first.keys() <= parts.keys()
     for part, properties in first.items():
         known = set(getattr(parts[part], "props", ())) | set(vars(parts[part])) | {"value"}
         assert properties.keys() <= known, part
 
 
-def test_the_same_state_gives_the_same_page_and_leaves_nothing_behind(workshop, render, ruled):
-    visitor, one = shown(workshop, render, turned(ruled))
+def test_the_same_state_gives_the_same_page_and_leaves_nothing_behind(service, render, ruled):
+    visitor, one = shown(service, render, turned(ruled))
     assert render(visitor.state) == one
-    shown(workshop, render, State.on(workshop.open(OTHER)))
+    shown(service, render, State.on(service.open(OTHER)))
     assert render(visitor.state) == one
 
 
-def test_the_canvases_show_the_request_and_the_goal_in_their_pictures(workshop, render, ruled):
-    _, one = shown(workshop, render, turned(ruled))
+def test_the_canvases_show_the_request_and_the_goal_in_their_pictures(service, render, ruled):
+    _, one = shown(service, render, turned(ruled))
     for part, seed in (("copy", 0), ("paste", 1), ("context", 2)):
-        assert one[part]["image"] == workshop.pictures(NAME, [seed])[0]
+        assert one[part]["image"] == service.pictures(NAME, [seed])[0]
     assert one["paste"]["value"] == {"x": 100, "y": 140} and one["paste"]["patch"]
     assert one["paste"]["goal"] not in ("", one["paste"]["image"])
     assert one["copy"]["value"] and one["context"]["value"] == one["tray"]["items"][0]["outline"]
     assert one["rewrite"]["interactive"] and one["layer"]["value"] == 6
 
 
-def test_results_belong_to_the_rules_they_were_drawn_under(workshop, render, ruled):
-    visitor, before = shown(workshop, render, turned(ruled))
+def test_results_belong_to_the_rules_they_were_drawn_under(service, render, ruled):
+    visitor, before = shown(service, render, turned(ruled))
     assert "places like those painted" in before["headline"]["value"]
     visitor.change(lambda state: state.work(state.session.change_rule(1, "strength", strength=0.5)))
     meanwhile = render(visitor.state)
@@ -91,22 +91,22 @@ def test_results_belong_to_the_rules_they_were_drawn_under(workshop, render, rul
     assert not stopped["pairs"]["loading"] and "places" not in stopped["headline"]["value"]
 
 
-def test_pictures_of_another_generator_go_at_once(workshop, render, ruled):
-    visitor, _ = shown(workshop, render, turned(ruled))
+def test_pictures_of_another_generator_go_at_once(service, render, ruled):
+    visitor, _ = shown(service, render, turned(ruled))
     visitor.change(lambda state: state.jump(state.session.open(OTHER)))
     one = render(visitor.state)
     assert one["pairs"]["pairs"] == [] == one["sheet"]["pictures"]
     assert one["pairs"]["loading"] and one["sheet"]["loading"] and one["copy"]["image"] == ""
 
 
-def test_what_is_only_counted_is_not_praised(workshop, render, ruled):
-    _, one = shown(workshop, render, turned(ruled))
+def test_what_is_only_counted_is_not_praised(service, render, ruled):
+    _, one = shown(service, render, turned(ruled))
     assert "class='good'" not in one["headline"]["value"] and "change elsewhere" in one["headline"]["value"]
 
 
-def test_a_lower_rank_is_explained(workshop, render, ruled):
+def test_a_lower_rank_is_explained(service, render, ruled):
     little = ruled.paint_place("context", 2, tiny.box(SIDE, 150, 150, 156, 156)).ask("settings", rank=12)
-    _, one = shown(workshop, render, turned(workshop.rewrite(little)))
+    _, one = shown(service, render, turned(service.rewrite(little)))
     assert "instead of 12, because you painted only a little" in one["headline"]["value"]
 
 
@@ -120,8 +120,8 @@ def test_erasing_counts_its_own_steps_and_hides_what_is_for_pasting(render, rule
         assert one["kind"]["choices"][0][0] == ("This disappears" if erase else "The rule holds here")
 
 
-def test_no_goal_stays_in_a_canvas_that_erasing_hides(workshop, render, ruled):
-    _, one = shown(workshop, render, turned(ruled.ask("mode", erase=True)))
+def test_no_goal_stays_in_a_canvas_that_erasing_hides(service, render, ruled):
+    _, one = shown(service, render, turned(ruled.ask("mode", erase=True)))
     assert one["paste"]["goal"] == ""
 
 
@@ -144,22 +144,22 @@ def come(visiting, ticket, state, before="", address=""):
 
 
 @pytest.fixture
-def fresh(workshop):
-    return State.on(workshop.open(NAME))
+def fresh(service):
+    return State.on(service.open(NAME))
 
 
-def test_who_loads_the_page_anew_finds_it_as_it_was_and_nobody_elses(workshop, render, ruled, fresh):
-    visiting = Visiting(workshop)
+def test_who_loads_the_page_anew_finds_it_as_it_was_and_nobody_elses(service, render, ruled, fresh):
+    visiting = Visiting(service)
     first = come(visiting, "mine", fresh)
     assert not first.state.touched  # nothing to come back to
     first.change(lambda state: state.jump(ruled).look(kind="preserve", context_seed=None, tab="pictures"))
     first.change(lambda state: state.turn(state.session.start_new()))
-    for _ in make_needed(first, Maker(workshop), ALL, NoTurn):
+    for _ in make_needed(first, Maker(service), ALL, NoTurn):
         pass
     first.token = "secret"
     other, again = come(visiting, "another", fresh), come(visiting, "mine", fresh)
     assert not other.state.session.rules and again.token is None
-    for _ in make_needed(again, Maker(workshop), ALL, NoTurn):
+    for _ in make_needed(again, Maker(service), ALL, NoTurn):
         pass
     assert render(again.state) == render(first.state)
     again.change(lambda state: state.jump(state.session.undo()))
@@ -167,8 +167,8 @@ def test_who_loads_the_page_anew_finds_it_as_it_was_and_nobody_elses(workshop, r
     assert third.state.session.redo().now.asked.copy is None  # the newest state, with the way forward
 
 
-def test_a_duplicated_tab_goes_on_by_itself(workshop, ruled, fresh):
-    visiting = Visiting(workshop)
+def test_a_duplicated_tab_goes_on_by_itself(service, ruled, fresh):
+    visiting = Visiting(service)
     first = come(visiting, "first", fresh)
     first.change(lambda state: state.jump(ruled))
     second = come(visiting, "second", fresh, before="first")
@@ -178,22 +178,22 @@ def test_a_duplicated_tab_goes_on_by_itself(workshop, ruled, fresh):
     assert not come(visiting, "second", fresh).state.session.rules
 
 
-def test_what_is_begun_before_the_page_comes_back_stays(workshop, ruled, fresh):
-    visiting = Visiting(workshop)
+def test_what_is_begun_before_the_page_comes_back_stays(service, ruled, fresh):
+    visiting = Visiting(service)
     come(visiting, "mine", turned(ruled))
     assert not come(visiting, "mine", fresh.look(copy_seed=3)).state.session.rules
 
 
-def test_the_longest_unseen_make_room_and_a_ticket_is_short(workshop, ruled, fresh):
-    visiting = Visiting(workshop, room=2)
+def test_the_longest_unseen_make_room_and_a_ticket_is_short(service, ruled, fresh):
+    visiting = Visiting(service, room=2)
     for ticket in ("", "x" * 65, "one", "two", "three"):
         come(visiting, ticket, turned(ruled))
     for ticket, known in (("", False), ("x" * 65, False), ("one", False), ("three", True)):
         assert bool(come(visiting, ticket, fresh).state.session.rules) == known
 
 
-def test_a_generator_that_has_gone_leaves_the_page_as_it_opens(workshop, ruled, fresh):
-    visiting = Visiting(workshop)
+def test_a_generator_that_has_gone_leaves_the_page_as_it_opens(service, ruled, fresh):
+    visiting = Visiting(service)
     come(visiting, "mine", turned(ruled)).change(lambda state: state.work(state.session.open("nowhere")))
     visitor = Visitor(fresh, {})
     with pytest.raises(KeyError):
@@ -204,20 +204,20 @@ def test_a_generator_that_has_gone_leaves_the_page_as_it_opens(workshop, ruled, 
 # --- addresses -------------------------------------------------------------------------------------------------------
 
 
-def test_an_address_names_a_generator_in_capitals_or_not(workshop, fresh):
-    assert come(Visiting(workshop), "a", fresh, address="?Generator=CHURCH").state.session.generator == OTHER
+def test_an_address_names_a_generator_in_capitals_or_not(service, fresh):
+    assert come(Visiting(service), "a", fresh, address="?Generator=CHURCH").state.session.generator == OTHER
 
 
 @pytest.mark.parametrize("address", ["?preset=horse-hat", "?generator=nowhere", "?generator=%2Fetc"])
-def test_an_address_that_names_what_there_is_not_says_so(workshop, fresh, address):
+def test_an_address_that_names_what_there_is_not_says_so(service, fresh, address):
     visitor = Visitor(fresh, {})
     with pytest.raises(ValueError, match="There is no (preset|generator) .*; the address may name ") as refused:
-        list(Visiting(workshop).come(visitor, "a", "", address))
+        list(Visiting(service).come(visitor, "a", "", address))
     assert tiny.is_one_sentence(str(refused.value)) and visitor.state is fresh
 
 
-def test_an_address_is_followed_once_and_leaves_the_tab_alone(workshop, fresh):
-    visiting = Visiting(workshop)
+def test_an_address_is_followed_once_and_leaves_the_tab_alone(service, fresh):
+    visiting = Visiting(service)
     visitor = Visitor(fresh, {})
     steps = visiting.come(visitor, "a", "", "?generator=church")
     next(steps)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from rewriting import EditStack, Request
 from rewriting.studio.page import CSS, build
-from rewriting.studio.workshop import Workshop
+from rewriting.studio.service import Service
 from tests.browser import chromium, chromium_page, serving
 from tests.visitor import MOUTH, Visitor
 
@@ -22,9 +22,9 @@ CHEST = ((0.4, 0.92), (0.6, 0.94))
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    workshop = Workshop()
-    workshop.searched = 192  # looking through all of them tests no more, and takes a slow machine half a minute
-    with serving(build(workshop, "face"), css=CSS, show_error=True) as address:
+    service = Service()
+    service.searched = 192  # looking through all of them tests no more, and takes a slow machine half a minute
+    with serving(build(service, "face"), css=CSS, show_error=True) as address:
         yield address
 
 

@@ -20,9 +20,9 @@ from rewriting import EditStack, Rewriter
 from rewriting.core.masks import encode_mask
 from rewriting.core.presets import Preset
 from rewriting.hub import client as hub_client
-from rewriting.studio import api, calls, page, tools, workshop
+from rewriting.studio import api, calls, page, service, tools
 from rewriting.studio.pictures import webp
-from rewriting.studio.workshop import SIDE, Workshop
+from rewriting.studio.service import SIDE, Service
 from tests import tiny
 from tests.browser import serving, wait_for
 
@@ -42,14 +42,14 @@ def made() -> dict:
 
 @pytest.fixture(scope="module")
 def studio(made: dict) -> Iterator[SimpleNamespace]:
-    """A page that is served, with one preset: its blocks, workshop, address and preset."""
-    shop = Workshop(load=made.__getitem__)
+    """A page that is served, with one preset: its blocks, service, address and preset."""
+    shop = Service(load=made.__getitem__)
     shop.searched = 96
     asked = shop.open(NAME).ask("settings", layer=LAYER, rank=RANK, generator=NAME, name="Preset one")
     asked = asked.paint_copy(0, tiny.box(SIDE, 60, 70, 140, 160)).place(1, 100, 140)
     presets = {PRESET: Preset(PRESET, asked.request, Path("nowhere"))}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workshop, "preset", presets.__getitem__)
+        patch.setattr(service, "preset", presets.__getitem__)
         for module in (page, api):
             patch.setattr(module, "presets", lambda: presets)
         patch.setattr(api, "bundled", lambda: [NAME, OTHER])
@@ -375,14 +375,14 @@ def test_a_call_by_position_is_told_how_many_values_it_needs(studio: SimpleNames
 
 
 def test_calls_take_their_turn_among_the_visitors(program: Program, studio: SimpleNamespace):
-    turns = [studio.shop.service.turns()() for _ in range(2)]
+    turns = [studio.shop.queue.turns()() for _ in range(2)]
     for turn in turns:
         turn.wait()
     answers: list[dict] = []
     call = threading.Thread(target=lambda: answers.append(program("draw", seeds=[90])))
     call.start()
     try:
-        wait_for(lambda: studio.shop.service._waiting, seconds=60)
+        wait_for(lambda: studio.shop.queue._waiting, seconds=60)
         assert not answers
     finally:
         for turn in turns:
@@ -437,7 +437,7 @@ def test_the_login_of_the_caller_is_no_argument(studio: SimpleNamespace):
         seen.append(token)
         return f"Hello {name}"
 
-    endpoint = calls.endpoint(greet, studio.shop.service, {})
+    endpoint = calls.endpoint(greet, studio.shop.queue, {})
     assert endpoint.__doc__ == "Say hello.\nArgs:\n    name: Whose it is.\nReturns:\nthe words, in a row."
     assert endpoint.takes == {"name": True}
     login = gr.OAuthToken(token="hf_oauth", scope="", expires_at=0)

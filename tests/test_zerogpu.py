@@ -82,19 +82,19 @@ from rewriting.core import memory
 from rewriting import zerogpu
 from rewriting.backend import listening
 from rewriting.studio.session import Session
-from rewriting.studio.workshop import Workshop
+from rewriting.studio.service import Service
 from tests import tiny
 
 memory.SAMPLES = 48
-real = app.open_workshop("auto", "face")
+real = app.open_service("auto", "face")
 told = {"marked": [f.__name__ for f in spaces.MARKED], "device": str(real.generator("face").device)}
 real.pictures("face", [0])
 told["bundled"] = len(spaces.CALLS)
 
 zerogpu.WORTH = 0
-zerogpu.fast_dtype = lambda device: torch.float32  # as the other workshop draws, whatever units this processor has
+zerogpu.fast_dtype = lambda device: torch.float32  # as the other service draws, whatever units this processor has
 folder, request = sys.argv[1], tiny.request(256, layer=6)
-lent, own = Workshop(lambda name: load_generator(Path(name))), Workshop(lambda name: load_generator(Path(name)))
+lent, own = Service(lambda name: load_generator(Path(name))), Service(lambda name: load_generator(Path(name)))
 
 
 def session(shop):
@@ -124,7 +124,7 @@ told["same"] = [bool(same(pair)) for pair in zip(lent_outcome, own_outcome)]
 told["edit"] = [edit.generator == expected.generator, edit.base == expected.base, edit.request == expected.request]
 zerogpu.WORTH = worth
 
-again = Workshop(lambda name: load_generator(Path(name)))  # another visitor, the same process with the GPU
+again = Service(lambda name: load_generator(Path(name)))  # another visitor, the same process with the GPU
 told["clean"] = bool(np.array_equal(again.plain(session(again), [3, 4]), own_outcome[0]))
 try:
     again.solve(session(again).ask("settings", rank=400))
@@ -132,7 +132,7 @@ except ValueError as error:
     told["refused"] = str(error)
 zerogpu.MEASURING = 500  # more than is left to the visitor: the CPU does it
 zerogpu._measured.clear()
-poor = Workshop(lambda name: load_generator(Path(name)))
+poor = Service(lambda name: load_generator(Path(name)))
 told["said"] = []
 with listening(told["said"].append):
     told["poor"] = bool(np.allclose(poor.solve(session(poor)).factor, expected.factor, atol=1e-5))

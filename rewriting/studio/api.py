@@ -23,13 +23,13 @@ from rewriting.hub.client import REPO_ID, Token
 from rewriting.studio.attachments import contents, names_a_file, offered, picture
 from rewriting.studio.calls import offer
 from rewriting.studio.components.checks import flag, listing, number, one_of, refuse, seed, text, whole
+from rewriting.studio.fair_queue import Turn
 from rewriting.studio.hub import HOWS, Wish, bring, publish_rules, published_rules
 from rewriting.studio.names import public_name, repo_of, same, sealed
 from rewriting.studio.places import LIKE, Place, Spot, region, spot
-from rewriting.studio.service import Turn
+from rewriting.studio.service import SEARCHED, SIDE, Service
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import bring_in, read_file, save_edit
-from rewriting.studio.workshop import SEARCHED, SIDE, Workshop
 
 MOST = 24  # pictures in one answer
 SHOWN = 6  # pictures where a call does not say which
@@ -77,8 +77,8 @@ class Api:
     first: the generator that the studio opened with, which may be a file of whoever runs it.
     """
 
-    def __init__(self, workshop: Workshop, first: str):
-        self.workshop, self.first = workshop, first
+    def __init__(self, service: Service, first: str):
+        self.service, self.first = service, first
 
     def offer(self) -> None:
         """Make endpoints of the methods below, on the page being built."""
@@ -96,7 +96,7 @@ class Api:
             self.open_from_hub,
             self.publish,
         )
-        offer(methods, self.workshop.service, ARGUMENTS, EXAMPLES)
+        offer(methods, self.service.queue, ARGUMENTS, EXAMPLES)
 
     # --- what there is ----------------------------------------------------------------------------------------------
 
@@ -141,13 +141,13 @@ class Api:
         Returns:
             {"generator", "pictures"}; pictures is a list of {"seed", "picture"}.
         """
-        turn = self.workshop.service.turns()
+        turn = self.service.queue.turns()
         numbers = _seeds(seeds) or list(range(SHOWN))
         session = self._session(generator, rules, strengths, truncation, token, turn)
         drawn = []
         for some in self._parts(session, numbers):
             with turn():
-                pictures = self.workshop.edited(session, some)
+                pictures = self.service.edited(session, some)
             drawn += [{"seed": s, "picture": picture(p, str(s))} for s, p in zip(some, pictures, strict=True)]
         return {"generator": self._name(session.generator), "pictures": drawn}
 
@@ -167,7 +167,7 @@ class Api:
             {"generator", "pictures"}; pictures is a list of {"seed", "before", "after", "change"}; change is the mean
             change of all pixels, from 0 to 1.
         """
-        turn = self.workshop.service.turns()
+        turn = self.service.queue.turns()
         numbers = _seeds(seeds)
         session = self._session(generator, _some(rules, "rules"), strengths, truncation, token, turn)
         return {
@@ -197,15 +197,15 @@ class Api:
             {"generator", "pictures"}; pictures is a list of {"seed", "score", "at", "picture"}, the best match first;
             at is [x, y], the spot that matches most, in shares of the picture.
         """
-        turn = self.workshop.service.turns()
+        turn = self.service.queue.turns()
         among, count = whole(1, SEARCHED)(among, "among"), whole(1, MOST)(count, "count")
         context = _regions(_some(places, "places"), "places")
         key = self._key(generator, token)
         session = self._asking(key, Request(context=context, layer=layer, truncation=truncation))
-        *_, (_, best) = _in_turn(self.workshop.search(session, among, count), turn)
+        *_, (_, best) = _in_turn(self.service.search(session, among, count), turn)
         with turn():
-            found = self.workshop.matches(session, best)
-            drawn = self.workshop.plain(session, best)
+            found = self.service.matches(session, best)
+            drawn = self.service.plain(session, best)
         pictures = [
             {"seed": s, "score": round(float(score), 4), "at": _peak(heat), "picture": picture(pixels, str(s))}
             for s, score, heat, pixels in zip(best, found.scores, found.heat, drawn, strict=True)
@@ -245,7 +245,7 @@ class Api:
             after the solve, and how much changed elsewhere; rule is the file; pictures is a list of {"seed", "before",
             "after", "change"}.
         """
-        turn = self.workshop.service.turns()
+        turn = self.service.queue.turns()
         numbers = _seeds(seeds)
         request = _request(
             copy, paste, context, preserve, erase,
@@ -267,7 +267,7 @@ class Api:
         Returns:
             the same as make_rule.
         """
-        turn = self.workshop.service.turns()
+        turn = self.service.queue.turns()
         numbers = _seeds(seeds)
         found = Request.from_json(_parsed(request))
         key = self._key(generator or found.generator, token)
@@ -276,7 +276,7 @@ class Api:
                 f"The request was made for {found.generator[:80]!r}, and its numbers stand for other pictures of "
                 f"{generator[:80]!r}; leave the generator out."
             )
-        return self._solved(bring_in(found, Session.on(key), self.workshop), numbers, turn)
+        return self._solved(bring_in(found, Session.on(key), self.service), numbers, turn)
 
     def suggest_layer(
         self,
@@ -298,10 +298,10 @@ class Api:
             "reached", "elsewhere", "alone"}, shares from 0 to 1: of the goal that was reached, of the change of other
             places, and how much the layer's values look the same on their own.
         """
-        turn = self.workshop.service.turns()
+        turn = self.service.queue.turns()
         request = _request(copy, paste, context, preserve, erase, rank=rank, truncation=truncation)
         key = self._key(generator, token)
-        steps = suitabilities(self.workshop.generator(key), request, lambda n: self.workshop.rewriter(key, n))
+        steps = suitabilities(self.service.generator(key), request, lambda n: self.service.rewriter(key, n))
         found = list(_in_turn(steps, turn))
         if not found:
             raise ValueError("The places are too small for any layer; give larger ones.")
@@ -323,7 +323,7 @@ class Api:
         Returns:
             the file, a zip to download.
         """
-        turn = self.workshop.service.turns()
+        turn = self.service.queue.turns()
         return _zipped(self._session(generator, _some(rules, "rules"), strengths, None, token, turn))
 
     # --- the Hub ----------------------------------------------------------------------------------------------------
@@ -349,7 +349,7 @@ class Api:
                 "updated": rule.updated,
                 "picture": rule.picture,
             }
-            for rule in published_rules(self.workshop, text(200)(search, "search"), token)
+            for rule in published_rules(self.service, text(200)(search, "search"), token)
         ]
 
     def open_from_hub(self, repo: str, *, token: Token = None) -> dict:
@@ -390,13 +390,13 @@ class Api:
         Returns:
             {"repo", "url", "commit", "created", "changed", "private", "pull_request"}.
         """
-        turn = self.workshop.service.turns()
+        turn = self.service.queue.turns()
         wish = Wish(
             text(200)(repo, "repo"), flag(full_model, "full_model"), flag(private, "private"),
             one_of(*HOWS)(how, "how"),
         )  # fmt: skip
         session = self._session(generator, _some(rules, "rules"), strengths, None, token, turn)
-        told = asdict(publish_rules(self.workshop, session, wish, token))
+        told = asdict(publish_rules(self.service, session, wish, token))
         return {"repo": told.pop("repo_id"), **told}
 
     # --- from arguments to a session --------------------------------------------------------------------------------
@@ -425,7 +425,7 @@ class Api:
         session = Session.on(key)
         for index, stack in enumerate(stacks):
             for edit in stack:
-                edit.check_fits(self.workshop.generator(key))
+                edit.check_fits(self.service.generator(key))
                 edit = edit.with_(strength=strengths[index]) if strengths else edit
                 session = session.adopt(edit, _shown_with(edit, truncation), new=True)
         return session if stacks else self._asking(key, Request(truncation=truncation))
@@ -433,17 +433,17 @@ class Api:
     def _asking(self, key: str, request: Request) -> Session:
         """On a generator, with a request."""
         if request.layer is not None:
-            self.workshop.generator(key).check_layer(request.layer)
+            self.service.generator(key).check_layer(request.layer)
         return Session.on(key).step("ask", request=request.with_(generator=public_name(key)))
 
     def _key(self, generator: Any, token: Token) -> str:
-        """The workshop's key of a generator that a call names; "" is the one that the studio opened with."""
+        """The service's key of a generator that a call names; "" is the one that the studio opened with."""
         name = text(300)(generator, "generator")
         if name in bundled():
             return name
         if name in ("", self.first, self._name(self.first)):
             return self.first
-        if all(repo_of(name)) and not sealed(name) and self.workshop.has(name):
+        if all(repo_of(name)) and not sealed(name) and self.service.has(name):
             return name  # everybody's, at that commit
         key, stack = self._brought(name, "generator", token)
         if len(stack):
@@ -459,7 +459,7 @@ class Api:
         if "/" not in name and name not in bundled():
             known = ", ".join(dict.fromkeys([*bundled(), self._name(self.first)]))
             raise ValueError(f"There is no generator {name!r}; there are {known}, and on the Hub others as name/repo.")
-        brought = bring(self.workshop, Session.on(self.first), name, token, lambda done, what: None)
+        brought = bring(self.service, Session.on(self.first), name, token, lambda done, what: None)
         return brought.key, brought.stack
 
     def _base(self, stack: EditStack, token: Token) -> str:
@@ -475,7 +475,7 @@ class Api:
             return "", _read_rules(rule, argument)
         if isinstance(rule, str) and rule in presets():
             with turn():
-                return presets()[rule].generator, EditStack([self.workshop.preset_edit(rule)])
+                return presets()[rule].generator, EditStack([self.service.preset_edit(rule)])
         if not isinstance(rule, str) or "/" not in rule:
             named = f"one of {', '.join(presets())}, a repo of the Hub as name/repo, or a rule file"
             raise refuse(argument, named, rule)
@@ -488,7 +488,7 @@ class Api:
 
     def _solved(self, session: Session, seeds: list[int], turn: Turns) -> dict:
         with turn():
-            session = self.workshop.rewrite(session)
+            session = self.service.rewrite(session)
         edit = session.rule.edit
         return {
             "generator": self._name(session.generator),
@@ -504,7 +504,7 @@ class Api:
         pairs = []
         for some in self._parts(session, seeds):
             with turn():
-                befores, afters = self.workshop.plain(session, some), self.workshop.edited(session, some)
+                befores, afters = self.service.plain(session, some), self.service.edited(session, some)
             for s, before, after in zip(some, befores, afters, strict=True):
                 change = float(np.abs(after.astype(np.float32) - before).mean() / 255)
                 shown = {"before": picture(before, f"{s}-before"), "after": picture(after, f"{s}-after")}
@@ -514,15 +514,15 @@ class Api:
     def _best(self, session: Session, turn: Turns) -> list[int]:
         """Pictures that match the session's request best, without those that it was painted on."""
         with turn():
-            return self.workshop.result_seeds(session)[:SHOWN]
+            return self.service.result_seeds(session)[:SHOWN]
 
     def _parts(self, session: Session, seeds: list[int]) -> Iterator[list[int]]:
         """So many pictures at a time that others need not wait for long; all at once where a GPU is lent."""
-        step = MOST if self.workshop.backend(session.generator).at_once else PART
+        step = MOST if self.service.backend(session.generator).at_once else PART
         return (seeds[start : start + step] for start in range(0, len(seeds), step))
 
     def _described(self, key: str) -> dict:
-        generator = self.workshop.generator(key)
+        generator = self.service.generator(key)
         return {
             "name": self._name(key),
             "resolution": generator.config.resolution,

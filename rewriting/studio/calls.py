@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse, Response
 from gradio.route_utils import FnIndexInferError
 from gradio.utils import get_function_description
 
-from rewriting.studio.service import Service
+from rewriting.studio.fair_queue import FairQueue
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ TOKEN = "token"  # the argument of a function that acts with its caller's login 
 
 
 def offer(
-    functions: Iterable[Callable], service: Service, described: Mapping[str, str], examples: Mapping[str, Any]
+    functions: Iterable[Callable], queue: FairQueue, described: Mapping[str, str], examples: Mapping[str, Any]
 ) -> None:
     """Make endpoints of functions, on the page being built.
 
@@ -39,7 +39,7 @@ def offer(
     Hub: a Space's own login, the body's `oauth_token`, or the header `HF-Token`.
     """
     for function in functions:
-        answer = endpoint(function, service, described)
+        answer = endpoint(function, queue, described)
         what, takes, (gives,) = get_function_description(answer)
         added = gr.api(answer, api_name=function.__name__, api_description=f"{what} Returns {gives}", **LIMITS)
         added_fn = gr.context.Context.root_block.fns[added["id"]]
@@ -56,7 +56,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return next((one for one in schema.get("oneOf", ()) if one != {"type": "null"}), schema)
 
 
-def endpoint(function: Callable, service: Service, described: Mapping[str, str]) -> Callable:
+def endpoint(function: Callable, queue: FairQueue, described: Mapping[str, str]) -> Callable:
     """The function as gradio calls it: with all arguments by position, and a docstring that gradio can read.
 
     takes: the names of its arguments, and whether a call needs them.
@@ -70,7 +70,7 @@ def endpoint(function: Callable, service: Service, described: Mapping[str, str])
         values, logins = values[: len(parameters)], values[len(parameters) :]
         login = {TOKEN: next((getattr(one, TOKEN, one) for one in logins if one), None)} if with_token else {}
         try:
-            with service.serving():
+            with queue.serving():
                 return function(*values, **login)
         except REFUSALS as error:
             raise gr.Error(str(error), print_exception=False) from error

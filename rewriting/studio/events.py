@@ -17,17 +17,17 @@ import numpy as np
 
 from rewriting.core.masks import encode_mask
 from rewriting.studio.commands import Exploring, Files, Hub, Making, Pictures, Rules, Visiting
+from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.gradio_fixes import Answer
 from rewriting.studio.jobs import ALL, CANVASES, QUICK, Maker, Turns, in_turn, make_needed
 from rewriting.studio.render import Render
-from rewriting.studio.service import NoTurn
+from rewriting.studio.service import Service
 from rewriting.studio.visitor import Task, Visitor
-from rewriting.studio.workshop import Workshop
 
 REFUSALS = (ValueError, OSError)  # in one sentence, for people
 QUEUES = {
     "quick": {},
-    "heavy": {"concurrency_id": "generator", "concurrency_limit": 20},  # draws or solves for long; see `service`
+    "heavy": {"concurrency_id": "generator", "concurrency_limit": 20},  # draws or solves for long; see `queue`
     "hub": {"concurrency_id": "hub", "concurrency_limit": 16},  # mostly waits for the Hub
 }
 LAST = {"trigger_mode": "always_last"}  # of what is set again while its last answer still arrives, the last counts
@@ -71,8 +71,8 @@ class Events:
     parts: the page's components by name.  seen: the one that holds the number of what the browser was last sent.
     """
 
-    def __init__(self, workshop: Workshop, render: Render, parts: dict[str, Any], seen: gr.Number, visitor: gr.State):
-        self.queue, self.render, self.make = workshop.service, render, Maker(workshop)
+    def __init__(self, service: Service, render: Render, parts: dict[str, Any], seen: gr.Number, visitor: gr.State):
+        self.queue, self.render, self.make = service.queue, render, Maker(service)
         self.parts, self.seen, self.visitor = parts, seen, visitor
         self.shown = [part for part in parts.values() if part is not visitor]
 
@@ -164,11 +164,11 @@ def refusal(error: Exception) -> gr.Error:
 # --- which event is which command ------------------------------------------------------------------------------------
 
 
-def wire(workshop: Workshop, on: Events, p: Any, opened: Callable) -> None:
+def wire(service: Service, on: Events, p: Any, opened: Callable) -> None:
     """Connect everything.  p: the page's components, as attributes.  opened: the event of the page."""
-    making, pictures, rules = Making(workshop), Pictures(workshop), Rules()
+    making, pictures, rules = Making(service), Pictures(service), Rules()
     wire_scrolling(p)
-    wire_visiting(on, Visiting(workshop), opened)
+    wire_visiting(on, Visiting(service), opened)
     wire_making(on, p, making)
     wire_painting(on, p, making)
     wire_pictures(on, p, pictures)
@@ -176,9 +176,9 @@ def wire(workshop: Workshop, on: Events, p: Any, opened: Callable) -> None:
     on(p.undo.click, rules.undo, queue="heavy", **EACH)
     on(p.redo.click, rules.redo, queue="heavy", **EACH)
     on(p.reset.click, rules.reset, queue="heavy")
-    wire_exploring(on, p, Exploring(workshop))
-    wire_files(on, p, Files(workshop))
-    wire_hub(on, p, Hub(workshop))
+    wire_exploring(on, p, Exploring(service))
+    wire_files(on, p, Files(service))
+    wire_hub(on, p, Hub(service))
 
 
 def wire_scrolling(p: Any) -> None:

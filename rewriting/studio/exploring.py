@@ -10,20 +10,20 @@ import numpy as np
 from rewriting.core.layer_choice import Suitability, in_place, isolated, recommended, suitabilities
 from rewriting.core.pictures import lit
 from rewriting.studio.pictures import data_url
+from rewriting.studio.service import Service
 from rewriting.studio.session import Session
-from rewriting.studio.workshop import Workshop
 
 MATCHES = 12
 
 
-def key_matches(workshop: Workshop, session: Session) -> Iterator[tuple[int, list[dict]]]:
+def key_matches(service: Service, session: Session) -> Iterator[tuple[int, list[dict]]]:
     """How many pictures were looked at, and those of them that match the context best, dimmed where they do not
     (paper, Figure 2c)."""
-    for looked, ranked in workshop.search(session):
+    for looked, ranked in service.search(session):
         seeds = ranked[:MATCHES]
-        found = workshop.matches(session, seeds)
+        found = service.matches(session, seeds)
         high, low = float(found.heat.max()), float(np.quantile(found.heat, 0.8))
-        pictures = zip(seeds, workshop.plain(session, seeds), found.heat, found.scores, strict=True)
+        pictures = zip(seeds, service.plain(session, seeds), found.heat, found.scores, strict=True)
         yield (
             looked,
             [
@@ -33,10 +33,10 @@ def key_matches(workshop: Workshop, session: Session) -> Iterator[tuple[int, lis
         )
 
 
-def values_alone(workshop: Workshop, session: Session) -> str:
+def values_alone(service: Service, session: Session) -> str:
     """What the painted values draw without their surroundings, beside the same place in the picture (Figure 2d)."""
     request = session.request
-    rewriter = workshop.rewriter(session.generator, request.layer)
+    rewriter = service.rewriter(session.generator, request.layer)
     regions = [r for r in (request.copy, *request.context) if r is not None and not r.empty][:6]
     if not regions:
         raise ValueError("Nothing is painted yet; paint an object or a place first.")
@@ -51,11 +51,11 @@ def values_alone(workshop: Workshop, session: Session) -> str:
     return f"<div class='alone'>{''.join(figures)}</div>"
 
 
-def layer_chart(workshop: Workshop, session: Session) -> Iterator[tuple[list[Suitability], str]]:
+def layer_chart(service: Service, session: Session) -> Iterator[tuple[list[Suitability], str]]:
     """One layer after another: what was found so far, and a chart of it."""
     found: list[Suitability] = []
-    generator = workshop.generator(session.generator)
-    for one in suitabilities(generator, session.request, lambda n: workshop.rewriter(session.generator, n)):
+    generator = service.generator(session.generator)
+    for one in suitabilities(generator, session.request, lambda n: service.rewriter(session.generator, n)):
         found.append(one)
         yield found, chart(found, done=False)
     if not found:

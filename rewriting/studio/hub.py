@@ -21,9 +21,9 @@ from rewriting.hub.client import Token, hosted
 from rewriting.hub.opening import repo_named
 from rewriting.processes import Progress
 from rewriting.studio.names import key_of, label, repo_of
+from rewriting.studio.service import Service
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import adopt_all
-from rewriting.studio.workshop import Workshop
 
 LISTED = 24
 HOWS = ("update", "create", "pull request")
@@ -32,15 +32,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Brought:
-    """What was opened: the workshop's key of a generator, and rules for it, if there are any."""
+    """What was opened: the service's key of a generator, and rules for it, if there are any."""
 
     key: str
     stack: EditStack
 
-    def into(self, session: Session, workshop: Workshop) -> Session:
+    def into(self, session: Session, service: Service) -> Session:
         """The session on that generator, with the rules in force after those that are."""
         opened = session if session.generator == self.key else session.open(self.key)
-        return adopt_all(self.stack, opened, workshop).as_one_step(session) if len(self.stack) else opened
+        return adopt_all(self.stack, opened, service).as_one_step(session) if len(self.stack) else opened
 
     def said(self) -> str:
         rules = len(self.stack)
@@ -63,7 +63,7 @@ class Wish:
     how: str = "update"
 
 
-def bring(workshop: Workshop, session: Session, text: str, token: Token, progress: Progress) -> Brought:
+def bring(service: Service, session: Session, text: str, token: Token, progress: Progress) -> Brought:
     """Load what a visitor names: a bundled generator, a repo of the Hub or, for whoever runs the studio on their own
     machine, a file or folder.  The session stays as it is.  Raises ValueError or OSError in one sentence."""
     text = text.strip()
@@ -71,22 +71,22 @@ def bring(workshop: Workshop, session: Session, text: str, token: Token, progres
         raise ValueError("Type the id of a repo, such as name/repo, first.")
     if not hosted() and Path(text).expanduser().exists():
         text = text if text in bundled() else str(Path(text).expanduser())
-        workshop.generator(text)
+        service.generator(text)
         return Brought(text, EditStack())
     if text in bundled():
         return Brought(text, EditStack())
-    repo_id, revision = repo_named(text, workshop.endpoint)
+    repo_id, revision = repo_named(text, service.endpoint)
 
     def known(repo: str, commit: str, with_token: bool) -> Generator | None:
         key = key_of(repo, commit, _seal(token) if with_token else "")
-        return workshop.generator(key) if workshop.has(key) else None
+        return service.generator(key) if service.has(key) else None
 
-    at_hand = workshop.generator(session.generator) if workshop.has(session.generator) else None
+    at_hand = service.generator(session.generator) if service.has(session.generator) else None
     opened = open_repo(
         repo_id,
         revision=revision,
         token=token,
-        endpoint=workshop.endpoint,
+        endpoint=service.endpoint,
         progress=progress,
         at_hand=at_hand,
         known=known,
@@ -97,7 +97,7 @@ def bring(workshop: Workshop, session: Session, text: str, token: Token, progres
     if source.name in bundled():
         return Brought(source.name, opened.stack)
     key = key_of(source.name, source.revision, _seal(token) if opened.with_token else "")
-    workshop.add(key, opened.generator)
+    service.add(key, opened.generator)
     return Brought(key, opened.stack)
 
 
@@ -107,7 +107,7 @@ def _seal(token: Token) -> str:
 
 
 def publish_rules(
-    workshop: Workshop, session: Session, wish: Wish, token: Token, progress: Progress | None = None
+    service: Service, session: Session, wish: Wish, token: Token, progress: Progress | None = None
 ) -> Published:
     """Publish the rules in force.  Raises ValueError in one sentence."""
     if not session.rules:
@@ -119,20 +119,20 @@ def publish_rules(
     return publish(
         session.whole_stack,
         wish.repo.strip(),
-        generator=workshop.generator(session.generator),
+        generator=service.generator(session.generator),
         full_model=wish.full_model,
         private=wish.private,
         create_pr=wish.how == "pull request",
         update=wish.how != "create",
         token=token,
-        endpoint=workshop.endpoint,
+        endpoint=service.endpoint,
         progress=progress,
     )
 
 
-def published_rules(workshop: Workshop, search: str, token: Token) -> list[Rule]:
+def published_rules(service: Service, search: str, token: Token) -> list[Rule]:
     """What others published, newest first.  search: part of an id."""
-    return list_rules(search=search.strip() or None, limit=LISTED, token=token, endpoint=workshop.endpoint)
+    return list_rules(search=search.strip() or None, limit=LISTED, token=token, endpoint=service.endpoint)
 
 
 def telling(call: Callable[[Progress], T]) -> Iterator[str]:

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from rewriting.backend import listening
 from rewriting.core.presets import preset
-from rewriting.studio.service import NoTurn, Turn
+from rewriting.studio.fair_queue import NoTurn, Turn
+from rewriting.studio.service import PAIRS, Service
 from rewriting.studio.session import Session
 from rewriting.studio.state import PAGE, Made, Results, State, View
 from rewriting.studio.visitor import Task, Visitor
-from rewriting.studio.workshop import PAIRS, Workshop
 
 TOLD = 1.0  # seconds of waiting after which visitors are told how many go first, and how often
 CANVASES = ("canvases",)
@@ -31,8 +31,8 @@ T = TypeVar("T")
 class Maker:
     """Makes results for the state of a visitor, each in parts."""
 
-    def __init__(self, workshop: Workshop):
-        self.workshop = workshop
+    def __init__(self, service: Service):
+        self.service = service
 
     def __call__(self, topic: str, state: State) -> Iterator[Part]:
         make = {"canvases": self.canvases, "goal": self.goal, "sheet": self.sheet, "results": self.results}[topic]
@@ -41,20 +41,20 @@ class Maker:
     def canvases(self, state: State) -> Iterator[Part]:
         """The pictures in the canvases and those that places are painted on, by their number."""
         session, seeds = state.session, sorted(state.names["canvases"][-1])
-        pictures = self.workshop.drawn(session.generator, seeds, session.numbering) if seeds else []
+        pictures = self.service.drawn(session.generator, seeds, session.numbering) if seeds else []
         yield dict(zip(seeds, pictures, strict=True)), True
 
     def goal(self, state: State) -> Iterator[Part]:
         """The pasted goal as the generator draws it, as a data URL."""
-        yield self.workshop.goal(state.session), True
+        yield self.service.goal(state.session), True
 
     def sheet(self, state: State) -> Iterator[Part]:
         """The pictures to choose from, as the sheet takes them."""
         session, seeds, outlined = state.session, state.view.seeds, state.view.outlined
         outlines = [""] * len(seeds)
         if outlined is not None:
-            outlines = self.workshop.outlines_at(session.step("outline", asked=outlined), seeds)
-        urls = self.workshop.pictures(session.generator, seeds, session.numbering)
+            outlines = self.service.outlines_at(session.step("outline", asked=outlined), seeds)
+        urls = self.service.pictures(session.generator, seeds, session.numbering)
         yield [
             {"seed": s, "image": u, **({"outline": o} if o else {})}
             for s, u, o in zip(seeds, urls, outlines, strict=True)
@@ -65,13 +65,13 @@ class Maker:
         session, made = state.session, state.result("results")
         seeds = made.content.seeds if made and made.content else self.result_seeds(session, state.view)
         if not session.rules:
-            urls = self.workshop.pictures(session.generator, seeds, session.numbering)
+            urls = self.service.pictures(session.generator, seeds, session.numbering)
             pairs = [{"seed": s, "before": u, "after": ""} for s, u in zip(seeds, urls, strict=True)]
             yield Results(seeds, tuple(pairs)), True
             return
-        for drawn in self.workshop.results(session, seeds):
+        for drawn in self.service.results(session, seeds):
             counted = drawn.complete and not (session.rule and session.rule.preset and measured_by_preset(session))
-            effect = self.workshop.effect(session, drawn) if counted else None
+            effect = self.service.effect(session, drawn) if counted else None
             yield Results(seeds, tuple(drawn.pairs), effect), drawn.complete
 
     def result_seeds(self, session: Session, view: View) -> tuple[int, ...]:
@@ -80,7 +80,7 @@ class Maker:
             return tuple(range(view.skipped, view.skipped + PAGE))
         chosen = session.rule.preset if session.rule and view.order == "best" and not view.skipped else ""
         shown = preset(chosen).shown[:PAIRS] if chosen else []
-        return tuple(shown or self.workshop.result_seeds(session, view.order, view.skipped))
+        return tuple(shown or self.service.result_seeds(session, view.order, view.skipped))
 
 
 def measured_by_preset(session: Session) -> str:

@@ -21,15 +21,15 @@ from rewriting.studio.components import (
 )
 from rewriting.studio.components.base import StudioComponent, static
 from rewriting.studio.events import Events, wire
+from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.gradio_fixes import Blocks
 from rewriting.studio.hub_view import lay_out_hub
 from rewriting.studio.jobs import ALL, Maker, make_needed
 from rewriting.studio.pictures import preview_halves
 from rewriting.studio.render import KINDS, NOTHING_COPIED, SLOTS, Render
-from rewriting.studio.service import NoTurn
+from rewriting.studio.service import PAIRS, SIDE, Service
 from rewriting.studio.state import LAST, LOCALITIES, PAGE, RANKS, State
 from rewriting.studio.visitor import Page, Visitor
-from rewriting.studio.workshop import PAIRS, SIDE, Workshop
 
 
 def own_text(name: str) -> str:
@@ -46,25 +46,25 @@ FILES = "<h2>Save your work, or open a file</h2>"
 Components = dict[str, gr.blocks.Block]
 
 
-def build(workshop: Workshop, first: str) -> gr.Blocks:
+def build(service: Service, first: str) -> gr.Blocks:
     """The page, opening on the generator `first`."""
-    render = Render(workshop.about)
-    visitor = newcomer(workshop, first, render)
+    render = Render(service.about)
+    visitor = newcomer(service, first, render)
     with Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
-        Api(workshop, first).offer()  # before the page's own events, which leave it the names
+        Api(service, first).offer()  # before the page's own events, which leave it the names
         seen = gr.Number(0, visible="hidden", elem_id="seen")
         parts = lay_out()
         fill(parts, render(visitor.state))
-        wire(workshop, Events(workshop, render, parts, seen, gr.State(visitor)), SimpleNamespace(**parts), page.load)
+        wire(service, Events(service, render, parts, seen, gr.State(visitor)), SimpleNamespace(**parts), page.load)
         page.load(None, None, None, js=own_text("keys.js"))
         page.fetch_what_is_left()
     return page.queue(default_concurrency_limit=8, max_size=64)
 
 
-def newcomer(workshop: Workshop, generator: str, render: Render) -> Visitor:
+def newcomer(service: Service, generator: str, render: Render) -> Visitor:
     """Who has just opened the page, on a generator, and sees its pictures."""
-    visitor = Visitor(State.on(workshop.open(generator)), {})
-    for _ in make_needed(visitor, Maker(workshop), ALL, NoTurn):
+    visitor = Visitor(State.on(service.open(generator)), {})
+    for _ in make_needed(visitor, Maker(service), ALL, NoTurn):
         pass
     return Visitor(visitor.state, render(visitor.state))
 

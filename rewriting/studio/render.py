@@ -19,12 +19,12 @@ from rewriting.studio.hub_view import hub_tab
 from rewriting.studio.jobs import measured_by_preset
 from rewriting.studio.names import label, public_name
 from rewriting.studio.pictures import cutout
+from rewriting.studio.service import About
 from rewriting.studio.session import PackedRegion, Rule, Session, centre
 from rewriting.studio.state import Explored, State
 from rewriting.studio.steps import ERASED, TITLES, Step, picking, steps
 from rewriting.studio.visitor import Page
 from rewriting.studio.words import quiet, says, shown
-from rewriting.studio.workshop import About
 
 SLOTS = [(f"{i} {title}", slot) for i, title, slot in zip("123", TITLES, ("copy", "paste", "context"), strict=False)]
 ERASE_SLOTS = [(f"1 {ERASED}", "context")]

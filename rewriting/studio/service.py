@@ -1,123 +1,303 @@
-"""Visitors being served: who comes first when there are more of them than cores."""
+"""What the studio can do, without any interface: use cases over shared generators.
+
+Generators, their features and their pictures are shared by all visitors and never change; what a visitor has made is
+in the `Session` that goes in and comes out.
+"""
 
 from __future__ import annotations
 
-import heapq
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
-from threading import Condition
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from threading import Lock, RLock
 
-from rewriting.generators import heap
+import numpy as np
 
-Place = tuple[float, int]  # in the queue: when it is due, and which came first
-AT_ONCE = 2  # parts of answers worked on at a time
-EARLY = 4  # parts of an answer until it shows a first pair of pictures
-PART = 3.0  # seconds by which a visitor has to have come sooner than others for each further part
-PATIENCE = 20.0  # seconds after which work ahead goes on by a step, however many visitors are being served
+from rewriting import zerogpu
+from rewriting.backend import Backend
+from rewriting.core.edit import Edit
+from rewriting.core.presets import preset
+from rewriting.core.request import Request
+from rewriting.core.rewriter import RANK, Matches, Rewriter, usual_locality
+from rewriting.generators import Generator, bundled
+from rewriting.hub import load_generator
+from rewriting.studio.fair_queue import FairQueue, WorkAhead
+from rewriting.studio.gallery import Gallery, Picture
+from rewriting.studio.names import repo_of, same, sealed
+from rewriting.studio.pictures import data_url, outline
+from rewriting.studio.results import Drawn, Effect, effect, painted_share
+from rewriting.studio.session import Numbering, Session
+
+SIDE = 256  # of the masks that people paint
+PAIRS = 12
+CHUNKS = (1, 5, PAIRS)  # results appear in steps: so many pairs are there after each
+KEPT_GENERATORS = 3  # loaded from elsewhere; the bundled ones stay
+KEPT_REWRITERS = 8  # each may hold features of half a gigabyte
+RANKED = 192  # pictures among which results are the best matches
+SEARCHED, SEARCH_STEP = 960, 96
+OUTLINED = 0.995  # quantile of the responses above which a place is outlined
+
+
+@dataclass(frozen=True)
+class About:
+    """Facts of a generator that stay known when it has made room for others."""
+
+    layers: range
+    default_layer: int
+    locality: float
+
+    @classmethod
+    def of(cls, generator: Generator) -> About:
+        return cls(generator.layers, generator.config.default_layer, usual_locality(generator))
 
 
 class Service:
-    """Hands out turns, and lets what is done ahead stand aside: two cores are soon busy.
+    """Generators ready for use, and what people do with them.
 
-    A long answer comes in parts: the solve, a first pair of pictures, more of them.  Those who came first are served
-    first, but whoever has seen something waits for those who have not, for some seconds.
+    searched: so many pictures are looked through for those that match.
     """
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._at_once, self._working, self._served = at_once, 0, 0
-        self._waiting: list[Place] = []
-        self._order = count()
-        self._changed = Condition()
+    searched = SEARCHED
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """While it lasts, one more visitor is being served."""
-        self._count(1)
-        try:
-            yield
-        finally:
-            self._count(-1)
-            heap.trim()  # before the next one makes the process grow
+    def __init__(
+        self,
+        load: Callable[[str], Generator] = load_generator,
+        *,
+        prepare: Callable[[Generator], Generator] = lambda generator: generator,
+        endpoint: str | None = None,
+    ):
+        """load: a bundled generator, or one that whoever started the studio named.  prepare: what is done to one from
+        the Hub before it is used, such as moving it to a device.  endpoint: address of another Hub."""
+        self._load, self._prepare, self.endpoint = load, prepare, endpoint
+        self._generators: OrderedDict[str, Generator] = OrderedDict()
+        self._rewriters: OrderedDict[tuple[str, int], Rewriter] = OrderedDict()
+        self._about: dict[str, About] = {}
+        self._presets: dict[str, Edit] = {}
+        self._solving: dict[str, Lock] = {}
+        self._gallery = Gallery(self._draw)
+        self.queue = FairQueue()
+        self._ahead = WorkAhead(self.queue)
+        self._lock = RLock()
 
-    def turns(self) -> Callable[[], Turn]:
-        """For one answer: each call queues for its next part."""
-        came, had = time.monotonic(), count()
-        return lambda: Turn(self, came + PART * max(0, next(had) - EARLY + 1))
+    # --- generators -------------------------------------------------------------------------------------------------
 
-    def queue(self, due: float) -> Place:
-        """Queue for a part of an answer."""
-        with self._changed:
-            place = (due, next(self._order))
-            heapq.heappush(self._waiting, place)
-            return place
+    def generator(self, name: str) -> Generator:
+        """Loaded once and shared by all who know its name (see `names`).  Raises what `load_generator` raises."""
+        with self._lock:
+            if name not in self._generators and not repo_of(name)[0]:
+                self._generators[name] = self._load(name)
+                self._make_room()
+            if name in self._generators:
+                self._generators.move_to_end(name)
+                return self._generators[name]
+        return self.add(name, self._again(name))  # a download, which nobody else waits for
 
-    def begin(self, place: Place, seconds: float | None) -> int:
-        """Wait until it is that place's turn, which it then has: 0.  After so many seconds: how many go first."""
+    def _again(self, name: str) -> Generator:
+        """A generator from the Hub that had to make room, with nobody's token."""
+        repo_id, commit = repo_of(name)
+        if sealed(name):
+            raise ValueError(f"{repo_id} had to make room for other generators; open it from the Hub again.")
+        return load_generator(repo_id, revision=commit, token=False, endpoint=self.endpoint)
 
-        def free() -> bool:
-            return self._working < self._at_once and self._waiting[0] == place
+    def about(self, name: str) -> About:
+        """Facts of a generator, which is loaded for them once at most."""
+        if name not in self._about:
+            self._about[name] = About.of(self.generator(name))
+        return self._about[name]
 
-        with self._changed:
-            if not self._changed.wait_for(free, seconds):
-                return self._working + sum(other < place for other in self._waiting)
-            heapq.heappop(self._waiting)
-            self._working += 1
-            self._changed.notify_all()
-            return 0
+    def has(self, name: str) -> bool:
+        """Whether the generator is there without loading it."""
+        return name in self._generators
 
-    def end(self, place: Place) -> None:
-        """Give the turn of a place back, or leave the queue before it has come."""
-        with self._changed:
-            if place in self._waiting:
-                self._waiting.remove(place)
-                heapq.heapify(self._waiting)
-            else:
-                self._working -= 1
-            self._changed.notify_all()
+    def add(self, name: str, generator: Generator) -> Generator:
+        """Share a generator from the Hub under its key; the one that is there already, if there is one."""
+        with self._lock:
+            if name not in self._generators:
+                self._generators[name] = self._prepare(generator)
+                self._make_room()
+            self._generators.move_to_end(name)
+            return self._generators[name]
 
-    def stand_aside(self) -> None:
-        """Return once nobody is being served, or when patience ends."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._served, PATIENCE)
+    def _make_room(self) -> None:
+        foreign = [name for name in self._generators if name not in bundled()]
+        for name in foreign[:-KEPT_GENERATORS]:
+            del self._generators[name]
+            self._gallery.forget(name)
+            for key in [key for key in self._rewriters if key[0] == name]:
+                del self._rewriters[key]
 
-    def _count(self, more: int) -> None:
-        with self._changed:
-            self._served += more
-            self._changed.notify_all()
+    def rewriter(self, name: str, layer: int | None = None) -> Rewriter:
+        """The shared rewriter of a layer, by default the generator's own choice."""
+        generator = self.generator(name)
+        layer = generator.config.default_layer if layer is None else layer
+        with self._lock:
+            if (name, layer) not in self._rewriters:
+                self._rewriters[name, layer] = Rewriter(generator, layer)
+            self._rewriters.move_to_end((name, layer))
+            while len(self._rewriters) > KEPT_REWRITERS:
+                self._rewriters.popitem(last=False)
+            return self._rewriters[name, layer]
 
+    def backend(self, name: str) -> Backend:
+        """Where a generator draws, matches and solves."""
+        return zerogpu.backend(self.generator(name), lambda layer: self.rewriter(name, layer))
 
-class Turn:
-    """Of one part of an answer, from when it has come until the context ends."""
+    def open(self, name: str) -> Session:
+        """A new visitor's session on a generator."""
+        self.generator(name)
+        return Session.on(name)
 
-    def __init__(self, service: Service, due: float):
-        self._service, self._place, self._come = service, service.queue(due), False
+    def draw_ahead(self, session: Session) -> None:
+        """Begin, in the background, what the first rewriting and the first search of this request will wait for."""
+        if self.backend(session.generator).at_once:
+            return  # its processor is another
+        rewriter = self.rewriter(session.generator, session.request.layer)
+        self._ahead.begin(rewriter, session.numbering, self.searched)
 
-    def wait(self, seconds: float | None = None) -> int:
-        """0 when it has come; after so many seconds how many others go first, at least 1."""
-        before = 0 if self._come else self._service.begin(self._place, seconds)
-        self._come = not before
-        return before
+    def warm(self, name: str) -> Iterator[str]:
+        """Do what a press on a preset would wait for, standing aside for visitors before each step: its name."""
+        chosen = preset(name)
+        rewriter, request = self.rewriter(chosen.generator, chosen.request.layer), chosen.request
+        regions = (request.copy, request.paste, *request.context)
+        seeds = [*chosen.shown[:PAIRS], *(r.seed for r in regions if r is not None)]
+        steps = {
+            "second moment": rewriter.second_moment,
+            "other places": lambda: rewriter.locality_terms(Request()),
+            "rule": lambda: self.preset_edit(name),
+            "pictures": lambda: self.pictures(chosen.generator, seeds),
+        }
+        for step, take in steps.items():
+            self.queue.stand_aside()
+            take()
+            yield step
 
-    def __enter__(self) -> Turn:
-        self.wait()
-        return self
+    # --- pictures ---------------------------------------------------------------------------------------------------
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _draw(self, name: str, seeds: Sequence[int], numbering: Numbering) -> np.ndarray:
+        return self.backend(name).images(seeds, (), numbering)
 
-    def close(self) -> None:
-        """End it, whether or not it has come."""
-        self._service.end(self._place)
+    def drawn(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[Picture]:
+        """Unedited pictures, one for each seed."""
+        return self._gallery.pictures(name, seeds, numbering or Numbering())
 
+    def pictures(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[str]:
+        """Unedited pictures as data URLs."""
+        return [picture.url for picture in self.drawn(name, seeds, numbering)]
 
-class NoTurn:
-    """Of what need not wait."""
+    def plain(self, session: Session, seeds: Sequence[int]) -> np.ndarray:
+        """Unedited pictures, uint8 (N, H, W, 3)."""
+        return np.stack([p.pixels for p in self.drawn(session.generator, seeds, session.numbering)])
 
-    def wait(self, seconds: float | None = None) -> int:
-        """It has come."""
-        return 0
+    def edited(self, session: Session, seeds: Sequence[int]) -> np.ndarray:
+        """uint8 (N, H, W, 3) under all rules in force, resumed from the lowest edited layer."""
+        layers = [rule.edit.layer for rule in session.rules if rule.edit.enabled and rule.edit.strength]
+        if not layers:
+            return self.plain(session, seeds)
+        return self.backend(session.generator).images(seeds, session.stack, session.numbering)
 
-    def close(self) -> None:
-        """Nobody waits for its end."""
+    def results(self, session: Session, seeds: Sequence[int]) -> Iterator[Drawn]:
+        """Pictures before and after, more and more of them."""
+        drawn = Drawn(list(seeds), known=self._gallery.known(session.generator, seeds, session.numbering))
+        for end in CHUNKS[-1:] if self.backend(session.generator).at_once else CHUNKS:
+            some = drawn.seeds[len(drawn.before) : end]
+            if some:
+                drawn = drawn.and_(self.drawn(session.generator, some, session.numbering), self.edited(session, some))
+                yield drawn
+
+    # --- the request ------------------------------------------------------------------------------------------------
+
+    def goal(self, session: Session) -> str:
+        """The pasted goal as the generator draws it, or "" while something is missing."""
+        request = session.request
+        if request.erase or request.missing():
+            return ""
+        return data_url(self.rewriter(session.generator, request.layer).goal_image(request))
+
+    def search(self, session: Session, among: int | None = None, best: int = 240) -> Iterator[tuple[int, list[int]]]:
+        """Look through pictures 0 .. among - 1: how many were looked at, and the best matches so far."""
+        among, scores = among or self.searched, np.empty(0)
+        step = among if self.backend(session.generator).at_once else SEARCH_STEP
+        for start in range(0, among, step):
+            found = self.matches(session, range(start, min(among, start + step)))
+            scores = np.concatenate([scores, found.scores])
+            yield len(scores), [int(i) for i in np.argsort(-scores, kind="stable")[:best]]
+
+    def ranked(self, session: Session, among: int = RANKED) -> list[int]:
+        """Pictures 0 .. among - 1, best match with the context first."""
+        return [int(i) for i in np.argsort(-self.matches(session, range(among)).scores, kind="stable")]
+
+    def outlines_at(self, session: Session, seeds: Sequence[int], threshold: float | None = None) -> list[str]:
+        """The places of some pictures that match the context, as masks to outline.
+
+        threshold: the response above which they do; by default one that half a percent of all places exceed.
+        """
+        if all(region.empty for region in session.request.places):
+            return [""] * len(seeds)
+        if threshold is None:
+            threshold = float(np.quantile(self.matches(session, range(SEARCH_STEP)).heat, OUTLINED))
+        return [outline(heat, threshold, SIDE) for heat in self.matches(session, seeds).heat]
+
+    def matches(self, session: Session, seeds: Sequence[int]) -> Matches:
+        """How strongly some pictures respond to the context, and where."""
+        request = session.request
+        if all(region.empty for region in request.places):
+            raise ValueError("Nothing is painted that could match; paint a place first.")
+        return self.backend(session.generator).matches(request, seeds, session.numbering)
+
+    # --- rules ------------------------------------------------------------------------------------------------------
+
+    def solve(self, session: Session) -> Edit:
+        """Solve the session's request, at a lower rank where too little is painted; the session stays as it is."""
+        request = session.request
+        if request.generator and not same(request.generator, session.generator):
+            raise ValueError(f"The request was made for {request.generator!r}; open that generator first.")
+        request.check()
+        rewriter = self.rewriter(session.generator, request.layer)
+        keys, _ = rewriter.context_keys(request)
+        if not len(keys):
+            raise ValueError("What is painted is too small for this layer; paint more, or choose a higher layer.")
+        wanted, rank = request.rank, min(request.rank or RANK, *keys.shape)
+        edit = self.backend(session.generator).solve(request.with_(rank=rank))
+        return edit.with_(request=edit.request.with_(rank=wanted)) if wanted and wanted > rank else edit
+
+    def rewrite(self, session: Session) -> Session:
+        """Solve the session's request and put the rule in force."""
+        return session.adopt(self.solve(session))
+
+    def choose(self, session: Session, name: str) -> Session:
+        """Show a preset: its request, solved and in force; it takes the place of another preset's rule."""
+        chosen, edit, opened = preset(name), self.preset_edit(name), session
+        if chosen.generator != session.generator:
+            opened = session.open(chosen.generator)
+        mine = opened.rule is not None and not opened.rule.preset
+        adopted = opened.adopt(edit, chosen.request, f"preset {name}", preset=name, new=mine)
+        return adopted.as_one_step(session)
+
+    def preset_edit(self, name: str) -> Edit:
+        """A preset, solved: everybody's, so solved once, and who asks meanwhile waits for the same."""
+        chosen = preset(name)
+        with self._solving.setdefault(name, Lock()):
+            if name not in self._presets:
+                self._presets[name] = self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
+            return self._presets[name]
+
+    def effect(self, session: Session, drawn: Drawn) -> Effect | None:
+        """How much the rules change pictures where the context matches, and elsewhere; None without a context."""
+        if not any(not region.empty for region in session.request.places):
+            return None
+        heat = self.matches(session, drawn.seeds[: len(drawn.before)]).heat
+        return effect(drawn.before, drawn.after, heat, painted_share(session.request))
+
+    def result_seeds(self, session: Session, order: str = "best", start: int = 0) -> list[int]:
+        """Twelve pictures to show a rule on, that it was not made from.
+
+        order "best": those that match the context best among the first; "random": in order of their numbers.
+        """
+        request = session.request
+        used = {region.seed for region in (*request.places, request.copy, request.paste) if region is not None}
+        if order == "best" and any(not region.empty for region in request.places):
+            seeds = [seed for seed in self.ranked(session) if seed not in used][start : start + PAIRS]
+            if seeds:
+                return seeds
+        return list(islice((seed for seed in count() if seed not in used), start, start + PAIRS))

@@ -16,8 +16,8 @@ from rewriting.core.request import Region, Request
 from rewriting.generators import bundled
 from rewriting.studio.names import public_name, same
 from rewriting.studio.pictures import save_walk
+from rewriting.studio.service import PAIRS, SIDE, Service
 from rewriting.studio.session import Session
-from rewriting.studio.workshop import PAIRS, SIDE, Workshop
 
 WALK_FRAMES, WALK_STOPS = 32, 4
 
@@ -39,19 +39,19 @@ def save_edit(session: Session, folder: Path) -> Path:
     return write_archive(session.whole_stack, file_name(session, folder, ".zip"))
 
 
-def save_sheet(workshop: Workshop, session: Session, folder: Path, seeds: list[int]) -> Path:
+def save_sheet(service: Service, session: Session, folder: Path, seeds: list[int]) -> Path:
     """Pictures before and after, row by row, as PNG."""
-    before = workshop.plain(session, seeds)
-    after = workshop.edited(session, seeds)
+    before = service.plain(session, seeds)
+    after = service.edited(session, seeds)
     rows = []
     for start in range(0, len(seeds), PAIRS // 2):
         rows += [list(before[start : start + PAIRS // 2]), list(after[start : start + PAIRS // 2])]
     return save_picture(sheet(rows), file_name(session, folder, ".png"))
 
 
-def walk_frames(workshop: Workshop, session: Session, seeds: list[int]) -> Iterator[np.ndarray]:
+def walk_frames(service: Service, session: Session, seeds: list[int]) -> Iterator[np.ndarray]:
     """A walk through the latent space, frame by frame: before beside after, uint8 (H, 2 W, 3)."""
-    generator, stops = workshop.generator(session.generator), seeds[:WALK_STOPS]
+    generator, stops = service.generator(session.generator), seeds[:WALK_STOPS]
     for i in range(WALK_FRAMES):
         at, how = i / WALK_FRAMES, session.numbering._asdict()
         before, after = (generator.walk(stops, at, edits, **how) for edits in ((), session.stack))
@@ -76,25 +76,25 @@ def read_file(path: str | Path) -> Request | EditStack:
     raise ValueError(f"{path.name} is neither a request (.json) nor rules (.zip); those two can be opened here.")
 
 
-def bring_in(found: Request | EditStack, session: Session, workshop: Workshop) -> Session:
+def bring_in(found: Request | EditStack, session: Session, service: Service) -> Session:
     """Bring what `read_file` found into a session.
 
     What was made on another bundled generator opens that.  Raises ValueError in one sentence; what came in is
     untouched.
     """
     if isinstance(found, EditStack):
-        return adopt_all(found, session, workshop)
-    opened = _opened(session, found.generator, workshop)
-    request = _fitted(found, opened.generator, workshop)
+        return adopt_all(found, session, service)
+    opened = _opened(session, found.generator, service)
+    request = _fitted(found, opened.generator, service)
     return opened.step("open request", request=request, editing=None).as_one_step(session)
 
 
-def adopt_all(stack: EditStack, session: Session, workshop: Workshop) -> Session:
+def adopt_all(stack: EditStack, session: Session, service: Service) -> Session:
     """Put edits from elsewhere in force, after those that are."""
     before = session
-    if not stack[0].base or stack[0].base != workshop.generator(session.generator).digest():
-        session = _opened(session, stack[0].generator, workshop)
-    generator = workshop.generator(session.generator)
+    if not stack[0].base or stack[0].base != service.generator(session.generator).digest():
+        session = _opened(session, stack[0].generator, service)
+    generator = service.generator(session.generator)
     if len(session.rules) + len(stack) > MAX_EDITS:
         raise ValueError(
             f"{len(session.rules)} rules and {len(stack)} more are too many; {MAX_EDITS} can be in force."
@@ -102,25 +102,25 @@ def adopt_all(stack: EditStack, session: Session, workshop: Workshop) -> Session
     for edit in stack:
         edit.check_fits(generator)
         if edit.request is not None:
-            edit = edit.with_(request=_fitted(edit.request, session.generator, workshop))
+            edit = edit.with_(request=_fitted(edit.request, session.generator, service))
         request = edit.request or Request(generator=public_name(session.generator))
         session = session.adopt(edit, request, "open rules", new=True)
     return session.as_one_step(before)
 
 
-def _opened(session: Session, generator: str, workshop: Workshop) -> Session:
+def _opened(session: Session, generator: str, service: Service) -> Session:
     if not generator or same(generator, session.generator):
         return session
     if generator not in bundled():
         raise ValueError(f"The file was made for the generator {generator[:80]!r}; open that one first.")
-    workshop.generator(generator)
+    service.generator(generator)
     return session.open(generator)
 
 
-def _fitted(request: Request, generator: str, workshop: Workshop) -> Request:
+def _fitted(request: Request, generator: str, service: Service) -> Request:
     """The request with masks of the canvases' size; ValueError if it asks for what the generator does not have."""
     if request.layer is not None:
-        workshop.generator(generator).check_layer(request.layer)
+        service.generator(generator).check_layer(request.layer)
     return request.with_(
         generator=public_name(generator),
         copy=_sized(request.copy) if request.copy else None,

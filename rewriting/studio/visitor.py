@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any
 
 from rewriting.studio.state import Job, Name, State
@@ -33,7 +33,7 @@ class Visitor:
         """page: what a browser shows that has just opened the page."""
         self.state, self.token, self.address = state, None, ""
         self._fresh = state, page
-        self._changes, self._lock = 0, Lock()
+        self._changes, self._lock = 0, RLock()
         self._page = {(part, name): (value, 0) for part, shown in page.items() for name, value in shown.items()}
         self._answered, self._sent, self._sending = 0, 0, Lock()
         self._numbers = count(1)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from rewriting.core.layer_choice import recommended
 from rewriting.studio.exploring import key_matches, layer_chart, values_alone
+from rewriting.studio.service import Service
 from rewriting.studio.state import Explored, State
 from rewriting.studio.visitor import Task, Visitor
 from rewriting.studio.words import quiet
-from rewriting.studio.workshop import Workshop
 
 REACH = "The rule will reach what is bright. The numbers say how strongly each picture matches."
 
@@ -17,8 +17,8 @@ REACH = "The rule will reach what is bright. The numbers say how strongly each p
 class Exploring:
     """The tab Explore."""
 
-    def __init__(self, workshop: Workshop):
-        self.workshop = workshop
+    def __init__(self, service: Service):
+        self.service = service
 
     def key_matches(self, visitor: Visitor) -> Iterator[Task]:
         """The pictures that the painted places match best, bright where they match."""
@@ -28,8 +28,8 @@ class Exploring:
         with visitor.doing("explore", "Looking at pictures") as task:
             task.change(_found(Explored(quiet("Looking…"))))
             yield task
-            for looked, pictures in key_matches(self.workshop, session):
-                words = f"Looked at {looked} of {self.workshop.searched} pictures"
+            for looked, pictures in key_matches(self.service, session):
+                words = f"Looked at {looked} of {self.service.searched} pictures"
                 if not task.change(_found(Explored(quiet(REACH), tuple(pictures))), words):
                     return
                 yield task
@@ -39,7 +39,7 @@ class Exploring:
         session = visitor.state.session
         with visitor.doing("explore", "Drawing") as task:
             yield task
-            task.end(_found(Explored(values_alone(self.workshop, session))))
+            task.end(_found(Explored(values_alone(self.service, session))))
 
     def layer_chart(self, visitor: Visitor) -> Iterator[Task]:
         """Try the request at every layer and chart how well each suits; the last line recommends one."""
@@ -48,12 +48,12 @@ class Exploring:
         with visitor.doing("explore", "Trying layers") as task:
             task.change(_found(Explored(quiet("Trying the layers, one after another…"))))
             yield task
-            for found, chart in layer_chart(self.workshop, session):
+            for found, chart in layer_chart(self.service, session):
                 if not task.change(_found(Explored(chart)), f"Tried layer {found[-1].layer}"):
                     return
                 yield task
             best = recommended(found)
-            used = session.request.layer or self.workshop.about(session.generator).default_layer
+            used = session.request.layer or self.service.about(session.generator).default_layer
             task.end(_found(Explored(chart, advised=None if best == used else best)))
 
     def use_layer(self, state: State) -> State:
@@ -61,7 +61,7 @@ class Exploring:
         best = state.explored.advised
         if best is None:
             raise ValueError("No layer has been recommended yet; press Which layer suits first.")
-        layer = self.workshop.generator(state.session.generator).check_layer(best)
+        layer = self.service.generator(state.session.generator).check_layer(best)
         return state.work(state.session.ask("settings", layer=layer))
 
 

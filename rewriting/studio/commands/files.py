@@ -11,8 +11,8 @@ from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
 from rewriting.studio import sharing
+from rewriting.studio.service import Service
 from rewriting.studio.visitor import Task, Visitor
-from rewriting.studio.workshop import Workshop
 
 Handed = dict[str, Any]  # by component
 
@@ -20,8 +20,8 @@ Handed = dict[str, Any]  # by component
 class Files:
     """The panel below."""
 
-    def __init__(self, workshop: Workshop):
-        self.workshop = workshop
+    def __init__(self, service: Service):
+        self.service = service
 
     def save_request(self, visitor: Visitor) -> Iterator[Handed]:
         """The request as JSON."""
@@ -36,14 +36,14 @@ class Files:
         session, seeds = visitor.state.session, visitor.state.seeds
         with visitor.doing("sheet file", "Drawing") as task:
             yield task
-            yield _ready(lambda folder: sharing.save_sheet(self.workshop, session, folder, list(seeds)))
+            yield _ready(lambda folder: sharing.save_sheet(self.service, session, folder, list(seeds)))
 
     def save_walk(self, visitor: Visitor) -> Iterator[Task | Handed]:
         """A walk through the pictures of the results, before beside after, as animated WebP."""
         session, seeds, frames = visitor.state.session, visitor.state.seeds, []
         with visitor.doing("walk", "Walking") as task:
             yield task
-            for frame in sharing.walk_frames(self.workshop, session, list(seeds)):
+            for frame in sharing.walk_frames(self.service, session, list(seeds)):
                 frames.append(frame)
                 if not task.say(f"Walking: {len(frames)} of {sharing.WALK_FRAMES} steps"):
                     return
@@ -58,7 +58,7 @@ class Files:
             return
         yield {"upload": None}
         found = sharing.read_file(path)
-        visitor.change(lambda state: state.jump(sharing.bring_in(found, state.session, self.workshop)))
+        visitor.change(lambda state: state.jump(sharing.bring_in(found, state.session, self.service)))
 
 
 def _ready(save: Callable[[Path], Path]) -> Handed:

@@ -17,9 +17,9 @@ from rewriting.processes import Progress
 from rewriting.studio import hub
 from rewriting.studio.hub_view import on_space
 from rewriting.studio.names import public_name
+from rewriting.studio.service import Service
 from rewriting.studio.state import NOTHING, State
 from rewriting.studio.visitor import Task, Visitor
-from rewriting.studio.workshop import Workshop
 
 T = TypeVar("T")
 WAIT = ("One moment…", "quiet")
@@ -29,8 +29,8 @@ LEFT = ("Not opened, because you went on with something else.", "quiet")
 class Hub:
     """The tab of the Hub."""
 
-    def __init__(self, workshop: Workshop):
-        self.workshop = workshop
+    def __init__(self, service: Service):
+        self.service = service
 
     # --- opening ----------------------------------------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ class Hub:
                 brought = yield from self._told(
                     task,
                     "opening",
-                    lambda say: hub.bring(self.workshop, session, repo or "", token, say),
+                    lambda say: hub.bring(self.service, session, repo or "", token, say),
                 )
                 if not task.end(lambda state: self._brought(state, brought)):
                     visitor.change(lambda state: state.tell(opening=LEFT) if "open" not in state.jobs else state)
@@ -62,7 +62,7 @@ class Hub:
             yield from self.open_repo(visitor, repo, oauth)
 
     def _brought(self, state: State, brought: hub.Brought) -> State:
-        session = brought.into(state.session, self.workshop)
+        session = brought.into(state.session, self.service)
         if brought.key != state.session.generator:
             state = state.with_(view=state.view.fresh())
         opened = {**state.opened, public_name(brought.key): brought.key}
@@ -84,7 +84,7 @@ class Hub:
             task.change(lambda state: state.tell(finding=("Asking the Hub…", "quiet")))
             yield task
             try:
-                rules = tuple(hub.published_rules(self.workshop, search or "", token))
+                rules = tuple(hub.published_rules(self.service, search or "", token))
             except HubError as error:  # a list that does not come is no reason to interrupt anybody
                 sentence = str(error)
                 task.end(lambda state: state.tell(finding=(sentence, "bad")))
@@ -105,7 +105,7 @@ class Hub:
                     raise ValueError("On a Space nobody types a token; sign in with the button of the Hub.")
                 if not (token or "").strip():
                     raise ValueError("Paste a token of the Hub that may write, then sign in.")
-                who = account(token=token, endpoint=self.workshop.endpoint)
+                who = account(token=token, endpoint=self.service.endpoint)
             except HubError as error:
                 sentence = str(error)
                 task.end(lambda state: state.tell(asking=(sentence, "bad"), asked=True))
@@ -128,7 +128,7 @@ class Hub:
         known = None if on_space() else visitor.state.hub.account  # on a Space, who is logged in may have changed
         if known is None and (oauth is not None or not hosted()):
             try:
-                known = account(token=token_of(visitor, oauth), endpoint=self.workshop.endpoint)
+                known = account(token=token_of(visitor, oauth), endpoint=self.service.endpoint)
             except HubError:  # nobody is logged in here, or the Hub is silent, which the list has said
                 pass
         if known != visitor.state.hub.account:
@@ -167,7 +167,7 @@ class Hub:
             yield task
             try:
                 done = yield from self._told(
-                    task, "published", lambda say: hub.publish_rules(self.workshop, session, wish, token, say)
+                    task, "published", lambda say: hub.publish_rules(self.service, session, wish, token, say)
                 )
             except (ValueError, OSError) as error:
                 sentence = str(error)

@@ -9,24 +9,24 @@ import numpy as np
 from rewriting.core.edit import Edit
 from rewriting.core.presets import preset
 from rewriting.studio.components.checks import flag, number, whole
+from rewriting.studio.service import Service
 from rewriting.studio.session import Session
 from rewriting.studio.state import LOCALITIES, RANKS, State
 from rewriting.studio.visitor import Task, Visitor
-from rewriting.studio.workshop import Workshop
 
 
 class Making:
     """The left of the page, and the row above."""
 
-    def __init__(self, workshop: Workshop):
-        self.workshop = workshop
+    def __init__(self, service: Service):
+        self.service = service
 
     def open_generator(self, visitor: Visitor, generator: str) -> Iterator[Task]:
         """Begin afresh on another generator: its pictures, an empty request, no rules.  Undo goes back."""
         key = visitor.state.key_of(generator)
         with visitor.doing("rule", "Loading the generator", ("generator", generator)) as task:
             yield task
-            self.workshop.generator(key)
+            self.service.generator(key)
             task.end(lambda state: state.jump(state.session.open(key)).with_(view=state.view.fresh()))
 
     def choose_preset(self, visitor: Visitor, name: str | None) -> Iterator[Task]:
@@ -42,11 +42,11 @@ class Making:
         chosen = preset(name)
         with visitor.doing("rule", "Rewriting", ("preset", name)) as task:
             yield task
-            self.workshop.preset_edit(name)
-            self.workshop.generator(chosen.generator)
+            self.service.preset_edit(name)
+            self.service.generator(chosen.generator)
 
             def adopt(state: State) -> State:
-                session = self.workshop.choose(state.session, name)
+                session = self.service.choose(state.session, name)
                 moved = (session.generator, session.numbering) != (state.session.generator, state.session.numbering)
                 view = state.view.fresh() if moved else state.view.with_(skipped=0, order="best")
                 return state.with_(view=view).jump(session)
@@ -102,7 +102,7 @@ class Making:
 
     def settings(self, state: State, layer: int, rank: int, locality: float, everywhere: bool) -> State:
         """How the request is solved."""
-        layers = self.workshop.about(state.session.generator).layers
+        layers = self.service.about(state.session.generator).layers
         wanted = {
             "layer": whole(layers.start, layers.stop - 1)(layer, "layer"),
             "rank": whole(*RANKS)(rank, "rank"),
@@ -134,7 +134,7 @@ class Making:
         session = visitor.state.session
         with visitor.doing("rule", "Rewriting", ("request",)) as task:
             yield task
-            edit = self.workshop.solve(session)
+            edit = self.service.solve(session)
             task.end(lambda state: self._adopted(state, edit, session if only_as_asked else state.session))
 
     @staticmethod
@@ -161,7 +161,7 @@ class Making:
 
     def _ahead(self, state: State) -> State:
         """Begin, in the background, what the first rewrite of this request will wait for."""
-        self.workshop.draw_ahead(state.session)
+        self.service.draw_ahead(state.session)
         return state
 
 

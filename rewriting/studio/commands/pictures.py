@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rewriting.studio.service import PAIRS, Service
 from rewriting.studio.state import LAST, PAGE, SLOTS, State
 from rewriting.studio.visitor import Task, Visitor
-from rewriting.studio.workshop import PAIRS, Workshop
 
 
 class Pictures:
     """The sheet of pictures and the results."""
 
-    def __init__(self, workshop: Workshop):
-        self.workshop = workshop
+    def __init__(self, service: Service):
+        self.service = service
 
     def turn_to(self, state: State, tab: str) -> State:
         """Another tab of the panel on the right."""
@@ -79,9 +79,9 @@ class Pictures:
         visitor.change(lambda state: state.look(tab="pictures"))
         with visitor.doing("search", "Looking at pictures") as task:
             yield task
-            for looked, ranked in self.workshop.search(session):
+            for looked, ranked in self.service.search(session):
                 found = {"found": tuple(ranked), "start": 0, "outlined": session.now.asked}
-                words = f"Looked at {looked} of {self.workshop.searched} pictures"
+                words = f"Looked at {looked} of {self.service.searched} pictures"
                 if not task.change(lambda state, found=found: state.look(**found), words):
                     return
                 yield task

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 from rewriting.core.presets import presets
 from rewriting.generators import bundled
 from rewriting.studio.commands.making import Making
+from rewriting.studio.service import Service
 from rewriting.studio.state import State
 from rewriting.studio.visitor import Task, Visitor
-from rewriting.studio.workshop import Workshop
 
 ROOM = 128  # visitors, of some kilobytes each, and some hundred for the pictures that their page shows
 LONGEST = 64  # characters of a ticket
@@ -21,8 +21,8 @@ LONGEST = 64  # characters of a ticket
 class Visiting:
     """Keeps the visitors who opened the page last, each by their tab's ticket."""
 
-    def __init__(self, workshop: Workshop, room: int = ROOM):
-        self.workshop, self.making = workshop, Making(workshop)
+    def __init__(self, service: Service, room: int = ROOM):
+        self.service, self.making = service, Making(service)
         self._room, self._visitors, self._lock = room, OrderedDict[str, Visitor](), Lock()
 
     def come(self, visitor: Visitor, ticket: str, before: str, address: str) -> Iterator[Task]:
@@ -37,7 +37,7 @@ class Visiting:
         if visitor.state.touched:  # begun already, before the page could come back
             return
         if known is not None and known.state.touched:
-            self.workshop.generator(known.state.session.generator)  # refuses if it has gone: the page stays fresh
+            self.service.generator(known.state.session.generator)  # refuses if it has gone: the page stays fresh
             visitor.change(lambda _: known.state.again())
         if known is not None and ticket == before:
             known.change(State.stop)

@@ -1,0 +1,168 @@
+"""Visitors are served in turn, first those who have had least; work done ahead stands aside for them."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from rewriting.studio import fair_queue as subject
+from rewriting.studio.fair_queue import FairQueue, WorkAhead
+from rewriting.studio.session import Numbering
+from tests.surroundings import PATIENCE
+
+
+@pytest.fixture
+def queue():
+    return FairQueue()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time by which visitors come, in seconds: whoever asks for it finds it a little later, however busy the
+    machine is."""
+    ticks = SimpleNamespace(now=0.0)
+
+    def monotonic():
+        ticks.now += 0.001
+        return ticks.now
+
+    monkeypatch.setattr(subject, "time", SimpleNamespace(monotonic=monotonic))
+    return ticks
+
+
+def standing_aside(queue):
+    """An event that is set once work ahead may go on."""
+    went_on = threading.Event()
+    threading.Thread(target=lambda: (queue.stand_aside(), went_on.set()), daemon=True).start()
+    return went_on
+
+
+def test_work_ahead_waits_until_the_last_visitor_is_served(queue, monkeypatch):
+    monkeypatch.setattr(subject, "PATIENCE", PATIENCE)
+    with queue.serving():
+        with queue.serving():
+            went_on = standing_aside(queue)
+        assert not went_on.wait(0.2)
+    assert went_on.wait(PATIENCE)
+
+
+def test_work_ahead_does_not_wait_for_ever(queue, monkeypatch):
+    monkeypatch.setattr(subject, "PATIENCE", 0.1)
+    with queue.serving():
+        start = time.monotonic()
+        queue.stand_aside()
+        assert time.monotonic() - start >= 0.1
+
+
+def until(what):
+    """Wait for something to be true."""
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def waiting(queue, amount):
+    """Wait until so many wait for their turn."""
+    until(lambda: len(queue._waiting) == amount)
+
+
+def come(queue, wishes, clock, apart=0.0):
+    """Those who ask for a turn, one after another, while one is being served: the order in which they have theirs.
+
+    wishes: {name: parts had before}.  apart: seconds by the clock from one to the next.
+    """
+    served, people = [], []
+
+    def wait(name, turn):
+        with turn():
+            served.append(name)
+
+    def after(had):
+        turn = queue.turns()
+        for _ in range(had):
+            with turn():
+                pass
+        return turn
+
+    turns = []
+    for had in wishes.values():
+        turns.append(after(had))
+        clock.now += apart
+    with queue.turns()():
+        for number, (name, turn) in enumerate(zip(wishes, turns, strict=True), 1):
+            people.append(threading.Thread(target=wait, args=(name, turn), daemon=True))
+            people[-1].start()
+            waiting(queue, number)
+    for person in people:
+        person.join(PATIENCE)
+    return served
+
+
+def test_who_came_first_is_served_first_and_who_has_seen_something_waits(clock):
+    early = subject.EARLY
+    wishes = {"all but the last": early + 2, "a first picture": early, "newcomer": 0, "solved": early - 1}
+    assert come(FairQueue(at_once=1), wishes, clock) == ["newcomer", "solved", "a first picture", "all but the last"]
+
+
+def test_who_waits_long_enough_comes_before_newcomers(clock):
+    wishes, long = {"nearly done": subject.EARLY + 1, "newcomer": 0}, 3 * subject.PART
+    assert come(FairQueue(at_once=1), wishes, clock) == ["newcomer", "nearly done"]
+    assert come(FairQueue(at_once=1), wishes, clock, apart=long) == ["nearly done", "newcomer"]
+
+
+def test_no_more_than_agreed_are_served_at_once_and_a_failure_gives_its_turn_back(queue):
+    busy, most, lock = [0], [0], threading.Lock()
+
+    def work(fails):
+        try:
+            with queue.turns()():
+                with lock:
+                    busy[0] += 1
+                    most[0] = max(most[0], busy[0])
+                time.sleep(0.02)
+                with lock:
+                    busy[0] -= 1
+                if fails:
+                    raise ValueError("It failed.")
+        except ValueError:
+            pass
+
+    people = [threading.Thread(target=work, args=(n % 3 == 0,), daemon=True) for n in range(8)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join(PATIENCE)
+    assert most[0] == subject.AT_ONCE and busy[0] == 0
+    with queue.turns()():
+        pass
+
+
+class Counting:
+    """Stands in for a rewriter, and says which pictures were drawn ahead."""
+
+    def __init__(self):
+        self.drawn, self.ready = [], threading.Event()
+
+    def second_moment(self):
+        self.ready.set()
+
+    def locality_terms(self, request):
+        pass
+
+    def features(self, seeds, **numbering):
+        self.drawn += seeds
+
+
+def test_drawing_ahead_begins_when_the_visitor_is_served_and_draws_every_picture_once(queue, monkeypatch):
+    monkeypatch.setattr("rewriting.studio.fair_queue.PATIENCE", PATIENCE)
+    ahead, rewriter = WorkAhead(queue), Counting()
+    with queue.serving():
+        for _ in range(2):
+            ahead.begin(rewriter, Numbering(), 40)
+        assert not rewriter.ready.wait(0.2)
+    deadline = time.monotonic() + PATIENCE
+    while len(rewriter.drawn) < 40 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert rewriter.drawn == list(range(40))
