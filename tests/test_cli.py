@@ -531,7 +531,7 @@ def test_apply_learns_retouched_pictures(made, tmp_path, capsys):
     words += ["--context", f"5={tmp_path / 'mask.png'}", "--name", "Red squares"]
     assert run("apply", *words) == 0
     edit, said = Edit.load(tmp_path / "rule"), capsys.readouterr().out
-    assert edit.layers == (4, 6) and "layers 4, 6, rank 2" in said and edit.name == "Red squares"
+    assert edit.layers == (4, 6, 8) and "layers 4, 6, 8, rank 2" in said and edit.name == "Red squares"
     assert [one.seed for one in edit.request.retouched] == [3, 8]
     assert [region.seed for region in edit.request.context] == [3, 5]
     assert edit.report.loss_after < edit.report.loss_before

@@ -1,16 +1,14 @@
 """Rules from retouched pictures: learned through the rest of the generator, always the same, stopped at will."""
 
-import functools
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
 
-from rewriting import Edit, EditStack, Region, Request, Rewriter, load_generator
+from rewriting import Edit, EditStack, Region, Request, Rewriter
 from rewriting.core.retouch import Retouched, bend
 from tests import tiny
-from weights.rules.truth import Truth
+from weights.experiments.retouched import Lesson
+from weights.experiments.retouches import RETOUCHES
 
 
 def reddened(seed, picture, box=(8, 20, 8, 20)):
@@ -34,13 +32,13 @@ def request_(made):
     return Request(retouched=[reddened(s, p) for s, p in enumerate(pictures)], rank=2, name="Red squares")
 
 
-def test_a_rule_comes_nearer_to_the_retouched_pictures_in_two_layers(made, request_):
+def test_a_rule_comes_nearer_to_the_retouched_pictures_in_several_layers(made, request_):
     edits = list(Rewriter(made, 4).learn(request_, steps=40))
     losses = [edit.report.loss_after for edit in edits]
     assert losses[-1] < 0.9 * edits[-1].report.loss_before and losses[-1] < losses[0]
     assert [edit.report.iterations for edit in edits] == list(range(5, 41, 5))
     last = edits[-1]
-    assert last.layers == (4, 6) and last.rank == 2 and last.name == "Red squares" and last.base == made.digest()
+    assert last.layers == (4, 6, 8) and last.rank == 2 and last.name == "Red squares" and last.base == made.digest()
     inside = request_.retouched[0].mask > 0
     for retouched, before, after in zip(
         request_.retouched, made.images([0, 1]), made.images([0, 1], [last]), strict=True
@@ -107,69 +105,9 @@ def test_a_request_without_a_retouch_is_not_learned(made):
 # --- the two rules of the proof, on the bundled faces
 
 
-@functools.cache
-def faces():
-    return load_generator("face"), Truth("face", 256)
-
-
-def centres(seed, label):
-    ys, xs = np.nonzero(faces()[1].mask([seed], label)[0])
-    if len(xs) < 20:
-        return []
-    parts = [np.ones(len(xs), bool)] if label == "nose" else [xs < xs.mean(), xs >= xs.mean()]
-    return [(float(xs[part].mean()), float(ys[part].mean())) for part in parts]
-
-
-def discs(seed, label, radius):
-    image = Image.new("L", (256, 256))
-    for x, y in centres(seed, label):
-        ImageDraw.Draw(image).ellipse([x - radius, y - radius, x + radius, y + radius], fill=255)
-    return np.array(image)
-
-
-def red_nose(seed, picture):
-    """A ball with a gleam, as somebody paints it: the picture and how it was made."""
-    image, draw = (made := Image.fromarray(picture)), ImageDraw.Draw(made)
-    for x, y in centres(seed, "nose"):
-        draw.ellipse([x - 14, y - 14, x + 14, y + 14], fill=(220, 30, 30))
-        draw.ellipse([x - 7, y - 8, x - 1, y - 3], fill=(255, 255, 255))
-    return np.array(image), {"kind": "paint"}
-
-
-def big_eyes(seed, picture):
-    """Both eyes drawn larger, and what is around them pinned."""
-    moves, turn = [], np.linspace(0, 2 * np.pi, 9)[:-1]
-    for x, y in centres(seed, "eye"):
-        for dx, dy in zip(np.cos(turn), np.sin(turn), strict=True):
-            moves.append([(x + 8 * dx) / 256, (y + 8 * dy) / 256, (x + 13 * dx) / 256, (y + 13 * dy) / 256])
-            moves.append([(x + 26 * dx) / 256, (y + 26 * dy) / 256] * 2)
-    return bend(picture, moves, discs(seed, "eye", 26) / 255), {"kind": "bend", "moves": moves}
-
-
-@pytest.mark.parametrize(
-    ("label", "retouch", "closed_at_least", "outside_at_most"),
-    [("nose", red_nose, 0.4, 0.005), ("eye", big_eyes, 0.45, 0.003)],
-)
-def test_unseen_faces_are_drawn_as_three_were_retouched(label, retouch, closed_at_least, outside_at_most):
-    generator, _ = faces()
-    seeds = [seed for seed in range(30) if centres(seed, label)][:8]
-    pictures = generator.images(seeds[:3])
-    given = []
-    for seed, picture in zip(seeds, pictures, strict=False):
-        wanted, how = retouch(seed, picture)
-        given.append(Retouched.found(seed, picture, wanted, how=how))
-    radius = 14 if label == "nose" else 24
-    request = Request(retouched=given, context=[Region(seed, discs(seed, label, radius)) for seed in seeds])
-    *_, edit = Rewriter(generator).learn(request, steps=50)
-    unseen = [seed for seed in range(700, 720) if centres(seed, label)][:8]
-    closed, outside = [], []
-    for seed, before, after in zip(unseen, generator.images(unseen), generator.images(unseen, [edit]), strict=True):
-        wanted = retouch(seed, before)[0].astype(float)
-        place = np.abs(wanted - before).mean(-1) > 8
-        closed.append(1 - np.abs(after - wanted)[place].mean() / np.abs(before - wanted)[place].mean())
-        outside.append(np.abs(after.astype(float) - before)[discs(seed, label, 40) == 0].mean() / 255)
-    assert min(closed) > 0, "every face comes nearer"
-    assert np.mean(closed) > closed_at_least and np.mean(outside) < outside_at_most, (
-        np.mean(closed),
-        np.mean(outside),
-    )
+@pytest.mark.parametrize(("name", "closed", "outside"), [("red-noses", 0.45, 0.005), ("big-eyes", 0.45, 0.003)])
+def test_unseen_faces_are_drawn_as_three_were_retouched(name, closed, outside):
+    lesson = Lesson(RETOUCHES[name], 8)
+    *_, edit = Rewriter(lesson.generator).learn(lesson.request(), steps=60)
+    found = lesson.measure([edit])
+    assert found.nearer == 1 and found.closed > closed and found.outside < outside, found

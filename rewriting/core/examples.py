@@ -3,7 +3,8 @@ what should stay."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from rewriting.core.learn import Example
+from rewriting.core.learn import Example, coarse
 from rewriting.core.masks import MAX_SIDE
 from rewriting.core.request import Region, Request
 from rewriting.core.retouch import Alignment, Retouched, carried
@@ -23,14 +24,17 @@ if TYPE_CHECKING:
 RING = 6 / 256  # of the side: as far around a retouch its edge counts as part of it
 ALIKE = 0.1  # of the logarithm of the size: places that differ less are as good as each other to carry a retouch from
 PRESERVE = 1.0  # how much a preserved place counts beside a retouched picture
+OTHERS, OTHERS_FIRST = 16, 30_000  # pictures that nobody painted in, of which nothing should change but what matches
+MATCHES = 0.5  # of the response of the painted places: from here on the rule may hold in a picture
+AROUND = 12 / 256  # of the side: so far around such a place nothing is said of the picture
 
 
-def examples(rewriter: Rewriter, request: Request) -> list[Callable[[], Example]]:
+def examples(rewriter: Rewriter, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
     """One for each retouched picture, for each further picture of the context, and for each preserved place.
 
     rewriter: of the first of the layers that learn.  Each example is made when it is called.
     """
-    lesson = _Lesson(rewriter, request)
+    lesson = _Lesson(rewriter, request, layers)
     retouched = [one for one in request.retouched if not one.empty]
     seeds = {one.seed for one in retouched}
     further = [region for region in request.context if not region.empty and region.seed not in seeds]
@@ -39,6 +43,13 @@ def examples(rewriter: Rewriter, request: Request) -> list[Callable[[], Example]
     kept = [region for region in request.preserve if not region.empty]
     made += [lambda region=region: lesson.preserved(region) for region in kept]
     return made
+
+
+def others(rewriter: Rewriter, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
+    """Pictures that nobody painted in and that should stay as they are, but where they look like the context."""
+    lesson, painted = _Lesson(rewriter, request, layers), {region.seed for region in request.places}
+    seeds = [seed for seed in range(OTHERS_FIRST, OTHERS_FIRST + OTHERS) if seed not in painted]
+    return [lambda seed=seed: lesson.other(seed) for seed in seeds]
 
 
 def place_of(retouched: Retouched, request: Request) -> np.ndarray:
@@ -64,8 +75,8 @@ def _pairs(retouched: list[Retouched], further: list[Region], request: Request) 
 class _Lesson:
     """Makes the examples of one request."""
 
-    def __init__(self, rewriter: Rewriter, request: Request):
-        self.rewriter, self.request = rewriter, request
+    def __init__(self, rewriter: Rewriter, request: Request, layers: Sequence[int]):
+        self.rewriter, self.request, self.layers = rewriter, request, layers
 
     def retouched(self, one: Retouched) -> Example:
         picture = self._picture(one.seed)
@@ -85,9 +96,37 @@ class _Lesson:
         picture = self._picture(region.seed)
         return self._example(region.seed, picture, picture, region.mask, "preserve", PRESERVE)
 
+    def other(self, seed: int) -> Example:
+        direction, response = self._match
+        side = self.rewriter.generator.config.resolution
+        with torch.no_grad():
+            heat = torch.einsum("i,ihw->hw", direction, self._at(seed).key[0].float()).cpu().numpy()
+        alike = ((heat > MATCHES * response) * 255).astype(np.uint8)
+        alike = Image.fromarray(alike).resize((side, side), Image.Resampling.NEAREST)
+        around = np.asarray(alike.filter(ImageFilter.MaxFilter(2 * round(AROUND * side) + 1)))
+        half = self._coarse(seed)
+        if half is None:
+            picture = self._picture(seed)
+            return self._example(seed, picture, picture, around, "elsewhere")
+        unseen = half.new_zeros(1, 1, 1).expand(3, side, side)
+        inside = torch.from_numpy(np.asarray(around, np.float32) / 255).to(half.device)
+        return Example(self._at(seed), unseen, unseen, inside, kind="elsewhere", coarse=half)
+
+    @cached_property
+    def _match(self) -> tuple[Tensor, float]:
+        """The direction along which the context stands out, (I,), and its mean response."""
+        direction = self.rewriter.directions(self.request, 1)[0]
+        keys, shares = self.rewriter.context_keys(self.request)
+        response = float((keys.float() @ direction * shares).sum() / shares.sum())
+        return direction.to(self.rewriter.generator.device), response
+
     def _at(self, seed: int):  # noqa: ANN202 - LayerInput
         how = {"seeding": self.request.seeding, "truncation": self.request.truncation}
         return self.rewriter.features([seed], **how)[0]
+
+    @torch.no_grad()
+    def _coarse(self, seed: int) -> Tensor | None:
+        return coarse(self.rewriter.generator, self.layers, self._at(seed))
 
     @torch.no_grad()
     def _picture(self, seed: int) -> np.ndarray:
@@ -108,7 +147,7 @@ class _Lesson:
         device = self.rewriter.generator.device
         inside = torch.from_numpy(np.asarray(wide, np.float32) / 255).to(device)
         original, wanted = (_tensor(one).to(device) for one in (picture, wanted))
-        return Example(self._at(seed), original, wanted, inside, weight, kind)
+        return Example(self._at(seed), original, wanted, inside, weight, kind, self._coarse(seed))
 
 
 def _sized(mask: np.ndarray, side: int) -> np.ndarray:

@@ -26,11 +26,12 @@ from rewriting.core.request import Request
 from rewriting.generators import Generator, LayerInput
 from rewriting.generators.base import Weights
 
-RANK = 10
-STEPS = 80
+RANK = 20
+STEPS = 160
 TOGETHER = 2  # examples a step
 RATE, MOMENTUM, SQUARES = 0.05, 0.9, 0.999  # of Adam; the rate falls to nothing
 OUTSIDE = 2.0  # how much a pixel outside counts beside one inside, where nobody chooses
+COARSE = 0.5  # of the steps: so long pictures of half the size are enough
 LEVELS = 4  # of the pyramid on which pictures are compared
 HALO = 16 / 256  # of the picture's side, drawn around a patch and not looked at: what is cut off is missed there
 SHOWN = 5  # steps from one rule to look at to the next
@@ -41,8 +42,9 @@ class Example:
     """A picture and how it should look.
 
     at: what arrives at the first of the layers.  original, wanted: (3, H, H), about [-1, 1].  inside: (H, H), 0 to 1:
-    where it was retouched.  weight: how much it counts beside others.  kind: "goal", or "preserve" where nothing
-    should change inside.
+    where it was retouched.  weight: how much it counts beside others.  kind: "goal"; "preserve" where nothing should
+    change inside; "elsewhere" where nothing is asked inside, and nothing should change outside.
+    coarse: see `coarse`; an example from elsewhere that has it needs no original.
     """
 
     at: LayerInput
@@ -51,6 +53,7 @@ class Example:
     inside: Tensor
     weight: float = 1.0
     kind: str = "goal"
+    coarse: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,11 @@ class Learned:
 def usual_layers(generator: Generator, request: Request, first: int) -> tuple[int, ...]:
     """The layers that learn a request, from `first` on, where nobody chooses.
 
-    What was bent is there already, and one layer moves it.  What was painted has colours that it need never have had:
-    the next size of pictures draws these.
+    What was bent is there already, and one layer moves it.  What was painted need never have been there: the next two
+    sizes draw its colours and its edges.
     """
     bent = all(one.how["kind"] == "bend" for one in request.retouched)
-    return tuple(n for n in ((first,) if bent else (first, first + 2)) if n in generator.layers)
+    return tuple(n for n in ((first,) if bent else (first, first + 2, first + 4)) if n in generator.layers)
 
 
 def learn(
@@ -89,12 +92,13 @@ def learn(
     steps: int = STEPS,
     outside: float = OUTSIDE,
     together: int = TOGETHER,
+    others: Sequence[Callable[[], Example]] = (),
 ) -> Iterator[Learned]:
     """Learn Lambda of each layer, from low to high; the last one yielded is the result, those before are on the way.
 
     examples: each made when it is first drawn, so that a first rule need not wait for all.
-    directions: {layer: (S, I)}.  outside: how much a pixel outside counts, 0 or more.
-    To stop early, close the iterator.
+    directions: {layer: (S, I)}.  outside: how much a pixel outside counts, 0 or more.  together: examples a step.
+    others: examples from elsewhere, of which each step draws one.  To stop early, close the iterator.
     """
     generator = generator.computing_in(torch.float32)
     layers = sorted(directions)
@@ -103,13 +107,13 @@ def learn(
     factors = {n: weights[n].new_zeros(len(weights[n]), len(directions[n]), *weights[n].shape[2:]) for n in layers}
     first, second = ({n: torch.zeros_like(factors[n]) for n in layers} for _ in range(2))
     order, random = _Order(examples, together), np.random.default_rng(0)
-    seen = _Seen()
+    further, seen = _Order(others, 1), _Seen()
     for step in range(steps):
         changed = {n: weights[n] + units[n] * expand(factors[n], directions[n]) for n in layers}
         gradients = {n: torch.zeros_like(changed[n]) for n in layers}
-        for number, example in order.next():
-            for patch in _patches(example, generator, layers[0], random):
-                seen.add(number, patch, *_add_gradients(generator, layers, changed, patch, outside, gradients))
+        for example in [*order.next(), *further.next()]:
+            for patch in _patches(example, random, fine=step >= COARSE * steps):
+                seen.add(example, patch, *_add_gradients(generator, layers, changed, patch, outside, gradients))
         rate = RATE * (1 - step / steps) + RATE / 500
         for n in layers:
             slope = units[n] * torch.einsum("oihw,si->oshw", gradients[n], directions[n])
@@ -129,14 +133,14 @@ class _Order:
         self._together = min(together, len(examples))
         self._random, self._queue = np.random.default_rng(0), list(range(len(examples)))
 
-    def next(self) -> list[tuple[int, Example]]:
+    def next(self) -> list[Example]:
         while len(self._queue) < self._together:
             self._queue += self._random.permutation(len(self._make)).tolist()
         chosen, self._queue = self._queue[: self._together], self._queue[self._together :]
         for i in chosen:
             if i not in self._made:
                 self._made[i] = self._make[i]()
-        return [(i, self._made[i]) for i in chosen]
+        return [self._made[i] for i in chosen]
 
 
 class _Seen:
@@ -145,11 +149,13 @@ class _Seen:
     def __init__(self) -> None:
         self._of: dict[str, dict[int, float]] = {name: {} for name in ("before", "inside", "outside", "preserved")}
 
-    def add(self, number: int, patch: _Patch, inside: float, outside: float) -> None:
+    def add(self, example: Example, patch: _Patch, inside: float, outside: float) -> None:
         if patch.kind == "goal":
-            self._of["before"][number], self._of["inside"][number] = patch.before, inside
+            self._of["before"][id(example)], self._of["inside"][id(example)] = patch.before, inside
+        elif patch.kind == "preserve":
+            self._of["preserved"][id(example)] = inside
         else:
-            self._of["preserved" if patch.kind == "preserve" else "outside"][number] = max(inside, outside)
+            self._of["outside"][id(example)] = outside
 
     def means(self) -> dict[str, float]:
         means = {name: float(np.mean(list(of.values()))) / 2 if of else 0.0 for name, of in self._of.items()}
@@ -171,16 +177,22 @@ class _Patch:
     weight: float
 
 
-def _patches(example: Example, generator: Generator, first: int, random: np.random.Generator) -> Iterator[_Patch]:
-    """The part that was retouched, and as large a part anywhere, of which the pixels outside count."""
+def _patches(example: Example, random: np.random.Generator, *, fine: bool) -> Iterator[_Patch]:
+    """The part that was retouched, and as large a part anywhere, of which the pixels outside count.
+
+    fine: whether the first is drawn in full size; outside, half of it says enough.
+    """
     side, cells = example.inside.shape[-1], example.at.key.shape[-1]
-    cell = side // cells
     halo = max(1, round(HALO * cells))
-    top, left, height, width = _cells(example.inside, cell, halo)
-    yield _cut(example, (top, left, height, width), halo, example.kind)
+    if example.kind == "elsewhere":
+        height = width = cells // 2
+    else:
+        box = _cells(example.inside, side // cells, halo)
+        yield _cut(example, box, halo, example.kind, fine=fine)
+        height, width = box[2:]
     if (height, width) != (cells, cells):
         corner = (2 * int(random.integers(0, (cells - n) // 2 + 1)) for n in (height, width))
-        yield _cut(example, (*corner, height, width), halo, "outside")
+        yield _cut(example, (*corner, height, width), halo, "outside", fine=False)
 
 
 def _cells(inside: Tensor, cell: int, halo: int) -> tuple[int, int, int, int]:
@@ -192,27 +204,41 @@ def _cells(inside: Tensor, cell: int, halo: int) -> tuple[int, int, int, int]:
     return top, left, bottom - top, right - left
 
 
-def _cut(example: Example, box: tuple[int, int, int, int], halo: int, kind: str) -> _Patch:
+def _cut(example: Example, box: tuple[int, int, int, int], halo: int, kind: str, *, fine: bool) -> _Patch:
+    original, wanted, inside = example.original, example.wanted, example.inside
+    if not fine and example.coarse is not None:
+        inside = F.avg_pool2d(inside[None], 2)[0]
+        original, wanted = example.coarse, example.coarse + F.avg_pool2d(wanted - original, 2)
     top, left, height, width = box
-    cells, side = example.at.key.shape[-1], example.inside.shape[-1]
+    cells, side = example.at.key.shape[-1], len(inside)
     cell = side // cells
     here = np.s_[..., top * cell : (top + height) * cell, left * cell : (left + width) * cell]
-    valid = example.inside.new_zeros(height * cell, width * cell)
-    ends = ((top, height), (left, width))
+    valid = inside.new_zeros(height * cell, width * cell)
     rows, columns = (
         slice(halo * cell if start else 0, (length - (halo if start + length < cells else 0)) * cell)
-        for start, length in ends
+        for start, length in ((top, height), (left, width))
     )
     valid[rows, columns] = 1
-    inside, wanted = example.inside[here], example.wanted[here]
-    within, without = inside * valid, (1 - inside) * valid
+    within, without = inside[here] * valid, (1 - inside[here]) * valid
     if kind != "outside":
-        within, without = within / example.inside.sum().clamp_min(1e-6), without / side**2
+        within, without = within / inside.sum().clamp_min(1e-6), without / side**2
     else:
         within, without = 0 * within, without / valid.sum()
-    before = float(((example.original[here] - wanted).abs().mean(0) * within).sum())
+    before = float(((original[here] - wanted[here]).abs().mean(0) * within).sum())
     at = _part(example.at, *box)
-    return _Patch(at, wanted[None], within[None, None], without[None, None], kind, before, example.weight)
+    return _Patch(at, wanted[here][None], within[None, None], without[None, None], kind, before, example.weight)
+
+
+def coarse(generator: Generator, layers: Sequence[int], at: LayerInput) -> Tensor | None:
+    """(3, H / 2, H / 2): the picture that a generator has on its way to the full size; None if it has none that all of
+    the layers take part in.  at: the input of the first of them."""
+    half = generator.config.resolution // 2
+    if (
+        half not in generator.config.resolutions
+        or not max(layers) <= generator.last_layer_for(half) < generator.layers[-1]
+    ):
+        return None
+    return generator.leave(layers[0], generator.value(layers[0], at), at, size=half)[0]
 
 
 def _part(at: LayerInput, top: int, left: int, height: int, width: int) -> LayerInput:
@@ -237,7 +263,7 @@ def _add_gradients(
     """Adds what the patch's loss says of each layer's weight; mean differences inside and outside."""
     with torch.enable_grad():
         leaves = {n: weights[n].detach().requires_grad_() for n in layers}
-        drawn = _drawn(generator, layers[0], patch.at, leaves)
+        drawn = _drawn(generator, layers[0], patch.at, leaves, patch.wanted.shape[-2])
         loss, inside, without, told = 0.0, patch.inside, patch.outside, []
         wanted = patch.wanted
         for level in range(LEVELS):
@@ -254,10 +280,12 @@ def _add_gradients(
     return told[0]
 
 
-def _drawn(generator: Generator, first: int, at: LayerInput, weights: Weights) -> Tensor:
-    """(1, 3, h, w): a part of a picture, from what arrives at a layer."""
+def _drawn(generator: Generator, first: int, at: LayerInput, weights: Weights, height: int) -> Tensor:
+    """(1, 3, height, w): a part of a picture, from what arrives at a layer, in full size or in less."""
+    cells, whole = at.key.shape[-2], generator.value_size(first) // (2 if generator.conv(first).upsample else 1)
+    last = generator.last_layer_for(height * whole // cells)
     value = generator.value(first, at, weights.get(first))
-    for layer in range(first + 1, generator.layers.stop):
+    for layer in range(first + 1, last + 1):
         at = generator.advance(layer - 1, value, at)
         value = generator.value(layer, at, weights.get(layer))
-    return generator.picture(generator.layers.stop - 1, value, at)
+    return generator.picture(last, value, at)

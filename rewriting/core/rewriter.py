@@ -15,7 +15,7 @@ from torch import Tensor
 from rewriting import processes
 from rewriting.core import memory
 from rewriting.core.edit import Edit, Report, make_edit, relative_change
-from rewriting.core.examples import examples
+from rewriting.core.examples import examples, others
 from rewriting.core.goal import (
     Term,
     erase_term,
@@ -329,9 +329,10 @@ class Rewriter:
     ) -> Iterator[Edit]:
         """Learn a request with retouched pictures: edits that come nearer and nearer, of which the last is the rule.
 
-        To stop early, close the iterator.  rank, method: as for `solve`.  locality: how much a pixel outside counts
-        beside one that was retouched, by default the request's, else `rewriting.core.learn.OUTSIDE`.
-        layers: by default `usual_layers` from this one on.
+        To stop early, close the iterator.  rank: by default the request's, else `rewriting.core.learn.RANK`, but no
+        more at a layer than it has painted positions.  method: as for `solve`.  layers: by default `usual_layers` from
+        this one on.  locality: how much a pixel outside counts beside one that was retouched, by default the
+        request's, else `rewriting.core.learn.OUTSIDE`.
         Raises ValueError if nothing was retouched, or the context is too small at one of the layers.
         """
         start = time.perf_counter()
@@ -342,13 +343,13 @@ class Rewriter:
         rank = next(x for x in (rank, request.rank, LEARNED_RANK) if x is not None)
         locality = next(x for x in (locality, request.locality, OUTSIDE) if x is not None)
         rewriters = {n: self if n == self.number else Rewriter(self.generator, n) for n in layers}
-        directions = {
-            n: one.directions(request, rank, method=method).to(self.layer.weight.device)
-            for n, one in rewriters.items()
-        }
+        directions = {}
+        for n, one in rewriters.items():
+            most = max(1, min(one.context_keys(request)[0].shape))
+            directions[n] = one.directions(request, min(rank, most), method=method).to(self.layer.weight.device)
         asked = replace(request, layer=layers[0], rank=rank, locality=float(locality))
-        given = examples(rewriters[layers[0]], request)
-        for learned in learn(self.generator, given, directions, steps=steps, outside=locality):
+        given, stay = (make(rewriters[layers[0]], request, layers) for make in (examples, others))
+        for learned in learn(self.generator, given, directions, others=stay, steps=steps, outside=locality):
             first, *further = (make_edit(n, learned.factors[n], directions[n]).changes[0] for n in layers)
             yield Edit(
                 first.layer,

@@ -51,6 +51,7 @@ _ALL: tuple[Experiment, ...] = (
     ),
     Experiment("table3", "Table 3: visible watermarks", f"{_HERE}.watermarks:table3", 1000, True),
     Experiment("ablations", "Ablations: what each part of the method is worth", f"{_HERE}.ablations:run", 1000, True),
+    Experiment("retouched", "Rules from retouched pictures", f"{_HERE}.retouched:run", 40),
     Experiment("failures", "Failures", f"{_HERE}.failures:run", 10),
 )
 
