@@ -73,18 +73,18 @@ def port(text: str) -> int:
     return int(text)
 
 
-def open_service(device: str, first: str) -> Service:
+def open_service(device: str, first: str, precision: str = "float32") -> Service:
     """What the page works in, with generators on that device; `first` is loaded.  Raises what loading raises."""
     from rewriting import load_generator, zerogpu
     from rewriting.checkpoints import read_checkpoint
     from rewriting.generators import bundled
-    from rewriting.generators.precision import fast_dtype
+    from rewriting.generators.precision import dtype_of
     from rewriting.studio.service import Service
 
     chosen = choose_device("cpu" if zerogpu.present() else device)  # ZeroGPU only pretends to have one here
 
     def prepare(generator: Generator) -> Generator:
-        generator.to(chosen).compute_dtype = fast_dtype(chosen)
+        generator.to(chosen).compute_dtype = dtype_of(precision)
         return generator
 
     def load(name: str) -> Generator:
@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.share:
             serving.check_proxies()
         with serving.folder_for_files():
-            serve(open_service(options.device, options.generator), options, name)
+            serve(open_service(options.device, options.generator, options.precision), options, name)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (ValueError, OSError) as error:

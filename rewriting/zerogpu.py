@@ -29,7 +29,7 @@ from rewriting.core.request import Request
 from rewriting.core.rewriter import Matches, Rewriter
 from rewriting.generators import Generator
 from rewriting.generators.config import MOMENTS
-from rewriting.generators.precision import choose_device, fast_dtype
+from rewriting.generators.precision import choose_device, dtype_of
 from rewriting.hub import load_generator
 
 log = logging.getLogger(__name__)
@@ -43,11 +43,12 @@ _measured = set[tuple[str, int | None]]()  # layers whose second moments the pro
 
 @dataclass(frozen=True)
 class Files:
-    """Where to read a generator.  name: what edits made on it will name.  measured: whether its second moments lie
-    beside it."""
+    """Where to read a generator.  name: what edits made on it will name.  precision: of the features.  measured:
+    whether its second moments lie beside it."""
 
     folder: str
     name: str
+    precision: str
     measured: bool = field(compare=False)
 
 
@@ -160,7 +161,7 @@ def _files_of(generator: Generator) -> Files | None:
     if source is None or not source.folder.is_dir() or source.digest != generator.digest():
         return None
     folder = source.folder
-    return Files(str(folder), generator.config.name, (folder / MOMENTS).is_file())
+    return Files(str(folder), generator.config.name, generator.precision, (folder / MOMENTS).is_file())
 
 
 # --- what runs where the GPU is --------------------------------------------------------------------------------------
@@ -204,7 +205,7 @@ def _opened(files: Files) -> Generator:
     generator = load_generator(Path(files.folder))
     generator.config = replace(generator.config, name=files.name)
     device = choose_device("auto")
-    generator.to(device).compute_dtype = fast_dtype(device)
+    generator.to(device).compute_dtype = dtype_of(files.precision)
     return generator
 
 

@@ -38,9 +38,7 @@ LAYER = 6
 
 
 @pytest.fixture(autouse=True)
-def full_precision(monkeypatch):
-    """Commands draw in the precision that is fast on the machine; what Python draws in these tests is float32."""
-    monkeypatch.setattr("rewriting.generators.precision.fast_dtype", lambda device: torch.float32)
+def on_the_cpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
@@ -213,12 +211,12 @@ def test_what_is_there_is_not_drawn_again(made, tmp_path, capsys):
     assert times["seed0000.png"] < (tmp_path / "seed0000.png").stat().st_mtime_ns
 
 
-@pytest.mark.parametrize("change", ["--edit", "--truncation", "--size"])
+@pytest.mark.parametrize("change", ["--edit", "--truncation", "--size", "--precision"])
 def test_pictures_of_other_settings_are_not_mixed(made, tmp_path, capsys, change):
     sample = ("sample", "--generator", made / "tiny", "--seeds", "1-2", "--out", tmp_path)
     assert run(*sample) == 0
     before = (tmp_path / "seed0001.png").read_bytes()
-    value = {"--edit": made / "rule", "--truncation": 0.5, "--size": 8}[change]
+    value = {"--edit": made / "rule", "--truncation": 0.5, "--size": 8, "--precision": "bfloat16"}[change]
     assert "seed0001.png was drawn with other settings" in refused(capsys, *sample, change, value)
     assert (tmp_path / "seed0001.png").read_bytes() == before
     assert run(*sample, change, value, "--overwrite") == 0

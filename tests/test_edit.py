@@ -356,6 +356,7 @@ def test_a_folder_that_lacks_a_file_is_refused(stack, tmp_path):
     [
         {"report": 5},
         {"report": {"loss_before": 1.0}},
+        {"report": vars(REPORT) | {"precision": "half"}},
         {"report": vars(REPORT) | {"extra": 1}},
         {"report": vars(REPORT) | {"loss_after": "small"}},
         {"report": vars(REPORT) | {"loss_after": None}},

@@ -1,5 +1,9 @@
 """Generators draw what their published descriptions say, however they are run, and edits never touch their weights."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +12,7 @@ import torch.nn.functional as F
 from rewriting import EditStack
 from rewriting.generators import LayerInput, to_uint8
 from rewriting.generators.latents import latents
+from rewriting.generators.precision import dtype_of
 from rewriting.generators.stylegan2 import ModulatedConv
 from tests import tiny
 from tests.reference import rosinality
@@ -15,6 +20,7 @@ from tests.tiny import FLOAT32_NOISE
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 SEEDS = [0, 1, 2, 3, 4]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -114,6 +120,40 @@ def test_a_picture_does_not_depend_on_its_batch(drawn):
     assert np.array_equal(made.images([3, 1, 4, 1]), pictures[[3, 1, 4, 1]])
     many = made.images(range(40))  # more than one batch
     assert np.array_equal(many[:5], pictures)
+
+
+DRAWN_BY = """
+import sys, torch
+from rewriting import load_generator
+from rewriting.generators.precision import dtype_of
+name, precision, threads, batch = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+torch.set_num_threads(threads)
+generator = load_generator(name)
+generator.compute_dtype, generator.batch_size = dtype_of(precision), batch
+with torch.inference_mode():
+    drawn = torch.cat([generator(z) for z in generator.latents(range(3)).split(batch)])
+torch.save(drawn, sys.argv[5])
+"""
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["face", "kitchen"])
+def test_a_picture_does_not_depend_on_the_number_of_threads(name, precision, tmp_path):
+    """Every float is the same, in processes that started with one, two and four threads, in unequal batches."""
+    drawn = []
+    for threads, batch in ((1, 1), (2, 3), (4, 2)):
+        path = tmp_path / f"{threads}.pt"
+        arguments = [name, precision, str(threads), str(batch), str(path)]
+        subprocess.run([sys.executable, "-c", DRAWN_BY, *arguments], check=True, cwd=ROOT)
+        drawn.append(torch.load(path))
+    assert torch.equal(drawn[0], drawn[1]) and torch.equal(drawn[0], drawn[2])
+
+
+def test_the_precision_is_float32_where_nobody_chooses_another():
+    made = tiny.generator(resolution=16)
+    assert made.precision == "float32" and made.computing_in(torch.bfloat16).precision == "bfloat16"
+    with pytest.raises(ValueError, match="There is no precision 'half'; choose float32 or bfloat16."):
+        dtype_of("half")
 
 
 def test_training_may_run_a_batch_together():

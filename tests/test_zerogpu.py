@@ -92,7 +92,6 @@ real.pictures("face", [0])
 told["bundled"] = len(spaces.CALLS)
 
 zerogpu.WORTH = 0
-zerogpu.fast_dtype = lambda device: torch.float32  # as the other service draws, whatever units this processor has
 folder, request = sys.argv[1], tiny.request(256, layer=6)
 lent, own = Service(lambda name: load_generator(Path(name))), Service(lambda name: load_generator(Path(name)))
 

@@ -164,6 +164,7 @@ def draw_folder(
 
     psi = generator.config.truncation if truncation is None else truncation
     settings = {"generator": generator.config.name, "weights": generator.digest(), "truncation": psi, "size": size}
+    settings["precision"] = generator.precision
     note, total, drawn = json.dumps(settings), sum(map(len, seeds)), 0
     info = PngInfo()
     info.add_text(NOTE, note)

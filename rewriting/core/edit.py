@@ -17,6 +17,7 @@ from rewriting.core.layer import expand
 from rewriting.core.request import MAX_RANK, Request
 from rewriting.files import brief, make_folder, read_json, read_tensors, write_json, write_tensors
 from rewriting.generators import Generator
+from rewriting.generators.precision import PRECISIONS
 
 FORMAT = "rewriting-edit"
 FORMAT_VERSION = 2  # of stacks with a rule of several layers; those of one layer each are version 1
@@ -32,6 +33,7 @@ class Report:
     loss_before, loss_after: weighted mean |f - v*| over the goal.  objective_before, objective_after: with locality
     and preserve terms.  change: Frobenius norm of Lambda D over that of W0.  elsewhere: mean change of values at the
     sampled places of other pictures, over their mean size.  preserved: the same where the user said to keep.
+    precision: of the features, "" if it is not known.
     """
 
     loss_before: float
@@ -43,6 +45,7 @@ class Report:
     preserved: float | None
     iterations: int
     milliseconds: float
+    precision: str = ""
 
 
 class Shareable:
@@ -370,16 +373,22 @@ def read_details(path: Path, count: int) -> list[dict[str, Any]]:
 
 
 def _detail(data: dict[str, Any]) -> dict[str, Any]:
-    names = {f.name for f in fields(Report)}
     report, request = data.get("report"), data.get("request")
     if report is not None:
-        numbers = isinstance(report, dict) and set(report) == names
-        if not numbers or not all(_number(v) or (v is None and k == "preserved") for k, v in report.items()):
+        if not isinstance(report, dict) or not _is_report(report):
             raise ValueError(f"{REQUESTS} holds a report that is not one; the file is damaged.")
     return {
         "request": Request.from_json(request) if request is not None else None,
         "report": Report(**report) if report is not None else None,
     }
+
+
+def _is_report(data: dict[str, Any]) -> bool:
+    """Whether these are the fields of a `Report`; older ones have no precision."""
+    names = {f.name for f in fields(Report)}
+    measured = {name: value for name, value in data.items() if name != "precision"}
+    numbers = all(_number(value) or (value is None and name == "preserved") for name, value in measured.items())
+    return numbers and set(measured) == names - {"precision"} and data.get("precision", "") in ("", *PRECISIONS)
 
 
 def _number(value: Any) -> bool:

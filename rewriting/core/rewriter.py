@@ -378,6 +378,7 @@ class Rewriter:
             preserved=self._moved(kept, solution, directions) if kept else None,
             iterations=solution.iterations,
             milliseconds=milliseconds,
+            precision=self.generator.precision,
         )
 
     def _moved(self, terms: list[Term], solution: Solution, directions: Tensor) -> float:
@@ -433,4 +434,5 @@ def _report_of(learned: Learned, rewriters: dict[int, Rewriter], locality: float
         preserved=learned.preserved,
         iterations=learned.step,
         milliseconds=milliseconds,
+        precision="float32",  # whatever the generator draws in
     )

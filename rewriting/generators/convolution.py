@@ -82,6 +82,8 @@ def convolve(x: Tensor, kernel: Tensor | TileKernel, padding: int, *, spent: boo
     """
     if isinstance(kernel, TileKernel):
         return by_tiles(x, kernel, spent=spent)
+    if kernel.shape[2:] == (1, 1):
+        return pointwise(x, kernel[:, :, 0, 0].expand(len(x), -1, -1))
     if x.shape[-1] > SMALL_MAP:
         return F.conv2d(x, kernel, padding=padding)
     return one_by_one(lambda one: F.conv2d(one, kernel, padding=padding), x)
@@ -107,11 +109,15 @@ def upsampling(run: Callable[[Tensor], Tensor], x: Tensor, channels: int) -> Ten
 
 
 def pointwise(x: Tensor, kernel: Tensor) -> Tensor:
-    """1x1 convolution, every picture with a kernel of its own: (B, I, h, w), (B, O, I) -> (B, O, h, w)."""
+    """1x1 convolution, every picture with a kernel of its own: (B, I, h, w), (B, O, I) -> (B, O, h, w).
+
+    On a CPU a product of matrices and no convolution: with few outputs the convolution adds up in another order for
+    another number of threads.
+    """
     if x.device.type != "cpu" or torch.is_grad_enabled() or not len(x):
         return torch.bmm(kernel, x.flatten(2)).unflatten(2, x.shape[2:])
-    pairs = zip(x.split(1), kernel[:, :, :, None, None], strict=True)
-    return torch.cat([F.conv2d(one, own) for one, own in pairs])
+    pairs = zip(x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).split(1), kernel, strict=True)
+    return torch.cat([one @ own.t() for one, own in pairs]).permute(0, 3, 1, 2)
 
 
 def shifted(y: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
