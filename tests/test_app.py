@@ -136,7 +136,7 @@ def test_the_app_asks_no_proxy_about_itself(broken_proxy):
 
 def test_a_proxy_that_cannot_be_used_is_named_before_the_page_is_made_public(monkeypatch, capsys):
     monkeypatch.setenv("all_proxy", "smoke://signals")
-    monkeypatch.setattr(app, "open_workshop", lambda *_: pytest.fail("nothing is to be loaded"))
+    monkeypatch.setattr(app, "open_service", lambda *_: pytest.fail("nothing is to be loaded"))
     assert app.main(["--share"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: --share cannot use the proxy") and tiny.is_one_sentence(said.strip())
