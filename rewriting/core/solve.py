@@ -370,7 +370,10 @@ def damped_step(hessian: Tensor, gradient: Tensor, damping: Tensor) -> tuple[Ten
     diagonal = hessian.diagonal(dim1=1, dim2=2)
     added = damping[:, None] * diagonal + 1e-7 * diagonal.amax(1, keepdim=True) + 1e-12
     diagonal += added
-    step, failed = torch.linalg.solve_ex(hessian, -gradient)  # by LU, which PyTorch does for a batch in parallel
+    # By Cholesky: H is symmetric and positive, and PyTorch's LU of a batch of large matrices hangs or fails with
+    # several threads of MKL.
+    root, failed = torch.linalg.cholesky_ex(hessian)
+    step = torch.cholesky_solve(-gradient[:, :, None], root)[:, :, 0]
     step = torch.where((failed == 0)[:, None], step, 0.0)
     curvature = (hessian @ step[:, :, None])[:, :, 0] - added * step
     return step, -(step * (gradient + curvature / 2)).sum(1)
