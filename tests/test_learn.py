@@ -96,6 +96,14 @@ def test_what_is_preserved_is_reported_and_changes_less(made, request_):
     assert changes[0] < changes[1]
 
 
+def test_the_goal_of_a_retouched_picture_is_that_picture(made, request_):
+    goal = Rewriter(made, 4).goal_image(request_)
+    picture = made.images([0])[0]
+    assert np.array_equal(goal, request_.retouched[0].over(picture)) and not np.array_equal(goal, picture)
+    with pytest.raises(ValueError, match="learn the request instead"):
+        Rewriter(made, 4).goal_terms(request_)
+
+
 def test_a_request_without_a_retouch_is_not_learned(made):
     with pytest.raises(ValueError, match="no retouched picture") as caught:
         next(Rewriter(made, 4).learn(tiny.request()))

@@ -121,9 +121,12 @@ def suitabilities(
     """One layer after another, lowest first; layers too coarse for the request's masks are left out.
 
     A coarse layer has fewer painted positions, and its rank is no higher than their number.
-    rewriter: layer number -> its `Rewriter`.  Raises ValueError if the request is not complete.
+    rewriter: layer number -> its `Rewriter`.  Retouched pictures choose their layers themselves: there are none then.
+    Raises ValueError if the request is not complete.
     """
     request.check()
+    if request.retouched:
+        return
     copied = () if request.erase else (request.copy,)
     regions = [region for region in (*copied, *request.places) if region is not None and not region.empty][:JUDGED]
     for layer in generator.layers:

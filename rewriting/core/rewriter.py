@@ -208,8 +208,13 @@ class Rewriter:
 
     @torch.no_grad()
     def goal_terms(self, request: Request) -> list[Term]:
-        """The request's terms at this layer: goals (weights sum to 1), and what to preserve."""
+        """The request's terms at this layer: goals (weights sum to 1), and what to preserve.
+
+        Raises ValueError if the request is not complete, or has retouched pictures: see `learn`.
+        """
         request.check()
+        if request.retouched:
+            raise ValueError("The goal of a retouched picture is no layer's value; learn the request instead.")
         if request.erase:
             goals = self._erase_terms(request)
         else:
@@ -242,7 +247,12 @@ class Rewriter:
 
     @torch.no_grad()
     def goal_image(self, request: Request) -> np.ndarray:
-        """The goal drawn: the destination with the object pasted at this layer, uint8 (H, W, 3)."""
+        """The goal drawn, uint8 (H, W, 3): the destination with the object pasted at this layer, or the first picture
+        that was retouched."""
+        if request.retouched:
+            first = request.retouched[0]
+            how = {"seeding": request.seeding, "truncation": request.truncation}
+            return first.over(self.images([first.seed], **how)[0])
         term = self.goal_terms(request)[0]
         return to_uint8(self.generator.leave(self.number, term.target, term.at))[0]
 

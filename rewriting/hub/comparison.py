@@ -79,7 +79,7 @@ def _unpainted(stack: EditStack, count: int) -> list[int]:
     for edit in stack:
         if edit.request is not None and edit.request.seeding == "seed":
             request = edit.request
-            regions = (request.copy, request.paste, *request.context, *request.preserve)
+            regions = (request.copy, request.paste, *request.context, *request.preserve, *request.retouched)
             painted |= {region.seed for region in regions if region is not None}
     return [seed for seed in range(count + len(painted)) if seed not in painted][:count]
 
