@@ -25,6 +25,7 @@ RING = 6 / 256  # of the side: as far around a retouch its edge counts as part o
 ALIKE = 0.1  # of the logarithm of the size: places that differ less are as good as each other to carry a retouch from
 PRESERVE = 1.0  # how much a preserved place counts beside a retouched picture
 OTHERS, OTHERS_FIRST = 16, 30_000  # pictures that nobody painted in, of which nothing should change but what matches
+ELSEWHERE = 2.0  # how much each of them counts beside a retouched picture
 MATCHES = 0.5  # of the response of the painted places: from here on the rule may hold in a picture
 AROUND = 12 / 256  # of the side: so far around such a place nothing is said of the picture
 
@@ -107,10 +108,10 @@ class _Lesson:
         half = self._coarse(seed)
         if half is None:
             picture = self._picture(seed)
-            return self._example(seed, picture, picture, around, "elsewhere")
+            return self._example(seed, picture, picture, around, "elsewhere", ELSEWHERE)
         unseen = half.new_zeros(1, 1, 1).expand(3, side, side)
         inside = torch.from_numpy(np.asarray(around, np.float32) / 255).to(half.device)
-        return Example(self._at(seed), unseen, unseen, inside, kind="elsewhere", coarse=half)
+        return Example(self._at(seed), unseen, unseen, inside, ELSEWHERE, "elsewhere", half)
 
     @cached_property
     def _match(self) -> tuple[Tensor, float]:

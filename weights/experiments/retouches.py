@@ -161,8 +161,8 @@ def moon(picture: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, How]:
 
 
 def open_sky(truth: Truth, seed: int) -> np.ndarray:
-    """Upper right, where nothing but sky is."""
-    place, sky = disc(206, 44, 18), truth.mask([seed], "sky")[0]
+    """Upper right, where nothing but sky and clouds are."""
+    place, sky = disc(206, 44, 18), truth.mask([seed], "sky", "cloud")[0]
     return place if sky[place].all() else np.zeros_like(place)
 
 
