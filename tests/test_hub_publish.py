@@ -2,20 +2,24 @@
 
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, snapshot_download
 from PIL import Image
 from safetensors import safe_open
 
 from rewriting import Edit, EditStack, Request, load_generator
 from rewriting.checkpoints.known_models import KNOWN_MODELS
 from rewriting.files import read_json
-from rewriting.hub import Unreachable, account, list_rules, load_edits, publish, publish_folder, write_rule
+from rewriting.hub import HubError, Unreachable, account, list_rules, load_edits, publish, publish_folder, write_rule
 from tests import tiny
 from tests.hub_repos import add_generator, edit_of, files_of
 from tests.test_hub import AT_ONCE, FEW, refused
@@ -137,6 +141,20 @@ def test_the_methods_of_before_still_work_for_one_release(hub, generator, alice,
         assert len(EditStack.from_pretrained(folder)) == 2
     with pytest.raises(ValueError, match="holds 2 edits"), pytest.deprecated_call():
         Edit.from_pretrained(folder)
+
+
+def test_the_hubs_own_client_and_command_read_what_is_published(hub, generator, alice, tmp_path):
+    edit = edit_of(generator)
+    sent(hub, generator, "alice/hats", alice, edit)
+    here = snapshot_download("alice/hats", endpoint=hub.url, token=False, local_dir=tmp_path / "here")
+    assert (load_edits(Path(here), generator=generator)[0].factor == edit.factor).all()
+    command = [sys.executable, "-m", "huggingface_hub.cli.hf", "download", "alice/hats", "--local-dir", "there"]
+    env = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (load_edits(tmp_path / "there", generator=generator)[0].factor == edit.factor).all()
+    card = ModelCard.load(tmp_path / "there" / "README.md")
+    assert card.data.base_model == "org/tiny"
 
 
 # --- the card --------------------------------------------------------------------------------------------------------
@@ -487,3 +505,29 @@ def test_an_absent_hub_is_said_before_anything_is_drawn(hub, generator, alice):
     assert hub.url in refused(lambda: sent(hub, generator, "alice/hats", alice), Unreachable)
     refused(lambda: list_rules(endpoint=hub.url, token=False), Unreachable)
     assert time.perf_counter() - start < 2 * AT_ONCE
+
+
+ASKED = ("whoami", "GET /api/models/alice/hats", "repos/create", "validate-yaml", "preupload", "info/lfs", "/commit/")
+
+
+@pytest.mark.parametrize("where", ASKED)
+def test_answers_that_are_none_are_one_sentence_and_leave_nothing(hub, generator, alice, impatient, tmp_path, where):
+    folder = write_rule(edit_of(generator), tmp_path / "rule", generator=generator, seeds=FEW)
+    for body in (b"[]", b'["a"]', b"{}", b"null", b"", b"<html>see http://portal.example/x</html>"):
+        for status in (200, 400, 403, 409, 422):
+            hub.heal()
+            hub.fail(where, status=status, body=body)
+            try:
+                publish_folder(folder, "alice/hats", token=alice, endpoint=hub.url)
+            except HubError as error:
+                assert tiny.is_one_sentence(str(error)) and "portal" not in str(error) and "api/" not in str(error)
+                assert ("model", "alice/hats") not in hub.repos or "stays empty" in str(error)
+            else:  # the Hub had nothing to say against the card, or knew all large files already
+                assert status == 200 and where in ("validate-yaml", "info/lfs", "repos/create")
+            hub.repos.pop(("model", "alice/hats"), None)
+
+
+@pytest.mark.parametrize("body", [b"[[]]", b"{}", b"null", b"", b"[1]", b'[{"id": 5}]', b'[{"id": "a/b", "tags": 3}]'])
+def test_a_list_of_rules_that_is_none_is_one_sentence(hub, body):
+    hub.fail("GET /api/models", body=body)
+    assert "list of rules" in refused(lambda: list_rules(token=False, endpoint=hub.url))

@@ -69,7 +69,10 @@ def _listed(chosen: Mapping[str, Any], token: Token, endpoint: str | None) -> li
     url = f"{host(endpoint)}/api/models"
     response = get_session().get(url, headers=headers(token), params=params, timeout=timeout(PATIENCE))
     hf_raise_for_status(response)
-    return [ModelInfo(**one) for one in response.json()]
+    listed = response.json()
+    if not isinstance(listed, list):
+        raise ValueError("no list")
+    return [ModelInfo(**one) for one in listed]
 
 
 def _rule(info: Any, endpoint: str | None) -> Rule:
