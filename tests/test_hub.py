@@ -179,6 +179,12 @@ def test_a_gated_repo_opens_for_those_who_were_admitted_and_for_no_others_from_t
     assert "accept" in refused(lambda: opened(hub, "bob/gated", token=carol))
 
 
+def test_a_repo_that_closes_its_door_in_between_is_named_and_not_its_file(hub, folder):
+    hub.add_repo("bob/open", files_of(folder))
+    hub.fail("resolve", status=403, headers={"X-Error-Code": "GatedRepo"})
+    assert f"open {hub.url}/bob/open, accept them" in refused(lambda: opened(hub, "bob/open"))
+
+
 def test_repos_in_another_format_say_what_they_hold(hub, folder, tmp_path):
     generator = add_generator(hub, folder)
     add_rule(hub, generator, tmp=tmp_path)

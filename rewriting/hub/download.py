@@ -158,13 +158,13 @@ def download(
     """
     token, shelf = reading_token(token), Shelf.of(repo.repo_id, cache_dir)
     folder = shelf.snapshot(repo.commit)
-    access = {"token": token, "endpoint": endpoint, "progress": progress}
+    access = {"repo_id": repo.repo_id, "token": token, "endpoint": endpoint, "progress": progress}
     for path in paths:
         if (folder / path).exists():
             continue
         file = repo.files[path]
         with writing_to(cache_dir):
-            bring(file, shelf.blob(file.oid), shelf.lock(file.oid), what=f"{path} of {repo.repo_id}", **access)
+            bring(file, shelf.blob(file.oid), shelf.lock(file.oid), **access)
             shelf.link(file.oid, repo.commit, path)
     return Snapshot(folder, repo.commit)
 

@@ -61,24 +61,23 @@ def bring(
     blob: Path,
     lock: Path,
     *,
-    what: str,
+    repo_id: str,
     token: Token,
     endpoint: str | None,
     progress: Progress | None = None,
 ) -> None:
     """Have the file's content as `blob`: fetch it, go on with what is there of it, or wait for whoever does.
 
-    what: the file, as a sentence names it.
     Raises HubError, with a part of the file left for the next attempt; OSError where the disk is at fault.
     """
-    say = progress or (lambda share, sentence: None)
+    say, what = progress or (lambda share, sentence: None), f"{file.path} of {repo_id}"
     blob.parent.mkdir(parents=True, exist_ok=True)
     lock.parent.mkdir(parents=True, exist_ok=True)
     with _alone(lock, blob, what, say):
         if blob.exists():
             return
         _tidy(blob.parent)
-        line = _Line(file, blob.with_name(blob.name + PART), token, endpoint, what)
+        line = _Line(file, blob.with_name(blob.name + PART), token, endpoint, repo_id)
         try:
             _watch(line, say)
             say(1.0, f"Checking {what}")
@@ -158,10 +157,11 @@ class _Line:
     if that is later.  doing: for people.  given_up: set when nobody waits any more; nothing is written from then on.
     """
 
-    def __init__(self, file: RemoteFile, part: Path, token: Token, endpoint: str | None, what: str):
-        self.file, self.part, self.token, self.endpoint, self.what = file, part, token, endpoint, what
+    def __init__(self, file: RemoteFile, part: Path, token: Token, endpoint: str | None, repo_id: str):
+        self.file, self.part, self.token, self.endpoint, self.repo_id = file, part, token, endpoint, repo_id
+        self.what = f"{file.path} of {repo_id}"
         self.have = part.stat().st_size if part.exists() else 0
-        self.moved, self.given_up, self.doing = time.monotonic(), Event(), f"Fetching {what}"
+        self.moved, self.given_up, self.doing = time.monotonic(), Event(), f"Fetching {self.what}"
 
     def run(self) -> None:
         failures = 0
@@ -173,7 +173,7 @@ class _Line:
                 failures = 1 if self.have > before else failures + 1
                 pause = PAUSE * 2 ** (failures - 1) if again.pause is None else again.pause
                 if failures == ATTEMPTS or pause > LONGEST_WAIT:
-                    raise explained(again.error, self.what, self.endpoint) from again.error
+                    raise explained(again.error, self.repo_id, self.endpoint) from again.error
             self.moved, self.doing = time.monotonic() + pause, f"Waiting for the Hub to go on with {self.what}"
             if self.given_up.wait(pause):
                 return
@@ -185,17 +185,17 @@ class _Line:
         try:
             with self.part.open("ab", buffering=0) as part:
                 self._receive(part)
-        except http.TransportError as error:
+        except (http.TransportError, RuntimeError) as error:  # or the client has closed everybody's connections
             raise _Again(error) from error
         except HfHubHTTPError as error:
             status = error.response.status_code
             if status in (408, 429) or status >= 500:
                 raise _Again(error, asked_to_wait(error.response)) from error
-            raise explained(error, self.what, self.endpoint) from error
+            raise explained(error, self.repo_id, self.endpoint) from error
         except HubError:
             raise
         except (http.HTTPError, http.InvalidURL, OfflineModeIsEnabled, ImportError, ValueError) as error:
-            raise explained(error, self.what, self.endpoint) from error
+            raise explained(error, self.repo_id, self.endpoint) from error
 
     def _receive(self, part: BinaryIO) -> None:
         """Append what is still to come."""

@@ -141,7 +141,8 @@ def said_of_account(account: Account | None, typed: bool) -> str:
         return said(f"You are not signed in; {how}")
     groups = f", member of {', '.join(account.organizations)}" if account.organizations else ""
     where = "" if typed or on_space() else " by this machine's login"
-    return said(f"Signed in as {account.name}{where}{groups}.")
+    may = " It may make new repos, change those made here, and open pull requests." if on_space() else ""
+    return said(f"Signed in as {account.name}{where}{groups}.{may}")
 
 
 def card(rule: Rule) -> dict[str, str]:
