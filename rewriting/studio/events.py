@@ -19,7 +19,7 @@ from rewriting.core.masks import encode_mask
 from rewriting.studio.commands import Exploring, Files, Hub, Making, Pictures, Rules, Visiting
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.gradio_fixes import Answer
-from rewriting.studio.jobs import ALL, CANVASES, QUICK, Maker, Turns, in_turn, make_needed
+from rewriting.studio.jobs import ALL, QUICK, Maker, Turns, in_turn, make_needed
 from rewriting.studio.render import Render
 from rewriting.studio.service import Service
 from rewriting.studio.visitor import Task, Visitor
@@ -96,8 +96,12 @@ class Events:
                 try:
                     for name, value in zip(names, values, strict=True):
                         hear(visitor, name, value, int(seen or 0))
+                    shown = -1
                     for given in self._steps(command, values, visitor, turns if queue == "heavy" else NoTurn):
-                        yield from self._show(visitor, turns, topics, given)
+                        for one in self._show(visitor, turns, topics, given):
+                            if one.change != shown or one.more:
+                                yield one
+                            shown = one.change
                 except REFUSALS as error:
                     yield self._answer(visitor)
                     raise refusal(error) from error
@@ -135,7 +139,7 @@ class Events:
         self, visitor: Visitor, turns: Turns, topics: tuple[str, ...], more: dict[str, Any] | None = None
     ) -> Iterator[Answer]:
         """Show the state as it is now, with files to hand over, and make what it needs."""
-        for _ in make_needed(visitor, self.make, CANVASES, turns):
+        for _ in make_needed(visitor, self.make, self.make.at_hand(visitor.state), turns):
             pass
         yield self._answer(visitor, more)
         for _ in make_needed(visitor, self.make, topics, turns):

@@ -19,8 +19,7 @@ from rewriting.studio.state import PAGE, Made, Results, State, View
 from rewriting.studio.visitor import Task, Visitor
 
 TOLD = 1.0  # seconds of waiting after which visitors are told how many go first, and how often
-CANVASES = ("canvases",)
-QUICK = (*CANVASES, "goal", "sheet")  # what need not wait for its turn
+QUICK = ("canvases", "goal", "sheet")  # what need not wait for its turn
 ALL = (*QUICK, "results")
 
 Turns = Callable[[], Turn | NoTurn]
@@ -37,6 +36,12 @@ class Maker:
     def __call__(self, topic: str, state: State) -> Iterator[Part]:
         make = {"canvases": self.canvases, "goal": self.goal, "sheet": self.sheet, "results": self.results}[topic]
         return make(state)
+
+    def at_hand(self, state: State) -> tuple[str, ...]:
+        """What takes no time to make, or so little that nothing is shown before."""
+        session, seeds = state.session, state.view.seeds
+        known = len(self.service.known(session.generator, seeds, session.numbering)) == len(seeds)
+        return ("canvases", "sheet") if known and state.view.outlined is None else ("canvases",)
 
     def canvases(self, state: State) -> Iterator[Part]:
         """The pictures in the canvases and those that places are painted on, by their number."""

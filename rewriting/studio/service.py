@@ -181,6 +181,10 @@ class Service:
         """Unedited pictures, one for each seed."""
         return self._gallery.pictures(name, seeds, numbering or Numbering())
 
+    def known(self, name: str, seeds: Sequence[int], numbering: Numbering) -> dict[int, Picture]:
+        """Those pictures that are drawn already, by seed."""
+        return self._gallery.known(name, seeds, numbering)
+
     def pictures(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[str]:
         """Unedited pictures as data URLs."""
         return [picture.url for picture in self.drawn(name, seeds, numbering)]
@@ -198,7 +202,7 @@ class Service:
 
     def results(self, session: Session, seeds: Sequence[int]) -> Iterator[Drawn]:
         """Pictures before and after, more and more of them."""
-        drawn = Drawn(list(seeds), known=self._gallery.known(session.generator, seeds, session.numbering))
+        drawn = Drawn(list(seeds), known=self.known(session.generator, seeds, session.numbering))
         for end in CHUNKS[-1:] if self.backend(session.generator).at_once else CHUNKS:
             some = drawn.seeds[len(drawn.before) : end]
             if some:

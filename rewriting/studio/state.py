@@ -184,6 +184,11 @@ class State:
     @property
     def touched(self) -> bool:
         """Whether the visitor has done anything yet."""
+        return self.begun or self.view != View()
+
+    @property
+    def begun(self) -> bool:
+        """Whether the visitor has done more than to turn to a tab."""
         return bool(self.session.past or self.session.future) or self.view.with_(tab="results") != View()
 
     def key_of(self, name: str) -> str:

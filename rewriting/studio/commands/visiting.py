@@ -34,7 +34,7 @@ class Visiting:
         """
         known = self._meet(ticket, before, visitor)
         visitor.address = address
-        if visitor.state.touched:  # begun already, before the page could come back
+        if visitor.state.begun:  # before the page could come back
             return
         if known is not None and known.state.touched:
             self.service.generator(known.state.session.generator)  # refuses if it has gone: the page stays fresh

@@ -188,6 +188,7 @@ function clear() {
 // Strokes that Python did not know when it made a mask: those begun after the last thing done elsewhere on the page,
 // for that, or something before it, is what Python answers.
 function unseen() {
+  if (!props.image) return []; // what was painted on a picture goes with it
   const now = performance.now();
   const recent = strokes.filter((s) => s.time > elsewhere.time && now - s.time < UNSEEN_MS);
   return stroke ? [...recent, stroke] : recent;
@@ -195,6 +196,7 @@ function unseen() {
 
 // Python may answer a stroke with the very mask it got while the next stroke is already drawn: nothing new in that.
 function isEcho(bits) {
+  if (!props.image) return false;
   const packed = pack(bits);
   if (same(packed, pack(stroke ? unpack(stroke.before) : mask.bits))) return true;
   return strokes.some((s) => s.time > elsewhere.time && same(packed, s.before));
