@@ -1,6 +1,8 @@
 """Bad .pt, .pth and .pkl files: damaged, hostile, or only wrong, made from small good ones."""
 
 import argparse
+import io
+import pickle
 import random
 import shutil
 import struct
@@ -9,24 +11,33 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
+from safetensors.torch import save_file
 
-from tests import hostile_pickles
+from tests import hostile_pickles, wrapped
 from tests.hostile import Job, damaged
-from tests.reference import nvidia, progan, rosinality
+from tests.reference import nvidia, nvidia_files, progan, rosinality
 
 
 def good_checkpoints(folder: Path) -> dict[str, Path]:
     """One small good file of every foreign kind."""
     state = nvidia.random_state(8)
     g_ema, mean = nvidia.to_rosinality(state)
-    paths = {name: folder / name for name in ("zip.pt", "legacy.pt", "progan.pth", "ada.pkl", "tf.pkl")}
+    names = ("zip.pt", "legacy.pt", "progan.pth", "ada.pkl", "tf.pkl", "strangers.pt", "whole.pt", "numpy.pkl")
+    paths = {name: folder / name for name in (*names, "bare.safetensors", "packed.zip")}
     data = {"g_ema": g_ema, "latent_avg": mean, "args": argparse.Namespace(lr=0.1)}
     torch.save(data, paths["zip.pt"])
     torch.save(data, paths["legacy.pt"], _use_new_zipfile_serialization=False)
     torch.save(progan.random_state(8), paths["progan.pth"], _use_new_zipfile_serialization=False)
     nvidia.write_nvidia_pickle(paths["ada.pkl"], state, nvidia.init_kwargs(state))
     nvidia.write_tf_pickle(paths["tf.pkl"], state, nvidia.init_kwargs(state))
+    wrapped.save_settings(paths["strangers.pt"], g_ema, mean)
+    nvidia_files.torch_save_module(paths["whole.pt"], state, nvidia.init_kwargs(state))
+    paths["numpy.pkl"].write_bytes(pickle.dumps({name: tensor.numpy() for name, tensor in g_ema.items()}, 4))
+    save_file(g_ema, paths["bare.safetensors"])
+    with zipfile.ZipFile(paths["packed.zip"], "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(paths["legacy.pt"], "model/legacy.pt")
     return paths
 
 
@@ -53,7 +64,8 @@ def checkpoints(folder: Path, command: str) -> Iterator[Job]:
         for ending, modern in (("pt", True), ("pth", False)):
             path = folder / f"state{index}.{ending}"
             torch.save(data, path, _use_new_zipfile_serialization=modern)
-            yield Job("checkpoint", f"{ending}: {label}", str(path))
+            opens = label in ("tables in tables", "strangers in a ring", "strangers in each other")
+            yield Job("checkpoint", f"{ending}: {label}", str(path), opens)
     for label, write in archives(command).items():
         path = folder / f"{label.replace(' ', '-')}.pt"
         with warnings.catch_warnings():
@@ -125,8 +137,26 @@ def states() -> dict[str, object]:
         "StyleGAN3": {"synthesis.L0_36_512.weight": torch.ones(2), "synthesis.input.freqs": torch.ones(2)},
         "five thousand tensors": {f"t{i}": torch.ones(1) for i in range(5_000)},
         "numbers as names": {1: torch.ones(2), 2: torch.ones(2)},
+        "two generators": {"first": good, "second": {**good}},
+        "a thousand generators": {f"g{i}": {"input.input": torch.ones(1, 1, 4, 4)} for i in range(1000)},
+        "strangers in a ring": {"g_ema": good, "opts": _strangers(ring=True)},
+        "strangers in each other": {"g_ema": good, "opts": _strangers(ring=False)},
+        "a stranger as a weight": {"g_ema": {**good, "conv1.conv.weight": argparse.Namespace(a=1)}},
+        "arrays of texts": {name: np.array(["a", "b"]) for name in good},
+        "arrays of whole numbers": {name: np.ones(3, np.int64) for name in good},
         "far too many sizes": {**good, **{f"to_rgbs.{i}.bias": torch.ones(1, 3, 1, 1) for i in range(40)}},
     }
+
+
+def _strangers(ring: bool) -> argparse.Namespace:
+    """Settings that hold themselves, or each other in ever more ways."""
+    one = argparse.Namespace(a=1)
+    if ring:
+        one.again = {"one": [one]}
+        return one
+    for _ in range(25):
+        one = argparse.Namespace(left=[one], right={"same": one}, both=(one, one))
+    return one
 
 
 def archives(command: str) -> dict[str, Callable[[Path, Path], None]]:
@@ -150,6 +180,23 @@ def archives(command: str) -> dict[str, Callable[[Path, Path], None]]:
     def deflated(path: Path, good: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("archive/data.pkl", bytes(200_000_000))
+
+    def pack(path: Path, name: str, data: bytes) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, data)
+
+    def packed(path: Path, good: Path) -> None:
+        inner = io.BytesIO()
+        with zipfile.ZipFile(inner, "w") as archive:
+            archive.write(good, "good.pt")
+        pack(path, "again.pt", inner.getvalue())
+
+    def wrong_checksum(path: Path, good: Path) -> None:
+        data = bytearray(good.read_bytes())
+        with zipfile.ZipFile(good) as archive:
+            largest = max(archive.infolist(), key=lambda entry: entry.file_size)
+        data[largest.header_offset + 1000] ^= 1
+        path.write_bytes(data)
 
     def twice(path: Path, good: Path) -> None:
         shutil.copy(good, path)
@@ -181,5 +228,10 @@ def archives(command: str) -> dict[str, Callable[[Path, Path], None]]:
         "compressed 200 MB": deflated,
         "names twice": twice,
         "ten thousand overlapping records": overlapping,
+        "a zip in a zip": packed,
+        "200 MB in a zip": lambda path, good: pack(path, "a.pt", bytes(200_000_000)),
+        "a path in a zip": lambda path, good: pack(path, "../../../evil.pt", b"evil" * 100),
+        "a bomb in a zip": lambda path, good: pack(path, "a.pkl", b"\x80\x02" + bomb + b"." + bytes(20)),
+        "a wrong checksum": wrong_checksum,
         "a script": made(**{"code__main.py": b"import os", "constants.pkl": b"\x80\x02N."}),
     }

@@ -11,20 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from rewriting.checkpoints import CheckpointError, conversion, convert, read_checkpoint, reader
+from rewriting.checkpoints import CheckpointError, conversion, convert, read_checkpoint
 from rewriting.generators import read_generator
+from tests.foreign import PARITY, double, draw, z
 from tests.full_disk import full_disk
 from tests.reference import nvidia, progan, rosinality
+from tests.wrapped import without_skips
 
-# Both sides round to float32 along another order of operations through up to 14 layers; the requirement is 1e-4.
-PARITY = 1e-4
-
-
-@pytest.fixture
-def in_process(monkeypatch):
-    """Read without the process that production starts for every file; `test_a_file_is_read_..` goes through it."""
-    monkeypatch.setattr(conversion, "read_contents", reader.extract)
-
+pytest_plugins = ("tests.foreign_fixtures",)
 
 # --- writers of each layout ------------------------------------------------------------------------------------------
 
@@ -88,19 +82,6 @@ PROGAN = {
         {"state_dict": progan.to_old_names(state)}, path, _use_new_zipfile_serialization=False
     ),
 }
-
-
-def z(count=2, width=20):
-    return torch.from_numpy(np.random.RandomState(3).randn(count, width).astype(np.float32))
-
-
-@torch.no_grad()
-def draw(generator, truncation=None):
-    return generator(z(width=generator.config.z_dim), truncation=truncation)
-
-
-def double(state):
-    return {name: tensor.double() for name, tensor in state.items()}
 
 
 # --- parity ----------------------------------------------------------------------------------------------------------
@@ -323,12 +304,6 @@ UNEQUAL = {  # how it is written, what the program then computes, what is said
 }
 
 
-def without_skips(state):
-    """What a generator of the architecture "orig" has: colours at the largest size alone."""
-    largest = max(int(name.split(".")[1][1:]) for name in state if ".torgb." in name)
-    return {k: v for k, v in state.items() if ".torgb." not in k or f".b{largest}." in k}
-
-
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("case", UNEQUAL)
 def test_what_would_draw_other_pictures_is_refused_by_name(tmp_path, case):
@@ -456,7 +431,7 @@ def test_a_part_of_another_program_is_named(tmp_path, monkeypatch):
         (["synthesis.b4.const", "synthesis.b8.skip.weight"], "residual blocks"),
         (["synthesis.b4.const", "mapping.embed.weight"], "conditional"),
         (["convs.0.0.weight", "final_linear.0.weight"], "discriminator"),
-        (["layer0.weight", "output0.weight"], "genforce"),
+        (["layer0.weight", "output0.weight"], "too few layers .1.; a Progressive GAN has 4"),
         (
             ["weights.1", "weights.2"],
             "no generator that is known here; its tensors are called 'weights.1', 'weights.2'",
@@ -520,7 +495,7 @@ def test_a_mismatch_names_what_was_expected_and_found(tmp_path, change, says):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
         (b"\x89HDF\r\n\x1a\n" + bytes(50), "an HDF5 file"),
         (b"\x1f\x8b" + bytes(50), "a gzip archive"),
-        (b"\x40\x00\x00\x00\x00\x00\x00\x00{" + b" " * 63, "a safetensors file; open the folder"),
+        (b"\x40\x00\x00\x00\x00\x00\x00\x00{" + b" " * 63, "not a whole safetensors file"),
         (bytes(257) + b"ustar" + bytes(50), "PyTorch before 0.1.10"),
         (b"short", "has 5 bytes"),
         (b"just some text that is no weights", "neither a PyTorch file nor an NVIDIA pickle"),

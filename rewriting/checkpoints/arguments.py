@@ -10,6 +10,7 @@ looked up.  The Progressive GANs that are read here record none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -159,6 +160,14 @@ TENSORFLOW: Table = {  # one table, since each of these functions hands its argu
 # --- rosinality's code -----------------------------------------------------------------------------------------------
 
 SETTINGS: Table = {"arch": ("stylegan2",), "blur_kernel": FILTER, "lr_mlp": RATE}  # all others mean nothing here
+# Attributes of the parts of a generator that was saved whole: what kind of part, where, and what they may be.
+ATTRIBUTES: tuple[tuple[str, str, Table], ...] = (
+    ("EqualLinear", r"style(_mlp)?\.\d+", {"lr_mul": RATE, "activation": ("fused_lrelu", True)}),
+    ("EqualLinear", r".*\.modulation", {"lr_mul": (1,), "activation": (None, False)}),
+    ("ModulatedConv2d", r"to_rgb.*", {"demodulate": (False,)}),
+    ("ModulatedConv2d", r"(style_)?conv.*", {"demodulate": (True,)}),
+    ("FusedLeakyReLU", r".*", {"negative_slope": (0.2,), "scale": (2**0.5,)}),
+)
 
 CONDITIONAL = {"c_dim", "label_size"}
 MOST = 1e30  # of a number that is kept
@@ -206,6 +215,16 @@ class Arguments:
         """Those of a training run with rosinality's code."""
         try:
             self._check("training run", {k: v for k, v in settings.items() if k in SETTINGS}, SETTINGS)
+        except CheckpointError as error:
+            self.objection = self.objection or str(error)
+
+    def add_part(self, where: str, class_name: str, state: Mapping[Any, Any]) -> None:
+        """A part of a generator of rosinality's code, or BasicSR's, that was saved whole."""
+        try:
+            for kind, place, table in ATTRIBUTES:
+                if kind == class_name and re.fullmatch(place, where):
+                    for name in table.keys() & state.keys():
+                        self._check_value(class_name, name, state[name], table[name])
         except CheckpointError as error:
             self.objection = self.objection or str(error)
 

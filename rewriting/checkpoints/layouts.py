@@ -7,7 +7,7 @@ are those of GAN dissection.  Every other layout is recognised by a name that on
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ REFUSED = (  # a name that tells, and what it tells
     (r"^synthesis/ToRGB_lod\d", "a StyleGAN2 of the configurations B to D (G_synthesis_stylegan_revised)"),
     (r"ToRGB_lod\d|^torgb_lod", "a Progressive GAN or StyleGAN1 in TensorFlow's form"),
     (r"^(GE|SE|G|S)\.(to_latents|net|blocks)|^GAN\.", "a generator of another StyleGAN2 code base (lucidrains)"),
-    (r"^(early_layer|layer0|output0)\.|^synthesis\.(layer|early)", "a generator of another code base (genforce)"),
+    (r"^synthesis\.layer\d+\.(wscale|epilogue|mod)|^early_layer\.", "a StyleGAN1 of another code base (genforce)"),
     (r"^(final_conv|final_linear|convs\.0\.0)\.|^b\d+\.(fromrgb|fc)\.", "a discriminator, not a generator"),
 )
 
@@ -47,10 +47,9 @@ class Canonical:
 
 def canonical(contents: Contents) -> Canonical:
     """Recognise the layout and rename.  Raises CheckpointError naming an architecture that is not supported."""
-    tensors = _without_prefix(contents.tensors, "module.")
-    for pattern, what in REFUSED:
-        if any(re.search(pattern, name) for name in tensors):
-            raise CheckpointError(f"It is {what}; plain StyleGAN2 and Progressive GAN generators are supported.")
+    tensors = contents.tensors
+    if what := refused(tensors):
+        raise CheckpointError(what)
     for name, convert in LAYOUTS.items():
         if name in tensors:
             if contents.objection:
@@ -60,9 +59,13 @@ def canonical(contents: Contents) -> Canonical:
     raise CheckpointError(f"It is no generator that is known here; its tensors are called {listed}.")
 
 
-def _without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
-    every = all(name.startswith(prefix) for name in tensors)
-    return {name.removeprefix(prefix) if every else name: tensor for name, tensor in tensors.items()}
+def refused(names: Iterable[str]) -> str:
+    """The sentence that names an architecture that is not supported, if names of tensors tell one; else ""."""
+    names = list(names)
+    for pattern, what in REFUSED:
+        if any(re.search(pattern, name) for name in names):
+            return f"It is {what}; plain StyleGAN2 and Progressive GAN generators are supported."
+    return ""
 
 
 # --- rosinality and the paper's code ---------------------------------------------------------------------------------
@@ -114,6 +117,88 @@ def _one_latent(tensor: Tensor | None) -> Tensor | None:
             f"Its latent_avg has shape {tuple(tensor.shape)}; expected one mean latent, as (w_dim,)."
         )
     return rows[0].clone()
+
+
+# --- BasicSR ---------------------------------------------------------------------------------------------------------
+
+
+def from_basicsr(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
+    """Rosinality's generator under other names; its resampling kernels are not stored, and always the usual ones."""
+
+    def rename(name: str) -> str:
+        name = re.sub(r"^style_mlp\.", "style.", name)
+        name = re.sub(r"^constant_input\.weight$", "input.input", name)
+        name = re.sub(r"^noises\.noise(\d+)$", r"noises.noise_\1", name)
+        name = re.sub(r"^style_conv1\.", "conv1.", name)
+        name = re.sub(r"^style_convs\.", "convs.", name)
+        name = re.sub(r"^(conv1|convs\.\d+)\.weight$", r"\1.noise.weight", name)
+        return re.sub(r"\.modulated_conv\.", ".conv.", name)
+
+    return from_rosinality({rename(name): tensor for name, tensor in tensors.items()}, facts, "BasicSR")
+
+
+# --- mmgen -----------------------------------------------------------------------------------------------------------
+
+
+def from_mmgen(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
+    """Rosinality's generator under other names; a weight that is scaled when it is used is called weight_orig."""
+
+    def rename(name: str) -> str:
+        name = re.sub(r"^style_mapping\.", "style.", name)
+        name = re.sub(r"^constant_input\.", "input.", name)
+        name = re.sub(r"^injected_noise_(\d+)$", r"noises.noise_\1", name)
+        name = re.sub(r"\.noise_injector\.", ".noise.", name)
+        name = re.sub(r"\.style_modulation\.", ".modulation.", name)
+        return re.sub(r"(\.linear)?\.weight_orig$", ".weight", name)
+
+    return from_rosinality({rename(name): tensor for name, tensor in tensors.items()}, facts, "mmgen")
+
+
+# --- genforce --------------------------------------------------------------------------------------------------------
+
+
+def from_genforce(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
+    """A StyleGAN2 with TensorFlow's numbers and PyTorch's axes: kernels are flipped where they upsample, and the 1 in
+    the bias of a style is not stored."""
+    renamed: Tensors = {}
+    for name, tensor in tensors.items():
+        if name.endswith(("filter.kernel", "upsample.kernel")):
+            check_filter(name, tensor.reshape(tensor.shape[-2:]), gain=4)
+        elif match := re.fullmatch(r"mapping\.dense(\d{1,3})\.(weight|bias)", name):
+            renamed[f"style.{int(match[1]) + 1}.{match[2]}"] = tensor
+        elif name == "synthesis.early_layer.const":
+            renamed["input.input"] = tensor
+        elif name != "truncation.w_avg":
+            renamed |= _genforce_layer(name, tensor)
+    return Canonical("stylegan2", "genforce", renamed, _one_latent(tensors.get("truncation.w_avg")))
+
+
+def _genforce_layer(name: str, tensor: Tensor) -> Tensors:
+    """synthesis.layerN.X or outputN.X -> its canonical name and numbers; unknown names stay, for the error."""
+    match = re.fullmatch(r"synthesis\.(layer|output)(\d{1,2})\.(.+)", name)
+    if not match:
+        return {name: tensor}
+    kind, number, rest = match[1], int(match[2]), match[3]
+    if kind == "layer":
+        prefix = "conv1" if number == 0 else f"convs.{number - 1}"
+        names = {"bias": "activate.bias", "noise_strength": "noise.weight"}
+        if rest == "noise":
+            return {f"noises.noise_{number}": tensor}
+        if rest == "weight":
+            tensor = (tensor.flip(2, 3) if number % 2 else tensor) if tensor.dim() == 4 else tensor
+    else:
+        prefix = "to_rgb1" if number == 0 else f"to_rgbs.{number - 1}"
+        names = {"bias": "bias"}
+    names |= {"weight": "conv.weight", "style.weight": "conv.modulation.weight", "style.bias": "conv.modulation.bias"}
+    if rest not in names:
+        return {name: tensor}
+    shaped = {
+        "weight": lambda t: t[None],
+        "noise_strength": lambda t: t.reshape(-1),
+        "style.bias": lambda t: t + 1,
+        "bias": lambda t: t if kind == "layer" else t.reshape(1, -1, 1, 1),
+    }
+    return {f"{prefix}.{names[rest]}": shaped.get(rest, lambda t: t)(tensor)}
 
 
 # --- NVIDIA ----------------------------------------------------------------------------------------------------------
@@ -238,12 +323,57 @@ def from_progan(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     return Canonical("proggan", "Progressive GAN", renamed)
 
 
+def from_genforce_progan(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
+    """layerN counts from 0 and has its bias beside its weight.  Where a network upsamples and convolves in one step,
+    its kernels are flipped and have their axes swapped, and shapes must tell whether it does."""
+    count = sum(bool(re.fullmatch(r"layer\d{1,2}\.weight", name)) for name in tensors)
+    if count < 4:
+        raise CheckpointError(f"It has too few layers ({count}); a Progressive GAN has 4 or more, two at every size.")
+    fused = _is_fused(tensors, count)
+    last, size = count // 2 - 1, 2 ** (count // 2 + 1)
+    renamed: Tensors = {}
+    for name, tensor in tensors.items():
+        if match := re.fullmatch(r"layer(\d{1,2})\.(weight|bias)", name):
+            number, kind = int(match[1]), match[2]
+            if fused and kind == "weight" and number % 2 == 0 and number:
+                tensor = tensor.transpose(0, 1).flip(2, 3)
+            renamed[f"layer{number + 1}.{'conv.weight' if kind == 'weight' else 'wscale.b'}"] = tensor
+        elif match := re.fullmatch(rf"output{last}\.(weight|bias)", name):
+            renamed[f"output_{size}x{size}.{'conv.weight' if match[1] == 'weight' else 'wscale.b'}"] = tensor
+        elif name == "lod" and bool(tensor.any()):
+            raise CheckpointError("It is a Progressive GAN that is not grown to its full size; train it on first.")
+        elif not re.fullmatch(r"lod|output\d{1,2}\.(weight|bias)", name):  # those of smaller sizes are not used
+            renamed[name] = tensor
+    return Canonical("proggan", "genforce", renamed)
+
+
+def _is_fused(tensors: Tensors, count: int) -> bool:
+    """Whether upsampling layers have (I, O, kh, kw) kernels, by those that narrow."""
+    for number in range(2, count, 2):
+        weight, bias = tensors.get(f"layer{number}.weight"), tensors.get(f"layer{number}.bias")
+        if weight is None or bias is None or weight.dim() != 4:
+            break
+        if weight.shape[0] != weight.shape[1]:
+            return weight.shape[1] == len(bias)
+    raise CheckpointError(
+        "Its layers are all equally wide, so that nothing tells whether it upsamples and convolves in one step; "
+        "convert the file that it was made of."
+    )
+
+
 LAYOUTS: Mapping[str, Callable[[Tensors, Mapping[str, Any]], Canonical]] = {
     "layer2.conv.mconv.dconv.weight": from_paper,  # before rosinality's, whose `input.input` it has too
     "layer2.conv.mconv.weight": from_paper,
     "input.input": from_rosinality,
+    "constant_input.weight": from_basicsr,
+    "constant_input.input": from_mmgen,
+    "synthesis.early_layer.const": from_genforce,
     "synthesis.b4.const": from_persistence,
     "synthesis/4x4/Const/const": from_tensorflow,
     "layer1.conv.weight": from_progan,
     "features.0.conv.weight": from_progan,
+    "output0.weight": from_genforce_progan,
+}
+MARKS = {mark: "" for mark in LAYOUTS} | {  # a tensor that each layout has, and one beside which it means nothing
+    "output0.weight": "early_layer.const",
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 from rewriting.checkpoints.contents import CheckpointError, quoted
 from rewriting.files import POINTED, POINTER
 
 MAX_FILE = 4 << 30
-TORCH_ZIP = b"PK\x03\x04"
 TORCH_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number that torch.save once began with
 OTHERS = (
     (b"\x89HDF\r\n", "an HDF5 file, as Keras and Flax models come in; look for a .pt or .pkl of the same model"),
@@ -21,11 +21,18 @@ OTHERS = (
 )
 
 
-def sniff(path: Path) -> str:
-    """ "torch" for what torch.save writes, now or before 2020; "pickle" for a bare pickle, as NVIDIA publishes.
+class Kind(StrEnum):
+    """ZIP: what torch.save writes, or a zip of one file of weights.  LEGACY: what torch.save wrote before 2020.
+    PICKLE: a bare pickle, as NVIDIA publishes."""
 
-    Raises FileNotFoundError, or CheckpointError that says what it is instead.
-    """
+    ZIP = "zip"
+    LEGACY = "legacy"
+    PICKLE = "pickle"
+    SAFETENSORS = "safetensors"
+
+
+def sniff(path: Path) -> Kind:
+    """Raises FileNotFoundError, or CheckpointError that says what it is instead."""
     name = quoted(path.name)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {name}; check the path.")
@@ -34,11 +41,20 @@ def sniff(path: Path) -> str:
         raise CheckpointError(f"{name} has {size:,} bytes; a file of weights has 16 to {MAX_FILE:,}.")
     with path.open("rb") as file:
         head = file.read(512)
-    if head.startswith((TORCH_ZIP, TORCH_LEGACY)):
-        return "torch"
-    if head[0] == 0x80 and head[1] in (2, 3, 4, 5):
-        return "pickle"
-    raise CheckpointError(f"{name} is {_other(head)}.")
+    if (kind := kind_of(head)) is None:
+        raise CheckpointError(f"{name} is {_other(head)}.")
+    return kind
+
+
+def kind_of(head: bytes) -> Kind | None:
+    """By a file's first 16 bytes or more; None for what is not read."""
+    if head.startswith(b"PK\x03\x04"):
+        return Kind.ZIP
+    if head.startswith(TORCH_LEGACY):
+        return Kind.LEGACY
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return Kind.PICKLE
+    return Kind.SAFETENSORS if head[8:9] == b"{" else None
 
 
 def _other(head: bytes) -> str:
@@ -49,6 +65,4 @@ def _other(head: bytes) -> str:
         return "a tar archive or a file of PyTorch before 0.1.10; unpack it, or save it again with a newer PyTorch"
     if head.lstrip()[:1] == b"<":
         return "a web page, not weights; the link may need a click in a browser"
-    if head[8:9] == b"{":
-        return "a safetensors file; open the folder that it lies in, with its config.json"
-    return "neither a PyTorch file nor an NVIDIA pickle; expected .pt, .pth or .pkl"
+    return "neither a PyTorch file nor an NVIDIA pickle; expected .pt, .pth, .pkl or .safetensors"

@@ -1,9 +1,9 @@
 """A pickle is a small program.  This interpreter runs it with nothing but data within its reach.
 
-It imports nothing and looks nothing up: a name in the file ("GLOBAL") is only a key of a table that the caller gives,
-and a call in the file ("REDUCE", "NEWOBJ") is a call of that table's entry.  Names outside the table are refused.
-Instructions that such files do not use (INST, OBJ, EXT1, ...) do not exist here.  What could be large is bounded by
-the file: no instruction makes more data than it brings, keys of tables are plain, sets are dropped.
+It imports nothing: what a name in the file ("GLOBAL") stands for is `objects.named`'s to say, and a call in the file
+("REDUCE", "NEWOBJ") is a call of that.  Instructions that such files do not use (INST, OBJ, EXT1, ...) do not exist
+here.  What could be large is bounded by the file: no instruction makes more data than it brings, entries under other
+keys than texts and numbers are dropped, and so are sets.
 """
 
 from __future__ import annotations
@@ -11,27 +11,19 @@ from __future__ import annotations
 import os
 import pickletools
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from rewriting.checkpoints.contents import CheckpointError, quoted
+from rewriting.checkpoints.contents import CheckpointError
+from rewriting.checkpoints.objects import Global, Thing, named
 
-Table = Mapping[tuple[str, str], Callable[..., Any]]
 MAX_INSTRUCTIONS = 1_000_000
-NAME_LIMIT = 100
 DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, TypeError, ValueError, struct.error)
 PUSHED = {
     *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "BINSTRING", "SHORT_BINSTRING"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
 }
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (), "EMPTY_SET": ()}
-
-
-class Global:
-    """A name in the file; it cannot be called, only looked up in the table."""
-
-    def __init__(self, key: tuple[str, str]):
-        self.key = key
 
 
 class Window:
@@ -52,11 +44,11 @@ class Window:
 class Interpreter:
     """Reads one pickle from an open file, at its position; afterwards the position is behind it.
 
-    table: {(module, name): what to call instead}.  persistent: what stands for a persistent id, None to refuse them.
+    persistent: what stands for a persistent id, None to refuse them.
     """
 
-    def __init__(self, file: BinaryIO, table: Table, persistent: Callable[[Any], Any] | None = None):
-        self.file, self.table, self.persistent = Window(file), table, persistent
+    def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None):
+        self.file, self.persistent = Window(file), persistent
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -103,18 +95,13 @@ class Interpreter:
     def _name(self, module: Any, name: Any) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
             raise CheckpointError("It asks for something by a name that is no text; it is damaged.")
-        if (module, name) not in self.table:
-            raise CheckpointError(
-                f"It asks for {quoted(f'{module}.{name}', NAME_LIMIT)}, which is a program and not weights; nothing "
-                f"of it was run."
-            )
-        self.stack.append(Global((module, name)))
+        self.stack.append(named(module, name))
 
     def _reduce(self, _: None) -> None:
         arguments, what = self.stack.pop(), self.stack.pop()
         if type(what) is not Global or type(arguments) is not tuple:
             raise CheckpointError("It calls something that is no name; it was made to do harm, or is damaged.")
-        self.stack.append(self.table[what.key](*arguments))
+        self.stack.append(what.make(*arguments))
 
     _newobj = _reduce
 
@@ -158,9 +145,10 @@ class Interpreter:
         self._extend(self._marked())
 
     def _extend(self, items: list[Any]) -> None:
-        if type(self.stack[-1]) is not list:
+        if type(self.stack[-1]) is list:
+            self.stack[-1].extend(items)
+        elif not isinstance(self.stack[-1], Thing):  # of a list that is not here, the items mean nothing
             raise CheckpointError(f"It appends to a {type(self.stack[-1]).__name__}; it is damaged.")
-        self.stack[-1].extend(items)
 
     def _setitem(self, _: None) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -170,15 +158,19 @@ class Interpreter:
         self._update(self._marked())
 
     def _update(self, items: list[Any]) -> None:
-        if type(self.stack[-1]) is not dict or len(items) % 2:
+        table = self.stack[-1].items if isinstance(self.stack[-1], Thing) else self.stack[-1]
+        if type(table) is not dict or len(items) % 2:
             raise CheckpointError(f"It sets entries of a {type(self.stack[-1]).__name__}; it is damaged.")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if type(key) not in (str, int, float, bytes):  # a tuple of tuples of tuples takes for ever to hash
-                raise CheckpointError(f"It has a table with a {type(key).__name__} as a key; expected names.")
-            self.stack[-1][key] = value
+            if type(key) in (str, int, float, bytes):  # a tuple of tuples of tuples takes for ever to hash
+                table[key] = value
 
     def _additems(self, _: None) -> None:
         self._marked()
+
+    def _frozenset(self, _: None) -> None:
+        self._marked()
+        self.stack.append(())
 
     # --- stack and memo -------------------------------------------------------------------------------------------
 

@@ -128,6 +128,28 @@ def write_nvidia_pickle(path: str | Path, state: dict[str, Tensor], kwargs: dict
     _write(path, data, protocol, names)
 
 
+def torch_save_module(path: str | Path, state: dict[str, Tensor], kwargs: dict, **beside: object) -> None:
+    """Save the whole module with torch.save, as programs do that tune a generator.  beside: more entries of a table of
+    which it then is "G_ema"."""
+    names = _Globals()
+    root = _module_tree(state, "", {k: names.easy_dict(v) if isinstance(v, dict) else v for k, v in kwargs.items()})
+
+    class Pickler(_Pickler):
+        def __init__(self, file: object, protocol: int) -> None:
+            super().__init__(file, protocol, names)
+
+    pickling = types.ModuleType("pickling")
+    pickling.Pickler = Pickler
+    with names.importable():
+        torch.save({"G_ema": root, **beside} if beside else root, path, pickle_module=pickling)
+
+
+def pickle_module(path: str | Path, state: dict[str, Tensor], kwargs: dict) -> None:
+    """Pickle the generator alone, not in a table."""
+    names = _Globals()
+    _write(path, _module_tree(state, "", kwargs), 4, names)
+
+
 def _module_tree(state: dict[str, Tensor], path: str, kwargs: dict, *, class_name: str | None = None) -> _Persistent:
     """The module at `path` with everything below it; `state` holds names relative to it.  kwargs: the generator's."""
     parameters, buffers, children = OrderedDict(), OrderedDict(), OrderedDict()

@@ -80,6 +80,56 @@ def random_state(resolution: int, *, z_dim: int = 20, channels: dict[int, int] |
     return state
 
 
+def to_genforce(state: State, *, fused: bool) -> State:
+    """The same generator in genforce's layout, which counts layers from 0 and keeps an output for every size.
+
+    fused: its kernels of upsampling layers are those of transposed convolutions, (I, O, 3, 3); see `genforce`.
+    """
+    count = sum(name.endswith(".conv.weight") and name.startswith("layer") for name in state)
+    renamed: State = {"lod": torch.zeros(())}
+    for name, tensor in state.items():
+        prefix, kind = name.split(".", 1)
+        kind = "weight" if kind == "conv.weight" else "bias"
+        if prefix.startswith("layer"):
+            number = int(prefix.removeprefix("layer")) - 1
+            if fused and kind == "weight" and number and number % 2 == 0:
+                tensor = tensor.flip(2, 3).transpose(0, 1)
+            renamed[f"layer{number}.{kind}"] = tensor
+        else:
+            renamed[f"output{count // 2 - 1}.{kind}"] = tensor
+    for block in range(count // 2 - 1):
+        width = len(renamed[f"layer{2 * block}.bias"])
+        renamed |= {f"output{block}.weight": torch.ones(3, width, 1, 1), f"output{block}.bias": torch.ones(3)}
+    return {name: tensor.contiguous() for name, tensor in renamed.items()}
+
+
+def genforce(state: State, z: Tensor, *, fused: bool) -> Tensor:
+    """z (B, z_dim) -> pictures, as genforce computes them from its own layout.
+
+    A fused layer upsamples and convolves in one step: a transposed convolution of stride 2, whose 4 x 4 kernel is the
+    sum of four shifted copies of the 3 x 3 one.
+    """
+    x = pixel_norm(z)[:, :, None, None] * math.sqrt(z.shape[1])
+    number = 0
+    while f"layer{number}.weight" in state:
+        weight, bias = state[f"layer{number}.weight"], state[f"layer{number}.bias"]
+        up = number > 0 and number % 2 == 0
+        fan_in = weight.shape[0 if up and fused else 1] * weight.shape[2] * weight.shape[3]
+        weight = weight * (math.sqrt(2) / math.sqrt(fan_in))
+        x = pixel_norm(x)
+        if up and fused:
+            wide = F.pad(weight, (1, 1, 1, 1))
+            wide = wide[:, :, 1:, 1:] + wide[:, :, :-1, 1:] + wide[:, :, 1:, :-1] + wide[:, :, :-1, :-1]
+            x = F.conv_transpose2d(x, wide, bias, stride=2, padding=1)
+        else:
+            x = F.interpolate(x, scale_factor=2, mode="nearest") if up else x
+            x = F.conv2d(x, weight, bias, padding=3 if number == 0 else 1)
+        x = F.leaky_relu(x, 0.2)
+        number += 1
+    weight, bias = state[f"output{number // 2 - 1}.weight"], state[f"output{number // 2 - 1}.bias"]
+    return F.conv2d(pixel_norm(x), weight / math.sqrt(weight.shape[1]), bias)
+
+
 def to_old_names(state: State) -> State:
     """The older naming of the same files: layerN -> features.(N - 1), output_RxR -> output."""
     old = {}
