@@ -33,7 +33,7 @@ class Backend:
 
     def images(self, seeds: Sequence[int], edits: Iterable[Edit] = (), numbering: Numbering = USUAL) -> np.ndarray:
         """Pictures under some edits, uint8 (N, H, W, 3), resumed from the lowest edited layer."""
-        edits, (seeding, truncation) = tuple(edits), numbering
+        edits, seeding, truncation = tuple(edits), numbering[0], self._truncation(numbering)
         layers = [edit.layer for edit in edits if edit.enabled and edit.strength]
         if not layers:
             return self.generator.images(seeds, seeding=seeding, truncation=truncation)
@@ -41,12 +41,17 @@ class Backend:
 
     def matches(self, request: Request, seeds: Sequence[int], numbering: Numbering = USUAL) -> Matches:
         """How strongly pictures respond to the request's context, and where."""
-        seeding, truncation = numbering
-        return self.rewriter(request.layer).matches(request, seeds, seeding=seeding, truncation=truncation)
+        seeding, truncation = numbering[0], self._truncation(numbering)
+        rewriter = self.rewriter(request.layer)
+        return rewriter.matches(request, seeds, seeding=seeding, truncation=truncation, for_other_pictures=True)
 
     def solve(self, request: Request) -> Edit:
         """The request's edit.  Raises ValueError as `Rewriter.solve` does."""
-        return self.rewriter(request.layer).solve(request)
+        return self.rewriter(request.layer).solve(request, for_other_pictures=True)
+
+    def _truncation(self, numbering: Numbering) -> float | None:
+        """Sessions of the paper's code ask for one whatever the generator; where it has none, it changes nothing."""
+        return numbering[1] if self.generator.truncates else None
 
 
 @contextmanager

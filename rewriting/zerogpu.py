@@ -191,11 +191,13 @@ def _draw(files: Files, seeds: Sequence[int], changes: Sequence[Change], numberi
 
 def _match(files: Files, seeds: Sequence[int], request: Request, numbering: Numbering) -> Matches:
     seeding, truncation = numbering
-    return _rewriter(files, request.layer).matches(request, seeds, seeding=seeding, truncation=truncation)
+    return _rewriter(files, request.layer).matches(
+        request, seeds, seeding=seeding, truncation=truncation, for_other_pictures=True
+    )
 
 
 def _solve(files: Files, _: Sequence[int], request: Request) -> tuple[tuple[Change, ...], Request, Report]:
-    edit = _rewriter(files, request.layer).solve(request)
+    edit = _rewriter(files, request.layer).solve(request, for_other_pictures=True)
     return tuple(map(Change.of, edit.parts)), edit.request, edit.report
 
 

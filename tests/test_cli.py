@@ -288,9 +288,11 @@ def test_apply_solves_what_python_solves_and_reports_it(made, tmp_path, capsys):
 def test_a_request_can_be_taken_from_a_rule_and_solved_on_other_weights(made, tmp_path, capsys):
     tiny.generator(seed=1, name="another").save(tmp_path / "another")
     again = ("apply", "--generator", tmp_path / "another", "--request", made / "rule", "--out", tmp_path / "again")
-    assert run(*again, "--name", "Once more") == 0
-    assert "note: the request was made for tiny" in capsys.readouterr().err
+    assert "error: The request was made on pictures of 'tiny'" in refused(capsys, *again)
+    assert not (tmp_path / "again").exists()
+    assert run(*again, "--for-other-pictures", "--name", "Once more") == 0
     edit = Edit.load(tmp_path / "again")
+    assert edit.request.generator == edit.generator == "another"
     assert edit.name == "Once more" and edit.layer == LAYER
     edit.check_fits(load_generator(tmp_path / "another"))
 
@@ -445,7 +447,7 @@ def test_deploy_sends_the_checkout(only_hub, tmp_path, monkeypatch, capsys):
         ("sample --out x.png", "--generator or --preset"),
         ("sample --preset nothing --out x.png", "no preset 'nothing'"),
         ("sample --generator {tiny} --size 33 --out x.png", "size 33"),
-        ("sample --generator {tiny} --truncation nan --out x.png", "--truncation is nan"),
+        ("sample --generator {tiny} --truncation nan --out x.png", "truncation is nan"),
         ("sample --generator {tiny} --edit {rule} --strength 99 --out x.png", "strength 99"),
         ("sample --generator {tiny} --seeds 0-256 --out x.png", "too many for a sheet"),
         ("sample --generator {tiny} --out x.gif", "neither a folder nor one of"),

@@ -9,7 +9,7 @@ import torch
 from rewriting import Region, Request, Rewriter, load_generator
 from rewriting.core import memory
 from rewriting.core.layer import expand
-from rewriting.core.masks import resize_mask
+from rewriting.core.masks import encode_mask, resize_mask
 from rewriting.core.memory import content_key, second_moments, write_moments
 from rewriting.core.presets import presets
 from rewriting.core.rewriter import LOCALITY_FIRST, LOCALITY_PICTURES, usual_ridge
@@ -229,6 +229,42 @@ def test_locality_leaves_out_what_is_painted(rewriter):
     assert torch.equal(rows[3].weight, plain[3].weight)
 
 
+# Whose pictures
+
+
+def test_numbers_of_another_generator_s_pictures_are_refused_unless_asked_for():
+    """They stand for other pictures there, where whatever lies at the painted places would become the rule."""
+    rewriter = Rewriter(tiny.generator(name="tiny"), 6)
+    mine, other = tiny.request().with_(generator="tiny@main"), tiny.request().with_(generator="church")
+    unknown = Request.from_json({"object": None, "key": [[3, encode_mask(tiny.request().context[0].mask)]]})
+    for request in (other, unknown):
+        for action in (rewriter.solve, rewriter.goal_image, lambda one: rewriter.matches(one, SEEDS)):
+            assert "for_other_pictures" in said(ValueError, action, request)
+    assert "'church'" in said(ValueError, rewriter.solve, other)
+    assert "does not say which generator" in said(ValueError, rewriter.solve, unknown)
+    assert torch.equal(rewriter.solve(mine).factor, rewriter.solve(other, for_other_pictures=True).factor)
+
+
+def test_a_progressive_gan_says_that_it_has_no_truncation():
+    made = tiny.generator("proggan", name="tiny")
+    rewriter = Rewriter(made, 6)
+    assert "has no truncation; leave out the truncation of 0.5" in said(ValueError, made.images, [0], truncation=0.5)
+    assert np.array_equal(made.images([0], truncation=1), made.images([0]))
+    # A session of the paper's code asks for 0.5 whatever the generator: its numbers stand for the same pictures.
+    session, plain = tiny.request().with_(truncation=0.5), tiny.request()
+    assert torch.equal(rewriter.solve(session).factor, rewriter.solve(plain).factor)
+
+
+def test_integers_of_numpy_are_integers():
+    request = tiny.request()
+    context = [Region(np.int64(region.seed), region.mask) for region in request.context]
+    same = request.with_(context=context, rank=np.int32(3))
+    assert same.to_json() == request.with_(rank=3).to_json()
+    assert Rewriter(tiny.generator(name="tiny"), np.int64(6)).number == 6
+    with pytest.raises(ValueError, match="rank is True"):
+        request.with_(rank=True)
+
+
 # Pictures
 
 
@@ -243,7 +279,7 @@ def test_resumed_pictures_are_the_generator_s_to_the_bit(rewriter, size):
         expected = made.images(SEEDS, edits, size)
         assert np.array_equal(rewriter.images(SEEDS, edits, size), expected)
         assert np.array_equal(rewriter.images([3, 3, 0], edits, size), expected[[3, 3, 0]])
-    options = {"seeding": "row", "truncation": 0.5}
+    options = {"seeding": "row", "truncation": 0.5 if made.truncates else None}
     expected = made.images(SEEDS, [here], size, **options)
     assert np.array_equal(rewriter.images(SEEDS, [here], size, **options), expected)
     assert rewriter.images([]).shape == (0, 32, 32, 3) and rewriter.images([], size=8).shape == (0, 8, 8, 3)

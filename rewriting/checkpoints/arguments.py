@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rewriting.checkpoints.contents import CheckpointError, plain_facts, quoted
+from rewriting.checks import is_number
 
 ANY = None  # every value will do: the tensors show it, or no picture depends on it
 RATE, CLAMP = "rate", "clamp"  # a number that `Arguments` keeps, for the conversion to heed
@@ -276,7 +277,7 @@ class Arguments:
         """Note a number; of the clamp there may be none, and where several layers have one the lowest counts."""
         if value is None and kind == CLAMP:
             return
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < MOST:
+        if not is_number(value) or not 0 < value < MOST:
             raise CheckpointError(f"Its {what} has {name} {_shown(value)}; expected a number above 0.")
         if kind == CLAMP:
             self.clamp = float(value) if self.clamp is None else min(self.clamp, float(value))

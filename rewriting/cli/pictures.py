@@ -70,13 +70,12 @@ def sample(options: argparse.Namespace) -> None:
     count = sum(map(len, seeds))
     if as_sheet and count > MOST_ON_A_SHEET:
         raise ValueError(f"{count:,} pictures are too many for a sheet of {MOST_ON_A_SHEET}; give --out a folder.")
-    if options.truncation is not None and not 0 <= options.truncation <= 2:
-        raise ValueError(f"--truncation is {options.truncation}; give a number from 0 to 2.")
 
     def check(generator: Generator) -> None:
         """Before a rule is solved or anything drawn: what nobody could draw, or write."""
         from rewriting.core.pictures import check_square_sheet
 
+        generator.check_truncation(options.truncation)
         size = generator.check_size(options.size)
         if as_sheet:
             check_square_sheet(out, count, size)
@@ -162,8 +161,9 @@ def draw_folder(
     from rewriting import processes
     from rewriting.core.pictures import save_picture
 
-    psi = generator.config.truncation if truncation is None else truncation
-    settings = {"generator": generator.config.name, "weights": generator.digest(), "truncation": psi, "size": size}
+    settings = {"generator": generator.config.name, "weights": generator.digest(), "size": size}
+    if generator.truncates:
+        settings["truncation"] = generator.config.truncation if truncation is None else truncation
     settings["precision"] = generator.precision
     note, total, drawn = json.dumps(settings), sum(map(len, seeds)), 0
     info = PngInfo()

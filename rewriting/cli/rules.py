@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from rewriting.cli.retouching import add_retouched, retouched_request
 
 if TYPE_CHECKING:
     from rewriting import Edit, Request, Rewriter
+    from rewriting.generators import Generator
 
 SHEET = "sheet.png"
 APPLY_EXAMPLES = """
@@ -21,7 +21,7 @@ APPLY_EXAMPLES = """
 python -m rewriting apply --generator church --request request.json --out my-rule
 
 # the request of a rule that was made for other weights, once more on these
-python -m rewriting apply --generator my-church --request my-rule --out my-rule-again
+python -m rewriting apply --generator my-church --request my-rule --for-other-pictures --out my-rule-again
 
 # a preset, with more freedom and less regard for other places
 python -m rewriting apply --preset trees-from-towers --rank 10 --locality 1 --out bolder-trees
@@ -97,6 +97,11 @@ def add_request(parser: argparse.ArgumentParser) -> Any:
         help="a request.json, a session saved by the paper's code, or a rule's folder or zip",
     )
     source.add_argument("--preset", metavar="NAME", help="a rule that comes with the software (`models` lists them)")
+    parser.add_argument(
+        "--for-other-pictures",
+        action="store_true",
+        help="use a request that was made on pictures of another generator, or does not say of which",
+    )
     return source
 
 
@@ -121,10 +126,7 @@ def apply(options: argparse.Namespace) -> None:
         generator = open_generator(options.generator or request.generator, options, progress)
         if options.retouched:
             request = retouched_request(options, generator)
-        if request.generator not in ("", options.generator, generator.config.name):
-            _note(
-                f"the request was made for {request.generator}; its picture numbers may stand for other pictures here"
-            )
+        request = for_these_pictures(request, generator, options)
         edit = _solved(Rewriter(generator, request.layer, progress=progress), request, progress)
         progress(0.0, "Drawing pictures before and after")
         write_rule(edit, out, generator=generator, seeds=seeds)
@@ -176,6 +178,14 @@ def named_request(options: argparse.Namespace) -> Request:
     return request.with_(name=request.name or Path(options.preset or options.request).stem)
 
 
+def for_these_pictures(request: Request, generator: Generator, options: argparse.Namespace) -> Request:
+    """The request as one that was made on this generator's pictures; ValueError if it was not, and nobody asks to use
+    it all the same."""
+    if not options.for_other_pictures:
+        request.check_pictures(*generator.names, *filter(None, [options.generator]))
+    return request.with_(generator=generator.config.name or options.generator or request.generator)
+
+
 def _few(ranges: list[range]) -> list[int]:
     """The picture numbers; ValueError if they are more than a card shows."""
     from rewriting.hub.comparison import MOST_SHOWN
@@ -183,10 +193,6 @@ def _few(ranges: list[range]) -> list[int]:
     if (count := sum(map(len, ranges))) > MOST_SHOWN:
         raise ValueError(f"--seeds names {count:,} pictures; give 1 to {MOST_SHOWN}.")
     return [seed for part in ranges for seed in part]
-
-
-def _note(text: str) -> None:
-    print(f"note: {text}.", file=sys.stderr)
 
 
 def report(edit: Edit) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from rewriting.cli.options import add_generator, command, is_picture_file, open_generator
 from rewriting.cli.pictures import parse_seeds
 from rewriting.cli.progress import Progress
-from rewriting.cli.rules import add_request, named_request
+from rewriting.cli.rules import add_request, for_these_pictures, named_request
 
 STEP = 64  # pictures between two words of progress
 EXAMPLES = """
@@ -45,6 +45,7 @@ def search(options: argparse.Namespace) -> None:
     request, seeds = named_request(options), list(chain(*parse_seeds(options.seeds)))
     with Progress() as progress:
         generator = open_generator(options.generator or request.generator, options, progress)
+        request = for_these_pictures(request, generator, options)
         if options.out:
             check_square_sheet(Path(options.out), min(options.best, len(seeds)), generator.config.resolution)
         rewriter = Rewriter(generator, request.layer, progress=progress)
@@ -58,7 +59,8 @@ def search(options: argparse.Namespace) -> None:
         scores = processes.gathered(scores)
         best = sorted(range(len(seeds)), key=lambda i: -scores[i])[: options.best]
         if options.out and not processes.rank():
-            pictures = generator.images([seeds[i] for i in best], truncation=request.truncation)
+            truncation = request.truncation if generator.truncates else None
+            pictures = generator.images([seeds[i] for i in best], truncation=truncation)
             save_picture(square_sheet(pictures), Path(options.out))
     for i in best:
         print(f"{seeds[i]}\t{scores[i]:.4f}")

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rewriting.checks import is_number, is_whole
 from rewriting.core.layer import expand
 from rewriting.core.request import MAX_RANK, Request
 from rewriting.files import brief, make_folder, read_json, read_tensors, write_json, write_tensors
@@ -275,7 +276,7 @@ class EditStack(Shareable):
         if not isinstance(config, dict) or config.get("format") != FORMAT:
             raise ValueError(f"The {CONFIG} is not that of an edit; its format is not {FORMAT!r}.")
         version = config.get("format_version")
-        if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= FORMAT_VERSION:
+        if not is_whole(version, 1, FORMAT_VERSION):
             raise ValueError(f"The edit has format_version {brief(version)}; expected 1 to {FORMAT_VERSION}.")
         summaries, base = config.get("edits"), config.get("base_model") or {}
         if not isinstance(summaries, list) or not 1 <= len(summaries) <= MAX_EDITS or not isinstance(base, dict):
@@ -354,7 +355,7 @@ def _shapes(summary: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
         factor, directions = tuple(summary["factor"]), tuple(summary["directions"])
         ok = all(isinstance(n, int) and 1 <= n <= 4096 for n in (*factor, *directions)) and len(factor) == 4
         ok = ok and len(directions) == 2 and factor[1] == directions[0] <= MAX_RANK and max(factor[2:]) <= 7
-        ok = ok and isinstance(summary["layer"], int) and not isinstance(summary["layer"], bool)
+        ok = ok and is_whole(summary["layer"])
     except (TypeError, KeyError):
         ok = False
     if not ok:
@@ -392,7 +393,7 @@ def _is_report(data: dict[str, Any]) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
+    return is_number(value, -1e300, 1e300)
 
 
 def make_edit(layer: int, factor: Tensor, directions: Tensor, **details: Any) -> Edit:

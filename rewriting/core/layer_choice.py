@@ -137,7 +137,8 @@ def suitabilities(
         keys, _ = chosen.context_keys(request)
         if not len(keys):
             continue
-        edit = chosen.solve(request.with_(layer=layer), min(request.rank or RANK, *keys.shape))
+        rank = min(request.rank or RANK, *keys.shape)
+        edit = chosen.solve(request.with_(layer=layer), rank, for_other_pictures=True)
         report = edit.report
         reached = max(0.0, 1 - report.loss_after / max(report.loss_before, 1e-9))
         means = isolation(chosen, regions, seeding=request.seeding, truncation=request.truncation)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from rewriting.checks import is_number, is_whole
 from rewriting.core.masks import decode_mask, encode_mask
 from rewriting.core.retouch import Retouched
 from rewriting.files import brief, read_json, write_json
@@ -24,6 +25,7 @@ MAX_REGIONS = 64
 MAX_RETOUCHED = 16
 MAX_RANK = 64
 MAX_FILE = 16 << 20
+SESSION = "session of the paper's code"
 UPSTREAM_KEYS = {"object", "paste", "key", "query"}
 
 
@@ -39,8 +41,9 @@ class Region:
     mask: np.ndarray
 
     def __post_init__(self) -> None:
-        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
+        if not is_whole(self.seed, 0, MAX_SEED):
             raise ValueError(f"picture number {brief(self.seed)} is not a whole number from 0 to {MAX_SEED}.")
+        object.__setattr__(self, "seed", int(self.seed))
         mask = np.asarray(self.mask)
         if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
             raise ValueError(f"the mask on picture {self.seed} has shape {mask.shape}; expected a square.")
@@ -115,14 +118,12 @@ class Request:
             raise ValueError("Two of the retouched pictures have the same number; keep one of them.")
         for name, low, high in (("layer", 2, 32), ("rank", 1, MAX_RANK), ("units", 1, 4096)):
             value = getattr(self, name)
-            if value is not None and (
-                not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high
-            ):
+            if value is not None and not is_whole(value, low, high):
                 raise ValueError(f"{name} is {brief(value)}; expected a whole number from {low} to {high}.")
+            object.__setattr__(self, name, None if value is None else int(value))
         for name, high in (("locality", 1e6), ("truncation", 2)):
             value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if value is not None and not (number and 0 <= value <= high):
+            if value is not None and not is_number(value, 0, high):
                 raise ValueError(f"{name} is {brief(value)}; expected a number from 0 to {high:g}.")
         if self.seeding not in SEEDINGS:
             raise ValueError(f"seeding is {brief(self.seeding)}; expected {' or '.join(SEEDINGS)}.")
@@ -147,6 +148,27 @@ class Request:
             return "place the object in another picture"
         return "" if any(not region.empty for region in self.places) else "paint where the rule should hold"
 
+    @property
+    def is_session(self) -> bool:
+        """Whether it is a saved session of the paper's code, which does not say which generator drew its pictures."""
+        return not self.generator and self.notes.get("source") == SESSION
+
+    def check_pictures(self, *names: str) -> None:
+        """Raises ValueError if its picture numbers stand for those of another generator than the one of these names,
+        or if it does not say of which."""
+        if self.is_session:
+            raise ValueError(
+                "A saved session of the paper's code does not say which generator drew its pictures; if this one did, "
+                "or to use its places on other pictures, solve it with for_other_pictures=True (in a shell, `apply "
+                "--for-other-pictures`)."
+            )
+        if self.generator and self.generator.partition("@")[0] not in {name.partition("@")[0] for name in names}:
+            raise ValueError(
+                f"The request was made on pictures of {brief(self.generator)}, and its picture numbers stand for "
+                f"others here; use that generator, or solve it with for_other_pictures=True (in a shell, `apply "
+                f"--for-other-pictures`)."
+            )
+
     def check(self) -> None:
         """Raises ValueError if something is missing."""
         if self.missing():
@@ -165,7 +187,7 @@ class Request:
             stated = f"says format {brief(data['format'])}" if "format" in data else "does not say its format"
             raise ValueError(f"This file {stated}; open one in which the studio saved a request, {FORMAT!r}.")
         version = data.get("format_version")
-        if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= FORMAT_VERSION:
+        if not is_whole(version, 1, FORMAT_VERSION):
             raise ValueError(f"The request has format_version {brief(version)}; expected 1 to {FORMAT_VERSION}.")
         known = {f.name for f in fields(cls)} - ({"retouched"} if version < 2 else set())
         unknown = sorted(data.keys() - known - {"format", "format_version"})
@@ -202,7 +224,7 @@ class Request:
             erase=not data.get("object"),
             seeding="row",
             truncation=0.5,
-            notes={"source": "session of the paper's code"},
+            notes={"source": SESSION},
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
+from rewriting.checks import is_number, is_whole
 from rewriting.core.masks import BOMBS, DAMAGED, MAX_SIDE, MIN_SIDE, PREFIX, bounding_box, png_bytes
 from rewriting.files import brief
 from rewriting.generators.latents import MAX_SEED
@@ -54,8 +55,9 @@ class Retouched:
             ("seed", 0, MAX_SEED), ("side", MIN_SIDE, MAX_SIDE), ("left", 0, MAX_SIDE), ("top", 0, MAX_SIDE)
         ):  # fmt: skip
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            if not is_whole(value, low, high):
                 raise ValueError(f"{name} of a retouched picture is {brief(value)}; expected {low} to {high}.")
+            object.__setattr__(self, name, int(value))
         patch = np.asarray(self.patch)
         if patch.dtype != np.uint8 or patch.ndim != 3 or patch.shape[2] != 4 or 0 in patch.shape:
             raise ValueError(f"the patch is {patch.dtype} {patch.shape}; expected uint8 (height, width, 4).")
@@ -183,7 +185,7 @@ def _check_how(how: Any) -> None:
 
 def _is_move(move: Any) -> bool:
     numbers = isinstance(move, list) and len(move) == 4
-    return numbers and all(isinstance(x, (int, float)) and not isinstance(x, bool) and -1 <= x <= 2 for x in move)
+    return numbers and all(is_number(x, -1, 2) for x in move)
 
 
 # --- what changed ----------------------------------------------------------------------------------------------------

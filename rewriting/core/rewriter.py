@@ -193,9 +193,20 @@ class Rewriter:
 
     @torch.no_grad()
     def matches(
-        self, request: Request, seeds: Sequence[int], *, seeding: str = "seed", truncation: float | None = None
+        self,
+        request: Request,
+        seeds: Sequence[int],
+        *,
+        seeding: str = "seed",
+        truncation: float | None = None,
+        for_other_pictures: bool = False,
     ) -> Matches:
-        """How strongly each picture responds to the request's context: max over positions of d . k, rank 1."""
+        """How strongly each picture responds to the request's context: max over positions of d . k, rank 1.
+
+        for_other_pictures, and the errors raised: as for `solve`.
+        """
+        if not for_other_pictures:
+            request.check_pictures(*self.generator.names)
         direction = self.directions(request, 1)[0]
         heat = [
             torch.einsum("i,ihw->hw", direction.to(at.key.device), at.key[0].float()).cpu()
@@ -246,9 +257,14 @@ class Rewriter:
         ]
 
     @torch.no_grad()
-    def goal_image(self, request: Request) -> np.ndarray:
+    def goal_image(self, request: Request, *, for_other_pictures: bool = False) -> np.ndarray:
         """The goal drawn, uint8 (H, W, 3): the destination with the object pasted at this layer, or the first picture
-        that was retouched."""
+        that was retouched.
+
+        for_other_pictures, and the errors raised: as for `solve`.
+        """
+        if not for_other_pictures:
+            request.check_pictures(*self.generator.names)
         if request.retouched:
             first = request.retouched[0]
             how = {"seeding": request.seeding, "truncation": request.truncation}
@@ -287,6 +303,7 @@ class Rewriter:
         rounding: float = ROUNDING,
         ridge: float | None = None,
         method: str | None = None,
+        for_other_pictures: bool = False,
     ) -> Edit:
         """Solve a request at this layer.  Never changes the generator.
 
@@ -294,12 +311,15 @@ class Rewriter:
         ridge: how much the size of the change counts, beside other places, by default `usual_ridge`; see
         `rewriting.core.solve.solve`, as for the rounding.
         method: of finding the directions, by default `usual_directions`.
+        for_other_pictures: use a request that was made on pictures of another generator, or does not say of which.
         A request with retouched pictures is learned, see `learn`.
         Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
         """
         if request.retouched:
-            *_, edit = self.learn(request, rank, locality, method=method)
+            *_, edit = self.learn(request, rank, locality, method=method, for_other_pictures=for_other_pictures)
             return edit
+        if not for_other_pictures:
+            request.check_pictures(*self.generator.names)
         start = time.perf_counter()
         rank = next(x for x in (rank, request.rank, RANK) if x is not None)
         locality = next(x for x in (locality, request.locality, usual_locality(self.generator)) if x is not None)
@@ -336,18 +356,21 @@ class Rewriter:
         layers: Sequence[int] | None = None,
         steps: int = STEPS,
         method: str | None = None,
+        for_other_pictures: bool = False,
     ) -> Iterator[Edit]:
         """Learn a request with retouched pictures: edits that come nearer and nearer, of which the last is the rule.
 
         To stop early, close the iterator.  rank: by default the request's, else `rewriting.core.learn.RANK`, but no
-        more at a layer than it has painted positions.  method: as for `solve`.  layers: by default `usual_layers` from
-        this one on.  locality: how much a pixel outside counts beside one that was retouched, by default the
-        request's, else `rewriting.core.learn.OUTSIDE`.
+        more at a layer than it has painted positions.  method, for_other_pictures: as for `solve`.
+        layers: by default `usual_layers` from this one on.  locality: how much a pixel outside counts beside one that
+        was retouched, by default the request's, else `rewriting.core.learn.OUTSIDE`.
         Raises ValueError if nothing was retouched, or the context is too small at one of the layers.
         """
         start = time.perf_counter()
         if not request.retouched:
             raise ValueError("The request has no retouched picture; retouch one first, or solve it.")
+        if not for_other_pictures:
+            request.check_pictures(*self.generator.names)
         request.check()
         layers = sorted(usual_layers(self.generator, request, self.number) if layers is None else set(layers))
         rank = next(x for x in (rank, request.rank, LEARNED_RANK) if x is not None)
@@ -418,6 +441,7 @@ class Rewriter:
 
         Edits of earlier layers change those features: then the pictures are drawn whole.
         """
+        truncation = truncation if self.generator.truncates else None
         weights = self.generator.replacements(edits)
         if any(layer < self.number for layer in weights):
             return self.generator.images(seeds, edits, size, truncation=truncation, seeding=seeding)

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rewriting.checks import is_number, is_whole
 from rewriting.files import make_folder, write_json, write_tensors
 from rewriting.generators.config import CONFIG, WEIGHTS, GeneratorConfig
 from rewriting.generators.convolution import Replacement, Weight
@@ -105,6 +106,7 @@ class Generator(nn.Module, ABC):
 
     config: GeneratorConfig
     activation = Activation()  # that a value ends with
+    truncates = True  # whether pictures can be drawn nearer to a mean picture
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -172,6 +174,11 @@ class Generator(nn.Module, ABC):
         return next(self.parameters()).device
 
     @property
+    def names(self) -> set[str]:
+        """What a request calls it: its name in the config, and its bundled name or Hub id."""
+        return {self.config.name, getattr(self.source, "name", "")} - {""}
+
+    @property
     def precision(self) -> str:
         """In what features are computed: "float32" or "bfloat16".  Pictures of the two differ by a little over 1 of
         255 at the most; at one precision they are the same for any number of threads, processes and pictures."""
@@ -191,20 +198,34 @@ class Generator(nn.Module, ABC):
 
     def check_layer(self, layer: int) -> int:
         """The layer's number back; ValueError if it cannot be edited."""
-        if not isinstance(layer, int) or isinstance(layer, bool) or layer not in self.layers:
+        if not is_whole(layer) or layer not in self.layers:
             raise ValueError(
                 f"layer {layer!r} of {self.config.name or 'this generator'} cannot be edited; "
                 f"choose one from {self.layers.start} to {self.layers.stop - 1}."
             )
-        return layer
+        return int(layer)
 
     def check_size(self, size: int | None) -> int:
         """`size`, or the full resolution for None; ValueError if pictures do not come in that size."""
         if size is None:
             return self.config.resolution
-        if not isinstance(size, (int, np.integer)) or size not in self.config.resolutions:
+        if not is_whole(size) or size not in self.config.resolutions:
             raise ValueError(f"size {size!r} is not one that it draws; choose from {self.config.resolutions}.")
         return int(size)
+
+    def check_truncation(self, truncation: float | None) -> float | None:
+        """`truncation`, a number from 0 to 2 or None for the config's; None where the generator has none, and 1 asks
+        for none.  Raises ValueError for any other value."""
+        if truncation is not None and not is_number(truncation, 0, 2):
+            raise ValueError(f"truncation is {truncation!r}; give a number from 0 to 2.")
+        if self.truncates:
+            return truncation
+        if truncation not in (None, 1):
+            raise ValueError(
+                f"{self.config.name or 'This generator'} is a {self.config.architecture_name} and has no truncation; "
+                f"leave out the truncation of {truncation:g}."
+            )
+        return None
 
     def value_size(self, layer: int) -> int:
         """Side of a layer's value, in pixels."""
@@ -287,7 +308,7 @@ class Generator(nn.Module, ABC):
 
         edits: an `EditStack` or any iterable of edits.  size: 4, 8, ... up to the resolution, the default.
         """
-        size = self.check_size(size)
+        size, truncation = self.check_size(size), self.check_truncation(truncation)
         z, weights = self.latents(seeds, seeding), self.replacements(edits)
         drawn = [to_uint8(self(chunk, weights, truncation, size)) for chunk in z.split(self.batch_size)]
         return np.concatenate(drawn) if drawn else np.empty((0, size, size, 3), np.uint8)
@@ -306,6 +327,7 @@ class Generator(nn.Module, ABC):
 
         Straight in w between neighbouring pictures (in z, where there is no w).
         """
+        truncation = self.check_truncation(truncation)
         stops, place = self.map(self.latents(seeds, seeding), truncation), at * len(seeds)
         start, share = int(place) % len(seeds), place % 1
         latent = torch.lerp(stops[start], stops[(start + 1) % len(seeds)], share)[None]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from rewriting.checks import is_number, is_whole
 from rewriting.files import brief
 from rewriting.installation import DATA
 
@@ -69,7 +70,7 @@ class GeneratorConfig:
         if self.architecture == "stylegan2":
             _whole(self, "w_dim", 1, MAX_WIDTH)
             _whole(self, "mapping_layers", 1, 32)
-        if not isinstance(self.truncation, (int, float)) or not 0 <= self.truncation <= 2:
+        if not is_number(self.truncation, 0, 2):
             raise ValueError(f"truncation {brief(self.truncation)} is not a number from 0 to 2; write 1.0 for none.")
         if self.default_layer is None:
             object.__setattr__(self, "default_layer", min(8, self.last_layer))
@@ -90,7 +91,7 @@ class GeneratorConfig:
         if sorted(channels) != self.resolutions:
             raise ValueError(f"channels names resolutions {brief(sorted(channels))}; expected {self.resolutions}.")
         for size, width in channels.items():
-            if not isinstance(width, int) or isinstance(width, bool) or not 1 <= width <= MAX_WIDTH:
+            if not is_whole(width, 1, MAX_WIDTH):
                 raise ValueError(
                     f"channels at {size} px is {brief(width)}; expected a whole number from 1 to {MAX_WIDTH}."
                 )
@@ -144,5 +145,5 @@ class GeneratorConfig:
 
 def _whole(config: GeneratorConfig, name: str, low: int, high: int) -> None:
     value = getattr(config, name)
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+    if not is_whole(value, low, high):
         raise ValueError(f"{name} is {brief(value)}; expected a whole number from {low} to {high}.")

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rewriting.checks import is_whole, whole
+
 SEEDINGS = ("seed", "row")
 MAX_SEED = 2**32 - 1
 MAX_ROW = 2**16 - 1  # a row needs all rows before it
+picture_number = whole(0, MAX_SEED)
+"""The check of `rewriting.checks` for the number of a picture."""
 
 
 def latents(seeds: Sequence[int], z_dim: int, seeding: str = "seed") -> np.ndarray:
@@ -23,7 +27,7 @@ def latents(seeds: Sequence[int], z_dim: int, seeding: str = "seed") -> np.ndarr
         raise ValueError(f"seeding {seeding!r} is not known; choose {' or '.join(SEEDINGS)}.")
     limit = MAX_SEED if seeding == "seed" else MAX_ROW
     for seed in seeds:
-        if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or not 0 <= seed <= limit:
+        if not is_whole(seed, 0, limit):
             raise ValueError(f"picture number {seed!r} is not a whole number from 0 to {limit}.")
     if not len(seeds):
         return np.empty((0, z_dim), np.float32)

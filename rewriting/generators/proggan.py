@@ -100,6 +100,8 @@ class ProgressiveGAN(Generator):
     shows or does not show hangs on small differences between large features of the first.
     """
 
+    truncates = False
+
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)
         channels = config.channels
@@ -117,10 +119,8 @@ class ProgressiveGAN(Generator):
         return getattr(self, self._output_name)
 
     def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
-        """(B, z_dim) -> (B, z_dim): there is no mapping network, and truncation shrinks z itself.
-
-        The first pixel norm undoes that, so truncation changes nothing; it is accepted for a common interface.
-        """
+        """(B, z_dim) -> (B, z_dim): there is no mapping network and no truncation, since the first pixel norm undoes
+        what shrinks z."""
         return z
 
     def conv(self, layer: int) -> PlainConv:

@@ -13,16 +13,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from rewriting.checks import flag, listing, number, one_of, refuse, text, whole
 from rewriting.core.archive import MAX_ARCHIVE
 from rewriting.core.edit import MAX_EDITS, Edit, EditStack
 from rewriting.core.layer_choice import recommended, suitabilities
 from rewriting.core.presets import presets
 from rewriting.core.request import MAX_REGIONS, Request
 from rewriting.generators import bundled
+from rewriting.generators.latents import picture_number
 from rewriting.hub.client import REPO_ID, Token
 from rewriting.studio.attachments import contents, names_a_file, offered, picture
 from rewriting.studio.calls import offer
-from rewriting.studio.components.checks import flag, listing, number, one_of, refuse, seed, text, whole
 from rewriting.studio.fair_queue import Turn
 from rewriting.studio.hub import HOWS, Wish, bring, publish_rules, published_rules
 from rewriting.studio.names import public_name, repo_of, same, sealed
@@ -434,6 +435,7 @@ class Api:
         """On a generator, with a request."""
         if request.layer is not None:
             self.service.generator(key).check_layer(request.layer)
+        self.service.generator(key).check_truncation(request.truncation)
         return Session.on(key).step("ask", request=request.with_(generator=public_name(key)))
 
     def _key(self, generator: Any, token: Token) -> str:
@@ -559,7 +561,7 @@ def _some(values: Any, name: str) -> Any:
 
 
 def _seeds(seeds: Any) -> list[int]:
-    return listing(seed, MOST)([] if seeds is None else seeds, "seeds")
+    return listing(picture_number, MOST)([] if seeds is None else seeds, "seeds")
 
 
 def _parsed(request: Any) -> Any:

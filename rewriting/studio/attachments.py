@@ -17,8 +17,8 @@ import numpy as np
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder, is_in_or_equal
 
+from rewriting.checks import refuse
 from rewriting.hub.client import hosted
-from rewriting.studio.components.checks import refuse
 from rewriting.studio.pictures import webp
 
 SERVED = "/gradio_api/file="  # in the address of a file that is offered to download

@@ -6,10 +6,11 @@ from typing import Any, TypedDict
 import numpy as np
 from PIL import Image
 
+from rewriting.checks import number, refuse
 from rewriting.core.masks import MAX_LENGTH, PREFIX, decode_mask
 from rewriting.core.request import Region
+from rewriting.generators.latents import picture_number
 from rewriting.studio.attachments import contents
-from rewriting.studio.components.checks import number, refuse, seed
 from rewriting.studio.session import centre, moved
 
 SHAPES = ("box", "ellipse", "mask")
@@ -47,7 +48,7 @@ def region(place: Any, name: str, side: int) -> Region:
         raise refuse(name, f"a place with one of {', '.join(SHAPES)}, {LIKE}", place)
     (shape,) = shapes
     draw = {"box": _box, "ellipse": _ellipse, "mask": _mask}[shape]
-    return Region(seed(place["seed"], f"{name}.seed"), draw(place[shape], f"{name}.{shape}", side))
+    return Region(picture_number(place["seed"], f"{name}.seed"), draw(place[shape], f"{name}.{shape}", side))
 
 
 def spot(place: Any, name: str, copy: Region) -> Region:
@@ -62,7 +63,7 @@ def spot(place: Any, name: str, copy: Region) -> Region:
         x, y = centre(copy.mask)
     else:
         x, y = (min(side - 1, int(share * side)) for share in _shares(at, f"{name}.at", 2))
-    return moved(copy, seed(place["seed"], f"{name}.seed"), x, y)
+    return moved(copy, picture_number(place["seed"], f"{name}.seed"), x, y)
 
 
 def _check_keys(place: Any, name: str, kind: type) -> None:

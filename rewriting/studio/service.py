@@ -216,7 +216,7 @@ class Service:
         request = session.request
         if request.erase or request.missing():
             return ""
-        return data_url(self.rewriter(session.generator, request.layer).goal_image(request))
+        return data_url(self.rewriter(session.generator, request.layer).goal_image(request, for_other_pictures=True))
 
     def search(self, session: Session, among: int | None = None, best: int = 240) -> Iterator[tuple[int, list[int]]]:
         """Look through pictures 0 .. among - 1: how many were looked at, and the best matches so far."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from rewriting.checks import flag, number, whole
 from rewriting.core.edit import Edit
 from rewriting.core.presets import preset
-from rewriting.studio.components.checks import flag, number, whole
 from rewriting.studio.service import Service
 from rewriting.studio.session import Session
 from rewriting.studio.state import LOCALITIES, RANKS, State

@@ -37,7 +37,7 @@ import gradio as gr
 from gradio.component_meta import updateable
 from gradio.events import EventListener
 
-from rewriting.studio.components.checks import Check
+from rewriting.checks import Check
 
 
 @functools.cache

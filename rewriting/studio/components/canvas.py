@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from rewriting import checks
 from rewriting.core.masks import MAX_SIDE, PREFIX, decode_mask, encode_mask
-from rewriting.studio.components import checks
 from rewriting.studio.components.base import StudioComponent, user_event
 
 _side = checks.whole(1, MAX_SIDE)

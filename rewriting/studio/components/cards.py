@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rewriting.studio.components import checks
+from rewriting import checks
 from rewriting.studio.components.base import StudioComponent, user_event
 
 MAX_RULES = 64

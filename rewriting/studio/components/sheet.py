@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from rewriting.studio.components import checks
+from rewriting import checks
+from rewriting.generators.latents import picture_number
 from rewriting.studio.components.base import StudioComponent, user_event
 
 MAX_PICTURES = 400
@@ -16,7 +17,7 @@ class _Sheet(StudioComponent):
 
     def read(self, payload: Any) -> int:
         """The selected seed."""
-        return checks.seed(payload, "The picture's seed")
+        return picture_number(payload, "The picture's seed")
 
     def api_info(self) -> dict[str, Any]:
         """The schema of the value."""
@@ -41,7 +42,7 @@ class PictureSheet(_Sheet):
     content = {
         "pictures": checks.listing(
             checks.record(
-                {"seed": checks.seed, "image": checks.picture},
+                {"seed": picture_number, "image": checks.picture},
                 {"note": _note, "outline": checks.picture},
             ),
             MAX_PICTURES,
@@ -91,7 +92,7 @@ class PairSheet(_Sheet):
     content = {
         "pairs": checks.listing(
             checks.record(
-                {"seed": checks.seed, "before": checks.picture, "after": checks.picture},
+                {"seed": picture_number, "before": checks.picture, "after": checks.picture},
                 {"change": checks.picture, "note": _note},
             ),
             MAX_PICTURES,

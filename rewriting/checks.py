@@ -1,4 +1,4 @@
-"""Checks for JSON values: what a component is given to show, and what a client sends back.
+"""Checks for values from outside: of a file, a caller or a client.
 
 A check is a function `(value, name) -> value` that returns the value, tidied where that is harmless, or raises a
 `ValueError` of one sentence that names the value, says what was wanted and shows what came.
@@ -7,9 +7,8 @@ A check is a function `(value, name) -> value` that returns the value, tidied wh
 import math
 import re
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Any
-
-from rewriting.generators.latents import MAX_SEED
 
 Check = Callable[[Any, str], Any]
 
@@ -18,6 +17,16 @@ MAX_PICTURE_CHARS = 8_000_000
 
 _PICTURE_URL = re.compile(r"data:image/(?:png|jpeg|webp);base64,|https?://|/(?!/)")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+def is_whole(value: object, low: float = -math.inf, high: float = math.inf) -> bool:
+    """Whether it is an integer, numpy's included, from `low` to `high`; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and low <= value <= high
+
+
+def is_number(value: object, low: float = -math.inf, high: float = math.inf) -> bool:
+    """Whether it is a finite number, numpy's included, from `low` to `high`; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high and math.isfinite(value)
 
 
 def shown(value: object) -> str:
@@ -78,8 +87,7 @@ def whole(low: int, high: int) -> Check:
     """A check for a whole number from `low` to `high`; 3.0 passes as 3, as JSON does not tell them apart."""
 
     def check(value: Any, name: str) -> int:
-        ok = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-        if not ok or value != int(value):
+        if not is_number(value, low, high) or value != int(value):
             raise refuse(name, f"a whole number from {low} to {high}", value)
         return int(value)
 
@@ -90,8 +98,7 @@ def number(low: float, high: float) -> Check:
     """A check for a finite number from `low` to `high`."""
 
     def check(value: Any, name: str) -> float:
-        ok = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-        if not ok or not math.isfinite(value):
+        if not is_number(value, low, high):
             raise refuse(name, f"a number from {low} to {high}", value)
         return float(value)
 
@@ -141,7 +148,3 @@ def record(required: Mapping[str, Check], extra: Mapping[str, Check] | None = No
         return {key: known[key](item, f"{name}.{key}") for key, item in value.items()}
 
     return check
-
-
-seed = whole(0, MAX_SEED)
-"""The number of a picture."""
