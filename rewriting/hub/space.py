@@ -19,6 +19,7 @@ ALLOW = (
     "LICENSE",
     "rewriting/*",
     "presets/*",
+    "docs/*.md",
     "docs/*.webp",
     "weights/*.py",
     "weights/*.md",
