@@ -279,6 +279,7 @@ def test_resumed_pictures_are_the_generator_s_to_the_bit(rewriter, size):
         expected = made.images(SEEDS, edits, size)
         assert np.array_equal(rewriter.images(SEEDS, edits, size), expected)
         assert np.array_equal(rewriter.images([3, 3, 0], edits, size), expected[[3, 3, 0]])
+    assert np.array_equal(made.images(SEEDS, edits=here), made.images(SEEDS, edits=[here]))  # one needs no list
     options = {"seeding": "row", "truncation": 0.5 if made.truncates else None}
     expected = made.images(SEEDS, [here], size, **options)
     assert np.array_equal(rewriter.images(SEEDS, [here], size, **options), expected)

@@ -265,14 +265,15 @@ class Generator(nn.Module, ABC):
         at, first = self.begin(latent), self.layers.start
         return self.leave(first, self.value(first, at, _pick(weights, first)), at, weights, size)
 
-    def overrides(self, edits: Iterable[LayerEdit] | None) -> dict[int, Tensor]:
+    def overrides(self, edits: Iterable[LayerEdit] | LayerEdit | None) -> dict[int, Tensor]:
         """{layer: W0 + sum of the edits' deltas}, float32.
 
         Computed from W0 every time and summed in float64, so that no history of strengths or switches is left in the
         result, and the order within a layer leaves none that float32 can hold.
         """
         deltas: dict[int, Tensor] = {}
-        for edit in chain.from_iterable(getattr(rule, "parts", (rule,)) for rule in edits or ()):
+        rules = (edits,) if hasattr(edits, "delta") else edits or ()
+        for edit in chain.from_iterable(getattr(rule, "parts", (rule,)) for rule in rules):
             shape = self.conv(self.check_layer(edit.layer)).weight.shape[-4:]
             delta = edit.delta().to(self.device, torch.float64)
             if delta.shape != shape:
@@ -286,7 +287,7 @@ class Generator(nn.Module, ABC):
             layer: (self.conv(layer).weight.double().view_as(delta) + delta).float() for layer, delta in deltas.items()
         }
 
-    def replacements(self, edits: Iterable[LayerEdit] | None) -> dict[int, Replacement]:
+    def replacements(self, edits: Iterable[LayerEdit] | LayerEdit | None) -> dict[int, Replacement]:
         """`overrides` for more than one picture: what the layers make of them is made once."""
         return {layer: Replacement(weight) for layer, weight in self.overrides(edits).items()}
 
@@ -298,7 +299,7 @@ class Generator(nn.Module, ABC):
     def images(
         self,
         seeds: Sequence[int],
-        edits: Iterable[LayerEdit] | None = None,
+        edits: Iterable[LayerEdit] | LayerEdit | None = None,
         size: int | None = None,
         *,
         truncation: float | None = None,
@@ -306,7 +307,7 @@ class Generator(nn.Module, ABC):
     ) -> np.ndarray:
         """Draw pictures: seeds -> uint8 (N, size, size, 3).
 
-        edits: an `EditStack` or any iterable of edits.  size: 4, 8, ... up to the resolution, the default.
+        edits: an edit, an `EditStack` or any iterable of edits.  size: 4, 8, ... up to the resolution, the default.
         """
         size, truncation = self.check_size(size), self.check_truncation(truncation)
         z, weights = self.latents(seeds, seeding), self.replacements(edits)
@@ -318,7 +319,7 @@ class Generator(nn.Module, ABC):
         self,
         seeds: Sequence[int],
         at: float,
-        edits: Iterable[LayerEdit] | None = None,
+        edits: Iterable[LayerEdit] | LayerEdit | None = None,
         *,
         truncation: float | None = None,
         seeding: str = "seed",
@@ -344,7 +345,7 @@ class Generator(nn.Module, ABC):
             self._digest = sha.hexdigest()
         return self._digest
 
-    def merge(self, edits: Iterable[LayerEdit]) -> Generator:
+    def merge(self, edits: Iterable[LayerEdit] | LayerEdit) -> Generator:
         """A new generator with the edits written into its weights; this one stays as it is."""
         merged = copy.deepcopy(self)
         with torch.no_grad():
