@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from uuid import uuid4
 
 from rewriting.hub.client import HubError, hosted
 
@@ -84,11 +85,10 @@ class Shelf:
         return self.root / self.name / "snapshots" / commit
 
     def link(self, oid: str, commit: str, path: str) -> None:
-        """Have a blob in a commit's folder under its path; as a copy where the disk has no links."""
+        """Link a blob into a commit's folder under its path, or copy it where the disk has no links."""
         blob, place = self.blob(oid), self.snapshot(commit) / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        partial = place.with_name(f".{place.name}.{os.getpid()}.partial")
-        partial.unlink(missing_ok=True)
+        partial = place.with_name(f".{place.name}.{uuid4().hex}.partial")
         try:
             partial.symlink_to(os.path.relpath(blob, place.parent))
         except OSError:
@@ -102,7 +102,7 @@ class Shelf:
         path = self.root / self.name / "refs" / revision
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(path.name + ".partial")
+            partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
             partial.write_text(commit)
             os.replace(partial, path)
         except OSError as error:  # a read-only cache: the next start asks again, and that is all
@@ -124,7 +124,7 @@ def kept_in_cache(
 
 @contextmanager
 def writing_to(cache_dir: str | Path | None) -> Iterator[None]:
-    """Says which setting is to be changed where the disk refuses."""
+    """Turns an error of the disk into a sentence that names the setting to change."""
     try:
         yield
     except OSError as error:

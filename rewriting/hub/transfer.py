@@ -1,8 +1,9 @@
-"""One file of the Hub into the cache, whole and as the Hub lists it.
+"""Fetches one file of the Hub into the cache, and compares it with the hash that the Hub lists.
 
-`hf_hub_download` begins anew after every broken attempt, leaves what a killed process had for ever, holds its lock
-while its line is dead, waits as long as a server tells it to, and compares no hash.  So the transfer is ours.  The
-cache is the client's (see `cache`): it finds what was fetched here, and waits while it is.
+`hf_hub_download` starts over after each broken attempt, leaves the partial file of a killed process for ever, holds
+its lock while its connection hangs, waits as long as a server asks, and compares no hash; hence this module.  Names
+and locks in the cache are the client's own (see `cache`): each finds the files that the other fetched, and waits while
+the other fetches.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ PART = ".incomplete"  # the client's ending, too
 class RemoteFile:
     """A file of a repo at one commit, as the Hub lists it.
 
-    oid: sha256 of a large file, git's sha1 of a small one.  url: of its content.  commit: which the answer must be of.
+    oid: sha256 of a large file, git's sha1 of a small one.  url: where its content is.  commit: the repo's.
     """
 
     path: str
@@ -66,9 +67,9 @@ def bring(
     endpoint: str | None,
     progress: Progress | None = None,
 ) -> None:
-    """Have the file's content as `blob`: fetch it, go on with what is there of it, or wait for whoever does.
+    """Put the file's content at `blob`: fetch it, continue an earlier attempt, or wait for another that is under way.
 
-    Raises HubError, with a part of the file left for the next attempt; OSError where the disk is at fault.
+    Raises HubError, and leaves the part that arrived for the next attempt; OSError where the disk is at fault.
     """
     say, what = progress or (lambda share, sentence: None), f"{file.path} of {repo_id}"
     blob.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +104,7 @@ def oid_of(path: Path, like: str) -> str:
 
 @contextmanager
 def _alone(lock: Path, blob: Path, what: str, say: Callable[[float, str], None]) -> Iterator[None]:
-    """Inside, no other thread or program fetches this file.  Before, they are waited for as long as they move."""
+    """Inside, no other thread or program fetches this file.  Waits for one that does, as long as it makes progress."""
     from huggingface_hub.utils import WeakFileLock
 
     there, moved = -1, time.monotonic()
@@ -123,7 +124,7 @@ def _alone(lock: Path, blob: Path, what: str, say: Callable[[float, str], None])
 
 
 def _watch(line: _Line, say: Callable[[float, str], None]) -> None:
-    """Wait for the line, however slow, as long as it moves; tell how far it is."""
+    """Wait for the line, however slow, as long as it makes progress, and report that."""
     done = started(line.run)
     while True:
         say(line.have / max(1, line.file.size), line.doing)
@@ -137,7 +138,7 @@ def _watch(line: _Line, say: Callable[[float, str], None]) -> None:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove parts that nobody has gone on with."""
+    """Remove partial files that nobody has continued for a week."""
     for part in folder.glob(f"*{PART}"):
         if time.time() - part.stat().st_mtime > KEPT:
             part.unlink(missing_ok=True)
@@ -153,8 +154,8 @@ class _Again(Exception):
 class _Line:
     """Fetches a file's content into `part`, attempt after attempt, in a thread of its own.
 
-    have: bytes that are there.  moved: when the last came, by `time.monotonic`; or when the Hub is to be asked again,
-    if that is later.  doing: for people.  given_up: set when nobody waits any more; nothing is written from then on.
+    have: bytes on disk.  moved: time of the last byte, by `time.monotonic`, or of the next attempt, if that is later.
+    doing: one line for people.  given_up: set when nobody waits any more; the thread writes nothing from then on.
     """
 
     def __init__(self, file: RemoteFile, part: Path, token: Token, endpoint: str | None, repo_id: str):
@@ -198,7 +199,7 @@ class _Line:
             raise explained(error, self.repo_id, self.endpoint) from error
 
     def _receive(self, part: BinaryIO) -> None:
-        """Append what is still to come."""
+        """Append the rest of the file."""
         from huggingface_hub.utils import get_session
 
         if self.have > self.file.size:
@@ -210,32 +211,32 @@ class _Line:
             asked["Range"] = f"bytes={self.have}-"
         patience = http_client().Timeout(STALL, connect=CONNECT)
         with get_session().stream("GET", self.file.url, headers=asked, timeout=patience) as response:
-            self._look_at(response, part)
+            self._check(response, part)
             for chunk in response.iter_bytes():
                 if self.given_up.is_set():
                     return
                 if self.have + len(chunk) > self.file.size:
                     self._begin_anew(part)
-                    raise self._another()
+                    raise self._mismatch()
                 part.write(chunk)
                 self.have += len(chunk)
                 self.moved, self.doing = time.monotonic(), f"Fetching {self.what}"
         if self.have < self.file.size:
             raise _Again(ConnectionError("the answer ended before the file"))
 
-    def _look_at(self, response: Any, part: BinaryIO) -> None:
-        """Before its content is taken: whether it is the file, and from where on."""
+    def _check(self, response: Any, part: BinaryIO) -> None:
+        """Check, before any content is taken, that this is the file, and from which byte on."""
         from huggingface_hub.utils import hf_raise_for_status
 
         hf_raise_for_status(response)
         commits = {one.headers.get("X-Repo-Commit") for one in (*response.history, response)} - {None}
         if commits - {self.file.commit}:
-            raise self._another()
+            raise self._mismatch()
         goes_on = response.status_code == 206
         length = response.headers.get("Content-Length")
         if length and "Content-Encoding" not in response.headers:
             if int(length) != self.file.size - (self.have if goes_on else 0):
-                raise self._another()
+                raise self._mismatch()
         if self.have and not goes_on:
             self._begin_anew(part)
 
@@ -243,7 +244,7 @@ class _Line:
         part.truncate(0)
         self.have = 0
 
-    def _another(self) -> HubError:
+    def _mismatch(self) -> HubError:
         return HubError(
             f"The Hub sends something else than it lists as {self.what}; nothing was kept, try again later."
         )
