@@ -4,6 +4,7 @@ import argparse
 import collections
 import contextlib
 import datetime
+import functools
 import io
 import pathlib
 import pickle
@@ -100,6 +101,10 @@ def save_settings(path, g_ema=G_EMA, latent_avg=LATENT_AVG):
             "args": argparse.Namespace(lr=0.1, arch="stylegan2", root=pathlib.PosixPath("/")),
             "space": types.SimpleNamespace(a=1),
             "options": kinds["Munch"](a=1),
+            "activation": torch.nn.functional.leaky_relu,
+            "layer": functools.partial(torch.nn.LayerNorm, eps=1e-6),
+            "method": torch.nn.Linear(1, 1).forward,
+            "sparse": torch.eye(3).to_sparse(),
             "more": of_class(kinds["Options"], beta=0.99),
             ("a", "pair"): 1,
             None: 2,

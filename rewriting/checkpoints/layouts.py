@@ -21,7 +21,8 @@ Tensors = dict[str, Tensor]
 MAPPING_RATE = 0.01
 SIZES = {2**n for n in range(2, 12)}
 REFUSED = (  # a name that tells, and what it tells
-    (r"synthesis\.L\d+_|synthesis\.input\.freqs", "a StyleGAN3, whose layers differ"),
+    (r"synthesis\.L\d+_|synthesis\.input\.freqs", "a StyleGAN3 or StyleGAN-XL, whose layers differ"),
+    (r"\.(iwt|dwt)\.", "a SWAGAN, which draws wavelets"),
     (r"StyleMod|LayerEpilogue|^generator\.progression\.|^g_synthesis\.|\.epi\d?\.style_mod", "a StyleGAN1"),
     (r"^synthesis\.b\d+\.skip\.weight$|^synthesis/\d+x\d+/Skip/", "a StyleGAN2 with residual blocks (resnet)"),
     (r"^mapping\.embed\.|^mapping/Label", "a conditional generator, which needs a class label for every picture"),
@@ -29,6 +30,9 @@ REFUSED = (  # a name that tells, and what it tells
     (r"ToRGB_lod\d|^torgb_lod", "a Progressive GAN or StyleGAN1 in TensorFlow's form"),
     (r"^(GE|SE|G|S)\.(to_latents|net|blocks)|^GAN\.", "a generator of another StyleGAN2 code base (lucidrains)"),
     (r"^synthesis\.layer\d+\.(wscale|epilogue|mod)|^early_layer\.", "a StyleGAN1 of another code base (genforce)"),
+    (r"^noise2feat\.|^to_rgb_layers\.", "a Progressive GAN of another code base (mmgen)"),
+    (r"^init\.init\.\d\.weight_orig$|^feat_8\.|^se_64\.", "a FastGAN"),
+    (r"^(time_embedding|time_embed|down_blocks|input_blocks|x_embedder)\.", "a diffusion model"),
     (r"^(final_conv|final_linear|convs\.0\.0)\.|^b\d+\.(fromrgb|fc)\.", "a discriminator, not a generator"),
 )
 

@@ -271,7 +271,7 @@ MEANT: Mapping[tuple[str, str], Callable[..., Any]] = {
 }
 PLAIN = {
     *("bool", "bytearray", "bytes", "complex", "dict", "float", "int", "list", "object", "range", "slice", "str"),
-    "tuple",
+    *("tuple", "getattr"),  # the last is how a method of an object is kept
 }
 # Of Python's, PyTorch's and numpy's own: what settings are made of, and other networks.
 HARMLESS = {
@@ -281,6 +281,7 @@ HARMLESS = {
     "datetime": {"date", "datetime", "time", "timedelta", "timezone"},
     "decimal": {"Decimal"},
     "fractions": {"Fraction"},
+    "functools": {"partial"},
     "uuid": {"UUID"},
     **dict.fromkeys(
         ("pathlib", "pathlib._local"),
@@ -289,11 +290,17 @@ HARMLESS = {
     **dict.fromkeys(("builtins", "__builtin__"), PLAIN),
     "torch": {
         *("device", "Generator", "memory_format", "layout", "Tensor", "strided", "contiguous_format"),
+        *("relu", "sigmoid", "tanh"),
         *(name for name, kind in vars(torch).items() if isinstance(kind, torch.dtype)),
+    },
+    "torch.serialization": {"_get_layout"},
+    "torch._utils": {
+        *("_rebuild_sparse_tensor", "_rebuild_sparse_csr_tensor", "_rebuild_qtensor", "_rebuild_wrapper_subclass"),
+        *("_rebuild_meta_tensor_no_storage", "_rebuild_device_tensor_from_numpy", "_rebuild_tensor_v3"),
     },
     "numpy": {name for name, kind in vars(np).items() if isinstance(kind, type) and issubclass(kind, np.generic)},
 }
-HARMLESS_PARTS = ("torch.nn.", "torch.optim.", "numpy.random.")
+HARMLESS_PARTS = ("torch.nn.", "torch.optim.", "torch._C._nn", "numpy.random.")
 PROGRAMS = sys.stdlib_module_names | {"__builtin__", "copy_reg", "torch", "numpy", "dnnlib", "torch_utils"}
 NAME_LIMIT = 100
 
