@@ -3,7 +3,7 @@
 from typing import Any
 
 from rewriting import checks
-from rewriting.generators.latents import picture_number
+from rewriting.generators.latents import MAX_SEED, picture_number
 from rewriting.studio.components.base import StudioComponent, user_event
 
 MAX_PICTURES = 400
@@ -22,7 +22,7 @@ class _Sheet(StudioComponent):
     def api_info(self) -> dict[str, Any]:
         """The schema of the value."""
         description = "seed of the selected picture, or null"
-        return {"type": "integer", "minimum": 0, "maximum": checks.MAX_SEED, "description": description}
+        return {"type": "integer", "minimum": 0, "maximum": MAX_SEED, "description": description}
 
     def example_payload(self) -> int:
         """A seed."""
