@@ -1,6 +1,7 @@
 """The command line: what it draws, solves and writes is what Python does; what goes wrong is one sentence."""
 
 import argparse
+import errno
 import os
 import re
 import runpy
@@ -221,6 +222,18 @@ def test_pictures_of_other_settings_are_not_mixed(made, tmp_path, capsys, change
     assert (tmp_path / "seed0001.png").read_bytes() == before
     assert run(*sample, change, value, "--overwrite") == 0
     assert (tmp_path / "seed0001.png").read_bytes() != before
+
+
+def test_a_file_in_their_place_that_is_no_picture_is_named(made, tmp_path, capsys):
+    (tmp_path / "seed0001.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    sample = ("sample", "--generator", made / "tiny", "--seeds", "1-2", "--out", tmp_path)
+    assert "seed0001.png is no whole PNG; give another --out, or --overwrite" in refused(capsys, *sample)
+    assert run(*sample, "--overwrite") == 0 and shown(tmp_path / "seed0001.png").shape == (32, 32, 3)
+
+
+def test_what_the_system_says_without_a_name_becomes_a_sentence(capsys):
+    assert cli.fail(OSError(errno.ENOSPC, "No space left on device")) == 2
+    assert capsys.readouterr().err == "error: A file cannot be read or written: the disk is full.\n"
 
 
 def test_an_interrupted_folder_is_completed_later(made, tmp_path):

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from rewriting import __version__
 from rewriting.cli import experimenting, measuring, models, pictures, rules, searching, sharing
 from rewriting.cli.options import examples
+from rewriting.files import why
 
 GROUPS = (pictures, rules, searching, sharing, models, measuring, experimenting)
 FAILED, INTERRUPTED = 2, 130  # exit codes: as argparse's, and as a shell reports Ctrl-C
@@ -81,7 +82,9 @@ def _run_together(options: argparse.Namespace) -> None:
 def fail(error: Exception) -> int:
     """Say in one sentence what went wrong, and return the exit code: the system's own errors become sentences here."""
     text = str(error)
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+    if isinstance(error, OSError) and error.errno and error.filename is not None:
         text = f"{error.filename}: {error.strerror}; check the path, and whether you may use it."
+    elif isinstance(error, OSError) and error.errno:
+        text = f"A file cannot be read or written: {why(error)}."
     print(f"error: {text}", file=sys.stderr)
     return FAILED

@@ -192,14 +192,20 @@ def _missing(
 
 
 def _is_drawn(path: Path, note: str) -> bool:
-    """Whether the file is there; ValueError if it was drawn by another generator, rule or setting."""
+    """Whether the file is there; ValueError if it was drawn by another generator, rule or setting, or is no PNG."""
     from PIL import Image
+
+    from rewriting.core.masks import DAMAGED
 
     if not path.exists():
         return False
-    with Image.open(path, formats=["PNG"]) as picture:
-        if picture.info.get(NOTE) != note:
-            raise ValueError(f"{path} was drawn with other settings; give another --out, or --overwrite.")
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            found = picture.info.get(NOTE)
+    except DAMAGED:
+        raise ValueError(f"{path} is no whole PNG; give another --out, or --overwrite.") from None
+    if found != note:
+        raise ValueError(f"{path} was drawn with other settings; give another --out, or --overwrite.")
     return True
 
 
