@@ -61,6 +61,12 @@ def test_the_settings_of_strangers_are_read_in_the_limited_process_too(tmp_path)
     assert not {"easydict", "my_code", "pg_modules"} & {module.split(".")[0] for module in sys.modules}
 
 
+@pytest.mark.usefixtures("in_process")
+def test_colours_that_may_be_swapped_are_mentioned(tmp_path):
+    WRAPPED["mmgen.pth"](tmp_path / "g.pth")
+    assert "often swaps red and blue" in read_checkpoint(tmp_path / "g.pth").config.description
+
+
 # --- other layouts ---------------------------------------------------------------------------------------------------
 
 

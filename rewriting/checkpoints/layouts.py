@@ -155,7 +155,8 @@ def from_mmgen(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
         name = re.sub(r"\.style_modulation\.", ".modulation.", name)
         return re.sub(r"(\.linear)?\.weight_orig$", ".weight", name)
 
-    return from_rosinality({rename(name): tensor for name, tensor in tensors.items()}, facts, "mmgen")
+    renamed = {rename(name): tensor for name, tensor in tensors.items()}
+    return from_rosinality(renamed, facts, "mmgen, which often swaps red and blue")
 
 
 # --- genforce --------------------------------------------------------------------------------------------------------
