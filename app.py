@@ -76,7 +76,6 @@ def port(text: str) -> int:
 def open_service(device: str, first: str, precision: str = "float32") -> Service:
     """What the page works in, with generators on that device; `first` is loaded.  Raises what loading raises."""
     from rewriting import load_generator, zerogpu
-    from rewriting.checkpoints import read_checkpoint
     from rewriting.generators import bundled
     from rewriting.generators.precision import dtype_of
     from rewriting.studio.service import Service
@@ -87,12 +86,9 @@ def open_service(device: str, first: str, precision: str = "float32") -> Service
         generator.to(chosen).compute_dtype = dtype_of(precision)
         return generator
 
-    def load(name: str) -> Generator:
-        path = Path(name)
-        if path.is_file():  # a checkpoint as people have them: .pt, .pkl, .pth
-            return prepare(read_checkpoint(name))
-        folder = path.is_dir() and name not in bundled()
-        return prepare(load_generator(path if folder else name))
+    def load(name: str) -> Generator:  # which is not a visitor's: a path is looked for on disk whoever the page is for
+        path = Path(name).expanduser()
+        return prepare(load_generator(path if name not in bundled() and path.exists() else name))
 
     service = Service(load, prepare=prepare)
     service.generator(first)

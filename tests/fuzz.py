@@ -30,7 +30,7 @@ from tests import hostile, hostile_checkpoints, hostile_pickles
 from tests.hostile import Job, Outcome
 
 BATCH = 400
-READERS = ("checkpoint", "generator", "edit", "zip", "request", "mask", "picture")
+READERS = ("checkpoint", "generator", "edit", "zip", "request", "mask", "picture", "name")
 EXTREMES = (
     b"\x00" * 4,
     b"\xff" * 4,
@@ -52,6 +52,8 @@ def good_files(folder: Path) -> dict[str, dict[str, Path]]:
     request = {"format": "rewriting-request", "format_version": 1, "copy": place, "paste": place, "context": [place]}
     (folder / "request.json").write_text(json.dumps(request))
     (folder / "mask").write_bytes(base64.b64decode(place["mask"].removeprefix(PREFIX)))
+    (folder / "name").write_text("org/name@feature/x:models/stylegan2-church-config-f.pkl")
+    (folder / "address").write_text("https://huggingface.co/org/name/resolve/feature%2Fx/network%20snapshot.pkl?a=b#c")
     return {
         "checkpoint": hostile_checkpoints.good_checkpoints(folder / "checkpoints"),
         "generator": {"generator": generator.save(folder / "generator")},
@@ -60,6 +62,7 @@ def good_files(folder: Path) -> dict[str, dict[str, Path]]:
         "picture": {"picture.webp": save_picture(Image.effect_noise((24, 16), 50), folder / "picture.webp")},
         "request": {"request": folder / "request.json"},
         "mask": {"mask": folder / "mask"},
+        "name": {"name": folder / "name", "address": folder / "address"},
     }
 
 

@@ -20,6 +20,7 @@ UNPACKING, TIDYING = {"zip"}, {"os.remove", "os.rmdir", "shutil.rmtree"}  # read
 SECONDS = 10  # of processor time; six times that by the clock
 MEMORY = 2 << 30
 ROOT = Path(__file__).resolve().parents[1]
+REFUSALS = ("ValueError", "CheckpointError", "FileNotFoundError", "HubError", "NoSuchFile")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Outcome:
             return f"it took {self.peak >> 20} MB"
         if not self.error:
             return "" if self.job.opens else "it was read without complaint"
-        if not self.ours or self.error not in ("ValueError", "CheckpointError", "FileNotFoundError"):
+        if not self.ours or self.error not in REFUSALS:
             return f"it ended with {self.error}: {self.message}"
         return "" if is_one_sentence(self.message) else f"it is no clear sentence: {self.message!r}"
 
@@ -119,6 +120,7 @@ def readers() -> dict:
     from rewriting.core.masks import decode_mask
     from rewriting.files import read_picture
     from rewriting.generators import read_generator
+    from rewriting.hub.names import parse
 
     conversion.read_contents = reader.extract
     return {
@@ -129,7 +131,21 @@ def readers() -> dict:
         "request": Request.load,
         "mask": lambda path: decode_mask(Path(path).read_text(encoding="utf-8", errors="surrogateescape")),
         "checkpoint": lambda path: conversion.read_checkpoint(path).images([0]),
+        "name": lambda path: parse(Path(path).read_text(encoding="utf-8", errors="surrogateescape")),
+        "listing": _choose,
     }
+
+
+def _choose(path: str) -> None:
+    """Choose among the files that a repo lists; that there are several is an answer, too."""
+    from rewriting.hub import SeveralFiles
+    from rewriting.hub.choosing import choose
+
+    try:
+        choose(**json.loads(Path(path).read_text()), where="org/name", named=lambda path: f"org/name:{path}")
+    except SeveralFiles as error:
+        if not all(line.isprintable() for line in str(error).splitlines()) or len(str(error)) > 10_000:
+            raise AssertionError("the list is not fit to be shown") from None
 
 
 def main(jobs_path: str, results_path: str, seconds: str) -> None:

@@ -125,6 +125,7 @@ class LoopbackHub:
             ("GET", api, self.info),
             ("GET", api + "/revision/{revision:path}", self.info),
             ("GET", api + "/tree/{revision:path}", self.tree),
+            ("GET", api + "/refs", self.refs),
             ("POST", api + "/preupload/{revision:path}", self.preupload),
             ("POST", api + "/commit/{revision:path}", self.commit),
             ("POST", "/spaces" + large, self.lfs_batch),
@@ -266,6 +267,14 @@ class LoopbackHub:
         commit = self._commit_at(repo, request)
         files = [{"rfilename": path, **file.described()} for path, file in sorted(commit.files.items())]
         return JSONResponse(self._described(repo, commit) | {"siblings": files})
+
+    async def refs(self, request: Request) -> Response:
+        repo = self._readable(request)
+        named = {"main": repo.head, **repo.branches}
+        branches = [
+            {"name": name, "ref": f"refs/heads/{name}", "targetCommit": commit.sha} for name, commit in named.items()
+        ]
+        return JSONResponse({"branches": branches, "tags": [], "converts": []})
 
     async def tree(self, request: Request) -> Response:
         commit = self._commit_at(self._readable(request), request)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-LFS_NAMES = (".safetensors", ".bin", ".pkl", ".webp")
+LFS_NAMES = (".safetensors", ".bin", ".pkl", ".pt", ".pth", ".ckpt", ".webp")
 # The Hub's page on licences, spelled out here once more: what is published must not be judged by its own list.
 LICENSES = set(
     """
@@ -92,7 +92,9 @@ class Repo:
             return self.branches[revision]
         if match := re.fullmatch(r"refs/pr/(\d+)", revision):
             return self.pulls.get(int(match[1]))
-        return next((c for c in (*self.commits, *self.pulls.values()) if c.sha == revision), None)
+        return next(
+            (c for c in (*self.commits, *self.pulls.values(), *self.branches.values()) if c.sha == revision), None
+        )
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,12 @@ class Asked:
 
 
 def front_matter(text: str) -> dict[str, Any]:
-    """The parsed YAML above a README.md; {} if there is none."""
+    """The parsed YAML above a README.md; {} if there is none, or it is damaged."""
     match = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
-    return (yaml.safe_load(match[1]) if match else None) or {}
+    try:
+        return (yaml.safe_load(match[1]) if match else None) or {}
+    except yaml.YAMLError:
+        return {}
 
 
 def judge(text: str, kind: str) -> tuple[dict[str, Any], int]:

@@ -344,6 +344,43 @@ def test_convert_writes_a_generator_that_draws_the_same_pictures(tmp_path, capsy
         assert torch.equal(converted(z), tiny.generator(noise=True)(z))
 
 
+def test_a_file_of_another_program_opens_in_every_command(made, tmp_path, monkeypatch, capsys):
+    state = tiny.generator(noise=True).state_dict()
+    torch.save({"g_ema": state, "latent_avg": state["latent_avg"]}, tmp_path / "net.pt")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "cache"))
+    net = ("--generator", "net.pt")
+    assert run("sample", *net, "--seeds", "0-3", "--out", "before.png") == 0
+    said = capsys.readouterr().err
+    assert "note: net.pt is a StyleGAN2 of 32 px, with layers 2 to 8; its licence is not stated" in said
+    assert np.array_equal(shown("before.png")[:32, :32], tiny.generator(noise=True).images([0])[0])
+    assert run("apply", *net, "--request", made / "rule", "--rank", 2, "--out", "rule") == 0
+    assert run("sample", *net, "--edit", "rule", "--seeds", "0-3", "--out", "after.png") == 0
+    assert not np.array_equal(shown("before.png"), shown("after.png"))
+    assert run("search", *net, "--request", made / "rule", "--seeds", "0-9", "--best", 3) == 0
+    assert run("moments", *net, "--batch", 50) == 0
+    assert run("merge", *net, "--edit", "rule", "--out", "merged") == 0
+    assert np.array_equal(shown("after.png")[:32, :32], load_generator("merged").images([0])[0])
+
+
+def test_what_is_on_the_hub_opens_by_every_name_and_several_are_listed(tmp_path, only_hub, monkeypatch, capsys):
+    hub, state = only_hub, tiny.generator(noise=True).state_dict()
+    torch.save({"g_ema": state, "latent_avg": state["latent_avg"]}, tmp_path / "net.pt")
+    data = (tmp_path / "net.pt").read_bytes()
+    hub.add_repo("org/nets", {"a.pt": data, "old/b.pt": data})
+    monkeypatch.chdir(tmp_path)
+    assert run("sample", "--generator", "org/nets", "--out", "x.png") == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "error: org/nets holds 2 files that may be generators; name one of them:"
+    assert [line.split()[0] for line in said[1:]] == ["org/nets:a.pt", "org/nets:old/b.pt"]
+    names = ("org/nets:a.pt", "org/nets/old", "hf://org/nets@main/a.pt", f"{hub.url}/org/nets/blob/main/a.pt")
+    for number, name in enumerate(names):
+        assert run("sample", "--generator", name, "--seeds", "0", "--out", f"{number}.png") == 0
+        assert np.array_equal(shown(f"{number}.png"), tiny.generator(noise=True).images([0])[0])
+    assert run("convert", "org/nets:a.pt", "a") == 0
+    assert load_generator("a").config.extra["base_model"]["repo_id"] == "org/nets"
+
+
 def test_moments_are_measured_for_all_layers_and_kept_beside_the_generator(made, tmp_path):
     generator = load_generator(made / "tiny")
     generator.save(tmp_path / "tiny")
@@ -457,6 +494,11 @@ def test_deploy_sends_the_checkout(only_hub, tmp_path, monkeypatch, capsys):
     ("words", "says"),
     [
         ("sample --generator nowhere --out x.png", "no generator 'nowhere'"),
+        ("sample --generator x.pt --out x.png", "There is no file 'x.pt'"),
+        ("sample --generator ./face --out x.png", "There is no folder './face'"),
+        ("sample --generator models/face --out x.png", "There is no folder 'models/face'"),
+        ("sample --generator {tiny} --edit models/rule --out x.png", "There is no folder 'models/rule'"),
+        ("sample --generator {tiny} --edit face --out x.png", "'face' is a bundled generator"),
         ("sample --out x.png", "--generator or --preset"),
         ("sample --preset nothing --out x.png", "no preset 'nothing'"),
         ("sample --generator {tiny} --size 33 --out x.png", "size 33"),

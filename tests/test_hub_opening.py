@@ -7,7 +7,6 @@ import pytest
 
 from rewriting import EditStack, load_generator
 from rewriting.hub import Gated, Missing, Unreachable, client, load_edits, open_repo
-from rewriting.hub.opening import repo_named
 from tests.hub_repos import add_generator, edit_of, files_of
 from tests.test_hub import refused
 
@@ -24,23 +23,6 @@ def rule(hub, generator, tmp_path):
     """A repo with two rules."""
     edits = [edit_of(generator), edit_of(generator, seed=1, name="Trees")]
     return hub.add_repo("org/rule", files_of(EditStack(edits).save(tmp_path / "rule")))
-
-
-def test_what_people_write_or_copy_names_a_repo(hub):
-    assert repo_named(" org/tiny ") == ("org/tiny", None)
-    assert repo_named("org/tiny@v1.0") == ("org/tiny", "v1.0")
-    assert repo_named(f"{hub.url}/org/tiny", hub.url) == ("org/tiny", None)
-    assert repo_named(f"{hub.url}/org/tiny/", hub.url) == ("org/tiny", None)
-    assert repo_named(f"{hub.url}/org/tiny/tree/v1", hub.url) == ("org/tiny", "v1")
-    assert repo_named(f"{hub.url}/org/tiny/blob/main/config.json", hub.url) == ("org/tiny", "main")
-
-
-@pytest.mark.parametrize(
-    "text", ["", "tiny", "/etc/passwd", "../../weights/face", "http://elsewhere.org/a/b", "a/b/c"]
-)
-def test_anything_else_is_refused_in_one_sentence(hub, text):
-    assert "is not the id of a repo" in refused(lambda: repo_named(text, hub.url))
-    assert not hub.requests
 
 
 def test_a_revision_may_follow_an_at(hub, rule, generator):

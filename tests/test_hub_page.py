@@ -152,8 +152,8 @@ def test_what_goes_wrong_is_one_sentence_and_the_session_stays(browser: Browser,
             ("org/none", "There is no repo org/none"),
             ("org/gated", "accepted its conditions"),
             ("bob/secret", "There is no repo bob/secret"),
-            ("alice/no glasses", "is not the id of a repo"),
-            ("/etc/passwd", "There is no generator '/etc/passwd'"),
+            ("alice/no glasses", "was taken for a repo of the Hub"),
+            ("/etc/hostname-of-nobody", "There is no folder '/etc/hostname-of-nobody'"),
         ):
             open_repo(page, repo)
             says(page, "opening", words)

@@ -238,9 +238,8 @@ def test_a_rule_names_the_repo_that_its_generator_was_made_of(hub, alice):
 
 
 def test_a_bundled_base_is_named_but_is_no_base_model_of_the_hub(hub, alice, monkeypatch, tmp_path):
-    monkeypatch.setattr("rewriting.hub.loading.BUNDLED", tmp_path)
-    for module in ("rewriting.hub.loading", "rewriting.hub.card"):
-        monkeypatch.setattr(f"{module}.bundled", lambda: ["meadow"])
+    for module in ("generators.config", "hub.loading", "hub.source"):
+        monkeypatch.setattr(f"rewriting.{module}.BUNDLED", tmp_path)
     tiny.generator(name="meadow").save(tmp_path / "meadow")
     done = publish(edit_of(load_generator("meadow")), "hats", token=alice, endpoint=hub.url)  # opens it by itself
     card = ModelCard(text(hub, done.repo_id))

@@ -126,11 +126,11 @@ def test_rules_for_a_bundled_generator_open_it(hub, shop, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "Type the id"),
+        ("", "Type the name"),
         ("org/none", "no repo org/none"),
         ("org/gated", "accepted its conditions"),
         ("org/tiny@nowhere", "no revision 'nowhere'"),
-        ("org/words", "has no config.json"),
+        ("org/words", "org/words holds no generator: there is neither a config.json"),
     ],
 )
 def test_what_cannot_be_brought_is_one_sentence(hub, folder, shop, text, said):
@@ -189,7 +189,7 @@ def test_a_visitor_types_no_path_of_the_space(space, folder, shop, tmp_path):
     checkpoint = tmp_path / "model.pt"
     checkpoint.write_bytes(b"x")
     for text in (str(folder), str(checkpoint), "/etc/passwd", "weights", "weights/face", "~", str(BUNDLED / "face")):
-        refused(lambda t=text: brought(shop, t))
+        refused(lambda t=text: brought(shop, t), ValueError)
     assert {one.path for one in space.requests} <= {"/api/models/weights/face"}  # which is an id like any other
 
 
@@ -199,7 +199,7 @@ def test_whoever_runs_the_studio_may_name_a_folder(hub, folder, monkeypatch):
     shop = Service(lambda name: tiny.generator(name=name) if name == "face" else load_generator(name))
     assert brought(shop, str(folder)).key == str(folder)
     monkeypatch.setenv(client.PUBLIC, "1")
-    refused(lambda: brought(shop, str(folder)))
+    refused(lambda: brought(shop, str(folder)), ValueError)
 
 
 def test_nothing_is_published_with_the_spaces_token(space, shop):

@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from rewriting.checkpoints import conversion, convert, download, fetch, fetching, reader
+from rewriting import load_generator
+from rewriting.checkpoints import conversion, known_models, reader
 from rewriting.checkpoints.known_models import (
     KNOWN_MODELS,
     Download,
@@ -17,6 +18,8 @@ from rewriting.checkpoints.known_models import (
     models_table,
 )
 from rewriting.generators import GeneratorConfig
+from rewriting.hub import convert
+from rewriting.hub.places import download
 from tests.reference import nvidia
 from tests.test_checkpoints import save_rosinality
 
@@ -175,15 +178,27 @@ def test_redirects_are_followed(server, tmp_path):
 # --- sources ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_known_model_is_looked_for_in_all_its_places(server, tmp_path, monkeypatch):
+def a_model(*places, **details):
+    return KnownModel("a-model", "noise", "rosinality", 16, 1, places, "some-licence", 0.6, {"hats": 5}, **details)
+
+
+@pytest.fixture
+def known(monkeypatch, tmp_path):
+    """Have a model known that lies at these places, whose files are read in this process; the file, as bytes."""
     monkeypatch.setattr(conversion, "read_contents", reader.extract)
-    save_rosinality(tmp_path / "g.pt", nvidia.random_state(16))
-    server.files["/second.pt"] = (tmp_path / "g.pt").read_bytes()
-    places = (Download(f"{server.url}/first.pt"), Download(f"{server.url}/second.pt"))
-    known = KnownModel("a-model", "noise", "rosinality", 16, 1, places, "some-licence", 0.6, {"hats": 5})
-    for module in (fetching, conversion):
-        monkeypatch.setattr(module, "known_model", {"a-model": known}.get)
     monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "cache"))
+    save_rosinality(tmp_path / "g.pt", nvidia.random_state(16))
+
+    def make(*places):
+        monkeypatch.setattr(known_models, "KNOWN_MODELS", (a_model(*places),))
+        return (tmp_path / "g.pt").read_bytes()
+
+    return make
+
+
+def test_a_known_model_is_looked_for_in_all_its_places(server, tmp_path, known):
+    places = (Download(f"{server.url}/first.pt"), Download(f"{server.url}/second.pt"))
+    server.files["/second.pt"] = known(*places)
     config = convert("a-model", tmp_path / "out").config
     assert [path for path, _ in server.asked] == ["/first.pt", "/second.pt"]
     assert (config.name, config.truncation, config.default_layer, config.license) == (
@@ -192,30 +207,44 @@ def test_a_known_model_is_looked_for_in_all_its_places(server, tmp_path, monkeyp
         5,
         "some-licence",
     )
-    del server.files["/second.pt"]
+    known(*(Download(f"{server.url}/{name}") for name in ("third.pt", "fourth.pt")))
     with pytest.raises(
-        ConnectionError, match=r"a-model could not be fetched.*first.pt answers 404.*second.pt answers 404"
+        ConnectionError, match=r"a-model could not be fetched.*third.pt answers 404.*fourth.pt answers 404"
     ):
-        fetch("a-model", folder=tmp_path / "other")
+        load_generator("a-model")
 
 
-def test_a_file_on_the_hub(hub, tmp_path):
-    hub.add_repo("org/weights", {"ada/model.pt": DATA})
-    assert fetch("org/weights/ada/model.pt", endpoint=hub.url).read_bytes() == DATA
-    with pytest.raises(FileNotFoundError, match="no org/weights/other.pt that you may read"):
-        fetch("org/weights/other.pt", endpoint=hub.url)
-    with pytest.raises(FileNotFoundError, match="no org/none/model.pt that you may read"):
-        fetch("org/none/model.pt", endpoint=hub.url)
+def test_a_known_model_is_fetched_and_converted_once(server, tmp_path, known, monkeypatch):
+    server.files["/model.pt"] = known(Download(f"{server.url}/model.pt"))
+    first = load_generator("a-model")
+    assert first.source.name == "a-model" and first.source.file == "model.pt"
+    monkeypatch.setattr(conversion, "read_contents", None)
+    again = load_generator("a-model")
+    assert again.digest() == first.digest() and again.config == first.config and len(server.asked) == 1
 
 
-def test_what_is_none_of_these_is_said(tmp_path, monkeypatch):
+def test_a_known_model_on_the_hub_is_the_one_with_its_digest(hub, known, tmp_path):
+    other = known(Download("org/copies/ada/model.pt", "00000000"), Download("org/weights/model.pt"))
+    hub.add_repo("org/copies", {"ada/model.pt": other})
+    hub.add_repo("org/weights", {"model.pt": other})
+    opened = load_generator("a-model", token=False, endpoint=hub.url)
+    assert opened.config.name == "a-model" and not hub.asked("/org/copies/resolve")
+    before = len(hub.requests)
+    assert load_generator("a-model", token=False, endpoint=hub.url).digest() == opened.digest()
+    assert len(hub.requests) == before  # its file is in the cache
+    known(Download("org/copies/ada/model.pt", "00000000"), Download("org/none/model.pt"), Download("org/weights/x.pt"))
+    with pytest.raises(ConnectionError, match="not the file that is meant.*no repo org/none.*has no x.pt any more"):
+        load_generator("a-model", token=False, endpoint=hub.url)
+
+
+def test_after_it_was_converted_the_folder_of_its_name_is_meant_but_not_by_convert(
+    server, tmp_path, known, monkeypatch
+):
+    server.files["/model.pt"] = known(Download(f"{server.url}/model.pt"))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "models").mkdir()
-    for source in ("none.pt", "models/of/mine.pt", "no model", str(tmp_path)):
-        with pytest.raises(FileNotFoundError, match="give a path, an https address, org/name/file on the Hub"):
-            fetch(source)
-    (tmp_path / "here.pt").write_bytes(DATA)
-    assert fetch("here.pt").read_bytes() == DATA
+    convert("a-model", "a-model", truncation=0.9)
+    assert load_generator("a-model").config.truncation == 0.9
+    assert convert("a-model", "a-model").config.truncation == 0.6
 
 
 # --- the table -------------------------------------------------------------------------------------------------------

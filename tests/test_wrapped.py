@@ -7,8 +7,9 @@ import zipfile
 import pytest
 import torch
 
-from rewriting.checkpoints import CheckpointError, convert, read_checkpoint
+from rewriting.checkpoints import CheckpointError, read_checkpoint
 from rewriting.generators import read_generator
+from rewriting.hub import convert
 from tests.foreign import PARITY, double, draw, z
 from tests.reference import nvidia, nvidia_files, progan, relatives
 from tests.wrapped import (

@@ -1,21 +1,14 @@
-"""Weight files that other programs wrote, opened without running anything in them, and turned into generator repos."""
+"""Weight files that other programs wrote, made into generators without running anything in them."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rewriting.checkpoints.contents import CheckpointError
-    from rewriting.checkpoints.conversion import convert, read_checkpoint
-    from rewriting.checkpoints.fetching import download, fetch
+    from rewriting.checkpoints.conversion import read_checkpoint
 
-__all__ = ["CheckpointError", "convert", "download", "fetch", "read_checkpoint"]
-_HOMES = {
-    "CheckpointError": "contents",
-    "convert": "conversion",
-    "read_checkpoint": "conversion",
-    "download": "fetching",
-    "fetch": "fetching",
-}
+__all__ = ["CheckpointError", "read_checkpoint"]
+_HOMES = {"CheckpointError": "contents", "read_checkpoint": "conversion"}
 
 
 def __getattr__(name: str) -> Any:

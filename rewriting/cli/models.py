@@ -7,17 +7,23 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rewriting.cli.options import add_generator, command, open_generator
 from rewriting.cli.progress import Progress
 
+if TYPE_CHECKING:
+    from rewriting.generators import Generator
+
 CONVERT_EXAMPLES = """
-# a file of your own: .pt, .pth or .pkl; nothing in it is run
+# a file of your own: .pt, .pth, .pkl, .bin, .ckpt or .safetensors; nothing in it is run
 python -m rewriting convert my-stylegan2.pt my-generator
 
 # a public model that `models` lists, fetched first; look at its licence
 python -m rewriting convert paper-church paper-church
+
+# a file of a repo on the Hub, or its address; without a file, those that the repo holds are listed
+python -m rewriting convert somebody/churches:network-snapshot.pkl churches
 
 # then
 python -m rewriting sample --generator my-generator --seeds 0-15 --out sheet.png
@@ -35,7 +41,7 @@ def add_commands(commands: Any) -> None:
         commands, "convert", convert, "Turn a file of another program into a generator folder.", CONVERT_EXAMPLES
     )
     parser.add_argument(
-        "source", metavar="FILE", help="a path, an address, ORG/NAME/FILE on the Hub, or a name of `models`"
+        "source", metavar="NAME", help="a file, an address, ORG/NAME:FILE on the Hub, or a name of `models`"
     )
     parser.add_argument("out", metavar="OUT", help="the generator folder to write")
     parser.add_argument("--name", default="", metavar="TEXT", help="of the generator (default: the file's)")
@@ -82,10 +88,10 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def convert(options: argparse.Namespace) -> None:
-    from rewriting import checkpoints
+    from rewriting import hub
 
     with Progress() as progress:
-        generator = checkpoints.convert(
+        generator = hub.convert(
             options.source, options.out, name=options.name, truncation=options.truncation, progress=progress
         )
     described = ", ".join(_described(generator.config))
@@ -98,10 +104,10 @@ def moments(options: argparse.Namespace) -> None:
     from rewriting.files import check_writable
     from rewriting.generators.config import MOMENTS
 
-    folder = _folder(options.generator)
-    check_writable(folder / MOMENTS)
     with Progress() as progress:
-        generator = open_generator(str(folder), options, progress)
+        generator = open_generator(options.generator, options, progress)
+        folder = _folder(generator)
+        check_writable(folder / MOMENTS)
         measured = memory.second_moments(generator, list(generator.layers), progress=progress)
     if not processes.rank():
         key = memory.content_key(generator, None, memory.SAMPLES)
@@ -114,14 +120,11 @@ def moments(options: argparse.Namespace) -> None:
     print(f"Wrote {folder / MOMENTS}: layers {generator.layers.start} to {generator.layers.stop - 1}")
 
 
-def _folder(name: str) -> Path:
-    """The generator's folder, whose files are the user's own; ValueError for a Hub repo."""
-    from rewriting.generators import bundled
-    from rewriting.generators.config import BUNDLED
-
-    folder = BUNDLED / name if name in bundled() else Path(name)
-    if not folder.is_dir():
+def _folder(generator: Generator) -> Path:
+    """Where the generator lies in our format, if that folder is the user's own or this software's."""
+    source = generator.source
+    if source.revision and not source.file:
         raise ValueError(
-            f"There is no folder {name}; give the folder of a generator, as `convert` or `merge` writes it."
+            f"{source.name} lies in the Hub's cache, which is not ours to write; `convert` makes a folder of it first."
         )
-    return folder
+    return source.folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -56,8 +57,8 @@ def add_generator(parser: argparse.ArgumentParser, *, required: bool = True) -> 
         "--generator",
         required=required,
         metavar="NAME",
-        help="a bundled generator (`models` lists them), a generator folder, or a Hub repo ORG/NAME or "
-        "ORG/NAME@REVISION",
+        help="one of those that `models` lists, a folder, a file such as model.pt, a Hub repo ORG/NAME, "
+        "ORG/NAME@REVISION or ORG/NAME:FILE, or an address of the Hub",
     )
     add_device(parser)
     parser.add_argument(
@@ -90,7 +91,8 @@ def add_edits(parser: argparse.ArgumentParser, *, required: bool = False) -> Non
         default=[],
         required=required,
         metavar="DIR",
-        help="rules to put in force: edit folders or Hub repos ORG/NAME (or ORG/NAME@REVISION), in any order",
+        help="rules to put in force: edit folders, Hub repos ORG/NAME or ORG/NAME@REVISION, or addresses of these, "
+        "in any order",
     )
     parser.add_argument(
         "--strength", type=float, metavar="X", help="of all these rules: 1 as solved, 0 none, negative the opposite"
@@ -116,10 +118,31 @@ def open_generator(name: str, options: argparse.Namespace, progress: Progress | 
     if options.batch is not None and options.batch < 1:
         raise ValueError(f"--batch is {options.batch}; give 1 or more.")
     generator = load_generator(name, progress=progress).to(device)
+    if generator.source.file:
+        note(said_of(generator))
     if options.batch:
         generator.batch_size = options.batch
     generator.compute_dtype = dtype_of(options.precision)
     return generator
+
+
+def said_of(generator: Generator) -> str:
+    """What was found in a file of another program."""
+    from rewriting.hub.source import license_of
+
+    config, layers = generator.config, generator.layers
+    return (
+        f"{generator.source.file} is a {config.architecture_name} of {config.resolution} px, with layers "
+        f"{layers.start} to {layers.stop - 1}; its licence is {license_of(config)}"
+    )
+
+
+def note(text: str) -> None:
+    """Something to know, beside what was asked for; several processes say it once."""
+    from rewriting import processes
+
+    if not processes.rank():
+        print(f"note: {text}.", file=sys.stderr)
 
 
 def open_edits(options: argparse.Namespace, generator: Generator, progress: Progress | None = None) -> EditStack:

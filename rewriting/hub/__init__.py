@@ -4,12 +4,14 @@ On a hosted Space whoever asks is a visitor: without a token of their own they r
 and what their token fetched is kept apart.  Every failure is a `HubError`, a ValueError of one sentence.
 """
 
+from rewriting.hub.choosing import SeveralFiles
 from rewriting.hub.client import Account, Gated, HubError, Missing, Unreachable, account
 from rewriting.hub.community import Rule, list_rules
-from rewriting.hub.folders import write_rule
-from rewriting.hub.loading import Source, load_edits, load_generator, load_rule
+from rewriting.hub.folders import convert, write_rule
+from rewriting.hub.loading import load_edits, load_generator, load_rule
 from rewriting.hub.opening import Opened, open_repo
 from rewriting.hub.publishing import Published, publish, publish_folder
+from rewriting.hub.source import Source
 from rewriting.hub.space import deploy
 
 __all__ = [
@@ -20,9 +22,11 @@ __all__ = [
     "Opened",
     "Published",
     "Rule",
+    "SeveralFiles",
     "Source",
     "Unreachable",
     "account",
+    "convert",
     "deploy",
     "list_rules",
     "load_edits",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import shutil
 import weakref
 from collections.abc import Iterator, Sequence
@@ -83,6 +84,14 @@ class Shelf:
 
     def snapshot(self, commit: str) -> Path:
         return self.root / self.name / "snapshots" / commit
+
+    def commit_of(self, revision: str) -> str:
+        """The commit that a branch or tag stood for when it was last fetched, "" if it was not."""
+        try:
+            commit = (self.root / self.name / "refs" / revision).read_text().strip()
+        except (OSError, ValueError):
+            return ""
+        return commit if re.fullmatch(r"[0-9a-f]{40}", commit) else ""
 
     def link(self, oid: str, commit: str, path: str) -> None:
         """Link a blob into a commit's folder under its path, or copy it where the disk has no links."""

@@ -15,15 +15,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from rewriting.checkpoints.known_models import known_model
 from rewriting.core.edit import CONFIG, FACTORS, Edit, EditStack
 from rewriting.files import check_writable, make_folder, read_json, write_json, write_text, writing
 from rewriting.generators import Generator
 from rewriting.generators.config import WEIGHTS
-from rewriting.hub.card import Base, rule_card, title
-from rewriting.hub.client import HubError, version
+from rewriting.hub.card import YOUR_REPO, Base, generator_card, rule_card, title
+from rewriting.hub.client import HubError, Token, version
 from rewriting.hub.comparison import compare
 from rewriting.hub.download import AFTER, BEFORE, CARD, LICENSE
-from rewriting.hub.loading import fitting, load_base
+from rewriting.hub.loading import fitting, load_base, open_name
+from rewriting.hub.names import Kind, Name, parse
+from rewriting.processes import Progress
 
 
 def write_rule(
@@ -59,6 +62,53 @@ def write_rule(
         for path in sorted(Path(staging).iterdir()):
             os.replace(path, folder / path.name)
     return folder
+
+
+def convert(
+    source: str | Path,
+    out: str | Path,
+    *,
+    name: str = "",
+    truncation: float | None = None,
+    token: Token = None,
+    endpoint: str | None = None,
+    cache_dir: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Generator:
+    """Write a generator as a generator-repo folder (config.json, model.safetensors, README.md, perhaps LICENSE), and
+    return it.
+
+    source: any name that `load_generator` opens, usually that of a file of another program.  out: a folder that does
+    not exist, is empty, or is a generator repo already.  name, truncation: of the generator; by default the file's,
+    and psi as it suits a known model, or 1.  Other options and errors as for `load_generator`; ValueError for another
+    folder.
+    """
+    out, named = Path(out), parse(source, endpoint=endpoint)
+    _check_out(out)
+    if named.kind is Kind.FOLDER and known_model(str(source)):  # perhaps the folder that it was converted to before
+        named = Name(Kind.KNOWN, str(source))
+    generator = open_name(named, token=token, endpoint=endpoint, cache_dir=cache_dir, progress=progress)
+    changes = {"name": name or generator.config.name}
+    changes |= {} if truncation is None else {"truncation": truncation}
+    generator.config = replace(generator.config, **changes)
+    license_text = generator.source.license_text
+    if progress:
+        progress(0.95, "Writing the generator folder")
+    generator.save(out)
+    write_text(out / CARD, generator_card(generator.config, YOUR_REPO, bool(license_text), endpoint))
+    if license_text:
+        write_text(out / LICENSE, license_text)
+    if progress:
+        progress(1.0, "Done")
+    return generator
+
+
+def _check_out(out: Path) -> None:
+    """Raises ValueError if writing to `out` would mix with, or replace, something that is no generator repo."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give a folder to write the generator to.")
+    if out.is_dir() and any(out.iterdir()) and not ((out / CONFIG).is_file() and (out / WEIGHTS).is_file()):
+        raise ValueError(f"{out} holds other files; give a new folder.")
 
 
 def _write(

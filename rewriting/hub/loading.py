@@ -1,41 +1,31 @@
-"""Opening generators and rules, wherever they are: bundled, in a folder, or on the Hugging Face Hub."""
+"""Opening generators and rules by any name that `rewriting.hub.names` reads, wherever they are."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+from rewriting.checkpoints.conversion import Origin
+from rewriting.checkpoints.known_models import known_model
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS, EditStack
 from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.files import read_json
-from rewriting.generators import Generator, bundled, read_generator
+from rewriting.generators import Generator, read_generator
 from rewriting.generators.config import BUNDLED, MOMENTS, WEIGHTS
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.hub.cache import Cache
-from rewriting.hub.client import REPO_ID, HubError, Token, hosted
-from rewriting.hub.download import LICENSE, LIMITS, fetch, naming
+from rewriting.hub.choosing import NoSuchFile, choose, sizes_in
+from rewriting.hub.client import HubError, Missing, Token, Unreachable, hosted
+from rewriting.hub.converted import check_visitor, converted, digest_of, is_kept
+from rewriting.hub.download import KINDS
+from rewriting.hub.names import Kind, Name, at_revision, not_here, parse, repo_name
+from rewriting.hub.places import download, fetch_known
+from rewriting.hub.repos import find, format_of, open_generator, open_rules
+from rewriting.hub.source import license_text, with_source
 from rewriting.processes import Progress
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a generator came from; `load_generator` leaves it in the generator's attribute `source`.
-
-    name: bundled name or Hub id; empty if it came from a folder.  revision: the commit.  digest: of the weights as
-    they were loaded, so that a generator changed since is not taken for them.  folder: the files, if they are kept.
-    license_text: what its LICENSE says.
-    """
-
-    name: str
-    revision: str
-    digest: str
-    folder: Path
-    license_text: str
 
 
 def load_generator(
@@ -47,44 +37,39 @@ def load_generator(
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Generator:
-    """A generator: bundled, by its name; in a generator-repo folder; or on the Hub, by its id "name/repo".
+    """A generator by its name: bundled, known, a folder or a file on this machine, or on the Hub.
 
-    revision: a branch, tag or commit of the Hub repo; by default its main branch.  "name/repo@revision" says the same.
+    `rewriting.hub.names` says all that may be written.  A file of another program is read in a process of its own,
+    with limits, and what it becomes is kept for the next time; which one is meant has to be said where a repo or a
+    folder holds several.
+    revision: a branch, tag or commit of the Hub repo; by default its main branch.  "org/name@revision" says the same.
     token: for private and gated repos; by default the login of this machine, and on a hosted Space none.
     endpoint: address of another Hub.  cache_dir: where files are kept; on a Space, only as long as the generator is
     in use unless this says so, and there only a `Path`, never a text, is looked for on disk.
-    progress: called with (share done, sentence) while files arrive.
-    Raises ValueError (a HubError where the Hub is concerned) or FileNotFoundError, in one sentence, before anything
-    is built from a file that is not right.
+    progress: called with (share done, sentence) while files arrive and are read.
+    Raises, in one sentence and before anything is built from a file that is not right, ValueError, which is a HubError
+    where the Hub is concerned, and SeveralFiles, with a list, where several files may be meant; FileNotFoundError; or
+    ConnectionError, where a file is neither here nor on the Hub.
     """
-    name = str(name_or_path)
-    options = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
-    if name in bundled():
-        if revision is not None:
-            raise HubError(f"{name} comes with the software and has no revision {revision!r}; leave the revision out.")
-        return _with_source(read_generator(BUNDLED / name), name, "", BUNDLED / name)
-    if _is_folder(name_or_path):
-        return _with_source(read_generator(name_or_path), "", "", Path(name_or_path))
-    repo_id, revision = split_revision(name, revision)
-    if isinstance(name_or_path, str) and REPO_ID.fullmatch(repo_id):
-        return _from_hub(repo_id, revision=revision, **options)
-    raise ValueError(
-        f"There is no generator {name!r}: bundled are {', '.join(bundled())}; a folder must hold a "
-        f"config.json and a model.safetensors; the id of a Hub repo has the form name/repo."
-    )
+    access = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
+    return open_name(at_revision(parse(name_or_path, endpoint=endpoint), revision), **access)
 
 
-def split_revision(name: str, revision: str | None = None) -> tuple[str, str | None]:
-    """ "name/repo@revision" -> ("name/repo", "revision"); without an @, what was given.
-
-    Raises HubError if both name a revision, and not the same.
-    """
-    repo_id, at, named = name.partition("@")
-    if not at:
-        return name, revision
-    if revision not in (None, named):
-        raise HubError(f"{name[:100]!r} and the revision {revision!r} do not agree; give the revision once.")
-    return repo_id, named
+def open_name(name: Name, **access: Any) -> Generator:
+    """The generator of a name that was read; access: the rest of what `load_generator` takes, all of it."""
+    if name.kind is Kind.BUNDLED:
+        return with_source(read_generator(BUNDLED / name.what), BUNDLED / name.what, name=name.what)
+    if name.kind is Kind.FOLDER:
+        return _from_folder(Path(name.what), access["progress"])
+    if name.kind is Kind.FILE:
+        return _from_file(Path(name.what), access["progress"])
+    if name.kind is Kind.KNOWN:
+        return _known(name.what, access)
+    if name.kind is Kind.ADDRESS:
+        if hosted():
+            raise HubError(f"{name.what[:100]!r} is no address of the Hub, and files elsewhere are not opened here.")
+        return _from_file(download(name.what, progress=access["progress"]), access["progress"])
+    return _from_hub(name, open_generator, access)
 
 
 def load_edits(
@@ -97,13 +82,13 @@ def load_edits(
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> EditStack:
-    """The rules in an edit-repo folder or Hub repo, in their order.  Options as for `load_generator`.
+    """The rules in an edit-repo folder, a zip of one, or a Hub repo, in their order.  Options as for `load_generator`.
 
     generator: if given, the rules must fit it: same shapes and same weights.
     Raises HubError, ValueError or FileNotFoundError, in one sentence.
     """
     access = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
-    stack = _read_edits(name_or_path, EditStack.load, revision=revision, **access)
+    stack = _open_rules(_rule_name(name_or_path, revision, endpoint), EditStack.load, access)
     return fitting(stack, generator) if generator is not None else stack
 
 
@@ -122,41 +107,31 @@ def load_rule(
     weights are others than those.
     """
     access: dict[str, Any] = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
-    stack, commit = read_rule(name_or_path, revision=revision, **access)
+    stack, commit = _open_rules(_rule_name(name_or_path, revision, endpoint), read_rule, access)
     generator = load_base(stack, revision=commit or None, **access)
     return generator, fitting(stack, generator)
 
 
-def read_rule(name_or_path: str | Path, *, revision: str | None = None, **access: Any) -> tuple[EditStack, str]:
-    """The rules of an edit repo, and the commit that their generator had then, "" if it is not on the Hub."""
-
-    def read(folder: Path) -> tuple[EditStack, str]:
-        base = read_json(folder / CONFIG)
-        base = base.get("base_model") if isinstance(base, dict) else None
-        return EditStack.load(folder), str((base or {}).get("revision") or "")
-
-    return _read_edits(name_or_path, read, revision=revision, **access)
-
-
-def _read_edits(name_or_path: str | Path, read: Callable[[Path], T], *, revision: str | None, **access: Any) -> T:
-    """What `read` finds in an edit-repo folder, or in that of a Hub repo."""
-    if _is_folder(name_or_path):
-        return read(Path(name_or_path))
-    repo_id, revision = split_revision(str(name_or_path), revision)
-    return _edits_from_hub(repo_id, read, revision=revision, **access)
+def read_rule(folder: Path) -> tuple[EditStack, str]:
+    """The rules in an edit-repo folder or a zip of one, and the commit that their generator had then, "" if it is not
+    on the Hub."""
+    base = read_json(folder / CONFIG) if folder.is_dir() else None
+    base = base.get("base_model") if isinstance(base, dict) else None
+    return EditStack.load(folder), str((base or {}).get("revision") or "")
 
 
 def load_base(stack: EditStack, *, revision: str | None = None, **access: Any) -> Generator:
-    """The generator that the rules name, if it is bundled or on the Hub; never a folder: the name is anybody's."""
+    """The generator that the rules name, if it can be had by that name; never a path: the name is anybody's."""
     name = stack[0].generator
-    if name in bundled():
-        return load_generator(name, **access)
-    if not REPO_ID.fullmatch(name):
+    try:
+        named = repo_name(name)
+        named = at_revision(named, revision) if named.kind is Kind.REPO else named
+    except ValueError:
         raise HubError(
             f"The rule was made for {name[:60] or 'a generator without a name'!r}, which is neither bundled nor on "
             f"the Hub; open that generator yourself and give it along."
-        )
-    return _from_hub(name, revision=revision, **access)
+        ) from None
+    return open_name(named, **{"token": None, "endpoint": None, "cache_dir": None, "progress": None} | access)
 
 
 def fitting(stack: EditStack, generator: Generator) -> EditStack:
@@ -169,42 +144,64 @@ def fitting(stack: EditStack, generator: Generator) -> EditStack:
     return stack
 
 
-def _is_folder(name_or_path: str | Path) -> bool:
-    """On a hosted Space a text may come from a visitor, and a visitor must not look around on its disk."""
-    return os.path.isdir(name_or_path) and not (hosted() and isinstance(name_or_path, str))
+def _rule_name(name_or_path: str | Path, revision: str | None, endpoint: str | None) -> Name:
+    """What holds rules: a folder, a zip or a repo.  Raises ValueError or FileNotFoundError."""
+    name = at_revision(parse(name_or_path, endpoint=endpoint, noun="rule"), revision)
+    path = Path(name.what)
+    if name.kind is Kind.FILE and path.name in (CONFIG, FACTORS, REQUESTS):
+        return Name(Kind.FOLDER, str(path.parent))
+    if name.kind not in (Kind.FOLDER, Kind.FILE, Kind.REPO):
+        raise ValueError(f"{name.what[:100]!r} is {name.kind.words}; rules are in a folder or in a repo of the Hub.")
+    return name
 
 
-def _from_hub(repo_id: str, *, cache_dir: str | Path | None = None, **options: Any) -> Generator:
-    with Cache(cache_dir) as cache:
-        found = fetch(
-            repo_id, (CONFIG, WEIGHTS), (MOMENTS, LICENSE), expected=GENERATOR_FORMAT, cache_dir=cache.path, **options
-        )
-        with naming(repo_id):
-            generator = read_generator(found.folder)
-        cache.stay_with(generator)  # which reads its second moments when they are needed
-        generator.config = replace(generator.config, name=repo_id)
-        return _with_source(generator, repo_id, found.commit, found.folder)
+def _open_rules(name: Name, read: Callable[[Path], T], access: dict[str, Any]) -> T:
+    if name.local:
+        return read(Path(name.what))
+    return _from_hub(name, lambda found, **access: open_rules(found, read, **access), access)
 
 
-def _edits_from_hub(
-    repo_id: str, read: Callable[[Path], T], *, cache_dir: str | Path | None = None, **options: Any
-) -> T:
-    with Cache(cache_dir) as cache:
-        found = fetch(
-            repo_id, (CONFIG, FACTORS), (REQUESTS, LICENSE), expected=EDIT_FORMAT, cache_dir=cache.path, **options
-        )
-        with naming(repo_id):
-            return read(found.folder)
+def _from_hub(name: Name, opening: Callable[..., T], access: dict[str, Any]) -> T:
+    """What is found on the Hub, opened.  A name that could be a path, too, is said to be neither."""
+    try:
+        with Cache(access["cache_dir"]) as cache:
+            found = find(name, **access | {"cache_dir": cache.path})
+        return opening(found, **access)
+    except (Missing, Unreachable, NoSuchFile) as error:
+        here, said = not_here(name), str(error)
+        if not here:
+            raise
+        said = said[0].lower() + said[1:] if said.startswith("The") else said
+        raise type(error)(f"{here}, and {said}") from None
 
 
-def _with_source(generator: Generator, name: str, revision: str, folder: Path) -> Generator:
-    generator.source = Source(name, revision, generator.digest(), folder, license_text(folder))
-    return generator
+# --- on this machine, and known --------------------------------------------------------------------------------------
 
 
-def license_text(folder: Path) -> str:
-    """What the folder's LICENSE says; of a bundled generator without its own, the software's.  "" if there is none."""
-    for path in (folder / LICENSE, *([BUNDLED.parent / LICENSE] if folder.parent == BUNDLED else [])):
-        if path.is_file() and path.stat().st_size <= LIMITS[LICENSE]:
-            return path.read_text(encoding="utf-8", errors="replace")
-    return ""
+def _from_folder(folder: Path, progress: Progress | None) -> Generator:
+    """Our format first; otherwise the only file of another program."""
+    found = format_of(folder)
+    if found == EDIT_FORMAT:
+        raise ValueError(f"{folder} holds {KINDS[EDIT_FORMAT]}.")
+    if found == GENERATOR_FORMAT:
+        return with_source(read_generator(folder), folder)
+    path = choose(sizes_in(folder), "", str(folder), lambda path: str(folder / path))
+    return _from_file(folder / path, progress)
+
+
+def _from_file(path: Path, progress: Progress | None) -> Generator:
+    """A file of another program, or any of those in a folder of our format."""
+    if path.name in (CONFIG, WEIGHTS, MOMENTS) and format_of(path.parent) == GENERATOR_FORMAT:
+        return _from_folder(path.parent, progress)
+    generator, kept = converted(digest_of(path), Origin(path.name), lambda: path, progress=progress)
+    return with_source(generator, kept, license=license_text(path.parent), file=path.name)
+
+
+def _known(name: str, access: dict[str, Any]) -> Generator:
+    known = known_model(name)
+    check_visitor(name, known.megabytes * 1_000_000, public=True)
+    with Cache(access["cache_dir"]) as cache:
+        sha256, place, path = fetch_known(known, is_kept, **access | {"cache_dir": cache.path})
+        file = PurePosixPath(place.address).name
+        generator, kept = converted(sha256, Origin(file, known), lambda: path, progress=access["progress"])
+    return with_source(generator, kept, name=name, file=file)

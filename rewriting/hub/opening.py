@@ -1,4 +1,4 @@
-"""Opening a repo of which only the id is known, with no more of a token than it takes.
+"""Opening a repo of which only the name is known, with no more of a token than it takes.
 
 What everybody may read is read without a token, and so can be shared by everybody; the token is shown only where the
 Hub asks for it.
@@ -6,29 +6,18 @@ Hub asks for it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rewriting.core.edit import CONFIG, FACTORS, EditStack
+from rewriting.core.edit import EditStack
 from rewriting.generators import Generator
-from rewriting.generators.config import WEIGHTS
-from rewriting.hub.cache import kept_in_cache
-from rewriting.hub.client import (
-    Gated,
-    Missing,
-    Token,
-    Unreachable,
-    check_repo_id,
-    check_revision,
-    host,
-    hosted,
-    reading_token,
-)
-from rewriting.hub.download import check_admitted, look_up
-from rewriting.hub.loading import fitting, load_base, load_generator, read_rule, split_revision
+from rewriting.hub.cache import Cache
+from rewriting.hub.client import Gated, Missing, Token, reading_token
+from rewriting.hub.loading import fitting, load_base, read_rule
+from rewriting.hub.names import Kind, Name, at_revision, parse
+from rewriting.hub.repos import Found, find, open_generator, open_rules
 from rewriting.processes import Progress
 
 T = TypeVar("T")
@@ -47,19 +36,8 @@ class Opened:
     with_token: bool
 
 
-def repo_named(text: str, endpoint: str | None = None) -> tuple[str, str | None]:
-    """What people write or copy: "name/repo", "name/repo@revision" or an address of the Hub -> id and revision.
-
-    Raises HubError if it is none of these.
-    """
-    text = text.strip().removeprefix(f"{host(endpoint)}/").rstrip("/")
-    address = re.fullmatch(r"([^/]+/[^/@]+)/(?:tree|blob|commit|resolve)/([^/]+)(?:/.*)?", text)
-    repo_id, revision = address.groups() if address else split_revision(text)
-    return check_repo_id(repo_id), revision
-
-
 def open_repo(
-    repo_id: str,
+    name: str | Name,
     *,
     revision: str | None = None,
     token: Token = None,
@@ -67,26 +45,29 @@ def open_repo(
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
     at_hand: Generator | None = None,
-    known: Known = lambda repo_id, commit, with_token: None,
+    known: Known = lambda name, commit, with_token: None,
 ) -> Opened:
     """A generator, or rules together with the generator they were made for, whichever the repo holds.
 
+    name: of a repo, or of a file in it, in any form that `rewriting.hub.names` reads.
     at_hand: used for rules that were made for it, instead of fetching it.  known: asked for a generator at a commit,
     which it may have already, once it is clear who may see it.  Other options as for `load_generator`.
-    Raises HubError.
+    Raises HubError, or SeveralFiles if several files may be meant.
     """
-    check_revision(revision)
+    name = at_revision(name if isinstance(name, Name) else parse(name, endpoint=endpoint), revision)
+    if name.kind is not Kind.REPO:
+        raise ValueError(f"{name.what[:100]!r} is {name.kind.words}; give a repo of the Hub, such as org/name.")
     access: dict[str, Any] = {"endpoint": endpoint, "cache_dir": cache_dir}
     if progress:
-        progress(0.0, f"Looking at {repo_id}")
-    (holds_rules, commit), needed = least(lambda t: _look(repo_id, revision, token=t, **access), token)
+        progress(0.0, f"Looking at {name.what}")
+    found, needed = least(lambda t: _find(name, token=t, **access), token)
     access["progress"] = progress
-    if not holds_rules:
-        if (generator := known(repo_id, commit, needed)) is not None:
+    shown = token if needed else False
+    if not found.rules:
+        if (generator := known(found.opened_by, found.commit, needed)) is not None:
             return Opened(generator, EditStack(), needed)
-        generator, needed = least(lambda t: load_generator(repo_id, revision=revision, token=t, **access), token)
-        return Opened(generator, EditStack(), needed)
-    (stack, commit), _ = least(lambda t: read_rule(repo_id, revision=revision, token=t, **access), token)
+        return Opened(open_generator(found, token=shown, **access), EditStack(), needed)
+    stack, commit = open_rules(found, read_rule, token=shown, **access)
     if at_hand is not None and stack[0].base == at_hand.digest():
         return Opened(at_hand, fitting(stack, at_hand), False)
     if commit and (generator := known(stack[0].generator, commit, False)) is not None:
@@ -97,30 +78,15 @@ def open_repo(
 
 def least(read: Callable[[Token], T], token: Token) -> tuple[T, bool]:
     """What `read` returns without a token or, where that is not enough, with it; and whether it took the token."""
-    from huggingface_hub import get_token
-
     try:
         return read(False), False
     except (Missing, Gated):
         token = reading_token(token)
-        if token is False or (token is None and not get_token()):
+        if token is False:
             raise
         return read(token), True
 
 
-def _look(
-    repo_id: str, revision: str | None, *, token: Token, endpoint: str | None, cache_dir: str | Path | None
-) -> tuple[bool, str]:
-    """Whether it is a repo of rules rather than of a generator, and the commit; where the Hub is silent, the cache may
-    know."""
-    try:
-        repo = look_up(repo_id, revision=revision, token=token, endpoint=endpoint)
-    except Unreachable:
-        for name in (FACTORS, WEIGHTS):
-            kept = kept_in_cache(repo_id, (CONFIG, name), revision, cache_dir)
-            if kept is not None and not hosted():
-                return name == FACTORS, kept.commit
-        raise
-    if repo.gated:
-        check_admitted(repo, token=token, endpoint=endpoint)
-    return FACTORS in repo.files, repo.commit
+def _find(name: Name, *, cache_dir: str | Path | None, **access: Any) -> Found:
+    with Cache(cache_dir) as cache:
+        return find(name, cache_dir=cache.path, **access)

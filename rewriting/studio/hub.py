@@ -10,15 +10,15 @@ import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
 from rewriting.core.edit import EditStack
-from rewriting.generators import Generator, bundled
+from rewriting.generators import Generator
 from rewriting.hub import Published, Rule, list_rules, open_repo, publish
-from rewriting.hub.client import Token, hosted
-from rewriting.hub.opening import repo_named
+from rewriting.hub.client import Token
+from rewriting.hub.loading import open_name
+from rewriting.hub.names import Kind, parse
 from rewriting.processes import Progress
 from rewriting.studio.names import key_of, label, repo_of
 from rewriting.studio.service import Service
@@ -64,18 +64,20 @@ class Wish:
 
 
 def bring(service: Service, session: Session, text: str, token: Token, progress: Progress) -> Brought:
-    """Load what a visitor names: a bundled generator, a repo of the Hub or, for whoever runs the studio on their own
-    machine, a file or folder.  The session stays as it is.  Raises ValueError or OSError in one sentence."""
-    text = text.strip()
-    if not text:
-        raise ValueError("Type the id of a repo, such as name/repo, first.")
-    if not hosted() and Path(text).expanduser().exists():
-        text = text if text in bundled() else str(Path(text).expanduser())
-        service.generator(text)
-        return Brought(text, EditStack())
-    if text in bundled():
-        return Brought(text, EditStack())
-    repo_id, revision = repo_named(text, service.endpoint)
+    """Load what a visitor names, in any form that `rewriting.hub.names` reads.  The session stays as it is.
+
+    Raises ValueError or OSError in one sentence; SeveralFiles if several files of a repo may be meant.
+    """
+    if not text.strip():
+        raise ValueError("Type the name of a generator or of a repo, such as org/name, first.")
+    name = parse(text, endpoint=service.endpoint)
+    if name.kind is Kind.BUNDLED:
+        return Brought(name.what, EditStack())
+    if name.kind is not Kind.REPO:
+        if not service.has(name.what):
+            access = {"endpoint": service.endpoint, "token": token, "cache_dir": None, "progress": progress}
+            service.add(name.what, open_name(name, **access))
+        return Brought(name.what, EditStack())
 
     def known(repo: str, commit: str, with_token: bool) -> Generator | None:
         key = key_of(repo, commit, _seal(token) if with_token else "")
@@ -83,8 +85,7 @@ def bring(service: Service, session: Session, text: str, token: Token, progress:
 
     at_hand = service.generator(session.generator) if service.has(session.generator) else None
     opened = open_repo(
-        repo_id,
-        revision=revision,
+        name,
         token=token,
         endpoint=service.endpoint,
         progress=progress,
@@ -94,7 +95,8 @@ def bring(service: Service, session: Session, text: str, token: Token, progress:
     if opened.generator is at_hand:
         return Brought(session.generator, opened.stack)
     source = opened.generator.source
-    if source.name in bundled():
+    if not source.revision:  # of rules for a bundled generator or a known model
+        service.add(source.name, opened.generator)
         return Brought(source.name, opened.stack)
     key = key_of(source.name, source.revision, _seal(token) if opened.with_token else "")
     service.add(key, opened.generator)

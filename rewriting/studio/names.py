@@ -1,9 +1,10 @@
 """What the studio calls a generator.
 
-A bundled one or the launcher's goes by its name.  One from the Hub is "name/repo@commit", so that visitors who opened
-a repo before and after it changed do not meet; and where it took a visitor's token, "name/repo@commit~seal".  All that
-visitors share, from weights to pictures, is kept under this key, and nobody without that token can name the seal.  It
-stays in the session: requests, files and the page show `public_name`.
+A bundled one, a known model or the launcher's goes by its name.  One from the Hub is "name/repo@commit", with ":" and
+a path if it is a file of another program, so that visitors who opened a repo before and after it changed do not meet;
+and where it took a visitor's token, "~seal" follows.  All that visitors share, from weights to pictures, is kept under
+this key, and nobody without that token can name the seal.  It stays in the session: requests, files and the page show
+`public_name`.
 """
 
 from __future__ import annotations
@@ -12,22 +13,27 @@ import hashlib
 import hmac
 import re
 import secrets
+from pathlib import PurePath
 
 from rewriting.hub.client import REPO_ID
+from rewriting.hub.names import ENDINGS
 
-FROM_HUB = re.compile(rf"({REPO_ID.pattern})@([0-9a-f]{{40}})(?:~[0-9a-f]{{64}})?", re.ASCII)
+FROM_HUB = re.compile(rf"({REPO_ID.pattern})@([0-9a-f]{{40}})(?::(.+?))?(?:~[0-9a-f]{{64}})?", re.ASCII)
 SECRET = secrets.token_bytes(32)  # of this process
 
 
-def key_of(repo_id: str, commit: str, token: str = "") -> str:
-    """The key of a generator from the Hub.  token: the one that it took, if it took one."""
+def key_of(name: str, commit: str, token: str = "") -> str:
+    """The key of a generator from the Hub.  name: of its repo, or with ":" and a path of a file in it.  token: the one
+    that it took, if it took one."""
+    repo_id, colon, path = name.partition(":")
     seal = "~" + hmac.new(SECRET, token.encode(), hashlib.sha256).hexdigest() if token else ""
-    return f"{repo_id}@{commit}{seal}"
+    return f"{repo_id}@{commit}{colon}{path}{seal}"
 
 
 def public_name(key: str) -> str:
     """The key without its seal, which `load_generator` understands."""
-    return "@".join(repo_of(key)) if FROM_HUB.fullmatch(key) else key
+    match = FROM_HUB.fullmatch(key)
+    return f"{match[1]}@{match[2]}" + (f":{match[3]}" if match[3] else "") if match else key
 
 
 def sealed(key: str) -> bool:
@@ -42,12 +48,16 @@ def repo_of(key: str) -> tuple[str, str]:
 
 
 def label(key: str) -> str:
-    """For people: "Face", or the name of the repo."""
+    """For people: "Face", or the name of the repo or of the file."""
     repo_id = repo_of(key)[0]
-    name = (repo_id or key).rstrip("/").rsplit("/", 1)[-1]
+    name = public_name(key).partition(":")[2] or repo_id or key
+    name = PurePath(name.rstrip("/\\")).name
+    name = name[: -len(ending)] if (ending := PurePath(name).suffix.lower()) in ENDINGS else name
     return name if repo_id else name[:1].upper() + name[1:]
 
 
 def same(name: str, key: str) -> bool:
     """Whether a file that names its generator so may mean this one; the weights' digest decides."""
-    return name in (key, public_name(key), repo_of(key)[0])
+    repo_id, commit = repo_of(key)
+    at_any_commit = public_name(key).replace(f"@{commit}", "", 1)
+    return name in (key, public_name(key), at_any_commit) or (name == repo_id != "")

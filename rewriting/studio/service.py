@@ -24,7 +24,7 @@ from rewriting.generators import Generator, bundled
 from rewriting.hub import load_generator
 from rewriting.studio.fair_queue import FairQueue, WorkAhead
 from rewriting.studio.gallery import Gallery, Picture
-from rewriting.studio.names import repo_of, same, sealed
+from rewriting.studio.names import public_name, repo_of, same, sealed
 from rewriting.studio.pictures import data_url, outline
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
 from rewriting.studio.session import Numbering, Session
@@ -85,20 +85,20 @@ class Service:
     def generator(self, name: str) -> Generator:
         """Loaded once and shared by all who know its name (see `names`).  Raises what `load_generator` raises."""
         with self._lock:
-            if name not in self._generators and not repo_of(name)[0]:
+            if name in bundled() and name not in self._generators:
                 self._generators[name] = self._load(name)
-                self._make_room()
             if name in self._generators:
                 self._generators.move_to_end(name)
                 return self._generators[name]
-        return self.add(name, self._again(name))  # a download, which nobody else waits for
+        return self.add(name, self._again(name))  # perhaps a download, which nobody else waits for
 
     def _again(self, name: str) -> Generator:
-        """A generator from the Hub that had to make room, with nobody's token."""
-        repo_id, commit = repo_of(name)
+        """A generator that whoever started the studio named or, with nobody's token, one that had to make room."""
         if sealed(name):
-            raise ValueError(f"{repo_id} had to make room for other generators; open it from the Hub again.")
-        return load_generator(repo_id, revision=commit, token=False, endpoint=self.endpoint)
+            raise ValueError(f"{repo_of(name)[0]} had to make room for other generators; open it from the Hub again.")
+        if not repo_of(name)[0]:
+            return self._load(name)
+        return load_generator(public_name(name), token=False, endpoint=self.endpoint)
 
     def about(self, name: str) -> About:
         """Facts of a generator, which is loaded for them once at most."""

@@ -1,4 +1,7 @@
-"""Fetching weight files: over https with resume and checks, or from the Hugging Face Hub."""
+"""Files that lie at a plain address, and the places of public models that are known by name.
+
+They are fetched with resume and checks, and kept: on the Hub in its cache, elsewhere in one of our own.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,18 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from rewriting.checkpoints.known_models import Download, KnownModel, known_model
+from rewriting.checkpoints.conversion import sha256_of
+from rewriting.checkpoints.known_models import Download, KnownModel
 from rewriting.checkpoints.sniff import MAX_FILE
 from rewriting.files import cache_root
+from rewriting.hub.cache import Shelf, kept_in_cache
+from rewriting.hub.converted import digest_of, listed_sha256
+from rewriting.hub.download import download as fetch_files
+from rewriting.hub.download import look_up
 from rewriting.processes import Progress
 
 CHUNK = 1 << 20
@@ -22,32 +31,25 @@ TIMEOUT = 30  # seconds without a byte
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
-def fetch(
-    source: str | Path,
-    *,
-    folder: str | Path | None = None,
-    endpoint: str | None = None,
-    progress: Progress | None = None,
-) -> Path:
-    """A local path for a local file, an https address, a Hub file (org/name/path/file.pt), or a known model's name.
+def fetch_known(
+    known: KnownModel, at_hand: Callable[[str], bool], *, progress: Progress | None = None, **access: Any
+) -> tuple[str, Download, Path | None]:
+    """The sha256 of a known model's file, the place that has it, and the file itself; None for one that is `at_hand`.
 
-    What is downloaded is kept in `folder`, by default a cache; what is on the Hub, in the Hub's own.  A known model is
-    looked for in all its places.  endpoint: address of another Hub.
-    Raises FileNotFoundError or ValueError for something that is none of these, ConnectionError if none can be reached.
+    at_hand: whether a file of that sha256 need not be fetched.  access: endpoint, cache_dir and token for places on
+    the Hub.  Raises ConnectionError if it is in none of them.
     """
-    text = str(source)
-    if Path(source).is_file():
-        return Path(source)
-    if known := known_model(text):
-        return _fetch_known(known, folder, endpoint, progress)
-    if "://" in text:
-        return download(text, folder, progress=progress)
-    parts = text.split("/")
-    if len(parts) >= 3 and all(re.fullmatch(r"[\w][\w.-]*", part) for part in parts) and not Path(parts[0]).exists():
-        return _from_hub("/".join(parts[:2]), "/".join(parts[2:]), endpoint)
-    raise FileNotFoundError(
-        f"There is no file {text[:200]!r}; give a path, an https address, org/name/file on the Hub, or a known model."
-    )
+    for place in known.places:
+        if path := _kept(place, access.get("cache_dir")):
+            return digest_of(path), place, path
+    failures = []
+    for place in known.places:
+        try:
+            sha256, path = _fetch(place, at_hand, progress, access)
+            return sha256, place, path
+        except (OSError, ValueError) as error:  # it cannot be reached, or has another file under that name
+            failures.append(str(error).rstrip("."))
+    raise ConnectionError(f"{known.name} could not be fetched from any of its places: {'; '.join(failures)}.")
 
 
 def download(
@@ -64,6 +66,18 @@ def download(
     Raises ValueError for an address that is not https (http will do with a digest, or from this machine), for a file
     that is too large, or not the expected one (which is deleted); ConnectionError, with what is missing, otherwise.
     """
+    target = _target(url, sha256, folder)
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(target.name + ".partial")
+        _transfer(url, partial, most, progress)
+        _check_digest(partial, sha256, url)
+        os.replace(partial, target)
+    return target
+
+
+def _target(url: str, sha256: str, folder: str | Path | None) -> Path:
+    """Where a download is kept."""
     try:
         parts = urllib.parse.urlsplit(url)
     except ValueError as error:
@@ -73,51 +87,43 @@ def download(
     name = re.sub(r"[^\w.-]", "_", PurePosixPath(urllib.parse.unquote(parts.path)).name).lstrip(".")
     if not name:
         raise ValueError(f"{url[:200]!r} names no file; give the address of the file itself.")
-    target = _cache(folder) / hashlib.sha256(url.encode()).hexdigest()[:8] / name
-    if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(name + ".partial")
-        _transfer(url, partial, most, progress)
-        _check_digest(partial, sha256, url)
-        os.replace(partial, target)
-    return target
+    kept = cache_root() / "downloads" if folder is None else Path(folder)
+    return kept / hashlib.sha256(url.encode()).hexdigest()[:8] / name
 
 
-def sha256_of(path: Path) -> str:
-    """Hexadecimal sha256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _cache(folder: str | Path | None) -> Path:
-    if folder is not None:
-        return Path(folder)
-    return cache_root() / "downloads"
-
-
-def _fetch_known(
-    known: KnownModel, folder: str | Path | None, endpoint: str | None, progress: Progress | None
-) -> Path:
-    failures = []
-    for place in known.places:
-        try:
-            return _fetch_place(place, folder, endpoint, progress)
-        except (OSError, ValueError) as error:  # it cannot be reached, or has another file under that name
-            failures.append(str(error).rstrip("."))
-    raise ConnectionError(f"{known.name} could not be fetched from any of its places: {'; '.join(failures)}.")
-
-
-def _fetch_place(place: Download, folder: str | Path | None, endpoint: str | None, progress: Progress | None) -> Path:
+def _kept(place: Download, cache_dir: str | Path | None) -> Path | None:
+    """The file of that place, if it was fetched before."""
     if "://" in place.address:
-        return download(place.address, folder, sha256=place.sha256, progress=progress)
-    repo, name, path = place.address.split("/", 2)
-    fetched = _from_hub(f"{repo}/{name}", path, endpoint)
-    if place.sha256 and not sha256_of(fetched).startswith(place.sha256):
+        path = _target(place.address, place.sha256, None)
+        return path if path.is_file() else None
+    repo_id, path = _on_hub(place)
+    kept = kept_in_cache(repo_id, (path,), None, cache_dir)
+    return kept.folder / path if kept else None
+
+
+def _fetch(
+    place: Download, at_hand: Callable[[str], bool], progress: Progress | None, access: Mapping[str, Any]
+) -> tuple[str, Path | None]:
+    if "://" in place.address:
+        path = download(place.address, sha256=place.sha256, progress=progress)
+        return sha256_of(path), path
+    repo_id, path = _on_hub(place)
+    repo = look_up(repo_id, token=access.get("token"), endpoint=access.get("endpoint"))
+    if path not in repo.files:
+        raise FileNotFoundError(f"{repo_id} has no {path} any more")
+    sha256 = listed_sha256(repo.files[path])
+    if sha256 and not sha256.startswith(place.sha256):
         raise ValueError(f"{place.address} is not the file that is meant: its sha256 is not {place.sha256}.")
-    return fetched
+    if sha256 and at_hand(sha256):
+        return sha256, None
+    fetched = fetch_files(repo, [path], progress=progress, **access).folder / path
+    Shelf.of(repo_id, access.get("cache_dir")).record("main", repo.commit)
+    return digest_of(fetched), fetched
+
+
+def _on_hub(place: Download) -> tuple[str, str]:
+    org, name, path = place.address.split("/", 2)
+    return f"{org}/{name}", path
 
 
 def _check_digest(partial: Path, sha256: str, url: str) -> None:
@@ -201,26 +207,3 @@ def _advice(code: int) -> str:
     if code in (401, 403):
         return "the file is not public, download it in a browser and give its path"
     return "try again later, or another place"
-
-
-# --- the Hub ---------------------------------------------------------------------------------------------------------
-
-
-def _from_hub(repo: str, path: str, endpoint: str | None) -> Path:
-    """A file of a Hub repo through huggingface_hub and its cache.  Raises ConnectionError, FileNotFoundError."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(hf_hub_download(repo, path, endpoint=endpoint, etag_timeout=10))
-    except GatedRepoError:
-        raise ConnectionError(
-            f"{repo} is gated; accept its terms on the Hub and log in with `hf auth login`."
-        ) from None
-    except HFValidationError:
-        raise ValueError(f"{repo!r} is not a repo id; write org/name/path/file.pt.") from None
-    except LocalEntryNotFoundError:
-        raise ConnectionError(f"The Hub cannot be reached, and {repo}/{path} was not fetched before.") from None
-    except HfHubHTTPError as error:  # RepositoryNotFoundError, RemoteEntryNotFoundError and others
-        code = getattr(error.response, "status_code", "an error")
-        raise FileNotFoundError(f"The Hub has no {repo}/{path} that you may read ({code}); check the name.") from None

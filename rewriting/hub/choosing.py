@@ -1,0 +1,155 @@
+"""Which file of a repo, or of a folder, holds the generator, where it is not in this software's format.
+
+A file is a candidate by its ending and its size, unless its name says that it holds something else.  Of several none
+is chosen: the newest snapshot of a training is often not the best.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
+from rewriting.files import brief
+from rewriting.generators.config import MOMENTS, WEIGHTS
+from rewriting.hub.client import HubError
+from rewriting.hub.names import ENDINGS, can_be_named
+
+MOST = 2 << 30  # bytes of a file
+LISTED = 30  # files in a refusal
+MOST_FILES = 10_000  # in a folder on this machine
+OURS = {CONFIG, WEIGHTS, MOMENTS, FACTORS, REQUESTS}
+# What trainings and other methods keep beside a generator: the rest of a training's state, networks that judge or
+# measure pictures, networks that look for a picture's latent, and parts of files too large for one.
+OTHERS = re.compile(
+    r"""(?<![a-z])(?:
+        optimi[sz]ers?|optims?|opt|schedulers?|scalers?|training_args|trainer_state|rng_state|random_states
+      | discriminators?|disc|net_?d|d_?net
+      | (?:auto)?encode(?:rs?)?|e4e|psp|restyle
+      | lpips|vgg\d*|alex(?:net)?|squeezenet|(?:pt_)?inception\w*|clip|arcface|ir_?se_?\d*|moco|facenet
+      )(?![a-z])
+      | (?:^|/)(?:\d+[_-])?d(?:[_-]?(?:ema|\d+))?\.[a-z]+$
+      | -\d{5}-of-\d{5}\.
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several files.  name: what opens it.  path: within the repo or folder.  size: in bytes."""
+
+    name: str
+    path: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.path} ({megabytes(self.size)})"
+
+
+class SeveralFiles(ValueError):
+    """Several files may be meant.  The message lists what to type for each; `choices` are the same for programs."""
+
+    def __init__(self, where: str, choices: list[Choice]):
+        width = max(len(choice.name) for choice in choices[:LISTED])
+        lines = [f"  {choice.name:<{width}}  {megabytes(choice.size)}" for choice in choices[:LISTED]]
+        if len(choices) > LISTED:
+            lines.append(f"  and {len(choices) - LISTED} more")
+        count = len(choices)
+        super().__init__("\n".join([f"{where} holds {count} files that may be generators; name one of them:", *lines]))
+        self.choices = tuple(choices)
+
+
+class NoSuchFile(HubError):
+    """A repo does not hold the file or folder that is named."""
+
+
+def choose(sizes: Mapping[str, int], path: str, where: str, named: Callable[[str], str]) -> str:
+    """The path of the file that holds the generator.
+
+    sizes: {path: bytes}, all files of the repo or folder.  path: of a file that is meant, or of a folder in which it
+    is.  where: the repo or folder, for messages.  named: what opens a path of it.
+    Raises SeveralFiles, NoSuchFile, or another ValueError in one sentence.
+    """
+    if path in sizes and not _is_beside(path):
+        if sizes[path] > MOST:
+            size, most = megabytes(sizes[path]), megabytes(MOST)
+            raise ValueError(f"{_few([path])} of {where} has {size}; {most} is the most that is opened.")
+        return path
+    folder = os.path.dirname(path) if path in sizes else path
+    inside = {one: size for one, size in sizes.items() if one.startswith(f"{folder}/") or not folder}
+    if folder and not inside:
+        found = candidates(sizes)
+        has = f"; it has {_few(found)}" if found else ""
+        raise NoSuchFile(f"{where} has no file or folder {brief(path)}{has}.")
+    found = candidates(inside)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise SeveralFiles(where, [Choice(named(one), one, sizes[one]) for one in found])
+    raise ValueError(f"{where} holds no generator: {_why_none(inside)}.")
+
+
+def candidates(sizes: Mapping[str, int]) -> list[str]:
+    """Paths of the files that may be generators, in an order in which snapshot 9 is before snapshot 10."""
+    found = [
+        path
+        for path, size in sizes.items()
+        if path.lower().endswith(ENDINGS)
+        and size <= MOST
+        and can_be_named(path)
+        and path.rpartition("/")[2] not in OURS - {WEIGHTS}
+        and not OTHERS.search(path.lower())
+    ]
+    return sorted(found, key=_in_order)
+
+
+def _in_order(path: str) -> list[tuple[int, str]]:
+    """By which snapshot 9 comes before snapshot 10: numbers by their length first, whatever they are amid."""
+    parts = re.split(r"([0-9]+)", path)
+    return [(len(part.lstrip("0")), part.lstrip("0")) if n % 2 else (0, part) for n, part in enumerate(parts)]
+
+
+def sizes_in(folder: Path) -> dict[str, int]:
+    """{path: bytes} of the files in a folder on this machine, but for hidden ones."""
+    sizes: dict[str, int] = {}
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            path = Path(root, name)
+            if not name.startswith(".") and path.is_file():
+                sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
+        if len(sizes) > MOST_FILES:
+            raise ValueError(f"{folder} holds more than {MOST_FILES:,} files; name the one that is meant.")
+    return sizes
+
+
+def _is_beside(path: str) -> bool:
+    """Whether a path is of a file that stands for its whole folder: ours, or one that nothing is opened from."""
+    name = path.rpartition("/")[2]
+    return name in OURS - {WEIGHTS} or not name.lower().endswith(ENDINGS)
+
+
+def _why_none(sizes: Mapping[str, int]) -> str:
+    weights = [path for path in sizes if path.lower().endswith(ENDINGS)]
+    large = [path for path in weights if sizes[path] > MOST]
+    if large:
+        return f"{_few(large)} is larger than the {megabytes(MOST)} that are opened"
+    if weights:
+        return f"its {_few(weights)} is named like something else; name the file if it is one after all"
+    return f"there is neither a {CONFIG} of this software nor a file that ends in {', '.join(ENDINGS)}"
+
+
+def _few(paths: Iterable[str], most: int = 3) -> str:
+    paths = [path if can_be_named(path) and len(path) <= 80 else brief(path) for path in paths]
+    return ", ".join(paths[:most]) + (f" and {len(paths) - most} more" if len(paths) > most else "")
+
+
+def megabytes(size: int) -> str:
+    """For people: "121 MB", "0.4 MB", "27 GB"."""
+    if size >= 1e9:
+        return f"{size / 1e9:,.3g} GB"
+    return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,139 @@
+"""Generators that other programs wrote, made into this software's format once, and kept.
+
+What a file becomes lies in a folder under its sha256 and the version of the converter, whole or not at all.  So the
+second opening takes as long as that of a generator in our format, whatever the file is called and wherever it lay.
+
+On a hosted Space strangers name the files.  These are then of public repos, of limited size, and read one at a time;
+whoever runs the Space can switch it off.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from tempfile import mkdtemp
+from threading import Lock
+
+from rewriting.checkpoints.conversion import CONVERTER, Origin, described, read_weights, sha256_of
+from rewriting.files import cache_root
+from rewriting.generators import Generator, read_generator
+from rewriting.hub.choosing import megabytes
+from rewriting.hub.client import HubError, hosted
+from rewriting.hub.transfer import RemoteFile
+from rewriting.processes import Progress
+
+log = logging.getLogger(__name__)
+
+SWITCH = "REWRITING_CONVERT"  # in the environment: off, and visitors open our own format alone
+HOSTED_MOST = 500_000_000  # bytes of a file that a visitor names: NVIDIA's largest has 382 million
+HOSTED_WAIT = 120.0  # seconds for a visitor whose file is not the only one
+HOSTED_KEPT = 8  # generators that visitors had converted, of up to 133 MB each
+ABANDONED = 24 * 3600  # seconds after which nobody goes on with a part of a folder
+_turn = Lock()
+
+
+def check_visitor(file: str, size: int, public: bool) -> None:
+    """Raises HubError if a visitor of a hosted Space may not have this file converted."""
+    if not hosted():
+        return
+    instead = "convert it on your own computer with `python -m rewriting convert`, and publish it with `push`."
+    if os.environ.get(SWITCH, "").lower() in ("0", "off", "no", "false"):
+        raise HubError(f"{file} was written by another program, and such files are not opened here; {instead}")
+    if not public:
+        raise HubError(f"{file} was written by another program and is not public, so it is not opened here; {instead}")
+    if size > HOSTED_MOST:
+        raise HubError(f"{file} has {megabytes(size)}, and {megabytes(HOSTED_MOST)} is the most here; {instead}")
+
+
+def listed_sha256(file: RemoteFile) -> str:
+    """sha256 of a file as the Hub lists it, "" for a small one, of which it lists none."""
+    return file.oid if len(file.oid) == 64 else ""
+
+
+def digest_of(path: Path) -> str:
+    """sha256 of a file; where it lies in the Hub's cache, by the name that it has there."""
+    name = path.resolve().name
+    return name if re.fullmatch(r"[0-9a-f]{64}", name) else sha256_of(path)
+
+
+def is_kept(sha256: str) -> bool:
+    """Whether a file of that sha256 was converted before."""
+    return _folder(sha256).is_dir()
+
+
+def converted(
+    sha256: str, origin: Origin, fetch: Callable[[], Path], *, progress: Progress | None = None
+) -> tuple[Generator, Path]:
+    """The generator in a file, and the folder in which it is kept in our format.
+
+    sha256: the file's.  fetch: called for the file if it was not converted before.
+    Raises CheckpointError, or what `fetch` raises.
+    """
+    folder = _folder(sha256)
+    generator = _kept(folder)
+    if generator is None:
+        path = fetch()
+        if not hosted():
+            generator = _convert(path, folder, progress)
+        elif _turn.acquire(timeout=HOSTED_WAIT):
+            try:
+                generator = _kept(folder) or _convert(path, folder, progress)
+            finally:
+                _turn.release()
+        else:
+            raise HubError("Others are having their files converted here; try again in a minute.")
+    return described(generator, origin), folder
+
+
+def _folder(sha256: str) -> Path:
+    return cache_root() / "converted" / f"{sha256}-{CONVERTER}"
+
+
+def _kept(folder: Path) -> Generator | None:
+    """What was kept, if it is still whole."""
+    if not folder.is_dir():
+        return None
+    try:
+        generator = read_generator(folder)
+    except (ValueError, FileNotFoundError):
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    with suppress(OSError):  # of a cache that can only be read
+        os.utime(folder)
+    return generator
+
+
+def _convert(path: Path, folder: Path, progress: Progress | None) -> Generator:
+    generator = read_weights(path, progress=progress)
+    if progress:
+        progress(0.9, "Keeping the generator for the next time")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _tidy(folder.parent)
+        partial = Path(mkdtemp(prefix=".partial-", dir=folder.parent))
+        try:
+            generator.save(partial)
+            os.replace(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except (ValueError, OSError) as error:  # a full or a read-only disk, or another process was first
+        if not folder.is_dir():
+            log.warning("The generator is not kept for the next time (%s).", getattr(error, "strerror", "") or error)
+    return generator
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a killed process left and, on a hosted Space, all but the generators that were used last."""
+    for path in folder.glob(".partial-*"):
+        if time.time() - path.stat().st_mtime > ABANDONED:
+            shutil.rmtree(path, ignore_errors=True)
+    if hosted():
+        kept = sorted(folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in kept[HOSTED_KEPT - 1 :]:  # one more is about to come
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,261 @@
+"""What a repo of the Hub holds at one commit, and opening it: a generator or rules in our format, or one file of
+another program."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rewriting.checkpoints import CheckpointError
+from rewriting.checkpoints.conversion import Origin
+from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
+from rewriting.core.edit import FORMAT as EDIT_FORMAT
+from rewriting.files import brief, read_json
+from rewriting.generators import Generator, read_generator
+from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
+from rewriting.generators.config import MOMENTS, WEIGHTS
+from rewriting.hub.cache import Cache, Shelf, Unwritable
+from rewriting.hub.choosing import NoSuchFile, SeveralFiles, choose, sizes_in
+from rewriting.hub.client import CACHED_PATIENCE, PATIENCE, HubError, Token, Unreachable, api, ask
+from rewriting.hub.converted import check_visitor, converted, digest_of, is_kept, listed_sha256
+from rewriting.hub.download import CARD, KINDS, LICENSE, LIMITS, Repo, check_admitted, download, fetch, look_up, naming
+from rewriting.hub.names import COMMIT, Name
+from rewriting.hub.source import LICENSES, license_text, with_source
+from rewriting.processes import Progress
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+FOREIGN_KEYS = ("model_type", "architectures", "peft_type", "_class_name")  # of config.json in other libraries' repos
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a name of the Hub stands for at one commit.
+
+    path: of the file of another program that holds the generator; "" where all is in our format.  rules: whether it is
+    rules.  repo: as the Hub describes it; None if it was not asked, and what is in the cache stands in.
+    """
+
+    name: Name
+    commit: str
+    path: str = ""
+    rules: bool = False
+    repo: Repo | None = None
+
+    @property
+    def opened_by(self) -> str:
+        """What opens it, at whatever commit the repo is then."""
+        return str(replace(self.name, revision="", path=self.path))
+
+
+def find(
+    name: Name,
+    *,
+    token: Token = None,
+    endpoint: str | None = None,
+    cache_dir: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Found:
+    """What the repo holds.
+
+    The Hub is asked once, or twice where only its branches tell what the name means; not at all for a commit that is
+    in the cache.  Raises HubError; SeveralFiles if several files of it may be meant.
+    """
+    access = {"token": token, "endpoint": endpoint}
+    name = _decided(name, cache_dir, access)
+    kept = _in_cache(name, cache_dir)
+    if kept and kept.commit == name.revision and kept.path in ("", name.path):
+        return kept
+    repo = None
+    try:
+        patience = {"seconds": CACHED_PATIENCE, "wait": 0.0} if kept else {"seconds": PATIENCE}
+        repo = look_up(name.what, revision=name.revision or None, **access, **patience)
+        return _looked_at(name, repo, {**access, "cache_dir": cache_dir, "progress": progress})
+    except (Unreachable, Unwritable) as error:
+        if kept is None or (repo is not None and isinstance(error, Unreachable)):
+            raise
+        log.warning("%s Opening %s as it was fetched before.", error, name)
+        return kept
+
+
+def _looked_at(name: Name, repo: Repo, access: Mapping[str, Any]) -> Found:
+    """What a repo holds that the Hub has described."""
+    if repo.gated:
+        check_admitted(repo, token=access["token"], endpoint=access["endpoint"])
+    if name.path in ("", *LIMITS) and CONFIG in repo.files and repo.files[CONFIG].size <= LIMITS[CONFIG]:
+        config = _config(download(repo, [CONFIG], **access).folder)
+        if config.get("format") in KINDS:
+            return Found(name, repo.commit, rules=config["format"] == EDIT_FORMAT, repo=repo)
+        if other := next((key for key in FOREIGN_KEYS if key in config), ""):
+            raise HubError(
+                f"{name.what} is no generator of pictures, since its {CONFIG} says {other} {brief(config[other])}; "
+                f"name a file of it, such as {name.what}:model.pt, if that holds one after all."
+            )
+    sizes = {path: file.size for path, file in repo.files.items()}
+    return Found(name, repo.commit, _chosen(sizes, name), repo=repo)
+
+
+def open_generator(found: Found, *, cache_dir: str | Path | None = None, **access: Any) -> Generator:
+    """The generator that was found.  access: token, endpoint, progress.  Raises HubError."""
+    if found.rules:
+        raise HubError(f"{found.name.what} holds {KINDS[EDIT_FORMAT]}.")
+    with Cache(cache_dir) as cache:
+        if found.path:
+            return _theirs(found, cache.path, **access)
+        folder = _ours(found, (CONFIG, WEIGHTS), (MOMENTS, LICENSE), GENERATOR_FORMAT, cache.path, access)
+        with naming(found.name.what):
+            generator = read_generator(folder)
+        cache.stay_with(generator)  # which reads its second moments when they are needed
+    generator.config = replace(generator.config, name=found.name.what)
+    return with_source(generator, folder, name=found.name.what, revision=found.commit)
+
+
+def open_rules(found: Found, read: Callable[[Path], T], *, cache_dir: str | Path | None = None, **access: Any) -> T:
+    """What `read` finds in the folder of the rules that were found.  Raises HubError."""
+    if not found.rules:
+        raise HubError(f"{found.name.what} holds {KINDS[GENERATOR_FORMAT]}.")
+    with Cache(cache_dir) as cache:
+        folder = _ours(found, (CONFIG, FACTORS), (REQUESTS, LICENSE), EDIT_FORMAT, cache.path, access)
+        with naming(found.name.what):
+            return read(folder)
+
+
+# --- what it is ------------------------------------------------------------------------------------------------------
+
+
+def _decided(name: Name, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Name:
+    """The name, with what is its revision found out by the branches and tags that the repo has."""
+    if not name.parts:
+        return name
+    try:
+        refs = ask(lambda: api(**access).list_repo_refs(name.what), name.what, endpoint=access["endpoint"])
+        known = [str(ref.name) for ref in (*refs.branches, *refs.tags)]
+    except Unreachable:
+        shelf = Shelf.of(name.what, cache_dir)
+        known = [reading.revision for reading in name.readings if shelf.commit_of(reading.revision)]
+        if not known:
+            raise
+    for reading in name.readings:
+        if reading.revision in known:
+            return reading
+    if re.fullmatch(r"[0-9a-f]{7,40}", name.parts[0]):  # a commit, cut short
+        return name.readings[-1]
+    some = ", ".join(known[:5]) + (f" and {len(known) - 5} more" if len(known) > 5 else "")
+    raise HubError(f"{name.what} has no branch or tag that {'/'.join(name.parts)!r} begins with; it has {some}.")
+
+
+def _in_cache(name: Name, cache_dir: str | Path | None) -> Found | None:
+    """What of the repo is in the cache, if that is enough to open it."""
+    shelf = Shelf.of(name.what, cache_dir)
+    commit = name.revision if COMMIT.fullmatch(name.revision) else shelf.commit_of(name.revision or "main")
+    folder = shelf.snapshot(commit) if commit else None
+    if folder is None or not folder.is_dir():
+        return None
+    sizes = sizes_in(folder)
+    if name.path in ("", *LIMITS):
+        format = format_of(folder)
+        for ours, needed in ((GENERATOR_FORMAT, WEIGHTS), (EDIT_FORMAT, FACTORS)):
+            if format == ours:
+                return Found(name, commit, rules=ours == EDIT_FORMAT) if needed in sizes else None
+    try:
+        return Found(name, commit, _chosen(sizes, name))
+    except ValueError:
+        return None
+
+
+def format_of(folder: Path) -> object:
+    """The format that a folder's config.json names; None if there is none, or it is no JSON."""
+    return _config(folder).get("format")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """What a config.json holds, whoever wrote it; {} if there is none."""
+    try:
+        config = read_json(folder / CONFIG)
+    except (ValueError, FileNotFoundError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _chosen(sizes: Mapping[str, int], name: Name) -> str:
+    try:
+        return choose(sizes, name.path, name.what, lambda path: str(replace(name, path=path)))
+    except (SeveralFiles, NoSuchFile):
+        raise
+    except ValueError as error:
+        raise HubError(str(error)) from None
+
+
+# --- its files -------------------------------------------------------------------------------------------------------
+
+
+def _ours(
+    found: Found,
+    required: tuple[str, ...],
+    optional: tuple[str, ...],
+    format: str,
+    cache_dir: str | Path | None,
+    access: Mapping[str, Any],
+) -> Path:
+    """The folder with the files of our format."""
+    if found.repo is None:
+        return Shelf.of(found.name.what, cache_dir).snapshot(found.commit)
+    how = {"expected": format, "revision": found.name.revision or None, "repo": found.repo, "cache_dir": cache_dir}
+    return fetch(found.name.what, required, optional, **how, **access).folder
+
+
+def _theirs(found: Found, cache_dir: str | Path | None, **access: Any) -> Generator:
+    """The generator in a file of another program, as this software has it."""
+    what, path, repo = found.name.what, found.path, found.repo
+    shelf = Shelf.of(what, cache_dir)
+    folder = shelf.snapshot(found.commit)
+    if repo is None:
+        sha256 = digest_of(folder / path)
+    else:
+        check_visitor(f"{path} of {what}", repo.files[path].size, public=not (repo.private or repo.gated))
+        sha256 = listed_sha256(repo.files[path])
+        told = [CARD, next((name for name in LICENSES if name in repo.files), LICENSE)]
+        told = [name for name in told if name in repo.files and repo.files[name].size <= LIMITS[LICENSE]]
+        wanted = told if sha256 and is_kept(sha256) else [*told, path]
+        try:
+            download(repo, wanted, cache_dir=cache_dir, **access)
+        except Unwritable as error:
+            if (kept := _in_cache(found.name, cache_dir)) is None:
+                raise
+            log.warning("%s Opening %s as it was fetched before.", error, found.name)
+            return _theirs(kept, cache_dir, **access)
+        sha256 = sha256 or digest_of(folder / path)
+        shelf.record(found.name.revision or "main", found.commit)
+    terms = license_text(folder)
+    origin = Origin(path, repo=what, commit=found.commit, **_license(folder / CARD, bool(terms)))
+    try:
+        generator, kept = converted(sha256, origin, lambda: folder / path, progress=access.get("progress"))
+    except CheckpointError as error:
+        raise HubError(f"In {what}, {error}") from None
+    generator.config = replace(generator.config, name=found.opened_by)
+    return with_source(generator, kept, name=found.opened_by, revision=found.commit, license=terms, file=path)
+
+
+def _license(card: Path, has_text: bool) -> dict[str, Any]:
+    """What a model card says of its licence, and whether a LICENSE lies beside it; see `Origin`."""
+    from huggingface_hub import metadata_load
+
+    data: dict[str, Any] = {}
+    with suppress(Exception):  # the YAML is a stranger's
+        data = metadata_load(card) or {}
+    said = data.get("license")
+    said = said[0] if isinstance(said, list) and len(said) == 1 else said
+    terms = {key: data[key] for key in ("license_name", "license_link") if _is_plain(data.get(key))}
+    if not _is_plain(said):
+        return {"license": "other", "terms": {"license_link": LICENSE}} if has_text else {}
+    return {"license": said, "terms": terms if said == "other" else {}}
+
+
+def _is_plain(text: object) -> bool:
+    return isinstance(text, str) and text.isprintable() and 0 < len(text) <= 200
