@@ -38,6 +38,7 @@ IGNORE = (
 )
 MANAGED = ("rewriting/", "presets/", "docs/", "weights/")  # files there that the checkout no longer has are removed
 ZERO_GPU = "zero-a10g"
+ZERO_GPU_TORCH = "torch==2.11.0"  # the newest that ZeroGPU runs
 CPU_BUILDS = "REWRITING_TORCH_INDEX"  # in the environment: address of a package index with PyTorch built for CPUs
 MOST = 1 << 30  # bytes, a Space's repo
 
@@ -62,8 +63,8 @@ def deploy(
     keeps its own.  title: by default that of README.md, from which all other settings of the Space are.
     torch_index: for hardware without a GPU, the address of a package index that has PyTorch built for CPUs, by
     default from the environment's REWRITING_TORCH_INDEX; without it the Space installs gigabytes for GPUs.
-    Sent are the app, its packages, presets and weights, README.md and requirements.txt; never the state of training,
-    hidden files or anything else that lies around.
+    Sent are the app, its packages, presets and weights, README.md and requirements.txt, for ZeroGPU with the newest
+    torch that it runs; never the state of training, hidden files or anything else that lies around.
     Raises FileNotFoundError if there is no folder, and only the package is installed; else HubError, and the Space
     then is as it was, or one that was made is gone again.
     """
@@ -100,7 +101,10 @@ def space_files(
     if size > MOST:
         raise HubError(f"The files add up to {size / 1e9:.1f} GB, and a Space holds 1 GB; leave some weights out.")
     torch_index = torch_index or os.environ.get(CPU_BUILDS)
-    if torch_index and (hardware or "").startswith("cpu"):
+    if (hardware or "").startswith("zero"):
+        requirements = (folder / REQUIREMENTS).read_text(encoding="utf-8")
+        files[REQUIREMENTS] = re.sub(r"^torch\b.*$", ZERO_GPU_TORCH, requirements, flags=re.MULTILINE).encode()
+    elif torch_index and (hardware or "").startswith("cpu"):
         files[REQUIREMENTS] = _from_index(torch_index, (folder / REQUIREMENTS).read_text(encoding="utf-8")).encode()
     files[README] = readme(folder / README, title=title, hardware=hardware).encode()
     return files
