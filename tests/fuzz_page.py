@@ -39,7 +39,7 @@ PRESSED = {  # what can be pressed, and how much likelier it is than others
 }  # fmt: skip
 SHOWN = """() => {
   const hash = (text) => [...(text || "")].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) | 0, 7);
-  const all = (selector) => [...document.querySelectorAll(selector)];
+  const all = (selector) => [...document.querySelectorAll(selector)].filter((one) => !one.closest("[data-testid=status-tracker]"));
   const texts = (selector) => all(selector).map((one) => one.innerText.trim().replace(/\\s+/g, " "));
   const pictures = (selector) => all(selector).map((one) => hash(one.getAttribute("src")));
   const attributes = (selector, name) => all(selector).map((one) => one.getAttribute(name) || "");
@@ -53,7 +53,7 @@ SHOWN = """() => {
   for (const part of ["undo", "redo", "new", "reset", "rewrite"]) shown[part] = all(`#${part}`).map((one) => one.disabled);
   for (const part of ["stop", "everything", "use-layer", "step12", "order"]) shown[`${part} visible`] = all(`#${part}`).map((one) => one.checkVisibility());
   shown.pairs = [texts("#pairs .seed"), pictures("#pairs .pair img"), attributes("#pairs .grid", "aria-busy"), texts("#pairs .nothing:not([hidden])")];
-  shown.sheet = [texts("#sheet .tile b"), pictures("#sheet .tile img"), attributes("#sheet .outline .light", "d").map(hash)];
+  shown.sheet = [texts("#sheet .tile b"), pictures("#sheet .tile img"), all("#sheet .tile").map((one) => hash(one.querySelector(".outline .light")?.getAttribute("d")))];
   shown.matches = pictures("#matches .tile img");
   shown.number = all("#number input").map((one) => one.value);
   shown.cards = attributes("#cards .card[aria-selected=true]", "data-name");
