@@ -141,9 +141,9 @@ class Events:
         """Show the state as it is now, with files to hand over, and make what it needs."""
         for _ in make_needed(visitor, self.make, self.make.at_hand(visitor.state), turns):
             pass
-        yield self._answer(visitor, more)
         for _ in make_needed(visitor, self.make, topics, turns):
-            yield self._answer(visitor)
+            yield self._answer(visitor, more)
+            more = None
 
     def _answer(self, visitor: Visitor, more: dict[str, Any] | None = None) -> Answer:
         state, change = visitor.now()

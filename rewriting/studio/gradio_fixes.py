@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,10 +109,17 @@ class Blocks(gr.Blocks):
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None
     ) -> list[Any]:
-        if isinstance(predictions, Answer):
-            updates = predictions.updates()
-            predictions = [updates.get(block, gr.skip()) for block in block_fn.outputs]
-        return await super().postprocess_data(block_fn, predictions, state)
+        if not isinstance(predictions, Answer) and predictions != gr.skip():
+            return await super().postprocess_data(block_fn, predictions, state)
+        # gradio would make each component anew for every part of an answer, those of which nothing is said too
+        updates = predictions.updates() if isinstance(predictions, Answer) else {}
+        named, sent = copy(block_fn), {}
+        named.outputs = [block for block in block_fn.outputs if block in updates]
+        if named.outputs:
+            values = [updates[block] for block in named.outputs]
+            made = await super().postprocess_data(named, values if len(values) > 1 else values[0], state)
+            sent = dict(zip(named.outputs, made, strict=True))
+        return [sent.get(block, gr.skip()) for block in block_fn.outputs]
 
     def handle_streaming_diffs(
         self,

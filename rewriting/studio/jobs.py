@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any, TypeVar
 
 from rewriting.backend import listening
@@ -103,17 +104,19 @@ def words_for(topic: str, state: State) -> str:
 
 
 def make_needed(visitor: Visitor, make: Maker, topics: tuple[str, ...], turns: Turns) -> Iterator[None]:
-    """Make what the visitor's state needs, and stop whenever there is something new to show."""
-    while (taken := visitor.take(topics, words_for)) is not None:
+    """Make what the visitor's state needs, and stop whenever there is something new to show, at first before anything
+    is made.  Quick things do not wait for all parts of slow ones."""
+    taken = visitor.take(topics, words_for)
+    yield
+    while taken is not None:
         task, state = taken
-        turn = turns if task.topic not in QUICK else NoTurn
+        quick = task.topic in QUICK
         try:
             with closing(make(task.topic, state)) as parts:
                 complete = False
                 while not complete and task.wanted:
-                    if task.words:
-                        yield
-                    part = yield from in_turn(task, turn, lambda parts=parts: next(parts, None))
+                    next_part = partial(next, parts, None)
+                    part = yield from in_turn(task, NoTurn if quick else turns, next_part)
                     if part is None:
                         break
                     content, complete = part
@@ -121,11 +124,15 @@ def make_needed(visitor: Visitor, make: Maker, topics: tuple[str, ...], turns: T
                     if not (task.end(put) if complete else task.change(put)):
                         break
                     yield
+                    if not quick:
+                        yield from make_needed(visitor, make, QUICK, turns)
         except (ValueError, OSError):
             task.end(_put(task, Made(task.name, None, True)))
             raise
         finally:
             task.end()
+        if (taken := visitor.take(topics, words_for)) is not None:
+            yield
 
 
 def _put(task: Task, made: Made) -> Callable[[State], State]:

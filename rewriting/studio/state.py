@@ -250,8 +250,9 @@ class State:
             goal = (*pictures, asked.rest.layer, asked.copy, asked.paste)
         sheet = (*pictures, view.seeds, view.outlined)
         results = (session.look, view.order if session.rules else "", view.skipped)
-        last = {"results": results, "sheet": sheet} if view.tab != "pictures" else {"sheet": sheet, "results": results}
-        return {"canvases": (*pictures, frozenset(seeds)), "goal": goal, **last}
+        names = {"canvases": (*pictures, frozenset(seeds)), "results": results, "goal": goal, "sheet": sheet}
+        order = ("canvases", "sheet", "goal", "results") if view.tab == "pictures" else names
+        return {topic: names[topic] for topic in order}
 
     @property
     def placed(self) -> bool:
