@@ -81,7 +81,11 @@ class Hand:
     def press(self) -> None:
         selector = self.dice.choices(list(PRESSED), list(PRESSED.values()))[0]
         script = "(all, n) => { const there = all.filter((one) => one.checkVisibility() && !one.disabled);"
-        script += " const one = there[n % (there.length || 1)]; if (one) one.click(); return Boolean(one); }"
+        script += " const one = there[n % (there.length || 1)];"
+        script += (
+            " if (one) one.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true })); if (one) one.click();"
+        )
+        script += " return Boolean(one); }"
         number = self.dice.randrange(1000)
         if self.page.locator(selector).evaluate_all(script, number):
             self.done.append(f"press {selector} {number}")
