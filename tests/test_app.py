@@ -213,7 +213,8 @@ def test_a_space_is_told_what_it_needs_to_know():
     assert told["sdk"] == "gradio" and told["sdk_version"].split(".")[:2] == [str(major), str(minor)]
     assert (ROOT / told["app_file"]).is_file()
     assert 0 < len(told["short_description"]) <= 60
-    assert told["hf_oauth"] is True and told["hf_oauth_scopes"] == ["contribute-repos"]
+    assert told["hf_oauth"] is True
+    assert told["hf_oauth_scopes"] == ["contribute-repos", "read-repos", "write-discussions"]  # and no more
     assert told["license"] == "mit" and (ROOT / "LICENSE").read_text().startswith("MIT License")
 
 
