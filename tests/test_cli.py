@@ -354,10 +354,11 @@ def test_a_file_of_another_program_opens_in_every_command(made, tmp_path, monkey
     said = capsys.readouterr().err
     assert "note: net.pt is a StyleGAN2 of 32 px, with layers 2 to 8; its licence is not stated" in said
     assert np.array_equal(shown("before.png")[:32, :32], tiny.generator(noise=True).images([0])[0])
-    assert run("apply", *net, "--request", made / "rule", "--rank", 2, "--out", "rule") == 0
+    asked = ("--request", made / "rule", "--for-other-pictures")
+    assert run("apply", *net, *asked, "--rank", 2, "--out", "rule") == 0
     assert run("sample", *net, "--edit", "rule", "--seeds", "0-3", "--out", "after.png") == 0
     assert not np.array_equal(shown("before.png"), shown("after.png"))
-    assert run("search", *net, "--request", made / "rule", "--seeds", "0-9", "--best", 3) == 0
+    assert run("search", *net, *asked, "--seeds", "0-9", "--best", 3) == 0
     assert run("moments", *net, "--batch", 50) == 0
     assert run("merge", *net, "--edit", "rule", "--out", "merged") == 0
     assert np.array_equal(shown("after.png")[:32, :32], load_generator("merged").images([0])[0])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from gradio.helpers import special_args
 
+from rewriting.checkpoints import conversion, known_models, reader
 from rewriting.generators.config import BUNDLED
 from rewriting.hub import HubError, client
 from rewriting.studio import hub as studio_hub
@@ -31,6 +32,8 @@ from rewriting.studio.sharing import bring_in, read_file, save_edit, save_reques
 from rewriting.studio.state import State
 from tests import tiny
 from tests.hub_repos import LAYER, edit_of, files_of
+from tests.reference import nvidia
+from tests.test_checkpoints import save_rosinality
 from tests.test_hub import refused
 
 pytest_plugins = ("tests.hub_fixtures",)
@@ -53,6 +56,19 @@ def shop(hub, made, monkeypatch):
     """A studio that measures features on fewer pictures."""
     monkeypatch.setattr("rewriting.core.memory.SAMPLES", 48)
     return Service(made.__getitem__, endpoint=hub.url)
+
+
+@pytest.fixture
+def foreign(tmp_path, monkeypatch):
+    """Bytes of another program's file, by a seed; such files are read in this process."""
+    monkeypatch.setattr(conversion, "read_contents", reader.extract)
+    monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "kept"))
+
+    def write(seed):
+        save_rosinality(tmp_path / "net.pt", nvidia.random_state(16, seed=seed))
+        return (tmp_path / "net.pt").read_bytes()
+
+    return write
 
 
 def brought(shop, text, token=None, session=None):
@@ -87,7 +103,10 @@ def test_a_generator_from_the_hub_is_loaded_once_for_all(hub, folder, shop):
     fetched = len(hub.asked("/resolve/"))
     assert brought(shop, f"{hub.url}/org/tiny", token=hub.add_user("alice")).key == first.key
     assert len(hub.asked("/resolve/")) == fetched
-    assert first.said() == f"Opened tiny at {hub.repo('org/tiny').head.sha[:7]}."
+    assert first.said() == (
+        f"Opened tiny at {hub.repo('org/tiny').head.sha[:7]}: StyleGAN2, 32 px; its licence is not stated; look it up "
+        f"where it comes from."
+    )
 
 
 def test_an_older_revision_is_another_generator(hub, folder, shop, tmp_path):
@@ -97,6 +116,31 @@ def test_an_older_revision_is_another_generator(hub, folder, shop, tmp_path):
     old, new = brought(shop, f"org/tiny@{repo.commits[0].sha}"), brought(shop, "org/tiny")
     assert old.key != new.key and shop.generator(old.key).digest() != shop.generator(new.key).digest()
     assert shop.pictures(old.key, [0]) != shop.pictures(new.key, [0])
+
+
+def test_a_file_of_another_program_has_a_key_of_its_own_and_comes_back(hub, shop, foreign, monkeypatch):
+    hub.add_repo("org/nets", {"a.pt": foreign(0), "old/b.pt": foreign(1)})
+    commit = hub.repo("org/nets").head.sha
+    one, two = brought(shop, "org/nets:a.pt"), brought(shop, f"{hub.url}/org/nets/blob/main/old/b.pt")
+    assert (one.key, two.key) == (f"org/nets@{commit}:a.pt", f"org/nets@{commit}:old/b.pt")
+    assert [label(key) for key in (one.key, two.key)] == ["a", "b"] and public_name(one.key) == one.key
+    assert one.foreign and one.said().startswith(f"Opened a at {commit[:7]}: StyleGAN2, 16 px; its licence is ")
+    assert shop.generator(one.key).digest() != shop.generator(two.key).digest()
+    assert brought(shop, one.key).key == one.key
+    shop._generators.clear()  # had to make room
+    assert shop.pictures(one.key, [0])
+    session = with_rule(shop, one.key)
+    done = publish_rules(shop, session, Wish("rule"), hub.add_user("alice"))
+    assert brought(shop, done.repo_id).key == one.key
+
+
+def test_a_known_model_opens_by_its_name(hub, shop, foreign, monkeypatch):
+    place = known_models.Download("org/copies/net.pt")
+    known = known_models.KnownModel("a-net", "noise", "rosinality", 16, 1, (place,))
+    monkeypatch.setattr(known_models, "KNOWN_MODELS", (known,))
+    hub.add_repo("org/copies", {"net.pt": foreign(0)})
+    opened = brought(shop, "a-net")
+    assert opened.key == "a-net" and label(opened.key) == "A-net" and shop.pictures("a-net", [0])
 
 
 def test_rules_are_put_in_force_on_the_generator_they_were_made_for(hub, folder, shop):
@@ -454,6 +498,23 @@ def test_what_is_opened_is_in_force_with_its_pictures_and_said(tab, hub, folder)
     assert shown[-1]["generator"]["value"] == public_name(key) and "Opened tiny" in shown[-1]["opening"]["value"]
     assert len(shown[-1]["pairs"]["pairs"]) == 24 and shown[-1]["tabs"]["value"] == "results"
     assert tab.state.key_of(public_name(key)) == key
+
+
+def test_of_several_files_the_visitor_chooses_one_and_reads_what_it_is(tab, hub, foreign):
+    hub.add_repo("org/nets", {"a.pt": foreign(0), "bad.pt": b"x" * 100, "old/b.pt": foreign(1)})
+    before = tab.state
+    shown = tab(tab.hub.open_repo, "org/nets")[-1]
+    assert "org/nets holds 3 files that may be generators; choose one" in shown["opening"]["value"]
+    assert shown["which_file"]["visible"] is True and shown["which_file"]["value"] is None
+    paths, names = zip(*shown["which_file"]["choices"], strict=True)
+    assert names == ("org/nets:a.pt", "org/nets:bad.pt", "org/nets:old/b.pt") and paths[2] == "old/b.pt (0.1 MB)"
+    assert tab.state.session == before.session
+    assert "'bad.pt' is neither" in tab.refused(tab.hub.open_file, "org/nets:bad.pt")
+    assert len(tab.state.hub.choices) == 3  # another one may be chosen
+    shown = tab(tab.hub.open_file, "org/nets:old/b.pt")[-1]
+    assert "Opened b at " in shown["opening"]["value"] and "StyleGAN2, 16 px" in shown["opening"]["value"]
+    assert tab.state.session.generator.endswith(":old/b.pt") and not tab.state.hub.choices
+    assert tab.state.view.tab == before.view.tab and shown["which_file"]["visible"] == "hidden"
 
 
 def test_others_rules_are_shown_as_cards(tab, hub, folder, shop):

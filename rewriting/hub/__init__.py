@@ -4,7 +4,7 @@ On a hosted Space whoever asks is a visitor: without a token of their own they r
 and what their token fetched is kept apart.  Every failure is a `HubError`, a ValueError of one sentence.
 """
 
-from rewriting.hub.choosing import SeveralFiles
+from rewriting.hub.choosing import Choice, SeveralFiles
 from rewriting.hub.client import Account, Gated, HubError, Missing, Unreachable, account
 from rewriting.hub.community import Rule, list_rules
 from rewriting.hub.folders import convert, write_rule
@@ -16,6 +16,7 @@ from rewriting.hub.space import deploy
 
 __all__ = [
     "Account",
+    "Choice",
     "Gated",
     "HubError",
     "Missing",

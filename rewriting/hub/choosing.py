@@ -51,7 +51,10 @@ class Choice:
 
 
 class SeveralFiles(ValueError):
-    """Several files may be meant.  The message lists what to type for each; `choices` are the same for programs."""
+    """Several files may be meant.  The message lists what to type for each; `choices` are the same for programs.
+
+    where: the repo or folder that holds them.
+    """
 
     def __init__(self, where: str, choices: list[Choice]):
         width = max(len(choice.name) for choice in choices[:LISTED])
@@ -60,7 +63,7 @@ class SeveralFiles(ValueError):
             lines.append(f"  and {len(choices) - LISTED} more")
         count = len(choices)
         super().__init__("\n".join([f"{where} holds {count} files that may be generators; name one of them:", *lines]))
-        self.choices = tuple(choices)
+        self.where, self.choices = where, tuple(choices)
 
 
 class NoSuchFile(HubError):

@@ -49,7 +49,7 @@ def with_source(
 def license_of(config: GeneratorConfig) -> str:
     """For people: the licence that a generator's config names."""
     named = config.license if config.license not in ("", "other", "unknown") else config.extra.get("license_name")
-    return str(named or "not stated; look it up where the file comes from before you share anything made with it")
+    return str(named or "not stated; look it up where it comes from")
 
 
 def license_text(folder: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from rewriting.checkpoints.known_models import known_model
 from rewriting.checks import flag, listing, number, one_of, refuse, text, whole
 from rewriting.core.archive import MAX_ARCHIVE
 from rewriting.core.edit import MAX_EDITS, Edit, EditStack
@@ -21,7 +22,8 @@ from rewriting.core.presets import presets
 from rewriting.core.request import MAX_REGIONS, Request
 from rewriting.generators import bundled
 from rewriting.generators.latents import picture_number
-from rewriting.hub.client import REPO_ID, Token
+from rewriting.hub.client import Token
+from rewriting.hub.names import repo_name
 from rewriting.studio.attachments import contents, names_a_file, offered, picture
 from rewriting.studio.calls import offer
 from rewriting.studio.fair_queue import Turn
@@ -357,7 +359,8 @@ class Api:
         """Open a repo of the Hugging Face Hub: a generator, or rules and the generator that they were made for.
 
         Args:
-            repo: Its id, such as name/repo or name/repo@revision, or its address.
+            repo: Its id, such as name/repo or name/repo@revision, with ":" and a path to name a file of another
+                program in it, or its address.
 
         Returns:
             {"generator", "resolution", "layers", "default_layer", "rules"}; generator is what to call it from now on;
@@ -458,7 +461,7 @@ class Api:
 
     def _brought(self, name: Any, argument: str, token: Token) -> tuple[str, EditStack]:
         name = text(300)(name, argument)
-        if "/" not in name and name not in bundled():
+        if "/" not in name and name not in bundled() and not known_model(name):
             known = ", ".join(dict.fromkeys([*bundled(), self._name(self.first)]))
             raise ValueError(f"There is no generator {name!r}; there are {known}, and on the Hub others as name/repo.")
         brought = bring(self.service, Session.on(self.first), name, token, lambda done, what: None)
@@ -467,9 +470,14 @@ class Api:
     def _base(self, stack: EditStack, token: Token) -> str:
         """The key of the generator that the rules of a file name."""
         name = stack[0].generator
-        if name in bundled() or same(name, self.first) or REPO_ID.fullmatch(name.partition("@")[0]):
-            return self._key(name, token)
-        raise ValueError(f"The rule was made for {name[:80]!r}, which is not at hand; give its generator.")
+        if not same(name, self.first):
+            try:
+                repo_name(name)
+            except ValueError:
+                raise ValueError(
+                    f"The rule was made for {name[:80]!r}, which is not at hand; give its generator."
+                ) from None
+        return self._key(name, token)
 
     def _rule(self, rule: Any, argument: str, token: Token, turn: Turns) -> tuple[str, EditStack]:
         """The rules that a call names, and the key of their generator if that is known with them."""

@@ -19,6 +19,7 @@ from rewriting.hub import Published, Rule, list_rules, open_repo, publish
 from rewriting.hub.client import Token
 from rewriting.hub.loading import open_name
 from rewriting.hub.names import Kind, parse
+from rewriting.hub.source import license_of
 from rewriting.processes import Progress
 from rewriting.studio.names import key_of, label, repo_of
 from rewriting.studio.service import Service
@@ -32,10 +33,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Brought:
-    """What was opened: the service's key of a generator, and rules for it, if there are any."""
+    """What was opened: the service's key of a generator, and rules for it, if there are any.
+
+    facts: of the generator, in words.  foreign: whether it was made of a file of another program.
+    """
 
     key: str
     stack: EditStack
+    facts: str = ""
+    foreign: bool = False
+
+    @classmethod
+    def of(cls, key: str, stack: EditStack, generator: Generator) -> Brought:
+        config, foreign = generator.config, bool(generator.source.file)
+        facts = f"{config.architecture_name}, {config.resolution} px; its licence is {license_of(config)}"
+        return cls(key, stack, facts, foreign)
 
     def into(self, session: Session, service: Service) -> Session:
         """The session on that generator, with the rules in force after those that are."""
@@ -46,7 +58,8 @@ class Brought:
         rules = len(self.stack)
         brought = f"{rules} rule{'s' if rules > 1 else ''} for " if rules else ""
         commit = repo_of(self.key)[1][:7]
-        return f"Opened {brought}{label(self.key)}{f' at {commit}' if commit else ''}."
+        facts = f": {self.facts}" if self.facts and not rules else ""
+        return f"Opened {brought}{label(self.key)}{f' at {commit}' if commit else ''}{facts}."
 
 
 @dataclass(frozen=True)
@@ -77,7 +90,7 @@ def bring(service: Service, session: Session, text: str, token: Token, progress:
         if not service.has(name.what):
             access = {"endpoint": service.endpoint, "token": token, "cache_dir": None, "progress": progress}
             service.add(name.what, open_name(name, **access))
-        return Brought(name.what, EditStack())
+        return Brought.of(name.what, EditStack(), service.generator(name.what))
 
     def known(repo: str, commit: str, with_token: bool) -> Generator | None:
         key = key_of(repo, commit, _seal(token) if with_token else "")
@@ -95,12 +108,9 @@ def bring(service: Service, session: Session, text: str, token: Token, progress:
     if opened.generator is at_hand:
         return Brought(session.generator, opened.stack)
     source = opened.generator.source
-    if not source.revision:  # of rules for a bundled generator or a known model
-        service.add(source.name, opened.generator)
-        return Brought(source.name, opened.stack)
-    key = key_of(source.name, source.revision, _seal(token) if opened.with_token else "")
-    service.add(key, opened.generator)
-    return Brought(key, opened.stack)
+    seal = _seal(token) if opened.with_token else ""
+    key = key_of(source.name, source.revision, seal) if source.revision else source.name  # bundled, or known
+    return Brought.of(key, opened.stack, service.add(key, opened.generator))
 
 
 def _seal(token: Token) -> str:

@@ -14,13 +14,13 @@ from rewriting.studio.components import RepoCards
 from rewriting.studio.hub import HOWS
 from rewriting.studio.state import HubTab
 from rewriting.studio.visitor import Page
-from rewriting.studio.words import said
+from rewriting.studio.words import said, shown
 
 VISIBILITY = [("Public", "public"), ("Private", "private")]
 WHAT = [("The rules", "rules"), ("Rewritten model", "model")]
 HOW_SAID = dict(zip(HOWS, ("Create or update", "Only create", "Pull request"), strict=True))
 OWN = "your own name"
-OPEN = "Id of a generator or of rules; @ and a branch, tag or commit for another revision"
+OPEN = "Name or address of a generator or of rules: org/name, org/name@revision, org/name:file.pkl"
 
 
 def on_space() -> bool:
@@ -33,8 +33,9 @@ def lay_out_hub() -> dict[str, gr.blocks.Block]:
     with gr.Column(elem_id="hub-open"):
         gr.HTML("<h2>Open from the Hub</h2>", padding=False)
         with gr.Row(elem_id="bar-address"):
-            address = box("Repo", "name/repo", "address", info=OPEN)
+            address = box("Repo", "org/name", "address", info=OPEN)
             open_ = gr.Button("Open", size="sm", elem_id="open-repo")
+        which_file = gr.Dropdown([], value=None, label="File", visible="hidden", elem_id="which-file", min_width=0)
         opening = status("What is opened", "opening")
         with gr.Row(elem_id="bar-search"):
             search = box("Search published rules", "part of a name", "search-rules")
@@ -53,7 +54,8 @@ def lay_out_hub() -> dict[str, gr.blocks.Block]:
             how = choose([(said, how) for how, said in HOW_SAID.items()], "How", "publish-how")
         publish = gr.Button("Publish", variant="primary", size="sm", elem_id="publish")
         published = status("What was published", "published")
-    here = {"address": address, "open_repo": open_, "opening": opening, "search_rules": search, "find_rules": find}
+    here = {"address": address, "open_repo": open_, "which_file": which_file, "opening": opening}
+    here |= {"search_rules": search, "find_rules": find}
     wish = {"namespace": namespace, "repo_name": name, "visibility": visibility, "what": what, "how": how}
     answers = {"finding": finding, "found": found, "publish": publish, "published": published}
     return here | signing | wish | answers
@@ -104,6 +106,11 @@ def hub_tab(hub: HubTab) -> Page:
     typing = not hub.typed and not on_space()
     return {
         "address": {"value": hub.address},
+        "which_file": {
+            "choices": [(str(choice), choice.name) for choice in hub.choices],
+            "value": hub.address if hub.address in [choice.name for choice in hub.choices] else None,
+            "visible": shown(bool(hub.choices)),
+        },
         "opening": {"value": said(*hub.opening)},
         "finding": {"value": said(*hub.finding)},
         "found": {"cards": [card(rule) for rule in hub.found]},

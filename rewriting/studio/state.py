@@ -13,7 +13,7 @@ from typing import Any
 from rewriting.core.request import Request
 from rewriting.generators import bundled
 from rewriting.generators.latents import MAX_SEED
-from rewriting.hub import Account, Published, Rule
+from rewriting.hub import Account, Choice, Published, Rule
 from rewriting.studio.gallery import Picture
 from rewriting.studio.names import public_name
 from rewriting.studio.results import Effect
@@ -141,12 +141,14 @@ class Explored:
 class HubTab:
     """What the tab of the Hub shows.
 
+    choices: files of a repo, of which the visitor is to choose one.
     asked: whether it is known who is signed in; account: who that is; asking: what is said before.  typed: whether the
     visitor typed the token.
     """
 
     address: str = ""
     opening: Said = NOTHING
+    choices: tuple[Choice, ...] = ()
     finding: Said = NOTHING
     found: tuple[Rule, ...] = ()
     asked: bool = False

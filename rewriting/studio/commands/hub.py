@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import gradio as gr
 
-from rewriting.hub import HubError, account
+from rewriting.hub import Choice, HubError, SeveralFiles, account
 from rewriting.hub.client import Token, hosted
 from rewriting.processes import Progress
 from rewriting.studio import hub
@@ -23,6 +23,7 @@ from rewriting.studio.visitor import Task, Visitor
 
 T = TypeVar("T")
 WAIT = ("One moment…", "quiet")
+MOST_CHOICES = 200
 LEFT = ("Not opened, because you went on with something else.", "quiet")
 
 
@@ -39,18 +40,33 @@ class Hub:
 
         Rules are put in force after those that are, or on the generator they were made for, if that is another.
         """
+        yield from self._open(visitor, repo or "", (), oauth)
+
+    def open_file(self, visitor: Visitor, name: str | None, oauth: gr.OAuthToken | None = None) -> Iterator[Task]:
+        """Open one of the files among which the visitor was to choose, by its name."""
+        if name:
+            yield from self._open(visitor, name, visitor.state.hub.choices, oauth)
+
+    def _open(
+        self, visitor: Visitor, repo: str, choices: tuple[Choice, ...], oauth: gr.OAuthToken | None
+    ) -> Iterator[Task]:
+        """choices: files that stay to be chosen if this one cannot be opened."""
         session, token = visitor.state.session, token_of(visitor, oauth)
         with visitor.doing("open") as task:
-            task.change(lambda state: state.tell(address=repo or "", opening=WAIT))
+            task.change(lambda state: state.tell(address=repo, opening=WAIT, choices=choices))
             yield task
             try:
                 brought = yield from self._told(
                     task,
                     "opening",
-                    lambda say: hub.bring(self.service, session, repo or "", token, say),
+                    lambda say: hub.bring(self.service, session, repo, token, say),
                 )
                 if not task.end(lambda state: self._brought(state, brought)):
                     visitor.change(lambda state: state.tell(opening=LEFT) if "open" not in state.jobs else state)
+            except SeveralFiles as error:
+                asked = f"{error.where} holds {len(error.choices)} files that may be generators; choose one of them."
+                several = error.choices[:MOST_CHOICES]
+                task.change(lambda state: state.tell(opening=(asked, "quiet"), choices=several))
             except (ValueError, OSError) as error:  # stays to be read after the message has gone
                 sentence = str(error)
                 task.change(lambda state: state.tell(opening=(sentence, "bad")))
@@ -66,7 +82,8 @@ class Hub:
         if brought.key != state.session.generator:
             state = state.with_(view=state.view.fresh())
         opened = {**state.opened, public_name(brought.key): brought.key}
-        return state.jump(session).with_(opened=opened).look(tab="results").tell(opening=(brought.said(), "good"))
+        state = state.jump(session).with_(opened=opened).tell(opening=(brought.said(), "good"), choices=())
+        return state if brought.foreign else state.look(tab="results")  # whose facts and licence are read first
 
     # --- what others published --------------------------------------------------------------------------------------
 
