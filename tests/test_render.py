@@ -1,10 +1,13 @@
 """What the page says and shows of a state: a pure function, complete, and quick."""
 
+import json
+
 import gradio as gr
 import pytest
 
+from rewriting.core.masks import encode_mask
 from rewriting.studio import page
-from rewriting.studio.commands import Visiting
+from rewriting.studio.commands import Files, Visiting
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.jobs import ALL, Maker, make_needed
 from rewriting.studio.render import Render
@@ -199,6 +202,22 @@ def test_a_generator_that_has_gone_leaves_the_page_as_it_opens(service, ruled, f
     with pytest.raises(KeyError):
         list(visiting.come(visitor, "mine", "mine", ""))
     assert visitor.state is fresh
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_session_that_names_no_generator_is_opened_when_asked_for_twice(service, fresh, tmp_path):
+    """Its picture numbers would stand for whatever the generator that is open happens to draw."""
+    path, visitor, files = tmp_path / "session.json", Visitor(fresh, {}), Files(service)
+    path.write_text(json.dumps({"object": None, "key": [[3, encode_mask(tiny.disk(256, 90, 90, 30))]]}))
+    for generator in (NAME, OTHER):
+        visitor.change(lambda state, generator=generator: state.jump(service.open(generator)))
+        with pytest.raises(ValueError, match="does not say which generator drew its pictures") as asked:
+            list(files.open_file(visitor, str(path)))
+        assert tiny.is_one_sentence(str(asked.value)) and not visitor.state.session.request.context
+    list(files.open_file(visitor, str(path)))
+    assert visitor.state.session.request.context[0].seed == 3 and visitor.state.session.generator == OTHER
 
 
 # --- addresses -------------------------------------------------------------------------------------------------------

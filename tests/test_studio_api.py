@@ -224,6 +224,7 @@ def test_a_saved_request_is_solved_as_in_python(program: Program, studio: Simple
         "key": [[2, encode_mask(tiny.disk(SIDE, 150, 150, 60))]],
     }
     assert program("solve_request", request=session, generator=OTHER, seeds=[10])["generator"] == OTHER
+    assert "give generator" in program.refusal("solve_request", request=session)
     assert "numbers stand for other pictures" in program.refusal(
         "solve_request", request=studio.preset.to_json(), generator=OTHER
     )

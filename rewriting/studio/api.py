@@ -273,6 +273,10 @@ class Api:
         turn = self.service.queue.turns()
         numbers = _seeds(seeds)
         found = Request.from_json(_parsed(request))
+        if found.is_session and not generator:
+            raise ValueError(
+                "A saved session of the paper's code does not say which generator drew its pictures; give generator."
+            )
         key = self._key(generator or found.generator, token)
         if found.generator and not same(found.generator, key):
             raise ValueError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from rewriting.core.edit import MAX_EDITS, EditStack
 from rewriting.core.pictures import save_picture, sheet
 from rewriting.core.request import Region, Request
 from rewriting.generators import bundled
-from rewriting.studio.names import public_name, same
+from rewriting.studio.names import label, public_name, same
 from rewriting.studio.pictures import save_walk
 from rewriting.studio.service import PAIRS, SIDE, Service
 from rewriting.studio.session import Session
@@ -74,6 +76,23 @@ def read_file(path: str | Path) -> Request | EditStack:
     if path.suffix.lower() == ".zip":
         return EditStack.load(path)
     raise ValueError(f"{path.name} is neither a request (.json) nor rules (.zip); those two can be opened here.")
+
+
+def claim(found: Request | EditStack, session: Session) -> str:
+    """What a visitor claims who opens a saved session of the paper's code: that its pictures are this generator's,
+    which the file does not say; "" for anything else."""
+    if isinstance(found, EditStack) or not found.is_session:
+        return ""
+    content = json.dumps(found.to_json(), sort_keys=True)
+    return f"{hashlib.sha256(content.encode()).hexdigest()} {session.generator}"
+
+
+def whose_pictures(session: Session) -> str:
+    """The question whether a session's pictures are this generator's, in one sentence."""
+    return (
+        f"This saved session does not say which generator drew its pictures; if it was {label(session.generator)}, or "
+        f"to use its places on these pictures, open the file once more, else choose its generator first."
+    )
 
 
 def bring_in(found: Request | EditStack, session: Session, service: Service) -> Session:

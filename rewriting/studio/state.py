@@ -166,6 +166,8 @@ class State:
     number is no longer here has been cancelled.  opened: keys of the generators that this visitor may turn to, by the
     name that the page shows.  settled: by kind of action on the list of rules: the rule it was done to last, and when.
     notice: what is to be known of how the results came about, such as that no GPU was free.
+    claimed: the last session of the paper's code that the visitor was asked about, and the generator; see
+    `sharing.claim`.
     """
 
     session: Session
@@ -177,6 +179,7 @@ class State:
     opened: Mapping[str, str] = field(default_factory=dict)
     settled: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     notice: str = ""
+    claimed: str = ""
 
     @classmethod
     def on(cls, session: Session) -> State:

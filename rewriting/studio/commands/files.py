@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,10 @@ class Files:
             return
         yield {"upload": None}
         found = sharing.read_file(path)
+        claim = sharing.claim(found, visitor.state.session)
+        if claim and claim != visitor.state.claimed:
+            visitor.change(lambda state: replace(state, claimed=claim))
+            raise ValueError(sharing.whose_pictures(visitor.state.session))
         visitor.change(lambda state: state.jump(sharing.bring_in(found, state.session, self.service)))
 
 
