@@ -123,6 +123,7 @@ def test_machines_of_which_one_knows_the_statistics_find_what_one_finds(folder, 
     tiny.generator(name="new").save(folder / "new")
     (folder / "machines.py").write_text(MACHINES)
     words = ("search", "--request", "request.json", "--generator", "new", "--seeds", "0-9", "--best", "3")
+    words += ("--for-other-pictures",)
     monkeypatch.setenv("REWRITING_CACHE", str(folder / "machine-0"))
     assert alone(*words) == 0
     code, printed, said = run(folder, *TORCHRUN, "machines.py", *words)
