@@ -91,6 +91,8 @@ def test_a_rule_is_painted_changed_and_kept(browser: Browser, url: str, tmp_path
         visitor.until(lambda: visitor.text("#panel-hold small") == "2 places")
         visitor.press("#find")
         visitor.until(lambda: visitor.idle() and page.locator("#everything").is_visible())
+        everything = [str(seed) for seed in range(24)]
+        visitor.until(lambda: page.locator("#sheet .tile b").all_inner_texts() != everything)
         found = page.locator("#sheet .tile b").all_inner_texts()
         assert found != [str(seed) for seed in range(24)] and all(visitor.all("#sheet .outline .light", "outerHTML"))
         visitor.press("#everything")

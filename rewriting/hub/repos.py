@@ -175,10 +175,12 @@ def format_of(folder: Path) -> object:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """What a config.json holds, whoever wrote it; {} if there is none."""
+    """What a config.json holds, whoever wrote it; {} if there is none.  ValueError for a pointer of Git LFS."""
     try:
         config = read_json(folder / CONFIG)
-    except (ValueError, FileNotFoundError):
+    except (ValueError, FileNotFoundError) as error:
+        if "Git LFS" in str(error):
+            raise
         return {}
     return config if isinstance(config, dict) else {}
 
