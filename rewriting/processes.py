@@ -1,7 +1,8 @@
 """Work shared among the processes of one run, on one machine or several, as `torchrun` starts them.
 
-Each process takes every n-th item, and what they find is put together: the same pictures, bit for bit, and sums that
-differ from one process's by the order of addition alone.  A run of one process is all of this with n = 1.
+Each process takes every n-th item, and what they find is put together: the same, bit for bit, as one process finds.
+Sums are of whole numbers, since those of fractions depend on the order of addition.  A run of one process is all of
+this with n = 1.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def gathered(own: Sequence[T]) -> list[T]:
 
 
 def total(own: Tensor) -> Tensor:
-    """The sum of all processes' tensors, which have one shape, on the CPU; each must call this."""
+    """The sum of all processes' tensors of whole numbers, which have one shape, on the CPU; each must call this."""
     if not _together():
         return own.cpu()
     own = own.to("cpu", copy=True)

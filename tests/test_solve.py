@@ -390,7 +390,7 @@ def test_a_rounding_that_is_none_is_refused(rounding):
 
 
 WITH_THREADS = """
-import sys, torch
+import hashlib, sys, torch
 from rewriting import Request, Rewriter, load_generator
 from rewriting.core.solve import damped_step
 torch.set_num_threads(int(sys.argv[1]))
@@ -402,21 +402,21 @@ for n, batch in ((9, 512), (150, 2), (153, 64), (180, 16)):
     wished = torch.linalg.solve(first + 0.3 * first.diagonal().diag(), -g[0].double())
     step, _ = damped_step(hessian, g, torch.full((batch,), 0.3))
     assert torch.allclose(step[0].double(), wished, atol=1e-4), (n, batch)  # float32 against float64, well conditioned
-request = Request.load("presets/frowns-to-smiles/request.json")
-report = Rewriter(load_generator("face"), 7).solve(request, rank=17).report
-print(report.loss_before, report.loss_after)
+for generator, preset, rank in (("face", "frowns-to-smiles", 17), ("kitchen", "matte-tables", 2)):
+    request = Request.load(f"presets/{preset}/request.json")
+    edit = Rewriter(load_generator(generator), request.layer).solve(request, rank=rank)
+    assert edit.report.loss_after < edit.report.loss_before
+    print(hashlib.sha256(edit.delta().numpy().tobytes()).hexdigest())
 """
 
 
-def test_rules_of_a_high_rank_are_solved_with_any_number_of_threads():
-    """PyTorch's LU of a batch of matrices of 150 x 150 and more hangs or fails with two threads and more."""
-    losses = []
+def test_a_rule_is_the_same_for_any_number_of_threads():
+    """Every bit of it; and PyTorch's LU of a batch of large matrices, which hangs or fails, is not used."""
+    rules = []
     for threads in (1, 2, 4):
         done = subprocess.run(
             [sys.executable, "-c", WITH_THREADS, str(threads)], capture_output=True, text=True, cwd=ROOT, timeout=900
         )
         assert done.returncode == 0, done.stderr
-        losses.append([float(loss) for loss in done.stdout.split()])
-    assert all(after < before / 2 for before, after in losses)
-    # Sums in another order lead the same minimisation to the same loss, but not to the same digits of it.
-    assert all(after == pytest.approx(losses[0][1], rel=0.01) for _, after in losses)
+        rules.append(done.stdout.split())
+    assert len(rules[0]) == 2 and rules[0] == rules[1] == rules[2]

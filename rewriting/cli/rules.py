@@ -207,6 +207,7 @@ def report(edit: Edit) -> str:
         ("change elsewhere", f"{r.elsewhere:.1%}"),
         *([("change where preserved", f"{r.preserved:.1%}")] if r.preserved is not None else []),
         ("iterations", f"{r.iterations}"),
+        *([("precision", r.precision)] if r.precision else []),
         ("time", f"{r.milliseconds / 1000:.2f} s"),
     ]
     width = max(len(name) for name, _ in rows)

@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
+from rewriting.core import memory
 from rewriting.core.learn import Example, coarse
 from rewriting.core.masks import MAX_SIDE
 from rewriting.core.request import Region, Request
@@ -101,7 +102,7 @@ class _Lesson:
         direction, response = self._match
         side = self.rewriter.generator.config.resolution
         with torch.no_grad():
-            heat = torch.einsum("i,ihw->hw", direction, self._at(seed).key[0].float()).cpu().numpy()
+            heat = memory.response(direction, self._at(seed)).cpu().numpy()
         alike = ((heat > MATCHES * response) * 255).astype(np.uint8)
         alike = Image.fromarray(alike).resize((side, side), Image.Resampling.NEAREST)
         around = np.asarray(alike.filter(ImageFilter.MaxFilter(2 * round(AROUND * side) + 1)))

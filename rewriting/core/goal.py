@@ -56,7 +56,7 @@ def paste_term(
     target, weight = target.clone(), torch.zeros(size, size, device=target.device)
     target[here] = (1 - cover) * target[here] + cover * source[..., top:bottom, left:right]
     weight[here] = cover
-    return Term(at, target, weight / weight.sum(), "goal")
+    return Term(at, target, weight / _total(weight), "goal")
 
 
 def place(alpha: np.ndarray, paste: np.ndarray) -> tuple[int, int]:
@@ -76,7 +76,7 @@ def erase_term(layer: EditableLayer, at: LayerInput, mask: np.ndarray, units: Te
     weight = torch.from_numpy(resize_mask(mask, at.key.shape[-1] * layer.ratio)).to(at.key.device)
     _box(weight.cpu().numpy(), "context to erase")
     target = torch.lerp(layer.value(at), layer.value(replace(at, key=silenced)), weight)
-    return Term(at, target, weight / weight.sum(), "goal")
+    return Term(at, target, weight / _total(weight), "goal")
 
 
 def preserve_term(layer: EditableLayer, at: LayerInput, mask: np.ndarray) -> Term:
@@ -84,7 +84,7 @@ def preserve_term(layer: EditableLayer, at: LayerInput, mask: np.ndarray) -> Ter
     value = layer.value(at)
     weight = torch.from_numpy(resize_mask(mask, value.shape[-1])).to(value.device)
     _box(weight.cpu().numpy(), "area to keep")
-    return Term(at, value, weight / weight.sum(), "preserve")
+    return Term(at, value, weight / _total(weight), "preserve")
 
 
 def locality_terms(
@@ -117,14 +117,19 @@ def thinned(terms: Sequence[Term], positions: int) -> list[Term]:
 def _thinned(term: Term, share: float, generator: torch.Generator) -> Term:
     drawn = (torch.rand(term.weight.shape, generator=generator) < share).to(term.weight.device)
     weight = term.weight * drawn
-    total = float(weight.sum())
-    return replace(term, weight=weight * (term.weight.sum() / total)) if total > 0 else term
+    total = _total(weight)
+    return replace(term, weight=weight * (_total(term.weight) / total)) if total > 0 else term
 
 
 def without(term: Term, mask: np.ndarray) -> Term:
     """The same term, asking nothing where the mask is painted."""
     outside = torch.from_numpy(resize_mask(mask, term.weight.shape[-1])).to(term.weight.device) <= 0
     return replace(term, weight=term.weight * outside)
+
+
+def _total(weight: Tensor) -> Tensor:
+    """The sum of (h', w'), row by row: that of all at once depends on the number of threads."""
+    return weight.sum(1).sum()
 
 
 def _box(mask: np.ndarray, what: str) -> tuple[int, int, int, int]:

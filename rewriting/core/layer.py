@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rewriting.generators import Generator, LayerInput
 from rewriting.generators.base import EPSILON, Activation
+from rewriting.generators.threads import single_threaded
 
 
 class EditableLayer:
@@ -73,6 +74,7 @@ class EditableLayer:
         return torch.eye(rank * kh * kw, device=self.weight.device).view(-1, rank, kh, kw)
 
 
+@single_threaded()
 def expand(factor: Tensor, directions: Tensor) -> Tensor:
     """Lambda (O, S, kh, kw) and D (S, I) -> Lambda D, (O, I, kh, kw): paper, eq. 15."""
     return torch.einsum("oshw,si->oihw", factor, directions)

@@ -8,6 +8,7 @@ plain SVD.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from torch import Tensor
 
 from rewriting import processes
 from rewriting.files import cache_root, make_folder, opened_tensors, write_tensors
-from rewriting.generators import Generator
+from rewriting.generators import Generator, LayerInput
+from rewriting.generators.threads import side_by_side, single_threaded
 from rewriting.processes import Progress
 
 SAMPLES = 1000
 EIGENVALUE_FLOOR = 1e-6  # of the largest: below it an eigenvalue is rounding, and whitening would amplify that
+ROWS = 128  # of a moment, that one thread computes
 METHODS = ("shrunk", "whitened", "svd", "units", "single")
 
 
@@ -35,25 +38,39 @@ def second_moments(
 ) -> dict[int, Tensor]:
     """{layer: C}, each float64 (I, I), uncentred, over all positions of pictures 0 .. samples - 1 (seeding "row").
 
-    All layers come from one run through the generator, in float32 whatever it draws in; sums are in float64.  The
-    processes of a `torchrun` share the pictures, and each of them gets the whole C.
+    All layers come from one run through the generator, in float32 whatever it draws in.  The processes of a `torchrun`
+    share the pictures, and each of them gets the whole C.  It is the same for any number of processes and threads:
+    each picture's moment is rounded to a whole number of small units, whose sum has no order.
     """
     generator = generator.computing_in(torch.float32)
-    sums = {layer: _empty_moment(generator, layer) for layer in layers}
+    _, first = next(walk_keys(generator, layers, range(1), truncation))
+    units = {layer: _unit(_moment(key[0].flatten(1).double())) for layer, key in first}
+    sums = {layer: _nothing_yet(generator, layer) for layer in units}
     pictures = processes.mine(range(samples))
     for done, keys in walk_keys(generator, layers, pictures, truncation):
         for layer, key in keys:
             for one in key.flatten(2):  # picture by picture: a whole batch in float64 would fill a small memory
-                columns = one.double()
-                sums[layer] += columns @ columns.t() / columns.shape[1]
+                sums[layer] += (_moment(one.double()) / units[layer]).round().long()
         if progress:
             progress(done / len(pictures), "Measuring what its features mean")
-    return {layer: processes.total(moment) / samples for layer, moment in sums.items()}
+    return {layer: processes.total(moment).double() * (units[layer] / samples) for layer, moment in sums.items()}
 
 
-def _empty_moment(generator: Generator, layer: int) -> Tensor:
+def _unit(moment: Tensor) -> float:
+    """A power of two, about 2^-40 of the mean |k|^2 of one picture: int64 holds the sum of a thousand pictures whose
+    features are up to fifty times as strong."""
+    return 2.0 ** (math.frexp(float(moment.trace()))[1] - 40)
+
+
+def _moment(columns: Tensor) -> Tensor:
+    """The mean outer product of the columns of (I, T): (I, I)."""
+    rows = columns.split(ROWS if columns.device.type == "cpu" else len(columns))
+    return torch.cat(side_by_side(lambda some: some @ columns.t(), rows)) / columns.shape[1]
+
+
+def _nothing_yet(generator: Generator, layer: int) -> Tensor:
     width = generator.conv(generator.check_layer(layer)).weight.shape[-3]
-    return torch.zeros(width, width, dtype=torch.float64, device=generator.device)
+    return torch.zeros(width, width, dtype=torch.int64, device=generator.device)
 
 
 def walk_keys(
@@ -146,6 +163,7 @@ def whitener(moment: Tensor, floor: float = EIGENVALUE_FLOOR) -> Tensor:
     return (vectors * values.clamp_min(floor * values[-1]).rsqrt()) @ vectors.t()
 
 
+@single_threaded()
 def directions(
     keys: Tensor,
     weights: Tensor,
@@ -186,6 +204,12 @@ def directions(
     else:
         whitening = whitener(shrunk(moment) if method == "shrunk" else moment, floor)
     return _principal_directions(keys, weights, whitening, rank).float()
+
+
+@single_threaded()
+def response(direction: Tensor, at: LayerInput) -> Tensor:
+    """d . k at each position of one picture: (I,) -> float32 (h, w)."""
+    return torch.einsum("i,ihw->hw", direction.to(at.key.device), at.key[0].float())
 
 
 def _mean_direction(keys: Tensor, weights: Tensor, moment: Tensor, floor: float) -> Tensor:

@@ -209,8 +209,7 @@ class Rewriter:
             request.check_pictures(*self.generator.names)
         direction = self.directions(request, 1)[0]
         heat = [
-            torch.einsum("i,ihw->hw", direction.to(at.key.device), at.key[0].float()).cpu()
-            for at in self.features(seeds, seeding=seeding, truncation=truncation)
+            memory.response(direction, at).cpu() for at in self.features(seeds, seeding=seeding, truncation=truncation)
         ]
         maps = torch.stack(heat).numpy() if heat else np.empty((0, 1, 1), np.float32)
         return Matches(maps.max((1, 2), initial=-np.inf), maps)

@@ -31,6 +31,7 @@ from torch import Tensor
 from rewriting.core.goal import Term
 from rewriting.core.layer import EditableLayer, Factored
 from rewriting.generators.base import EPSILON, Activation
+from rewriting.generators.threads import side_by_side, single_threaded
 
 ROUNDING = 0.2  # of the mean |v|: residuals below it count as squares, those above as they are
 # Of the ridge: demodulation divides by the norm of W, so that without any a channel may run off to any size at no
@@ -42,6 +43,7 @@ SCALES = [1 + step / 20 for step in range(21)]
 DAMPING = 0.3  # of the first step, times the diagonal: demodulation bends, and bolder ones are refused
 KEPT, BLOCK = 256 << 20, 64 << 20  # bytes of products that are kept, and made at a time where they are not
 EQUATIONS = 8 << 20  # bytes of normal matrices that are solved at a time: few enough to stay in the caches
+CHANNELS = 64  # that a CPU solves at a time at most, so that several threads have work
 
 
 @dataclass(frozen=True)
@@ -84,23 +86,30 @@ def solve(
         raise ValueError(f"The ridge must be a number from 0, and is {ridge:g}.")
     start = time.perf_counter()
     problem = Problem.of(layer, terms, directions, rounding, ridge)
-    channels = len(layer.weight)
-    factor = torch.zeros(channels, problem.patches.shape[1], device=directions.device)
-    used, products = 0, Products(problem)
-    together = max(1, EQUATIONS // (4 * products.n**2))  # of the channels, no matter which
-    for some in torch.arange(channels, device=factor.device).split(together):
-        factor[some], spent = minimise(problem.only(some), products, factor[some], iterations, tolerance)
-        used = max(used, spent)
-    nothing = torch.zeros_like(factor)
-    before, after = (problem.objective(at) for at in (nothing, factor))
-    asked = torch.tensor([term.kind != "locality" for term in terms], device=factor.device)
-    scale = goal_scale(problem.of_pictures(asked), factor) if asked.any() else 1.0
-    factor *= scale
-    losses = {}
-    for kind in dict.fromkeys(term.kind for term in terms):
-        mine = torch.tensor([term.kind == kind for term in terms], device=factor.device)
-        losses[kind] = tuple(problem.loss(at, mine) for at in (nothing, factor))
-    shape = (channels, len(directions), *layer.weight.shape[2:])
+    with single_threaded():
+        products = Products(problem)
+    channels, n = torch.arange(len(layer.weight), device=directions.device), products.n
+    together = max(1, EQUATIONS // (4 * n**2))
+    if directions.device.type == "cpu":
+        together = min(together, CHANNELS)
+
+    def solved(some: Tensor) -> tuple[Tensor, int]:
+        nothing = torch.zeros(len(some), n, device=directions.device)
+        return minimise(problem.only(some), products, nothing, iterations, tolerance)
+
+    found = side_by_side(solved, channels.split(together))  # no channel depends on another
+    factor, used = torch.cat([part for part, _ in found]), max(used for _, used in found)
+    with single_threaded():
+        nothing = torch.zeros_like(factor)
+        before, after = (problem.objective(at) for at in (nothing, factor))
+        asked = torch.tensor([term.kind != "locality" for term in terms], device=factor.device)
+        scale = goal_scale(problem.of_pictures(asked), factor) if asked.any() else 1.0
+        factor *= scale
+        losses = {}
+        for kind in dict.fromkeys(term.kind for term in terms):
+            mine = torch.tensor([term.kind == kind for term in terms], device=factor.device)
+            losses[kind] = tuple(problem.loss(at, mine) for at in (nothing, factor))
+    shape = (len(channels), len(directions), *layer.weight.shape[2:])
     elapsed = 1000 * (time.perf_counter() - start)
     return Solution(factor.view(shape), scale, before, after, losses, used, elapsed)
 
@@ -165,7 +174,14 @@ class Problem:
         ridge: float = 0.0,
     ) -> Problem:
         """The terms put together; rounding and ridge as in `solve`."""
-        pieces: list[Factored] = [layer.factor(term.at, directions, term.weight > 0) for term in terms]
+        pieces = side_by_side(lambda term: layer.factor(term.at, directions, term.weight > 0), terms)
+        with single_threaded():
+            return cls._of_pieces(layer, terms, pieces, rounding, ridge)
+
+    @classmethod
+    def _of_pieces(
+        cls, layer: EditableLayer, terms: Sequence[Term], pieces: Sequence[Factored], rounding: float, ridge: float
+    ) -> Problem:
         chosen = [(term.weight > 0).flatten() for term in terms]
         target = torch.cat([t.target[0].flatten(1)[:, at] for t, at in zip(terms, chosen, strict=True)], 1)
         weight = torch.cat([t.weight.flatten()[at] for t, at in zip(terms, chosen, strict=True)])
