@@ -41,7 +41,7 @@ def test_the_goal_cut_to_windows_has_the_loss_of_the_whole_maps(number):
     assert float(made.loss(weight)) == pytest.approx(float(whole), rel=1e-5)  # float32, other sums
     problem = Problem.of(made.rewriter.layer, made.terms, made.directions)
     all_of_them = torch.ones(len(made.terms), dtype=torch.bool)
-    unchanged = problem.loss(torch.zeros(len(weight), problem.patches.shape[1]), all_of_them)
+    unchanged = problem.loss(torch.zeros(len(weight), problem.factored.patches.shape[1]), all_of_them)
     assert float(made.loss()) == pytest.approx(unchanged, rel=1e-4)
 
 

@@ -158,7 +158,7 @@ def test_the_ablations_are_written_group_by_group(tmp_path, monkeypatch):
     data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     shown = {part["title"]: [row[0] for row in part["rows"]] for part in data["parts"] if part["kind"] == "table"}
     assert shown["Rank"] == ["rank 1", "rank 2"]
-    assert shown["Directions"] == ["shrunk", "whitened", "svd", "units"]
+    assert shown["Directions"] == ["shrinkage", "whitened", "svd", "units"]
     assert len(shown) == 10 and data["numbers"]["n"] == 2
 
 

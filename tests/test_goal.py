@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewriting.core.goal import erase_term, locality_terms, paste_term, place, preserve_term, thinned, without
+from rewriting.core.goal import erase_term, locality_terms, paste_term, place, preserve_term, subsample, without
 from rewriting.core.masks import bounding_box, decode_mask, encode_mask, resize_mask
 from rewriting.core.memory import unit_scores
 from tests import tiny
@@ -189,8 +189,11 @@ def test_terms_that_ask_for_too_many_positions_ask_for_some_of_them(scene):
     layer, source, at, copy, paste = scene
     terms = [paste_term(layer, layer.value(source), copy, at, paste), preserve_term(layer, at, copy).scaled(3)]
     asked = sum(int((term.weight > 0).sum()) for term in terms)
-    assert [term.weight is own.weight for term, own in zip(terms, thinned(terms, asked), strict=True)] == [True, True]
-    fewer = thinned(terms, asked // 2)
+    assert [term.weight is own.weight for term, own in zip(terms, subsample(terms, asked), strict=True)] == [
+        True,
+        True,
+    ]
+    fewer = subsample(terms, asked // 2)
     for term, own in zip(terms, fewer, strict=True):
         assert float(own.weight.sum()) == pytest.approx(float(term.weight.sum()), rel=1e-4)
         assert ((own.weight > 0) <= (term.weight > 0)).all() and own.kind == term.kind

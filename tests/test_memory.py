@@ -162,7 +162,7 @@ def test_directions_are_those_of_appendix_d(context, rank):
     torch.testing.assert_close(ours.double(), bau.direction(pairs, moment, rank), **DIRECTION)
 
 
-@pytest.mark.parametrize("method", ["shrunk", "whitened", "svd", "units", "single"])
+@pytest.mark.parametrize("method", ["shrinkage", "whitened", "svd", "units", "single"])
 @pytest.mark.parametrize("rank", [1, 4, 10])
 def test_directions_are_orthonormal_rows(context, method, rank):
     _, rows, weights, moment = context
@@ -173,7 +173,7 @@ def test_directions_are_orthonormal_rows(context, method, rank):
 
 
 @pytest.mark.parametrize("rank", [1, 3])
-def test_the_usual_directions_are_appendix_d_s_for_a_moment_shrunk_towards_unity(context, rank):
+def test_the_default_directions_are_appendix_d_s_for_a_moment_shrunk_towards_unity(context, rank):
     pairs, rows, weights, moment = context
     lifted = moment + moment.diagonal().mean() * torch.eye(16)  # the mean of the eigenvalues, too
     ours = directions(rows, weights, moment, rank, floor=0.0)
@@ -231,7 +231,7 @@ def test_places_without_weight_do_not_count(context):
     _, rows, weights, moment = context
     more = torch.cat([rows, 100 * rows[:5].flip(1)])
     padded = torch.cat([weights, torch.zeros(5)])
-    for method in ("shrunk", "whitened", "units", "single", "svd"):
+    for method in ("shrinkage", "whitened", "units", "single", "svd"):
         expected = directions(rows, weights, moment, 1, method=method)
         assert torch.equal(directions(more, padded, moment, 1, method=method), expected)
 
@@ -263,7 +263,7 @@ def test_channels_that_are_never_used_do_no_harm():
         (4, 1.0, 1.5, "whitened", "rank is 1.5"),
         (4, 0.0, 1, "whitened", "context is empty"),
         (0, 1.0, 1, "whitened", "context is empty"),
-        (4, 1.0, 1, "magic", "method 'magic' is not known; choose shrunk, whitened, svd, units, single"),
+        (4, 1.0, 1, "magic", "method 'magic' is not known; choose shrinkage, whitened, svd, units, single"),
     ],
 )
 def test_what_cannot_be_a_direction_is_refused(count, weight, rank, method, named):

@@ -1,6 +1,7 @@
 """The whole way from a request to an edit, on tiny random generators."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from rewriting.core.layer import expand
 from rewriting.core.masks import encode_mask, resize_mask
 from rewriting.core.memory import content_key, second_moments, write_moments
 from rewriting.core.presets import presets
-from rewriting.core.rewriter import LOCALITY_FIRST, LOCALITY_PICTURES, usual_ridge
+from rewriting.core.rewriter import LOCALITY_FIRST, LOCALITY_PICTURES, default_ridge
 from rewriting.core.solve import solve
 from rewriting.generators import to_uint8
 from tests import tiny
@@ -121,7 +122,7 @@ def test_a_preset_s_rule_is_solved_in_its_twenty_steps(name):
         rewriter.layer,
         [*rewriter.goal_terms(request), *elsewhere],
         directions,
-        ridge=usual_ridge(request) * request.locality,
+        ridge=default_ridge(request) * request.locality,
         iterations=200,
         tolerance=1e-6,
     )
@@ -169,11 +170,20 @@ def test_the_report_is_what_a_dense_evaluation_finds(rewriter):
     assert rewriter.solve(tiny.request(), rank=1).report.preserved is None
 
 
-@pytest.mark.parametrize("method", ["shrunk", "whitened", "svd", "units", "single"])
-@pytest.mark.parametrize("rounding", [0.1, 10.0])
-def test_every_method_lowers_the_loss_within_its_directions(rewriter, method, rounding):
+def test_old_names_of_settings_work_for_one_more_release(rewriter):
+    made = tiny.request()
+    for old, new in (({"rounding": 1.0}, {"huber_delta": 1.0}), ({"method": "shrunk"}, {"method": "shrinkage"})):
+        with pytest.warns(DeprecationWarning, match="goes with the next release"):
+            found = rewriter.solve(made, rank=1, for_other_pictures=True, **old)
+        expected = rewriter.solve(made, rank=1, for_other_pictures=True, **new)
+        assert torch.equal(found.factor, expected.factor) and found.factor.any()
+
+
+@pytest.mark.parametrize("method", ["shrinkage", "whitened", "svd", "units", "single"])
+@pytest.mark.parametrize("huber_delta", [0.1, 10.0])
+def test_every_method_lowers_the_loss_within_its_directions(rewriter, method, huber_delta):
     request = tiny.request()
-    edit = rewriter.solve(request, rank=1, locality=0.0, method=method, rounding=rounding)
+    edit = rewriter.solve(request, rank=1, locality=0.0, method=method, huber_delta=huber_delta)
     assert edit.report.loss_after < edit.report.loss_before
     keys, weights = rewriter.context_keys(request)
     expected = memory.directions(keys, weights, rewriter.second_moment(), 1, method=method)
@@ -243,6 +253,17 @@ def test_numbers_of_another_generator_s_pictures_are_refused_unless_asked_for():
     assert "'church'" in said(ValueError, rewriter.solve, other)
     assert "does not say which generator" in said(ValueError, rewriter.solve, unknown)
     assert torch.equal(rewriter.solve(mine).factor, rewriter.solve(other, for_other_pictures=True).factor)
+
+
+def test_a_copy_of_a_bundled_generator_draws_the_same_pictures_by_any_name(tmp_path):
+    face = load_generator("face")
+    copy = load_generator(face.save(tmp_path / "copy"))
+    copy.config = replace(face.config, name="mine")
+    tiny.request().with_(generator="face").check_pictures(copy)
+    with torch.no_grad():
+        copy.conv(6).weight.mul_(1.5)
+    copy.forget()
+    assert "'face'" in said(ValueError, tiny.request().with_(generator="face").check_pictures, copy)
 
 
 def test_a_progressive_gan_says_that_it_has_no_truncation():
@@ -465,7 +486,7 @@ def test_a_layer_that_it_does_not_have_is_said(layer):
 
 def test_other_choices_that_cannot_be_are_said(rewriter):
     request = tiny.request()
-    assert "rounding" in said(ValueError, rewriter.solve, request, rounding=0.0)
+    assert "huber_delta" in said(ValueError, rewriter.solve, request, huber_delta=0.0)
     assert "method 'pca'" in said(ValueError, rewriter.solve, request, method="pca")
     assert "locality is -1" in said(ValueError, rewriter.solve, request, locality=-1)
     far = request.with_(seeding="row", copy=Region(70000, request.copy.mask))

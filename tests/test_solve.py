@@ -14,7 +14,7 @@ from rewriting.core.goal import Term, locality_terms, paste_term, preserve_term,
 from rewriting.core.layer import expand
 from rewriting.core.masks import resize_mask
 from rewriting.core.memory import directions, second_moments
-from rewriting.core.solve import LEAST_RIDGE, ROUNDING, Problem, Products, minimise, solve
+from rewriting.core.solve import HUBER_DELTA, LEAST_RIDGE, Problem, Products, minimise, solve
 from rewriting.generators import LayerInput
 from tests import tiny
 from tests.reference import bau
@@ -60,9 +60,9 @@ def case(kind, number, rank):
         return Case(kind, number, rank)
 
 
-def problem_of(made, rounding=ROUNDING):
+def problem_of(made, huber_delta=HUBER_DELTA):
     with torch.no_grad():
-        return Problem.of(made.layer, [made.term], made.directions, rounding)
+        return Problem.of(made.layer, [made.term], made.directions, huber_delta)
 
 
 # Against the paper's optimisers
@@ -82,7 +82,7 @@ def test_the_loss_is_below_that_of_the_paper_s_optimisers(kind, number, rank):
     projected, _ = bau.projected_gradient(*arguments, iterations=2001)
     assert loss < 0.97 * float(bau.loss(layer, projected, made.goal.key, made.goal.value)) < before
 
-    patient = solve(made.layer, [made.cropped()], made.directions, rounding=0.01, iterations=200, tolerance=1e-4)
+    patient = solve(made.layer, [made.cropped()], made.directions, huber_delta=0.01, iterations=200, tolerance=1e-4)
     direct, _, _ = bau.linear_insert(*arguments, iterations=1001)
     # Both go down from zero to a local minimum of the same function; 0.5 % is how far two such may lie apart.
     assert made.reference_loss(patient.factor) < 1.005 * float(bau.loss(layer, direct, made.goal.key, made.goal.value))
@@ -91,14 +91,14 @@ def test_the_loss_is_below_that_of_the_paper_s_optimisers(kind, number, rank):
 @pytest.mark.parametrize("rank", [1, 3])
 def test_least_squares_of_a_linear_layer_are_solved_exactly(rank):
     made = case("proggan", 6, rank)
-    solution = solve(made.layer, [made.term], made.directions, rounding=30.0)
+    solution = solve(made.layer, [made.term], made.directions, huber_delta=30.0)
     problem = problem_of(made, 30.0)
     root = problem.weight.double().sqrt()
-    right = (problem.target - problem.fixed).double() * root
-    exact = torch.linalg.lstsq(problem.patches.double() * root[:, None], right.t()).solution.t()
-    residual = (exact @ (problem.patches.double() * root[:, None]).t() - right).square().sum(1)
-    reached = problem.cost(problem.forward(solution.factor.flatten(1)).residual)
-    assert float(reached.mean()) == pytest.approx(float(residual.mean()) / (2 * problem.rounding), rel=2e-3)
+    right = (problem.target - problem.factored.fixed).double() * root
+    exact = torch.linalg.lstsq(problem.factored.patches.double() * root[:, None], right.t()).solution.t()
+    residual = (exact @ (problem.factored.patches.double() * root[:, None]).t() - right).square().sum(1)
+    reached = problem.cost(problem.evaluate(solution.factor.flatten(1)).residual)
+    assert float(reached.mean()) == pytest.approx(float(residual.mean()) / (2 * problem.huber_delta), rel=2e-3)
     # The smallest curvature tells how well Lambda is determined; the optimum is the same to the objective's tolerance.
     torch.testing.assert_close(
         solution.factor.flatten(1).double(), exact, rtol=0, atol=0.03 * float(exact.abs().max())
@@ -111,13 +111,13 @@ def test_the_minimum_is_that_of_an_independent_optimiser(number, ridge):
     made = case("stylegan2", number, 2)
     solution = solve(made.layer, [made.term], made.directions, ridge=ridge, iterations=100, tolerance=1e-6)
     layer, target, weight = tiny.reference_layer(made.layer, made.at), made.term.target.double(), made.term.weight
-    rounding = ROUNDING * float(target[..., weight > 0].abs().mean())
+    huber_delta = HUBER_DELTA * float(target[..., weight > 0].abs().mean())
     factor = torch.zeros(solution.factor.shape, dtype=torch.float64, requires_grad=True)
     size = (target.abs() * weight).sum((0, 2, 3)) / weight.sum() / made.layer.weight.double().square().sum((1, 2, 3))
 
     def objective(factor):
         value = layer(made.at.key, made.layer.weight.double() + expand(factor, made.directions.double()))
-        loss = ((((value - target).square() + rounding**2).sqrt() - rounding) * weight).sum((0, 2, 3))
+        loss = ((((value - target).square() + huber_delta**2).sqrt() - huber_delta) * weight).sum((0, 2, 3))
         return loss + (ridge + LEAST_RIDGE) * size * factor.square().sum((1, 2, 3))
 
     optimizer = torch.optim.LBFGS(
@@ -142,15 +142,15 @@ def test_the_minimum_is_that_of_an_independent_optimiser(number, ridge):
 
 
 @EACH
-@pytest.mark.parametrize("rounding", [0.03, ROUNDING, 1.0])
-def test_a_goal_that_a_lambda_reaches_is_reached(kind, number, rounding):
+@pytest.mark.parametrize("huber_delta", [0.03, HUBER_DELTA, 1.0])
+def test_a_goal_that_a_lambda_reaches_is_reached(kind, number, huber_delta):
     made = case(kind, number, 1)
     truth = torch.randn(len(made.layer.weight), 1, 3, 3, generator=torch.Generator().manual_seed(0))
     truth *= 0.2 * made.layer.weight.norm() / truth.norm()
     target = made.layer.value(made.at, made.layer.weight + expand(truth, made.directions)).detach()
     everywhere = torch.full(target.shape[-2:], 1 / target[0, 0].numel())
     terms = [Term(made.at, target, everywhere, "goal")]
-    solution = solve(made.layer, terms, made.directions, rounding=rounding, iterations=100, tolerance=1e-6)
+    solution = solve(made.layer, terms, made.directions, huber_delta=huber_delta, iterations=100, tolerance=1e-6)
     assert solution.after < 0.02 * solution.before
     torch.testing.assert_close(solution.factor, truth, rtol=0, atol=0.1 * float(truth.abs().max()))
 
@@ -159,21 +159,23 @@ def test_a_goal_that_a_lambda_reaches_is_reached(kind, number, rounding):
 
 
 @EACH
-@pytest.mark.parametrize("rounding", [0.03, ROUNDING, 10.0])
-def test_no_channel_s_objective_ever_rises(kind, number, rounding):
+@pytest.mark.parametrize("huber_delta", [0.03, HUBER_DELTA, 10.0])
+def test_no_channel_s_objective_ever_rises(kind, number, huber_delta):
     made = case(kind, number, 3)
-    problem = problem_of(made, rounding)
+    problem = problem_of(made, huber_delta)
     with torch.no_grad():
-        products, start = Products(problem), torch.zeros(len(problem.fixed), 27)
-        costs = [problem.cost(problem.forward(start)[0]) + problem.penalty(start)]
+        products, start = Products(problem.factored), torch.zeros(len(problem.factored.fixed), 27)
+        costs = [problem.cost(problem.evaluate(start)[0]) + problem.penalty(start)]
         for iterations in range(1, 13):
             factor, used = minimise(problem, products, start, iterations, 0.0)
             assert used <= iterations
-            costs.append(problem.cost(problem.forward(factor)[0]) + problem.penalty(factor))
+            costs.append(problem.cost(problem.evaluate(factor)[0]) + problem.penalty(factor))
         # Batches of fewer channels add up in another order: a last place or two of float32.
         assert all((after <= before * (1 + 1e-5)).all() for before, after in zip(costs, costs[1:], strict=False))
         assert (costs[-1] < costs[0]).all()
-    assert solve(made.layer, [made.term], made.directions, rounding=rounding, iterations=0).factor.abs().max() == 0
+    assert (
+        solve(made.layer, [made.term], made.directions, huber_delta=huber_delta, iterations=0).factor.abs().max() == 0
+    )
 
 
 @EACH
@@ -198,7 +200,7 @@ def test_a_change_is_as_long_as_the_goal_asks_for(kind, number):
         terms = [made.term, *elsewhere(made, 3)]
         found = solve(made.layer, terms, made.directions, ridge=1.0)
         layer, delta = tiny.reference_layer(made.layer, made.at), expand(found.factor, made.directions)
-        bend = ROUNDING * float(made.term.target[..., made.term.weight > 0].abs().mean())
+        bend = HUBER_DELTA * float(made.term.target[..., made.term.weight > 0].abs().mean())
 
         def loss(times):
             residual = layer(made.at.key, made.layer.weight + times * delta) - made.term.target
@@ -227,13 +229,15 @@ def test_a_channel_solved_alone_is_solved_as_in_the_batch(kind, number):
     made = case(kind, number, 2)
     problem = problem_of(made)
     with torch.no_grad():
-        together, _ = minimise(problem, Products(problem), torch.zeros(len(problem.fixed), 18), 200, 1e-4)
-        cost, start = (problem.cost(problem.forward(x).residual) for x in (together, torch.zeros_like(together)))
+        together, _ = minimise(
+            problem, Products(problem.factored), torch.zeros(len(problem.factored.fixed), 18), 200, 1e-4
+        )
+        cost, start = (problem.cost(problem.evaluate(x).residual) for x in (together, torch.zeros_like(together)))
         for channel in (0, 5, 11):
-            part = problem.only(torch.tensor([channel]))
-            alone, _ = minimise(part, Products(part), torch.zeros(1, 18), 200, 1e-4)
+            part = problem.of_channels(torch.tensor([channel]))
+            alone, _ = minimise(part, Products(part.factored), torch.zeros(1, 18), 200, 1e-4)
             # A batch goes on until its last channel is done: a channel may be carried on below its tolerance.
-            assert abs(part.cost(part.forward(alone).residual) - cost[channel]) < 0.005 * start[channel]
+            assert abs(part.cost(part.evaluate(alone).residual) - cost[channel]) < 0.005 * start[channel]
 
 
 @EACH
@@ -242,11 +246,11 @@ def test_what_does_not_fit_in_memory_is_solved_in_parts(kind, number, monkeypatc
     with torch.no_grad():
         whole = solve(made.layer, [made.term], made.directions, iterations=100)
         weight = torch.rand(len(made.layer.weight), int((made.term.weight > 0).sum()))
-        gram = Products(problem_of(made)).gram(weight)
-        monkeypatch.setattr(solve_module, "KEPT", 0)
+        gram = Products(problem_of(made).factored).gram(weight)
+        monkeypatch.setattr(solve_module, "CACHE", 0)
         monkeypatch.setattr(solve_module, "BLOCK", 4 * 7 * (27 * 28 // 2))  # seven positions
-        products = Products(problem_of(made))
-        assert products.kept is None and products.block == 7
+        products = Products(problem_of(made).factored)
+        assert products.cached is None and products.block == 7
         # Sums of some hundred numbers in float32, in another order.
         torch.testing.assert_close(products.gram(weight), gram, rtol=1e-5, atol=1e-5 * float(gram.abs().max()))
         monkeypatch.setattr(solve_module, "EQUATIONS", 4 * 27**2 * 5)  # five channels
@@ -258,31 +262,34 @@ def test_what_does_not_fit_in_memory_is_solved_in_parts(kind, number, monkeypatc
 # Its derivatives
 
 
+def in_float64(part):
+    floats = {k: v.double() for k, v in vars(part).items() if torch.is_tensor(v) and v.is_floating_point()}
+    return replace(part, **floats)
+
+
 @EACH
-@pytest.mark.parametrize("rounding", [0.03, ROUNDING, 10.0])
-def test_the_normal_equations_are_those_of_automatic_differentiation(kind, number, rounding):
+@pytest.mark.parametrize("huber_delta", [0.03, HUBER_DELTA, 10.0])
+def test_the_normal_equations_are_those_of_automatic_differentiation(kind, number, huber_delta):
     made = case(kind, number, 2)
     with torch.no_grad():
         terms = [made.term, preserve_term(made.layer, made.source, made.copy)]
-        problem = Problem.of(made.layer, terms, made.directions, rounding)
+        problem = Problem.of(made.layer, terms, made.directions, huber_delta)
         channels = torch.tensor([0, 3, 7])
         # In float64, so that nothing but the formulas can differ.
-        part = problem.only(channels)
-        part = replace(
-            part, **{k: v.double() for k, v in vars(part).items() if torch.is_tensor(v) and v.is_floating_point()}
-        )
+        part = problem.of_channels(channels)
+        part = replace(in_float64(part), factored=in_float64(part.factored))
         factor = 0.5 * torch.randn(3, 18, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        hessian, gradient = part.normal_equations(factor, part.forward(factor), Products(part))
+        hessian, gradient = part.normal_equations(factor, part.evaluate(factor), Products(part.factored))
     leaf = factor.clone().requires_grad_(True)
-    part.cost(part.forward(leaf)[0]).sum().backward()
+    part.cost(part.evaluate(leaf)[0]).sum().backward()
     torch.testing.assert_close(gradient, leaf.grad)
-    jacobian = torch.autograd.functional.jacobian(lambda f: part.forward(f)[0], factor)
-    residual = part.forward(factor)[0]
+    jacobian = torch.autograd.functional.jacobian(lambda f: part.evaluate(f)[0], factor)
+    residual = part.evaluate(factor)[0]
     for i in range(3):
         own = jacobian[i, :, i]  # (T, n)
         others = [k for k in range(3) if k != i]
         assert own.abs().sum() > 0 and jacobian[i][:, others].abs().sum() == 0  # a channel sees its own Lambda only
-        weight = part.weight / (residual[i].square() + part.rounding**2).sqrt()
+        weight = part.weight / (residual[i].square() + part.huber_delta**2).sqrt()
         torch.testing.assert_close(hessian[i], own.T @ (weight[:, None] * own))
 
 
@@ -328,13 +335,13 @@ def test_preserving_keeps_what_is_painted():
 
 
 @EACH
-@pytest.mark.parametrize("rounding", [0.03, ROUNDING, 10.0])
-def test_what_it_reports_is_what_a_dense_evaluation_finds(kind, number, rounding):
+@pytest.mark.parametrize("huber_delta", [0.03, HUBER_DELTA, 10.0])
+def test_what_it_reports_is_what_a_dense_evaluation_finds(kind, number, huber_delta):
     made = case(kind, number, 2)
     with torch.no_grad():
         terms = [made.term, *(term.scaled(0.7) for term in elsewhere(made, 3))]
-        solution = solve(made.layer, terms, made.directions, rounding=rounding)
-        found, bend = {}, Problem.of(made.layer, terms, made.directions, rounding).rounding
+        solution = solve(made.layer, terms, made.directions, huber_delta=huber_delta)
+        found, bend = {}, Problem.of(made.layer, terms, made.directions, huber_delta).huber_delta
         for factor in (torch.zeros_like(solution.factor), solution.factor / solution.scale, solution.factor):
             weight = made.layer.weight + expand(factor, made.directions)
             objective = 0.0
@@ -381,11 +388,13 @@ def test_solving_is_repeatable_and_changes_nothing():
     assert all(torch.equal(v, before[k]) for k, v in made.layer.generator.state_dict().items())
 
 
-@pytest.mark.parametrize("rounding", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_rounding_that_is_none_is_refused(rounding):
+@pytest.mark.parametrize("huber_delta", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_rounding_that_is_none_is_refused(huber_delta):
     made = case("stylegan2", 6, 2)
-    with pytest.raises(ValueError, match=f"must be a number above 0, and is {rounding:g}; 0.2 is usual") as caught:
-        solve(made.layer, [made.term], made.directions, rounding=rounding)
+    with pytest.raises(
+        ValueError, match=f"huber_delta must be a number above 0, and is {huber_delta:g}; 0.2 is usual"
+    ) as caught:
+        solve(made.layer, [made.term], made.directions, huber_delta=huber_delta)
     assert tiny.is_one_sentence(str(caught.value))
 
 

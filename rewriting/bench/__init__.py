@@ -4,7 +4,6 @@
 """
 
 from rewriting.bench.measure import SUBJECTS, run
-from rewriting.bench.report import as_json, as_table
-from rewriting.bench.row import Row
+from rewriting.bench.report import Row, as_json, as_table
 
 __all__ = ["SUBJECTS", "Row", "as_json", "as_table", "run"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from rewriting.bench import straightforward
-from rewriting.bench.row import Row
+from rewriting.bench.report import Row
 from rewriting.bench.studio import answering
 from rewriting.core import memory
 from rewriting.core.goal import Term

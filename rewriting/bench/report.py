@@ -1,14 +1,29 @@
-"""The measurements as a table for people and as JSON for programs."""
+"""Measurements, as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from rewriting.bench.row import Row
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement.  ours, theirs: median seconds; spread: slowest over fastest of ours.  note: losses and the
+    like, measured in the same run."""
+
+    what: str
+    ours: float
+    theirs: float | None
+    spread: float
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        return None if self.theirs is None else self.theirs / self.ours
 
 
 def machine() -> dict[str, Any]:

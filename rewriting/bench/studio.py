@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from rewriting.bench.row import Row
+from rewriting.bench.report import Row
 from rewriting.core.presets import presets
 from rewriting.installation import checkout
 

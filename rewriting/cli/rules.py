@@ -182,7 +182,7 @@ def for_these_pictures(request: Request, generator: Generator, options: argparse
     """The request as one that was made on this generator's pictures; ValueError if it was not, and nobody asks to use
     it all the same."""
     if not options.for_other_pictures:
-        request.check_pictures(*generator.names, *filter(None, [options.generator]))
+        request.check_pictures(generator, *filter(None, [options.generator]))
     return request.with_(generator=generator.config.name or options.generator or request.generator)
 
 

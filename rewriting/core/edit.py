@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import import_module
 from itertools import pairwise
@@ -16,6 +15,7 @@ from torch import Tensor
 from rewriting.checks import is_number, is_whole
 from rewriting.core.layer import expand
 from rewriting.core.request import MAX_RANK, Request
+from rewriting.deprecation import renamed
 from rewriting.files import brief, make_folder, read_json, read_tensors, write_json, write_tensors
 from rewriting.generators import Generator
 from rewriting.generators.precision import PRECISIONS
@@ -74,7 +74,7 @@ class Shareable:
 
 
 def _hub(old: str, new: str) -> Any:
-    warnings.warn(f"{old} is now {new}, and goes with the next release.", DeprecationWarning, stacklevel=3)
+    renamed(old, new, callers=2)
     return import_module("rewriting.hub")
 
 
@@ -214,25 +214,23 @@ class EditStack(Shareable):
         return self.edits[index]
 
     def add(self, edit: Edit) -> EditStack:
-        return EditStack([*self.edits, edit])
+        """Deprecated: `EditStack([*stack, edit])`.  Likewise the next three: make a new stack of a changed list."""
+        return self._changed("add", lambda edits: edits.append(edit))
 
     def replace(self, index: int, edit: Edit) -> EditStack:
-        self._check(index)
-        return EditStack([*self.edits[:index], edit, *self.edits[index + 1 :]])
+        return self._changed("replace", lambda edits: edits.__setitem__(index, edit))
 
     def remove(self, index: int) -> EditStack:
-        self._check(index)
-        return EditStack([*self.edits[:index], *self.edits[index + 1 :]])
+        return self._changed("remove", lambda edits: edits.pop(index))
 
     def move(self, index: int, to: int) -> EditStack:
-        self._check(index)
-        self._check(to)
-        rest = [*self.edits[:index], *self.edits[index + 1 :]]
-        return EditStack([*rest[:to], self.edits[index], *rest[to:]])
+        return self._changed("move", lambda edits: edits.insert(to, edits.pop(index)))
 
-    def _check(self, index: int) -> None:
-        if not isinstance(index, int) or not 0 <= index < len(self.edits):
-            raise ValueError(f"There is no edit number {index!r} among {len(self.edits)}; they count from 0.")
+    def _changed(self, method: str, change: Callable[[list[Edit]], object]) -> EditStack:
+        renamed(f"EditStack.{method}", "EditStack([...]) of the edits that you want", callers=2)
+        edits = list(self.edits)
+        change(edits)
+        return EditStack(edits)
 
     def save(self, folder: str | Path) -> Path:
         """Write an edit repo: config.json, edit.safetensors (Lambda and D of each), edit.json (requests, reports)."""

@@ -104,17 +104,19 @@ def locality_terms(
     return terms
 
 
-def thinned(terms: Sequence[Term], positions: int) -> list[Term]:
-    """The same terms at about that many positions of all, drawn at random, where they ask for more; each keeps the sum
-    of its weights."""
+def subsample(terms: Sequence[Term], positions: int) -> list[Term]:
+    """The terms at about that many of all their positions, drawn at random; each keeps the sum of its weights.
+
+    Terms that have no more positions stay as they are.
+    """
     asked = sum(int((term.weight > 0).sum()) for term in terms)
     if asked <= positions:
         return list(terms)
     generator = torch.Generator().manual_seed(0)
-    return [_thinned(term, positions / asked, generator) for term in terms]
+    return [_subsample(term, positions / asked, generator) for term in terms]
 
 
-def _thinned(term: Term, share: float, generator: torch.Generator) -> Term:
+def _subsample(term: Term, share: float, generator: torch.Generator) -> Term:
     drawn = (torch.rand(term.weight.shape, generator=generator) < share).to(term.weight.device)
     weight = term.weight * drawn
     total = _total(weight)

@@ -8,6 +8,7 @@ in 9 S numbers.  Source of the update rule: Bau et al. 2020, eq. 15 to 17; of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -51,19 +52,21 @@ class EditableLayer:
         fixed = conv.unchanged(key)[0].flatten(1)
         offset = self.generator.offset(self.number).detach()[0].expand(-1, *positions.shape).flatten(1)
         if not conv.demodulate:
-            norm = linear = gram = None
+            norm = cross = gram = None
         else:
             scale, energy = conv.scale**2, at.style[0].square()
-            norm = conv.energy(self.weight) @ energy + EPSILON
-            linear = scale * torch.einsum("i,oin,si->osn", energy, flat_weight, directions).flatten(1)
+            norm = (conv.energy(self.weight) @ energy + EPSILON)[None]
+            cross = scale * torch.einsum("i,oin,si->osn", energy, flat_weight, directions).flatten(1)[None]
             small = scale * torch.einsum("i,si,ri->sr", energy, directions, directions)
-            gram = torch.kron(small, torch.eye(self.taps, device=small.device))
+            gram = torch.kron(small, torch.eye(self.taps, device=small.device))[None]
+        patches = patches[:, chosen].t().contiguous()
         return Factored(
-            patches[:, chosen].t().contiguous(),
+            patches,
             fixed[:, chosen],
             offset[:, chosen],
+            torch.zeros(len(patches), dtype=torch.long, device=patches.device),
             norm,
-            linear,
+            cross,
             gram,
             self.generator.activation,
         )
@@ -82,26 +85,80 @@ def expand(factor: Tensor, directions: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Factored:
-    """The layer at T positions of one picture, as a function of Lambda (O, n), n = 9 S.
+    """The layer at T positions of M pictures, as a function of Lambda (O, n), n = 9 S.
 
-    patches: (T, n), the projected keys each position sees.  fixed: (O, T), W0's convolution there.
-    offset: (O, T).  norm: (O,), linear: (O, n), gram: (n, n): demodulation_o = (norm_o + 2 Lambda_o linear_o +
-    Lambda_o gram Lambda_o)^-1/2; None without demodulation.
+    patches: (T, n), the projected keys that each position sees.  fixed: (O, T), the convolution by W0 there.
+    offset: (O, T).  picture: (T,), which of the pictures each position is of.
+    norm: (M, O), cross: (M, O, n), gram: (M, n, n): the demodulation of channel o in picture m is
+    (norm_mo + 2 Lambda_o cross_mo + Lambda_o gram_m Lambda_o)^-1/2; None without demodulation.
     """
 
     patches: Tensor
     fixed: Tensor
     offset: Tensor
+    picture: Tensor
     norm: Tensor | None
-    linear: Tensor | None
+    cross: Tensor | None
     gram: Tensor | None
     activation: Activation
 
+    @staticmethod
+    def cat(parts: Sequence[Factored]) -> Factored:
+        """The layer in several pictures.  parts: in one picture each."""
+        demodulated = parts[0].norm is not None
+        return Factored(
+            torch.cat([part.patches for part in parts]),
+            torch.cat([part.fixed for part in parts], 1),
+            torch.cat([part.offset for part in parts], 1),
+            torch.cat([torch.full_like(part.picture, i) for i, part in enumerate(parts)]),
+            torch.cat([part.norm for part in parts]) if demodulated else None,
+            torch.cat([part.cross for part in parts]) if demodulated else None,
+            torch.cat([part.gram for part in parts]) if demodulated else None,
+            parts[0].activation,
+        )
+
+    def of_channels(self, chosen: Tensor) -> Factored:
+        """The same for some of the output channels."""
+        return replace(
+            self,
+            fixed=self.fixed[chosen],
+            offset=self.offset[chosen],
+            norm=None if self.norm is None else self.norm[:, chosen],
+            cross=None if self.cross is None else self.cross[:, chosen],
+        )
+
+    def of_pictures(self, chosen: Tensor) -> Factored:
+        """The same for some of the pictures, bool (M,)."""
+        positions, renumbered = chosen[self.picture], chosen.cumsum(0) - 1
+        return Factored(
+            self.patches[positions],
+            self.fixed[:, positions],
+            self.offset[:, positions],
+            renumbered[self.picture[positions]],
+            None if self.norm is None else self.norm[chosen],
+            None if self.cross is None else self.cross[chosen],
+            None if self.gram is None else self.gram[chosen],
+            self.activation,
+        )
+
+    def convolved(self, factor: Tensor) -> Tensor:
+        """(O, T): the convolution, before demodulation."""
+        return self.fixed + factor @ self.patches.t()
+
+    def demodulation(self, factor: Tensor) -> Tensor | None:
+        """(M, O)"""
+        if self.norm is None:
+            return None
+        inner = torch.einsum("on,mnk->mok", factor, self.gram)
+        quadratic = self.norm + (factor * (2 * self.cross + inner)).sum(2)
+        return quadratic.clamp_min(EPSILON).rsqrt()
+
+    def before_activation(self, convolved: Tensor, demodulation: Tensor | None) -> Tensor:
+        """(O, T), from the two above."""
+        if demodulation is None:
+            return convolved + self.offset
+        return convolved * demodulation[self.picture].t() + self.offset
+
     def value(self, factor: Tensor) -> Tensor:
-        """Lambda (O, n) -> v (O, T)"""
-        y = self.fixed + factor @ self.patches.t()
-        if self.norm is not None:
-            quadratic = self.norm + 2 * (factor * self.linear).sum(1) + ((factor @ self.gram) * factor).sum(1)
-            y = y * quadratic.clamp_min(EPSILON).rsqrt()[:, None]
-        y = y + self.offset
-        return self.activation(y)
+        """v (O, T)"""
+        return self.activation(self.before_activation(self.convolved(factor), self.demodulation(factor)))

@@ -134,10 +134,9 @@ def suitabilities(
         covered = resize_mask(regions[0].mask, size) > 0.5
         if covered.sum() < SMALLEST or size > FINEST:
             continue
-        keys, _ = chosen.context_keys(request)
-        if not len(keys):
+        rank = min(request.rank or RANK, chosen.max_rank(request))
+        if not rank:
             continue
-        rank = min(request.rank or RANK, *keys.shape)
         edit = chosen.solve(request.with_(layer=layer), rank, for_other_pictures=True)
         report = edit.report
         reached = max(0.0, 1 - report.loss_after / max(report.loss_before, 1e-9))

@@ -74,7 +74,7 @@ class Learned:
     preserved: float | None
 
 
-def usual_layers(generator: Generator, request: Request, first: int) -> tuple[int, ...]:
+def default_layers(generator: Generator, request: Request, first: int) -> tuple[int, ...]:
     """The layers that learn a request, from `first` on, where nobody chooses.
 
     What was bent is there already, and one layer moves it.  What was painted need never have been there: the next two

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from rewriting import processes
+from rewriting.deprecation import renamed
 from rewriting.files import cache_root, make_folder, opened_tensors, write_tensors
 from rewriting.generators import Generator, LayerInput
 from rewriting.generators.threads import side_by_side, single_threaded
@@ -24,7 +25,7 @@ from rewriting.processes import Progress
 SAMPLES = 1000
 EIGENVALUE_FLOOR = 1e-6  # of the largest: below it an eigenvalue is rounding, and whitening would amplify that
 ROWS = 128  # of a moment, that one thread computes
-METHODS = ("shrunk", "whitened", "svd", "units", "single")
+METHODS = ("shrinkage", "whitened", "svd", "units", "single")
 
 
 @torch.no_grad()
@@ -143,7 +144,7 @@ def read_moment(path: Path, layer: int, width: int, key: str) -> Tensor | None:
 # --- directions ---------------------------------------------------------------------------------------------------
 
 
-def shrunk(moment: Tensor) -> Tensor:
+def with_shrinkage(moment: Tensor) -> Tensor:
     """(C + m 1) / 2, m the mean eigenvalue: halfway to a moment that knows no directions (Ledoit and Wolf, 2004).
 
     Fully whitened, what hardly ever varies counts as much as what does, and a rule follows the accidents of the few
@@ -170,17 +171,20 @@ def directions(
     moment: Tensor,
     rank: int,
     *,
-    method: str = "shrunk",
+    method: str = "shrinkage",
     floor: float = EIGENVALUE_FLOOR,
 ) -> Tensor:
     """D, float32 (S, I) with orthonormal rows: along which keys a rule of rank S acts.
 
     keys: (T, I) at the context's positions.  weights: (T,), the painted share of each.  moment: (I, I).
-    method "whitened": Appendix D: whiten, principal right vectors, un-whiten, QR, sign.  "shrunk": the same with
+    method "whitened": Appendix D: whiten, principal right vectors, un-whiten, QR, sign.  "shrinkage": the same with
     C shrunk towards a multiple of 1.  "single": C^-1 of the mean key (eq. 14), rank 1.  "svd": without whitening.
     "units": Appendix E, the feature channels with the largest mean square in the context compared with everywhere.
     Raises ValueError if the context has fewer positions than the rank or no weight at all, or the rank is none.
     """
+    if method == "shrunk":
+        renamed('method="shrunk"', 'method="shrinkage"')
+        method = "shrinkage"
     if method not in METHODS:
         raise ValueError(f"method {method!r} is not known; choose {', '.join(METHODS)}.")
     if not isinstance(rank, int) or rank < 1:
@@ -202,7 +206,7 @@ def directions(
     if method == "svd":
         whitening = _eye(moment)
     else:
-        whitening = whitener(shrunk(moment) if method == "shrunk" else moment, floor)
+        whitening = whitener(with_shrinkage(moment) if method == "shrinkage" else moment, floor)
     return _principal_directions(keys, weights, whitening, rank).float()
 
 

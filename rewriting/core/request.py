@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from rewriting.core.masks import decode_mask, encode_mask
 from rewriting.core.retouch import Retouched
 from rewriting.files import brief, read_json, write_json
 from rewriting.generators.latents import MAX_SEED, SEEDINGS
+
+if TYPE_CHECKING:
+    from rewriting.generators import Generator
 
 FORMAT = "rewriting-request"
 FORMAT_VERSION = 2  # of requests with retouched pictures; all others are version 1
@@ -153,20 +156,23 @@ class Request:
         """Whether it is a saved session of the paper's code, which does not say which generator drew its pictures."""
         return not self.generator and self.notes.get("source") == SESSION
 
-    def check_pictures(self, *names: str) -> None:
-        """Raises ValueError if its picture numbers stand for those of another generator than the one of these names,
-        or if it does not say of which."""
+    def check_pictures(self, generator: Generator, *names: str) -> None:
+        """Raises ValueError if its picture numbers stand for those of another generator, or if it does not say of
+        which.  names: what else this one goes by."""
+        from rewriting.generators.files import is_copy  # with PyTorch, which a list of requests does not need
+
         if self.is_session:
             raise ValueError(
                 "A saved session of the paper's code does not say which generator drew its pictures; if this one did, "
-                "or to use its places on other pictures, solve it with for_other_pictures=True (in a shell, `apply "
-                "--for-other-pictures`)."
+                "or to use its places on other pictures, solve it with for_other_pictures=True (in a shell, "
+                "`--for-other-pictures`)."
             )
-        if self.generator and self.generator.partition("@")[0] not in {name.partition("@")[0] for name in names}:
+        known = {name.partition("@")[0] for name in (*generator.names, *names)}
+        if self.generator and self.generator.partition("@")[0] not in known and not is_copy(generator, self.generator):
             raise ValueError(
                 f"The request was made on pictures of {brief(self.generator)}, and its picture numbers stand for "
-                f"others here; use that generator, or solve it with for_other_pictures=True (in a shell, `apply "
-                f"--for-other-pictures`)."
+                f"others here; use that generator, or solve it with for_other_pictures=True (in a shell, "
+                f"`--for-other-pictures`)."
             )
 
     def check(self) -> None:

@@ -22,15 +22,16 @@ from rewriting.core.goal import (
     locality_terms,
     paste_term,
     preserve_term,
-    thinned,
+    subsample,
     without,
 )
 from rewriting.core.layer import EditableLayer
-from rewriting.core.learn import OUTSIDE, STEPS, Learned, learn, usual_layers
+from rewriting.core.learn import OUTSIDE, STEPS, Learned, default_layers, learn
 from rewriting.core.learn import RANK as LEARNED_RANK
 from rewriting.core.masks import resize_mask
 from rewriting.core.request import Region, Request
-from rewriting.core.solve import ROUNDING, Problem, Solution, solve
+from rewriting.core.solve import HUBER_DELTA, Problem, Solution, solve
+from rewriting.deprecation import renamed
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.config import BUNDLED, MOMENTS
 from rewriting.processes import Progress
@@ -42,21 +43,21 @@ UNITS = 30  # the paper's count for erasing watermarks
 PRESERVE = 2.0  # how much more a preserved place counts than any other
 POSITIONS = 1 << 14  # of goals and preserved places that are solved for: more say the same, and take memory
 LOCALITY_PICTURES, LOCALITY_POSITIONS, LOCALITY_FIRST = 24, 64, 30_000
-LOCALITY_KEPT = 2  # truncations whose locality terms are kept
+LOCALITY_CACHE = 2  # truncations whose locality terms are cached
 FEATURE_BYTES = 512 << 20
 SMALL_MAP, BATCH = 32, 16
 
 
-def usual_locality(generator: Generator) -> float:
+def default_locality(generator: Generator) -> float:
     """The locality of a request that names none.
 
-    Without demodulation a layer is linear in its weights, and the loss beyond its rounding as steep at zero as
+    Without demodulation a layer is linear in its weights, and the loss beyond the Huber delta as steep at zero as
     anywhere: a locality above about how much more the context responds than other places do leaves hardly any change.
     """
     return LOCALITY if generator.conv(generator.layers.start).demodulate else LOCALITY_LINEAR
 
 
-def usual_ridge(request: Request) -> float:
+def default_ridge(request: Request) -> float:
     """How much the size of the change counts, where nobody chooses.
 
     What is pasted has accidents that a small change does not follow.  What is erased has none: the goal is what the
@@ -65,12 +66,12 @@ def usual_ridge(request: Request) -> float:
     return 0.0 if request.erase else RIDGE
 
 
-def usual_directions(generator: Generator) -> str:
+def default_directions(generator: Generator) -> str:
     """How the directions of a request are found, one of `memory.METHODS`, where nobody chooses.
 
     Without demodulation a change carries on to the picture undamped, and the paper's stricter whitening pays.
     """
-    return "shrunk" if generator.conv(generator.layers.start).demodulate else "whitened"
+    return "shrinkage" if generator.conv(generator.layers.start).demodulate else "whitened"
 
 
 @dataclass(frozen=True)
@@ -173,10 +174,10 @@ class Rewriter:
 
     @torch.no_grad()
     def directions(self, request: Request, rank: int | None = None, *, method: str | None = None) -> Tensor:
-        """D, float32 (S, I), orthonormal rows, from the request's context; method: by default `usual_directions`."""
+        """D, float32 (S, I), orthonormal rows, from the request's context; method: by default `default_directions`."""
         keys, weights = self.context_keys(request)
         rank = (request.rank or RANK) if rank is None else rank
-        method = usual_directions(self.generator) if method is None else method
+        method = default_directions(self.generator) if method is None else method
         return memory.directions(keys, weights, self.second_moment(), rank, method=method)
 
     def context_keys(self, request: Request) -> tuple[Tensor, Tensor]:
@@ -190,6 +191,10 @@ class Rewriter:
             keys.append(at.key[0].flatten(1).t().cpu()[share > 0])
             weights.append(share[share > 0])
         return torch.cat(keys), torch.cat(weights)
+
+    def max_rank(self, request: Request) -> int:
+        """The rank that the request's context supports here: that of its keys, 0 if it covers no position."""
+        return min(self.context_keys(request)[0].shape)
 
     @torch.no_grad()
     def matches(
@@ -206,7 +211,7 @@ class Rewriter:
         for_other_pictures, and the errors raised: as for `solve`.
         """
         if not for_other_pictures:
-            request.check_pictures(*self.generator.names)
+            request.check_pictures(self.generator)
         direction = self.directions(request, 1)[0]
         heat = [
             memory.response(direction, at).cpu() for at in self.features(seeds, seeding=seeding, truncation=truncation)
@@ -263,7 +268,7 @@ class Rewriter:
         for_other_pictures, and the errors raised: as for `solve`.
         """
         if not for_other_pictures:
-            request.check_pictures(*self.generator.names)
+            request.check_pictures(self.generator)
         if request.retouched:
             first = request.retouched[0]
             how = {"seeding": request.seeding, "truncation": request.truncation}
@@ -281,7 +286,7 @@ class Rewriter:
                 terms = locality_terms(self.layer, pictures, LOCALITY_POSITIONS, generator)
                 self._locality[request.truncation] = terms
             self._locality.move_to_end(request.truncation)
-            while len(self._locality) > LOCALITY_KEPT:
+            while len(self._locality) > LOCALITY_CACHE:
                 self._locality.popitem(last=False)
             terms = list(self._locality[request.truncation])
         for region in request.places if request.seeding == "seed" else ():
@@ -299,40 +304,46 @@ class Rewriter:
         rank: int | None = None,
         locality: float | None = None,
         *,
-        rounding: float = ROUNDING,
+        huber_delta: float = HUBER_DELTA,
         ridge: float | None = None,
         method: str | None = None,
         for_other_pictures: bool = False,
+        rounding: float | None = None,
     ) -> Edit:
         """Solve a request at this layer.  Never changes the generator.
 
-        rank, locality: by default the request's, else 5 and `usual_locality`.  locality: how much other places count.
-        ridge: how much the size of the change counts, beside other places, by default `usual_ridge`; see
-        `rewriting.core.solve.solve`, as for the rounding.
-        method: of finding the directions, by default `usual_directions`.
+        rank: by default the request's, else 5.  locality: how much other places count, by default the request's, else
+        `default_locality`.
+        ridge: how much the size of the change counts, beside other places, by default `default_ridge`; see
+        `rewriting.core.solve.solve`, as for huber_delta.
+        method: of finding the directions, by default `default_directions`.
         for_other_pictures: use a request that was made on pictures of another generator, or does not say of which.
+        rounding: the old name of huber_delta.
         A request with retouched pictures is learned, see `learn`.
         Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
         """
+        if rounding is not None:
+            renamed("solve(rounding=...)", "solve(huber_delta=...)")
+            huber_delta = rounding
         if request.retouched:
             *_, edit = self.learn(request, rank, locality, method=method, for_other_pictures=for_other_pictures)
             return edit
         if not for_other_pictures:
-            request.check_pictures(*self.generator.names)
+            request.check_pictures(self.generator)
         start = time.perf_counter()
         rank = next(x for x in (rank, request.rank, RANK) if x is not None)
-        locality = next(x for x in (locality, request.locality, usual_locality(self.generator)) if x is not None)
+        locality = next(x for x in (locality, request.locality, default_locality(self.generator)) if x is not None)
         solved = replace(request, layer=self.number, rank=rank, locality=float(locality))
         directions = self.directions(request, rank, method=method).to(self.layer.weight.device)
         elsewhere = self.locality_terms(request)
-        terms = thinned(self.goal_terms(request), POSITIONS)
+        terms = subsample(self.goal_terms(request), POSITIONS)
         terms += [term.scaled(locality) for term in elsewhere if locality > 0]
         solution = solve(
             self.layer,
             terms,
             directions,
-            rounding=rounding,
-            ridge=locality * (usual_ridge(request) if ridge is None else ridge),
+            huber_delta=huber_delta,
+            ridge=locality * (default_ridge(request) if ridge is None else ridge),
         )
         edit = make_edit(
             self.number,
@@ -361,24 +372,24 @@ class Rewriter:
 
         To stop early, close the iterator.  rank: by default the request's, else `rewriting.core.learn.RANK`, but no
         more at a layer than it has painted positions.  method, for_other_pictures: as for `solve`.
-        layers: by default `usual_layers` from this one on.  locality: how much a pixel outside counts beside one that
-        was retouched, by default the request's, else `rewriting.core.learn.OUTSIDE`.
+        layers: by default `default_layers` from this one on.  locality: how much a pixel outside counts beside a
+        retouched one, by default the request's, else `rewriting.core.learn.OUTSIDE`.
         Raises ValueError if nothing was retouched, or the context is too small at one of the layers.
         """
         start = time.perf_counter()
         if not request.retouched:
             raise ValueError("The request has no retouched picture; retouch one first, or solve it.")
         if not for_other_pictures:
-            request.check_pictures(*self.generator.names)
+            request.check_pictures(self.generator)
         request.check()
-        layers = sorted(usual_layers(self.generator, request, self.number) if layers is None else set(layers))
+        layers = sorted(default_layers(self.generator, request, self.number) if layers is None else set(layers))
         rank = next(x for x in (rank, request.rank, LEARNED_RANK) if x is not None)
         locality = next(x for x in (locality, request.locality, OUTSIDE) if x is not None)
         rewriters = {n: self if n == self.number else Rewriter(self.generator, n) for n in layers}
         directions = {}
         for n, one in rewriters.items():
-            most = max(1, min(one.context_keys(request)[0].shape))
-            directions[n] = one.directions(request, min(rank, most), method=method).to(self.layer.weight.device)
+            most = min(rank, one.max_rank(request)) or 1  # of none, `directions` says so
+            directions[n] = one.directions(request, most, method=method).to(self.layer.weight.device)
         asked = replace(request, layer=layers[0], rank=rank, locality=float(locality))
         given, stay = (make(rewriters[layers[0]], request, layers) for make in (examples, others))
         for learned in learn(self.generator, given, directions, others=stay, steps=steps, outside=locality):

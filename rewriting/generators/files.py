@@ -11,11 +11,16 @@ import torch
 
 from rewriting.files import read_json, read_tensors
 from rewriting.generators.base import Generator
-from rewriting.generators.config import CONFIG, WEIGHTS, GeneratorConfig
+from rewriting.generators.config import BUNDLED, CONFIG, WEIGHTS, GeneratorConfig, bundled
 from rewriting.generators.proggan import ProgressiveGAN
 from rewriting.generators.stylegan2 import StyleGAN2
 
 ARCHITECTURES: dict[str, type[Generator]] = {"stylegan2": StyleGAN2, "proggan": ProgressiveGAN}
+
+
+def is_copy(generator: Generator, name: str) -> bool:
+    """Whether a generator of any name has the weights of the bundled one of that name."""
+    return name in bundled() and read_generator(BUNDLED / name).digest() == generator.digest()
 
 
 def build(config: GeneratorConfig) -> Generator:

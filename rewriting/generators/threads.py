@@ -3,9 +3,9 @@
 Libraries for matrix products and linear algebra divide the work among their threads, and round in another order for
 another number of threads.  On one thread there is one order.  Pieces that do not depend on each other run in parallel.
 
-`torch.set_num_threads` changes more than the calling thread: threads that begin later inherit the number, and once it
-has been called, PyTorch 2.13 fails at the LU decomposition of a batch of large matrices.  OpenMP and MKL, which PyTorch
-computes with, keep a number of threads for each calling thread.
+`torch.set_num_threads` changes more than the calling thread: threads that begin later inherit the number, and once
+it has been called, PyTorch 2.13 fails at the LU decomposition of a batch of large matrices.  OpenMP and MKL, which
+PyTorch computes with, keep a number of threads for each calling thread.
 """
 
 from __future__ import annotations

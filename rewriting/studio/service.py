@@ -19,7 +19,7 @@ from rewriting.backend import Backend
 from rewriting.core.edit import Edit
 from rewriting.core.presets import preset
 from rewriting.core.request import Request
-from rewriting.core.rewriter import RANK, Matches, Rewriter, usual_locality
+from rewriting.core.rewriter import RANK, Matches, Rewriter, default_locality
 from rewriting.generators import Generator, bundled
 from rewriting.hub import load_generator
 from rewriting.studio.fair_queue import FairQueue, WorkAhead
@@ -49,7 +49,7 @@ class About:
 
     @classmethod
     def of(cls, generator: Generator) -> About:
-        return cls(generator.layers, generator.config.default_layer, usual_locality(generator))
+        return cls(generator.layers, generator.config.default_layer, default_locality(generator))
 
 
 class Service:
@@ -257,11 +257,10 @@ class Service:
         if request.generator and not same(request.generator, session.generator):
             raise ValueError(f"The request was made for {request.generator!r}; open that generator first.")
         request.check()
-        rewriter = self.rewriter(session.generator, request.layer)
-        keys, _ = rewriter.context_keys(request)
-        if not len(keys):
+        wanted, most = request.rank, self.rewriter(session.generator, request.layer).max_rank(request)
+        if not most:
             raise ValueError("What is painted is too small for this layer; paint more, or choose a higher layer.")
-        wanted, rank = request.rank, min(request.rank or RANK, *keys.shape)
+        rank = min(wanted or RANK, most)
         edit = self.backend(session.generator).solve(request.with_(rank=rank))
         return edit.with_(request=edit.request.with_(rank=wanted)) if wanted and wanted > rank else edit
 

@@ -23,7 +23,7 @@ CONTEXTS = (1, 2, 5, 10, 20)
 TRACES = (0.0, 1.0, 10.0, 100.0, 1000.0)
 LOCALITIES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 RIDGES = (0.0, 0.1, 0.3, RIDGE, 3.0)
-ROUNDINGS = (0.01, 0.05, 0.2, 1.0, 10.0)
+HUBER_DELTAS = (0.01, 0.05, 0.2, 1.0, 10.0)
 COLUMNS = [
     "", "as intended, %", "nearer to ideal, %", "L1 outside, %", "SSIM", "features", "to ideal, inside, %",
     "outside, %", "seconds",
@@ -85,16 +85,16 @@ def variants(setting: Setting) -> Iterator[tuple[str, Makers, str]]:
         "The trace does not see demodulation, which dims a channel everywhere when its weight grows.",
     )
     yield (
-        "Rounding of the loss",
-        [partial(ours.solved, setting, name=f"{x:g} of mean |v|", rounding=x) for x in ROUNDINGS],
+        "Huber delta of the loss",
+        [partial(ours.solved, setting, name=f"{x:g} of mean |v|", huber_delta=x) for x in HUBER_DELTAS],
         "The smaller, the nearer to the L1 norm of the paper's code; the larger, the nearer to squares.",
     )
-    kinds = ("shrunk", "whitened", "svd", "units")
+    kinds = ("shrinkage", "whitened", "svd", "units")
     yield (
         "Directions",
         [partial(ours.solved, setting, name=kind, method=kind) for kind in kinds],
-        "Whitened is the paper's (Appendix D). Shrunk is that with C shrunk halfway to a multiple of the identity, as "
-        "everywhere else on this page. Svd does not whiten. Units are single feature channels (Appendix E).",
+        "Whitened is the paper's (Appendix D). Shrinkage is that with C shrunk halfway to a multiple of the identity, "
+        "as everywhere else on this page. Svd does not whiten. Units are single feature channels (Appendix E).",
     )
 
 

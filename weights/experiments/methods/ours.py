@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rewriting.core.layer import EditableLayer, expand
-from rewriting.core.rewriter import usual_ridge
+from rewriting.core.rewriter import default_ridge
 from rewriting.core.solve import Problem, solve
 from weights.experiments.methods import Change, Setting, Stopwatch, WeightChange
 
@@ -44,7 +44,7 @@ def solved_along(setting: Setting, directions: Tensor, *, name: str, lengthened:
     with Stopwatch() as watch:
         elsewhere = [term.scaled(locality) for term in rewriter.locality_terms(setting.request)]
         solution = solve(
-            rewriter.layer, [*setting.terms, *elsewhere], directions, ridge=usual_ridge(setting.request) * locality
+            rewriter.layer, [*setting.terms, *elsewhere], directions, ridge=default_ridge(setting.request) * locality
         )
     factor = solution.factor if lengthened else solution.factor / solution.scale
     change = WeightChange(rewriter.number, expand(factor, directions))
@@ -61,11 +61,11 @@ def traced(setting: Setting, weight: float, *, name: str) -> Change:
     problem = Problem.of(layer, setting.terms, directions)
     size = float((problem.target.abs() @ problem.weight).mean())
     quadratic = _relative_energy(layer, setting.rewriter.second_moment().float(), directions)
-    factor = torch.zeros(len(layer.weight), problem.patches.shape[1], requires_grad=True)
+    factor = torch.zeros(len(layer.weight), problem.factored.patches.shape[1], requires_grad=True)
     with Stopwatch() as watch, torch.enable_grad():
         adam = torch.optim.Adam([factor], lr=TRACE_RATE)
         for _ in range(TRACE_STEPS):
-            goal = (problem.forward(factor)[0].abs() @ problem.weight).mean() / size
+            goal = (problem.evaluate(factor).residual.abs() @ problem.weight).mean() / size
             shaped = factor.view(len(factor), len(directions), -1)
             smooth = torch.einsum("ost,sr,ort->", shaped, quadratic, shaped)
             adam.zero_grad()
