@@ -20,7 +20,7 @@ if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # noqa: F401 - of a ZeroGPU Space, where it wants to come before PyTorch
 
 from rewriting.cli import INTERRUPTED, fail
-from rewriting.cli.options import add_device, choose_device
+from rewriting.cli.options import add_device, choose_device, note, said_of
 from rewriting.generators import heap
 from rewriting.studio import serving
 
@@ -73,11 +73,15 @@ def port(text: str) -> int:
     return int(text)
 
 
-def open_service(device: str, first: str, precision: str = "float32") -> Service:
-    """What the page works in, with generators on that device; `first` is loaded.  Raises what loading raises."""
+def open_service(device: str, first: str, precision: str = "float32") -> tuple[Service, str]:
+    """What the page works in, with generators on that device, and its key of the one that it opens with: `first`.
+
+    Raises what loading raises.
+    """
     from rewriting import load_generator, zerogpu
     from rewriting.generators import bundled
     from rewriting.generators.precision import dtype_of
+    from rewriting.studio.names import key_named
     from rewriting.studio.service import Service
 
     chosen = choose_device("cpu" if zerogpu.present() else device)  # ZeroGPU only pretends to have one here
@@ -90,9 +94,12 @@ def open_service(device: str, first: str, precision: str = "float32") -> Service
         path = Path(name).expanduser()
         return prepare(load_generator(path if name not in bundled() and path.exists() else name))
 
-    service = Service(load, prepare=prepare)
-    service.generator(first)
-    return service
+    generator = load(first)
+    if generator.source.file:
+        note(said_of(generator))
+    service, key = Service(load, prepare=prepare), key_named(first, generator)
+    service.add(key, generator)
+    return service, key
 
 
 def warm(service: Service, first: str, stopped: threading.Event) -> None:
@@ -168,7 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.share:
             serving.check_proxies()
         with serving.folder_for_files():
-            serve(open_service(options.device, options.generator, options.precision), options, name)
+            service, options.generator = open_service(options.device, options.generator, options.precision)
+            serve(service, options, name)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (ValueError, OSError) as error:

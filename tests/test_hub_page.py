@@ -1,6 +1,7 @@
 """The tab of the Hub as visitors use it: sign in, publish a rule, open it elsewhere, and be told what went wrong."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,9 @@ from rewriting.studio.service import Service
 from tests.browser import chromium, chromium_page, serving, wait_for
 from tests.hub_client import alone_with_a_hub
 from tests.hub_repos import files_of
+from tests.reference import nvidia
 from tests.surroundings import PATIENCE
+from tests.test_checkpoints import save_rosinality
 
 pytest_plugins = ("tests.hub_fixtures",)
 
@@ -133,6 +136,25 @@ def test_a_generator_opens_by_its_id_and_undo_goes_back(browser: Browser, studio
         wait_for(lambda: chosen.inner_text().strip() == "Face", page=page)
         page.locator("#generator label", has_text="tiny").click()  # still offered
         wait_for(lambda: "tiny" in page.locator("#headline").inner_text(), page=page)
+
+
+def test_of_several_files_one_is_chosen_from_a_list_and_said_to_be_what_it_is(
+    browser: Browser, studio: SimpleNamespace, tmp_path: Path
+):
+    for seed, name in enumerate(("cats", "dogs")):
+        save_rosinality(tmp_path / f"{name}.pt", nvidia.random_state(16, seed=seed))
+    studio.hub.add_repo("org/nets", {path.name: path.read_bytes() for path in tmp_path.glob("*.pt")})
+    with chromium_page(browser, studio.url) as page:
+        to_the_hub(page)
+        open_repo(page, f"{studio.hub.url}/org/nets/tree/main")
+        says(page, "opening", "org/nets holds 2 files that may be generators; choose one of them.")
+        page.locator("#which-file input").click()
+        page.get_by_text("dogs.pt (0.1 MB)").click()
+        says(page, "opening", "Opened dogs at ")
+        says(page, "opening", "StyleGAN2, 16 px; its licence is not stated")
+        assert not page.locator("#which-file").is_visible()
+        chosen = page.locator("#generator label.selected")
+        wait_for(lambda: chosen.inner_text().strip() == "dogs", page=page)
 
 
 def test_what_goes_wrong_is_one_sentence_and_the_session_stays(browser: Browser, studio: SimpleNamespace, folder):

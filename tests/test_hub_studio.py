@@ -118,6 +118,23 @@ def test_an_older_revision_is_another_generator(hub, folder, shop, tmp_path):
     assert shop.pictures(old.key, [0]) != shop.pictures(new.key, [0])
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("face", "Face"),
+        ("models/my-faces.pt", "My-faces"),
+        ("./runs/v1.0/", "V1.0"),
+        (f"org/faces@{COMMIT}", "faces"),
+        (f"org/nets@{COMMIT}:stylegan2-cat-config-f.pt", "stylegan2-cat-config-f"),
+        (f"org/faces@{COMMIT}:run/network-snapshot-002620.pkl", "faces"),
+        (f"org/faces@{COMMIT}:pytorch_model.bin", "faces"),
+        (f"org/faces@{COMMIT}:550000.pt~{'0' * 64}", "faces"),
+    ],
+)
+def test_the_page_calls_a_generator_by_what_tells_it_from_others(key, said):
+    assert label(key) == said
+
+
 def test_a_file_of_another_program_has_a_key_of_its_own_and_comes_back(hub, shop, foreign, monkeypatch):
     hub.add_repo("org/nets", {"a.pt": foreign(0), "old/b.pt": foreign(1)})
     commit = hub.repo("org/nets").head.sha

@@ -86,7 +86,7 @@ from rewriting.studio.service import Service
 from tests import tiny
 
 memory.SAMPLES = 48
-real = app.open_service("auto", "face")
+real, _ = app.open_service("auto", "face")
 told = {"marked": [f.__name__ for f in spaces.MARKED], "device": str(real.generator("face").device)}
 real.pictures("face", [0])
 told["bundled"] = len(spaces.CALLS)

@@ -15,10 +15,16 @@ import re
 import secrets
 from pathlib import PurePath
 
+from rewriting.generators import Generator
 from rewriting.hub.client import REPO_ID
 from rewriting.hub.names import ENDINGS
 
 FROM_HUB = re.compile(rf"({REPO_ID.pattern})@([0-9a-f]{{40}})(?::(.+?))?(?:~[0-9a-f]{{64}})?", re.ASCII)
+SAYS_NOTHING = re.compile(
+    r"(network[-_]snapshot|pytorch[-_]model|model|generator|gen|net|g|gs|ema|g[-_]ema|checkpoint|ckpt|weights|latest|best)"
+    r"?[-_]?(\d*)(k|kimg)?",
+    re.IGNORECASE,
+)  # names of files that trainings give by themselves
 SECRET = secrets.token_bytes(32)  # of this process
 
 
@@ -28,6 +34,12 @@ def key_of(name: str, commit: str, token: str = "") -> str:
     repo_id, colon, path = name.partition(":")
     seal = "~" + hmac.new(SECRET, token.encode(), hashlib.sha256).hexdigest() if token else ""
     return f"{repo_id}@{commit}{colon}{path}{seal}"
+
+
+def key_named(name: str, generator: Generator) -> str:
+    """The key of a generator that whoever started the studio named."""
+    source = generator.source
+    return key_of(source.name, source.revision) if source.revision else source.name or name
 
 
 def public_name(key: str) -> str:
@@ -48,12 +60,13 @@ def repo_of(key: str) -> tuple[str, str]:
 
 
 def label(key: str) -> str:
-    """For people: "Face", or the name of the repo or of the file."""
+    """For people: "Face", or the name of the file or, if that says nothing, of the repo."""
     repo_id = repo_of(key)[0]
-    name = public_name(key).partition(":")[2] or repo_id or key
-    name = PurePath(name.rstrip("/\\")).name
-    name = name[: -len(ending)] if (ending := PurePath(name).suffix.lower()) in ENDINGS else name
-    return name if repo_id else name[:1].upper() + name[1:]
+    name = PurePath((public_name(key).partition(":")[2] or repo_id or key).rstrip("/\\")).name
+    stem = name[: -len(ending)] if (ending := PurePath(name).suffix.lower()) in ENDINGS else name
+    if repo_id:
+        return repo_id.partition("/")[2] if SAYS_NOTHING.fullmatch(stem) else stem
+    return stem[:1].upper() + stem[1:]
 
 
 def same(name: str, key: str) -> bool:
