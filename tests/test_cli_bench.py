@@ -42,7 +42,7 @@ def test_some_subjects_can_be_chosen(asked, capsys):
     (options,) = asked
     assert options["only"] == ["draw", "search"] and options["layers"] == [8] and options["ranks"] == [1, 3]
     assert cli.main(["bench", "drawing"]) == 2 and len(asked) == 1
-    said = "error: There is no subject 'drawing'; choose from solve, draw, moments, search, app.\n"
+    said = "error: There is no subject 'drawing'; choose from solve, draw, moments, search, app, first-contact.\n"
     assert capsys.readouterr().err.endswith(said)
 
 

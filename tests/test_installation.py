@@ -93,7 +93,7 @@ def test_its_version_is_told_without_importing_anything_heavy(installed, tmp_pat
     assert "argparse" in heavy and not {"torch", "numpy", "gradio", "PIL"} & set(heavy.split())
 
 
-@pytest.mark.parametrize("words", ["experiments", "deploy --space name/studio", "bench app"])
+@pytest.mark.parametrize("words", ["experiments", "deploy --space name/studio", "bench app", "bench first-contact"])
 def test_what_needs_a_checkout_says_so(installed, tmp_path, words):
     done = run(installed / "rewriting", *words.split(), cwd=tmp_path)
     said = done.stderr.strip()

@@ -3,7 +3,7 @@
 `python -m rewriting bench` prints the table; quote ratios, since machines differ and are shared.
 """
 
-from rewriting.bench.measure import SUBJECTS, run
+from rewriting.bench.measure import OUTSIDE, SUBJECTS, run
 from rewriting.bench.report import Row, as_json, as_table
 
-__all__ = ["SUBJECTS", "Row", "as_json", "as_table", "run"]
+__all__ = ["OUTSIDE", "SUBJECTS", "Row", "as_json", "as_table", "run"]

@@ -6,17 +6,21 @@ These have no straightforward way beside them: they are there to compare one sta
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -26,6 +30,7 @@ from rewriting.installation import checkout
 
 PATIENCE = 300.0  # seconds for the page to appear
 VISITORS = 20
+PICTURE = re.compile(r'("seed":\d+,"before":|"before"\],)"data:')  # in what the page is told, once it has a picture
 PAIR = re.compile(r'"after"(?::|[^:{}]*,)"data:')  # in a message, once it has a picture under the rule
 FIRST, SECOND = "frowns-to-smiles", "glasses-come-off"
 
@@ -38,6 +43,12 @@ class Running:
     process: subprocess.Popen
     seconds: float
 
+    def peak(self) -> float:
+        """The most memory that it has held so far, in megabytes; where the system does not tell, what it holds now."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        told = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.is_file() else None
+        return int(told[1]) / 1024 if told else self.megabytes()
+
     def megabytes(self) -> float:
         """Resident memory."""
         told = subprocess.run(["ps", "-o", "rss=", "-p", str(self.process.pid)], capture_output=True, text=True)
@@ -45,17 +56,23 @@ class Running:
 
 
 @contextmanager
-def running() -> Iterator[Running]:
-    """The app on a free port, from its start until it answers.
+def running(*options: str) -> Iterator[Running]:
+    """The app on a free port, with these options, from its start until it answers; nothing was measured before.
 
     Raises RuntimeError if it ends or never does, and FileNotFoundError if only the package is installed.
     """
-    root = checkout("bench app")
+    with tempfile.TemporaryDirectory() as cache:
+        yield from _running(options, {**os.environ, "REWRITING_CACHE": cache})
+
+
+def _running(options: tuple[str, ...], environment: dict[str, str]) -> Iterator[Running]:
+    root = checkout("bench app and bench first-contact")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     start = time.perf_counter()
-    command = [sys.executable, "app.py", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "app.py", "--port", str(port), *options]
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=root, env=environment, **silent)
     url = f"http://127.0.0.1:{port}/"
     try:
         while not _answers(url):
@@ -80,8 +97,17 @@ class Visitor:
 
     def __init__(self, app: Running):
         self._url, self._session = app.url, secrets.token_hex(6)
-        config = httpx.get(f"{app.url}config", timeout=PATIENCE).json()
-        self._events = {one["api_name"]: one["id"] for one in config["dependencies"]}
+        self._came = time.perf_counter()
+        self._config = httpx.get(f"{app.url}config", timeout=PATIENCE)
+        self._events = {one["api_name"]: one["id"] for one in self._config.json()["dependencies"]}
+
+    def opened(self) -> tuple[float, float]:
+        """Seconds from asking for the page to the first of the pictures that it opens with, and to all of them."""
+        there = time.perf_counter() - self._came
+        if PICTURE.search(self._config.text):
+            return there, there
+        first, whole, _ = self.act("come", "", "", "", until=PICTURE)
+        return there + first, there + whole
 
     def press(self, preset: str) -> tuple[float, float]:
         """Seconds from pressing a preset's card to its first pair, and to the last.
@@ -89,19 +115,29 @@ class Visitor:
         Raises:
             RuntimeError: if none was shown, or rules of others are among what is shown.
         """
-        start, first, shown = time.perf_counter(), None, ""
-        for message in self._answers("choose_preset", preset):
-            shown += message
-            if first is None and PAIR.search(message):
+        first, whole, shown = self.act("choose_preset", preset, until=PAIR)
+        _check(preset, shown)
+        return first, whole
+
+    def act(self, event: str, *values: Any, until: re.Pattern | None = None) -> tuple[float, float, str]:
+        """What a person does: seconds until the page shows what is looked for, and until all is shown; and all that
+        the page is told.
+
+        Raises:
+            RuntimeError: if what is looked for never comes.
+        """
+        start, first, told = time.perf_counter(), None, ""
+        for message in self._answers(event, values):
+            told += message
+            if first is None and (until is None or until.search(message)):
                 first = time.perf_counter() - start
         if first is None:
-            raise RuntimeError(f"The app answered to {preset} without a pair of pictures; `python app.py` says why.")
-        _check(preset, shown)
-        return first, time.perf_counter() - start
+            raise RuntimeError(f"The app answered to {event} without a picture; `python app.py` says why.")
+        return first, time.perf_counter() - start, told
 
-    def _answers(self, event: str, value: str) -> Iterator[str]:
+    def _answers(self, event: str, values: tuple[Any, ...]) -> Iterator[str]:
         """What the page is told until the answer is complete."""
-        asked = {"fn_index": self._events[event], "data": [value, 0, None], "session_hash": self._session}
+        asked = {"fn_index": self._events[event], "data": [*values, 0, None], "session_hash": self._session}
         httpx.post(f"{self._url}gradio_api/queue/join", json=asked, timeout=PATIENCE).raise_for_status()
         listen = {"params": {"session_hash": self._session}, "timeout": PATIENCE}
         with httpx.stream("GET", f"{self._url}gradio_api/queue/data", **listen) as told:

@@ -19,6 +19,9 @@ python -m rewriting bench --json bench.json
 # how fast it draws, and how soon the studio answers
 python -m rewriting bench draw app
 
+# what somebody waits for who starts the studio and makes a first rule, also with a large generator of their own
+python -m rewriting bench first-contact
+
 # one solve, at full size and on a bundled generator
 python -m rewriting bench solve --layers 8 --ranks 1
 
@@ -30,9 +33,8 @@ python -m rewriting bench solve --iterations 20
 def add_commands(commands: Any) -> None:
     summary = "Measure how fast it is here, each time beside the straightforward way to do the same."
     parser = command(commands, "bench", bench, summary, EXAMPLES)
-    parser.add_argument(
-        "only", nargs="*", metavar="SUBJECT", help="solve, draw, moments, search or app (default: all)"
-    )
+    subjects = "solve, draw, moments, search, app or first-contact (default: all)"
+    parser.add_argument("only", nargs="*", metavar="SUBJECT", help=subjects)
     parser.add_argument("--layers", type=int, nargs="+", default=LAYERS, metavar="N", help="of the solves")
     parser.add_argument("--ranks", type=int, nargs="+", default=RANKS, metavar="N", help="of the solves")
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu or cuda")
@@ -47,7 +49,7 @@ def add_commands(commands: Any) -> None:
 
 
 def bench(options: argparse.Namespace) -> None:
-    from rewriting.bench import SUBJECTS, as_json, as_table, run
+    from rewriting.bench import OUTSIDE, SUBJECTS, as_json, as_table, run
     from rewriting.installation import checkout
 
     if unknown := set(options.only) - set(SUBJECTS):
@@ -58,8 +60,8 @@ def bench(options: argparse.Namespace) -> None:
         check_writable(Path(options.json))
     rows = []
     chosen = {"only": options.only or SUBJECTS, "layers": options.layers, "ranks": options.ranks}
-    if "app" in chosen["only"]:
-        checkout("bench app")  # or else it would be missed after hours of measuring
+    for subject in set(OUTSIDE) & set(chosen["only"]):
+        checkout(f"bench {subject}")  # or else it would be missed after hours of measuring
     for row in run(**chosen, iterations=options.iterations, device=options.device):
         rows.append(row)
         print(f"measured: {row.what}", file=sys.stderr, flush=True)
