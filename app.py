@@ -81,7 +81,7 @@ def open_service(device: str, first: str, precision: str = "float32") -> tuple[S
     from rewriting import load_generator, zerogpu
     from rewriting.generators import bundled
     from rewriting.generators.precision import dtype_of
-    from rewriting.studio.names import key_named
+    from rewriting.studio.generator_keys import key_named
     from rewriting.studio.service import Service
 
     chosen = choose_device("cpu" if zerogpu.present() else device)  # ZeroGPU only pretends to have one here

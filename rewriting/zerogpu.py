@@ -42,7 +42,7 @@ _measured = set[tuple[str, int | None]]()  # layers whose second moments the pro
 
 
 @dataclass(frozen=True)
-class Files:
+class GeneratorFiles:
     """Where to read a generator.  name: what edits made on it will name.  precision: of the features.  measured:
     whether its second moments lie beside it."""
 
@@ -156,18 +156,18 @@ def _weights(generator: Generator) -> int:
     return sum(weight.numel() for weight in generator.parameters())
 
 
-def _files_of(generator: Generator) -> Files | None:
+def _files_of(generator: Generator) -> GeneratorFiles | None:
     source = generator.source
     if source is None or not source.folder.is_dir() or source.digest != generator.digest():
         return None
     folder = source.folder
-    return Files(str(folder), generator.config.name, generator.precision, (folder / MOMENTS).is_file())
+    return GeneratorFiles(str(folder), generator.config.name, generator.precision, (folder / MOMENTS).is_file())
 
 
 # --- what runs where the GPU is --------------------------------------------------------------------------------------
 
 
-def seconds(task: str, files: Files, seeds: Sequence[int], *more: Any) -> int:
+def seconds(task: str, files: GeneratorFiles, seeds: Sequence[int], *more: Any) -> int:
     """The most that a call may take, which must be left of what the visitor may use."""
     known = files.measured or any((files.folder, one.layer) in _measured for one in more if isinstance(one, Request))
     measuring = 0 if known or task == "draw" else MEASURING
@@ -175,7 +175,7 @@ def seconds(task: str, files: Files, seeds: Sequence[int], *more: Any) -> int:
 
 
 @marked
-def on_gpu(task: str, files: Files, *arguments: Any) -> Any:
+def on_gpu(task: str, files: GeneratorFiles, *arguments: Any) -> Any:
     """Run one of the functions below where the GPU is."""
     try:
         return {"draw": _draw, "match": _match, "solve": _solve}[task](files, *arguments)
@@ -183,26 +183,26 @@ def on_gpu(task: str, files: Files, *arguments: Any) -> Any:
         return Refusal(str(error))
 
 
-def _draw(files: Files, seeds: Sequence[int], changes: Sequence[Change], numbering: Numbering) -> np.ndarray:
+def _draw(files: GeneratorFiles, seeds: Sequence[int], changes: Sequence[Change], numbering: Numbering) -> np.ndarray:
     edits = [change.edit() for change in changes]
     seeding, truncation = numbering
     return _opened(files).images(seeds, edits, seeding=seeding, truncation=truncation)
 
 
-def _match(files: Files, seeds: Sequence[int], request: Request, numbering: Numbering) -> Matches:
+def _match(files: GeneratorFiles, seeds: Sequence[int], request: Request, numbering: Numbering) -> Matches:
     seeding, truncation = numbering
     return _rewriter(files, request.layer).matches(
         request, seeds, seeding=seeding, truncation=truncation, for_other_pictures=True
     )
 
 
-def _solve(files: Files, _: Sequence[int], request: Request) -> tuple[tuple[Change, ...], Request, Report]:
+def _solve(files: GeneratorFiles, _: Sequence[int], request: Request) -> tuple[tuple[Change, ...], Request, Report]:
     edit = _rewriter(files, request.layer).solve(request, for_other_pictures=True)
     return tuple(map(Change.of, edit.parts)), edit.request, edit.report
 
 
 @lru_cache(maxsize=2)  # of the process that has the GPU, which lives for some minutes
-def _opened(files: Files) -> Generator:
+def _opened(files: GeneratorFiles) -> Generator:
     torch.set_num_threads(1)  # a forked process must not wait for its parent's threads
     generator = load_generator(Path(files.folder))
     generator.config = replace(generator.config, name=files.name)
@@ -212,5 +212,5 @@ def _opened(files: Files) -> Generator:
 
 
 @lru_cache(maxsize=4)
-def _rewriter(files: Files, layer: int | None) -> Rewriter:
+def _rewriter(files: GeneratorFiles, layer: int | None) -> Rewriter:
     return Rewriter(_opened(files), layer)

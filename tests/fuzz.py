@@ -22,9 +22,9 @@ import torch
 from PIL import Image
 
 from rewriting.core.archive import write_archive
+from rewriting.core.contact_sheet import save_picture
 from rewriting.core.edit import EditStack, make_edit
 from rewriting.core.masks import PREFIX, encode_mask
-from rewriting.core.pictures import save_picture
 from rewriting.generators import GeneratorConfig, build
 from tests import hostile, hostile_checkpoints, hostile_pickles
 from tests.hostile import Job, Outcome

@@ -20,8 +20,8 @@ from PIL import Image
 
 from rewriting import Edit, EditStack, Rewriter, cli, load_generator
 from rewriting.cli import options
-from rewriting.cli.pictures import parse_seeds
-from rewriting.core import memory, pictures
+from rewriting.cli.sampling import parse_seeds
+from rewriting.core import contact_sheet, memory
 from rewriting.core.archive import write_archive
 from rewriting.core.presets import presets
 from rewriting.generators import bundled
@@ -428,7 +428,7 @@ def test_merge_on_a_full_disk_ends_in_one_sentence_and_leaves_nothing(made, tmp_
 
 
 def test_a_sheet_that_its_format_cannot_hold_is_not_drawn(made, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(pictures.LONGEST, "WEBP", 100)
+    monkeypatch.setitem(contact_sheet.LONGEST, "WEBP", 100)
     monkeypatch.setattr(Rewriter, "matches", lambda *_, **__: pytest.fail("pictures were looked at"))
     monkeypatch.setattr(Rewriter, "solve", lambda *_, **__: pytest.fail("a rule was solved"))
     out = tmp_path / "x.webp"

@@ -9,14 +9,14 @@ import torch.nn.functional as F
 
 from rewriting.generators import GeneratorConfig, build, convolution
 from rewriting.generators.convolution import (
-    Kept,
+    KernelCache,
     convolve,
     fastest,
     pointwise,
     shifted,
     upsampling,
 )
-from rewriting.generators.winograd import TileKernel
+from rewriting.generators.winograd import WinogradKernel
 from tests import tiny
 
 INPUTS, OUTPUTS = 72, 80
@@ -37,7 +37,7 @@ def sample(height: int, width: int, *, batch: int = 1, dtype: torch.dtype = torc
 
 def test_large_maps_of_many_channels_are_drawn_by_tiles_and_small_ones_directly(drawing):
     _, kernel = sample(16, 16)
-    assert isinstance(fastest(kernel, 16), TileKernel)
+    assert isinstance(fastest(kernel, 16), WinogradKernel)
     assert fastest(kernel, 8).shape == kernel.shape
     assert fastest(kernel[:3], 16).shape == (3, INPUTS, 3, 3)
     assert fastest(kernel[..., :1, :1], 16).shape == (OUTPUTS, INPUTS, 1, 1)
@@ -75,19 +75,19 @@ def test_bands_of_rows_upsample_as_the_whole_does(drawing, monkeypatch, bands):
 
 
 def test_what_is_kept_is_made_once_but_not_in_training_and_by_each_copy(drawing):
-    kept, made = Kept(), []
+    cache, made = KernelCache(), []
 
     def make():
         made.append(len(made))
         return made[-1]
 
-    assert [kept.get("a", make), kept.get("a", make), kept.get("b", make)] == [0, 0, 1]
+    assert [cache.get("a", make), cache.get("a", make), cache.get("b", make)] == [0, 0, 1]
     with torch.enable_grad():
-        assert kept.get("a", make) == 2
-    assert copy.deepcopy(kept).get("a", make) == 3
-    assert kept.get("a", make) == 0
-    kept.forget()
-    assert kept.get("a", make) == 4
+        assert cache.get("a", make) == 2
+    assert copy.deepcopy(cache).get("a", make) == 3
+    assert cache.get("a", make) == 0
+    cache.forget()
+    assert cache.get("a", make) == 4
 
 
 def wide_generator(architecture):

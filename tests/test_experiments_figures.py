@@ -13,6 +13,7 @@ from rewriting import Rewriter
 from tests.tiny import generator
 from weights.experiments import EXPERIMENTS
 from weights.experiments.drawing import COLOURS, OUTLINE, bars, fitted, outlined, sheet, stacked
+from weights.experiments.experiment_report import ExperimentReport
 from weights.experiments.failures import CASES
 from weights.experiments.gallery import FIGURES
 from weights.experiments.keys_and_values import strongest_inside
@@ -28,7 +29,6 @@ from weights.experiments.reflection import (
     selectivity,
     swapped,
 )
-from weights.experiments.report import Report
 from weights.experiments.succession import fitting
 from weights.rules.catalogue import RULES
 from weights.rules.truth import Truth
@@ -89,7 +89,7 @@ def test_bars_are_as_tall_as_their_values():
 
 def test_a_report_keeps_sheets_as_webp(tmp_path):
     smooth = np.linspace(0, 255, 64 * 64).reshape(64, 64).astype(np.uint8)[..., None].repeat(3, 2)
-    report = Report("one", "One", tmp_path)
+    report = ExperimentReport("one", "One", tmp_path)
     report.picture("sheet.webp", smooth, "A sheet")
     kept = np.asarray(Image.open(report.write() / "sheet.webp").convert("RGB")).astype(int)
     assert np.abs(kept - smooth).mean() < 3  # lossy, but not visibly so

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from weights.experiments import measures
+from weights.experiments.baseline import Baseline
 from weights.experiments.chart import CURVES, OTHER, Drawing, Point, beyond, chart
-from weights.experiments.comparison import Comparison
 from weights.segmenter import Segmenter, UNet
 
 
@@ -30,7 +30,7 @@ def segmenter():
 @pytest.fixture(scope="module")
 def measured(segmenter):
     def measured(before, after, area, ideal=None):
-        return Comparison(segmenter, before, before if ideal is None else ideal, area).measure(after)
+        return Baseline(segmenter, before, before if ideal is None else ideal, area).measure(after)
 
     return measured
 

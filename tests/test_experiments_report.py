@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from weights.experiments import run_experiment
-from weights.experiments.report import Report, shown
+from weights.experiments.experiment_report import ExperimentReport, shown
 
 
 def test_a_report_is_one_folder_with_numbers_text_tables_and_pictures(tmp_path):
-    report = Report("one", "A title", tmp_path)
+    report = ExperimentReport("one", "A title", tmp_path)
     report.text("What was done.")
     report.table("Rows", ["method", "share"], [["ours", 0.98765], ["none", None], ["broken", float("nan")]], "A note.")
     picture = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -37,13 +37,13 @@ def test_numbers_are_shown_to_three_digits_and_counts_whole():
 
 
 def test_a_bar_in_a_cell_does_not_break_the_table(tmp_path):
-    report = Report("one", "t", tmp_path)
+    report = ExperimentReport("one", "t", tmp_path)
     report.table("T", ["a|b"], [["|x|"]])
     assert r"| a\|b |" in report.markdown() and r"| \|x\| |" in report.markdown()
 
 
 def test_what_cannot_be_reported_is_refused_in_one_sentence(tmp_path):
-    report = Report("one", "t", tmp_path)
+    report = ExperimentReport("one", "t", tmp_path)
     with pytest.raises(ValueError, match="has 1 cells; expected 2"):
         report.table("T", ["a", "b"], [["only"]])
     with pytest.raises(ValueError, match=r"expected uint8 \(H, W, 3\)"):

@@ -12,9 +12,9 @@ import torch
 from rewriting import cli
 from weights.experiments import EXPERIMENTS, ablations, columns, curves, run_experiment, tables, tasks, watermarks
 from weights.experiments.evaluation import IDEAL, evaluate
+from weights.experiments.experiment_report import ExperimentReport
 from weights.experiments.measures import frechet
 from weights.experiments.methods import Setting, ours
-from weights.experiments.report import Report
 from weights.rules import material
 from weights.rules.truth import Truth
 
@@ -101,7 +101,7 @@ def test_a_table_is_written_with_a_row_for_every_method(smiles, tmp_path, monkey
     monkeypatch.setattr(curves, "SWEEP", (0.5,))
     monkeypatch.setattr(curves, "RANK_SWEEP", (0.2,))
     monkeypatch.setattr(curves, "STRONG_SWEEP", (0.5,))
-    report = Report("table1", "Table 1", tmp_path)
+    report = ExperimentReport("table1", "Table 1", tmp_path)
     tables.compare(report, smiles, tables.PAPER_1, 3, lambda _: None, steps=2, tuning_steps=1)
     folder = report.write()
     data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -170,7 +170,7 @@ def test_curves_are_measured_on_fewer_of_many_pictures_and_so_is_what_stands_bes
     monkeypatch.setattr(curves, "STRONG_SWEEP", ())
     monkeypatch.setattr(curves, "MOST", 2)
     monkeypatch.setattr(tables, "methods", lambda setting, **_: [ours.unmodified(setting), ours.solved(setting)])
-    report = Report("table1", "Table 1", tmp_path)
+    report = ExperimentReport("table1", "Table 1", tmp_path)
     tables.compare(report, smiles, tables.PAPER_1, 3, lambda _: None)
     numbers = json.loads((report.write() / "report.json").read_text(encoding="utf-8"))["numbers"]
     setting = Setting(smiles.rewriter, smiles.request)
@@ -230,14 +230,14 @@ def test_lpips_and_fid_are_measured_where_they_are_installed(smiles, tmp_path, m
     scenes = np.concatenate(list(smiles.scenes(4)))
     expected = frechet(*((pictures / 255).mean((1, 2)) for pictures in (drawn, scenes)))
     assert after.photographic["FID"] == pytest.approx(expected, rel=1e-3)  # float32, squared and subtracted
-    report = Report("table", "Table", tmp_path)
+    report = ExperimentReport("table", "Table", tmp_path)
     columns.table(report, "Measured", [before, after, ideal])
     assert report.markdown().splitlines()[4].endswith("| LPIPS | FID |")
     assert {"LPIPS", "FID"} <= set(after.numbers())
 
 
 def test_without_lpips_and_fid_nothing_is_said_of_them(measured, tmp_path):
-    report = Report("table", "Table", tmp_path)
+    report = ExperimentReport("table", "Table", tmp_path)
     columns.table(report, "Measured", measured.scores)
     assert "LPIPS" not in report.markdown() and "FID" not in report.markdown()
     assert not {"LPIPS", "FID", "photographic"} & set(measured.scores[1].numbers())

@@ -14,7 +14,7 @@ from rewriting import Edit, EditStack, Request, Rewriter, load_generator
 from rewriting.checkpoints import read_checkpoint
 from rewriting.core import memory
 from rewriting.core.archive import read_archive, write_archive
-from rewriting.core.pictures import check_square_sheet, save_picture, square_sheet
+from rewriting.core.contact_sheet import check_square_sheet, save_picture, square_sheet
 from rewriting.files import check_writable, read_json, read_picture, write_json, write_tensors
 from rewriting.generators import read_generator
 from rewriting.generators.config import MOMENTS

@@ -381,3 +381,10 @@ def test_bfloat16_draws_nearly_the_same_picture(kind):
     assert 0 < difference.mean() < 2 and np.quantile(difference, 0.999) < 16
     made.compute_dtype = torch.float32
     assert np.array_equal(made.images(SEEDS), exact)
+
+
+def test_the_old_name_of_interpolate_still_works():
+    made = tiny.generator()
+    with pytest.warns(DeprecationWarning, match="interpolate"):
+        old = made.walk([0, 1], 0.25)
+    np.testing.assert_array_equal(old, made.interpolate([0, 1], 0.25))

@@ -19,7 +19,7 @@ from rewriting.checkpoints.known_models import (
 )
 from rewriting.generators import GeneratorConfig
 from rewriting.hub import convert
-from rewriting.hub.places import download
+from rewriting.hub.addresses import download
 from tests.reference import nvidia
 from tests.test_checkpoints import save_rosinality
 

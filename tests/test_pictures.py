@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rewriting.core.pictures import enlarged, lit, sheet, square_sheet
+from rewriting.core.contact_sheet import enlarged, lit, sheet, square_sheet
 
 
 def plain(brightness, side=32):

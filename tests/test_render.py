@@ -7,7 +7,7 @@ import pytest
 
 from rewriting.core.masks import encode_mask
 from rewriting.studio import page
-from rewriting.studio.commands import Files, Visiting
+from rewriting.studio.commands import Saving, Visiting
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.jobs import ALL, Maker, make_needed
 from rewriting.studio.render import Render
@@ -209,7 +209,7 @@ def test_a_generator_that_has_gone_leaves_the_page_as_it_opens(service, ruled, f
 
 def test_a_session_that_names_no_generator_is_opened_when_asked_for_twice(service, fresh, tmp_path):
     """Its picture numbers would stand for whatever the generator that is open happens to draw."""
-    path, visitor, files = tmp_path / "session.json", Visitor(fresh, {}), Files(service)
+    path, visitor, files = tmp_path / "session.json", Visitor(fresh, {}), Saving(service)
     path.write_text(json.dumps({"object": None, "key": [[3, encode_mask(tiny.disk(256, 90, 90, 30))]]}))
     for generator in (NAME, OTHER):
         visitor.change(lambda state, generator=generator: state.jump(service.open(generator)))

@@ -16,9 +16,9 @@ from rewriting import EditStack, Region, Request
 from rewriting.core.edit import MAX_EDITS
 from rewriting.core.presets import Preset, presets
 from rewriting.studio import service as service_module
-from rewriting.studio.exploring import chart, key_matches, layer_chart, values_alone
+from rewriting.studio.encoding import cutout
+from rewriting.studio.exploration import chart, key_matches, layer_chart, values_alone
 from rewriting.studio.gallery import Gallery, Picture
-from rewriting.studio.pictures import cutout
 from rewriting.studio.results import effect
 from rewriting.studio.service import PAIRS, SIDE, Service
 from rewriting.studio.session import Numbering, Session

@@ -21,7 +21,7 @@ from rewriting.core.masks import encode_mask
 from rewriting.core.presets import Preset
 from rewriting.hub import client as hub_client
 from rewriting.studio import api, calls, page, service, tools
-from rewriting.studio.pictures import webp
+from rewriting.studio.encoding import webp
 from rewriting.studio.service import SIDE, Service
 from tests import tiny
 from tests.browser import serving, wait_for

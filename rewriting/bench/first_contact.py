@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from rewriting.bench.report import Row
-from rewriting.bench.studio import PAIR, Visitor, running
+from rewriting.bench.studio import PAIR, PageClient, running
 from rewriting.bench.untrained import untrained
 from rewriting.core.masks import encode_mask
 
@@ -43,7 +43,7 @@ def first_contact(name: str, *options: str) -> Iterator[Row]:
 
     with running(*options) as app:
         yield row("start to page", app.seconds, f"{app.megabytes():.0f} MB")
-        visitor = Visitor(app)
+        visitor = PageClient(app)
         first, whole = visitor.opened()
         yield row("opening the page, first picture", first)
         yield row("opening the page, all pictures", whole)

@@ -92,7 +92,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-class Visitor:
+class PageClient:
     """Somebody's page: it asks the server as a browser does."""
 
     def __init__(self, app: Running):
@@ -158,7 +158,7 @@ def answering(visitors: int = VISITORS) -> Iterator[Row]:
     """The app's start, the way from a preset to its pictures, and many visitors at once."""
     with running() as app:
         yield Row("app, from start to page", app.seconds, None, 1.0, f"{app.megabytes():.0f} MB")
-        visitor = Visitor(app)
+        visitor = PageClient(app)
         first, whole = visitor.press(FIRST)
         yield Row(f"press {FIRST}, to the first pair", first, None, 1.0, "soon after the start")
         yield Row(f"press {FIRST}, to all pairs", whole, None, 1.0)
@@ -177,8 +177,8 @@ def _crowd(app: Running, visitors: int) -> Iterator[Row]:
     chosen = [names[i % len(names)] for i in range(visitors)]
     before = app.megabytes()
     with ThreadPoolExecutor(visitors) as pool:
-        crowd = list(pool.map(lambda _: Visitor(app), chosen))
-        waits = list(pool.map(Visitor.press, crowd, chosen))
+        crowd = list(pool.map(lambda _: PageClient(app), chosen))
+        waits = list(pool.map(PageClient.press, crowd, chosen))
     firsts, wholes = zip(*waits, strict=True)
     everything = f"slowest {max(firsts):.1f} s, everybody's pairs {max(wholes):.1f} s"
     note = f"{everything}; {(app.megabytes() - before) / visitors:.1f} MB a visitor; no rules mixed"

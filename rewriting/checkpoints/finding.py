@@ -11,7 +11,7 @@ import torch
 from rewriting.checkpoints.arguments import Arguments
 from rewriting.checkpoints.contents import MAX_TENSORS, CheckpointError, Contents, plain_tensors, quoted
 from rewriting.checkpoints.layouts import MARKS, refused
-from rewriting.checkpoints.objects import Array, Module, Network, Numbers, Thing, View
+from rewriting.checkpoints.objects import Array, Module, Network, Numbers, TensorView, Thing
 
 MAX_NODES, MAX_DEPTH, MAX_PARTS, MAX_NAME = 100_000, 32, 2000, 200
 MAX_VALUES = 1 << 29  # 2 GiB of float32: ten times the largest StyleGAN2
@@ -68,7 +68,7 @@ class Tree:
         while waiting:
             path, one = waiting.pop()
             name = ".".join(path)
-            if isinstance(one, View | Array):
+            if isinstance(one, TensorView | Array):
                 if name in self.numbers:
                     raise CheckpointError(f"It holds {quoted(name)} twice; save the one that is meant alone.")
                 self.numbers[name] = one

@@ -51,7 +51,7 @@ class Storage:
     read: Callable[[int, int], bytes]
 
 
-class View:
+class TensorView:
     """A tensor in a file: a view of a storage, which is looked at when its numbers are wanted."""
 
     def __init__(self, storage: Any, offset: Any, shape: Any, strides: Any, *_: Any):
@@ -146,7 +146,7 @@ def _scalar(dtype: Any, data: Any = b"") -> float | int | bool | None:
     return _array((), dtype, data, "C").item()
 
 
-Numbers = View | Array
+Numbers = TensorView | Array
 
 
 # --- things ----------------------------------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ def _first(value: Any, *_: Any) -> Any:
 
 def _of_subclass(make: Any, kind: Any, arguments: Any, *_: Any) -> Any:
     """A tensor with attributes of its own, which mean nothing here."""
-    if not isinstance(make, Global) or make.make not in (View, _first) or not isinstance(arguments, tuple):
+    if not isinstance(make, Global) or make.make not in (TensorView, _first) or not isinstance(arguments, tuple):
         raise CheckpointError("It has a tensor that is made in a way unknown here; it is damaged.")
     return make.make(*arguments)
 
@@ -247,8 +247,8 @@ def _load_storage(data: Any) -> Storage:
 
 
 MEANT: Mapping[tuple[str, str], Callable[..., Any]] = {
-    ("torch._utils", "_rebuild_tensor"): View,
-    ("torch._utils", "_rebuild_tensor_v2"): View,
+    ("torch._utils", "_rebuild_tensor"): TensorView,
+    ("torch._utils", "_rebuild_tensor_v2"): TensorView,
     ("torch._utils", "_rebuild_parameter"): _first,
     ("torch._utils", "_rebuild_parameter_with_state"): _first,
     ("torch._tensor", "_rebuild_from_type_v2"): _of_subclass,

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 
 from rewriting.checkpoints.contents import CheckpointError, Contents, plain_facts, quoted
 from rewriting.checkpoints.finding import generator_in
-from rewriting.checkpoints.opening import opened
+from rewriting.checkpoints.formats import opened
 from rewriting.checkpoints.sniff import sniff
 from rewriting.files import why
 

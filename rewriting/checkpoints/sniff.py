@@ -21,7 +21,7 @@ OTHERS = (
 )
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """ZIP: what torch.save writes, or a zip of one file of weights.  LEGACY: what torch.save wrote before 2020.
     PICKLE: a bare pickle, as NVIDIA publishes."""
 
@@ -31,7 +31,7 @@ class Kind(StrEnum):
     SAFETENSORS = "safetensors"
 
 
-def sniff(path: Path) -> Kind:
+def sniff(path: Path) -> FileKind:
     """Raises FileNotFoundError, or CheckpointError that says what it is instead."""
     name = quoted(path.name)
     if not path.is_file():
@@ -46,15 +46,15 @@ def sniff(path: Path) -> Kind:
     return kind
 
 
-def kind_of(head: bytes) -> Kind | None:
+def kind_of(head: bytes) -> FileKind | None:
     """By a file's first 16 bytes or more; None for what is not read."""
     if head.startswith(b"PK\x03\x04"):
-        return Kind.ZIP
+        return FileKind.ZIP
     if head.startswith(TORCH_LEGACY):
-        return Kind.LEGACY
+        return FileKind.LEGACY
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        return Kind.PICKLE
-    return Kind.SAFETENSORS if head[8:9] == b"{" else None
+        return FileKind.PICKLE
+    return FileKind.SAFETENSORS if head[8:9] == b"{" else None
 
 
 def _other(head: bytes) -> str:

@@ -7,10 +7,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from rewriting.cli.applying import add_request, for_these_pictures, named_request
 from rewriting.cli.options import add_generator, command, is_picture_file, open_generator
-from rewriting.cli.pictures import parse_seeds
 from rewriting.cli.progress import Progress
-from rewriting.cli.rules import add_request, for_these_pictures, named_request
+from rewriting.cli.sampling import parse_seeds
 
 STEP = 64  # pictures between two words of progress
 EXAMPLES = """
@@ -36,7 +36,7 @@ def add_commands(commands: Any) -> None:
 def search(options: argparse.Namespace) -> None:
     """Every picture's strongest response d . k, highest first."""
     from rewriting import Rewriter, processes
-    from rewriting.core.pictures import check_square_sheet, save_picture, square_sheet
+    from rewriting.core.contact_sheet import check_square_sheet, save_picture, square_sheet
 
     if options.best < 1:
         raise ValueError(f"--best is {options.best}; give 1 or more.")

@@ -90,7 +90,7 @@ def _keys_on_the_way(generator: Generator, latent: Tensor, wanted: list[int]) ->
         if layer in wanted:
             yield layer, at.key
         if layer < wanted[-1]:
-            at = generator.advance(layer, generator.value(layer, at), at, spent=True)
+            at = generator.advance(layer, generator.value(layer, at), at, in_place=True)
 
 
 # --- kept on disk -------------------------------------------------------------------------------------------------

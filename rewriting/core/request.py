@@ -159,7 +159,7 @@ class Request:
     def check_pictures(self, generator: Generator, *names: str) -> None:
         """Raises ValueError if its picture numbers stand for those of another generator, or if it does not say of
         which.  names: what else this one goes by."""
-        from rewriting.generators.files import is_copy  # with PyTorch, which a list of requests does not need
+        from rewriting.generators.folder import is_copy  # with PyTorch, which a list of requests does not need
 
         if self.is_session:
             raise ValueError(

@@ -7,7 +7,7 @@ from rewriting.generators.config import GeneratorConfig, bundled
 
 if TYPE_CHECKING:
     from rewriting.generators.base import Generator, LayerEdit, LayerInput, to_uint8
-    from rewriting.generators.files import build, read_generator
+    from rewriting.generators.folder import build, read_generator
 
 __all__ = [
     "Generator",
@@ -24,8 +24,8 @@ _HOMES = {
     "LayerEdit": "base",
     "LayerInput": "base",
     "to_uint8": "base",
-    "build": "files",
-    "read_generator": "files",
+    "build": "folder",
+    "read_generator": "folder",
 }
 
 

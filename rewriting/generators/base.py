@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rewriting.checks import is_number, is_whole
+from rewriting.deprecation import renamed
 from rewriting.files import make_folder, write_json, write_tensors
 from rewriting.generators.config import CONFIG, WEIGHTS, GeneratorConfig
 from rewriting.generators.convolution import Replacement, Weight
@@ -127,11 +128,11 @@ class Generator(nn.Module, ABC):
         """The input of the first editable layer.  latent: (B, w_dim), from `map`."""
 
     @abstractmethod
-    def value(self, layer: int, at: LayerInput, weight: Weight | None = None, *, spent: bool = False) -> Tensor:
+    def value(self, layer: int, at: LayerInput, weight: Weight | None = None, *, in_place: bool = False) -> Tensor:
         """Run one layer: (B, I, h, w) -> (B, O, h', w'), with another weight (O, I, kh, kw) if one is given.
 
-        spent: whether the key may be written over, where that saves memory: large maps are dear to have, since the
-        system hands out its memory page by page.
+        in_place: whether the value may be written over the key, which saves memory.  Large maps are expensive, since
+        the system hands out memory page by page.
         """
 
     def offset(self, layer: int) -> Tensor:
@@ -140,8 +141,8 @@ class Generator(nn.Module, ABC):
         return weight.new_zeros(1, weight.shape[-4], 1, 1)
 
     @abstractmethod
-    def advance(self, layer: int, value: Tensor, at: LayerInput, *, spent: bool = False) -> LayerInput:
-        """From a layer's value to the next layer's input.  spent: whether the value may be written over, likewise."""
+    def advance(self, layer: int, value: Tensor, at: LayerInput, *, in_place: bool = False) -> LayerInput:
+        """From a layer's value to the next layer's input.  in_place: whether that may be written over the value."""
 
     @abstractmethod
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
@@ -235,8 +236,8 @@ class Generator(nn.Module, ABC):
         """Run up to the input of a layer.  latent: (B, w_dim), from `map`."""
         at = self.begin(latent)
         for earlier in range(self.layers.start, self.check_layer(layer)):
-            value = self.value(earlier, at, _pick(weights, earlier), spent=True)
-            at = self.advance(earlier, value, at, spent=True)
+            value = self.value(earlier, at, _pick(weights, earlier), in_place=True)
+            at = self.advance(earlier, value, at, in_place=True)
         return at
 
     def leave(
@@ -249,8 +250,8 @@ class Generator(nn.Module, ABC):
         size = self.check_size(size)
         last = self.last_layer_for(max(size, self.value_size(layer)))
         for later in range(layer + 1, last + 1):
-            at = self.advance(later - 1, value, at, spent=later > layer + 1)  # the first is the caller's
-            value = self.value(later, at, _pick(weights, later), spent=True)
+            at = self.advance(later - 1, value, at, in_place=later > layer + 1)  # the first is the caller's
+            value = self.value(later, at, _pick(weights, later), in_place=True)
         rgb = self.picture(last, value, at)
         return rgb if rgb.shape[-1] == size else F.avg_pool2d(rgb, rgb.shape[-1] // size)
 
@@ -315,7 +316,7 @@ class Generator(nn.Module, ABC):
         return np.concatenate(drawn) if drawn else np.empty((0, size, size, 3), np.uint8)
 
     @torch.inference_mode()
-    def walk(
+    def interpolate(
         self,
         seeds: Sequence[int],
         at: float,
@@ -324,15 +325,21 @@ class Generator(nn.Module, ABC):
         truncation: float | None = None,
         seeding: str = "seed",
     ) -> np.ndarray:
-        """One picture, uint8 (H, W, 3), of a closed walk through the pictures `seeds`; at: 0 to 1 along it.
+        """One picture, uint8 (H, W, 3), of a closed path through the pictures `seeds`.
 
-        Straight in w between neighbouring pictures (in z, where there is no w).
+        at: the place on the path, from 0 to 1; picture n of N lies at n / N.  edits, truncation, seeding: as for
+        `images`.  Neighbouring pictures are interpolated linearly in w; in z, where the generator has no w.
         """
         truncation = self.check_truncation(truncation)
         stops, place = self.map(self.latents(seeds, seeding), truncation), at * len(seeds)
         start, share = int(place) % len(seeds), place % 1
         latent = torch.lerp(stops[start], stops[(start + 1) % len(seeds)], share)[None]
         return to_uint8(self.synthesise(latent, self.overrides(edits)))[0]
+
+    def walk(self, *arguments: Any, **settings: Any) -> np.ndarray:
+        """The old name of `interpolate`."""
+        renamed("Generator.walk", "Generator.interpolate")
+        return self.interpolate(*arguments, **settings)
 
     def digest(self) -> str:
         """sha256 over names, shapes and float32 values of all tensors: equal for equal weights, in whatever file and

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rewriting.generators.winograd import TileKernel, by_tiles
+from rewriting.generators.winograd import WinogradKernel, winograd_convolution
 
 SMALL_MAP = 8  # side of a feature map up to which convolutions run picture by picture: see `one_by_one`
 
@@ -22,7 +22,7 @@ LARGE = 10 << 20  # bytes from which on a map is dear to have, since the system 
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class KernelCache(Generic[T]):
     """What a layer makes of its own weight, made once; in training, where weights change, every time.
 
     A copy of the layer makes its own.
@@ -31,8 +31,8 @@ class Kept(Generic[T]):
     def __init__(self) -> None:
         self._made: dict[Hashable, T] = {}
 
-    def __reduce__(self) -> tuple[type[Kept[T]], tuple[()]]:
-        return Kept, ()
+    def __reduce__(self) -> tuple[type[KernelCache[T]], tuple[()]]:
+        return KernelCache, ()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         if torch.is_grad_enabled():
@@ -50,7 +50,7 @@ class Replacement:
 
     def __init__(self, weight: Tensor) -> None:
         self.weight = weight
-        self.kept: Kept[Any] = Kept()
+        self.cache: KernelCache[Any] = KernelCache()
 
 
 Weight = Tensor | Replacement
@@ -67,21 +67,21 @@ def one_by_one(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.cat([run(one) for one in x.split(1)])
 
 
-def fastest(kernel: Tensor, side: int) -> Tensor | TileKernel:
+def fastest(kernel: Tensor, side: int) -> Tensor | WinogradKernel:
     """A kernel (O, I, kh, kw), as `convolve` takes it for maps of that side."""
     wide = kernel.shape[2:] == (3, 3) and min(kernel.shape[:2]) >= LEAST_CHANNELS
     if wide and side >= LEAST_SIDE and _counts_products(kernel) and not torch.is_grad_enabled():
-        return TileKernel(kernel, side)
+        return WinogradKernel(kernel, side)
     return kernel.contiguous(memory_format=torch.channels_last)
 
 
-def convolve(x: Tensor, kernel: Tensor | TileKernel, padding: int, *, spent: bool = False) -> Tensor:
+def convolve(x: Tensor, kernel: Tensor | WinogradKernel, padding: int, *, in_place: bool = False) -> Tensor:
     """(B, I, h, w), channels last, and a kernel from `fastest` -> (B, O, h', w'), the same in every batch.
 
-    spent: whether x may be written over, where that saves memory.
+    in_place: whether x may be written over, where that saves memory.
     """
-    if isinstance(kernel, TileKernel):
-        return by_tiles(x, kernel, spent=spent)
+    if isinstance(kernel, WinogradKernel):
+        return winograd_convolution(x, kernel, in_place=in_place)
     if kernel.shape[2:] == (1, 1):
         return pointwise(x, kernel[:, :, 0, 0].expand(len(x), -1, -1))
     if x.shape[-1] > SMALL_MAP:

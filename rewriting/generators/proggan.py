@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from rewriting.generators.base import EPSILON, Generator, LayerInput, standard_normal
 from rewriting.generators.config import GeneratorConfig
-from rewriting.generators.convolution import Kept, Weight, convolve, fastest
-from rewriting.generators.winograd import TileKernel
+from rewriting.generators.convolution import KernelCache, Weight, convolve, fastest
+from rewriting.generators.winograd import WinogradKernel
 
 SLOPE = 0.2
 
@@ -37,7 +37,7 @@ class PlainConv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(standard_normal(out, inp, size, size))
         self.padding = padding
-        self._kept: Kept[Tensor | TileKernel] = Kept()
+        self._cache: KernelCache[Tensor | WinogradKernel] = KernelCache()
 
     def kernel(self, weight: Tensor) -> Tensor:
         return weight
@@ -54,12 +54,12 @@ class PlainConv(nn.Module):
         """(B, I, h, w) -> (B, O, h', w'), by its own weight, prepared once, or by another."""
         if isinstance(weight, Tensor):
             return self.linear(key, weight)
-        own, kept = (self.weight, self._kept) if weight is None else (weight.weight, weight.kept)
+        own, cache = (self.weight, self._cache) if weight is None else (weight.weight, weight.cache)
         side = key.shape[-1]
-        return self._run(key, kept.get((key.dtype, side), lambda: fastest(own.to(key.dtype), side)))
+        return self._run(key, cache.get((key.dtype, side), lambda: fastest(own.to(key.dtype), side)))
 
     def forget(self) -> None:
-        self._kept.forget()
+        self._cache.forget()
 
     def _run(self, key: Tensor, kernel: Tensor) -> Tensor:
         return convolve(key.contiguous(memory_format=torch.channels_last), kernel, self.padding)
@@ -131,10 +131,10 @@ class ProgressiveGAN(Generator):
         x = block.activated(block.value(block.key(latent[:, :, None, None].float())))
         return LayerInput(self._block(2).key(x))
 
-    def value(self, layer: int, at: LayerInput, weight: Weight | None = None, *, spent: bool = False) -> Tensor:
+    def value(self, layer: int, at: LayerInput, weight: Weight | None = None, *, in_place: bool = False) -> Tensor:
         return self._block(layer).value(at.key, weight)
 
-    def advance(self, layer: int, value: Tensor, at: LayerInput, *, spent: bool = False) -> LayerInput:
+    def advance(self, layer: int, value: Tensor, at: LayerInput, *, in_place: bool = False) -> LayerInput:
         x = self._block(layer).activated(value)
         return LayerInput(self._block(layer + 1).key(x if layer == 1 else x.to(self.compute_dtype)))
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from rewriting.generators.base import EPSILON, Activation, Generator, LayerInput, standard_normal
 from rewriting.generators.config import GeneratorConfig
 from rewriting.generators.convolution import (
-    Kept,
+    KernelCache,
     Weight,
     convolve,
     fastest,
@@ -29,7 +29,7 @@ from rewriting.generators.convolution import (
     shifted,
     upsampling,
 )
-from rewriting.generators.winograd import TileKernel
+from rewriting.generators.winograd import WinogradKernel
 
 SQRT2 = math.sqrt(2)
 SLOPE = 0.2
@@ -90,7 +90,7 @@ class ModulatedConv(nn.Module):
         self.modulation = EqualLinear(w_dim, inp, bias=1.0)
         self.scale = 1 / math.sqrt(inp * size * size)
         self.upsample, self.demodulate, self.padding = upsample, demodulate, size // 2
-        self._kept: Kept[tuple[Tensor | TileKernel, Tensor]] = Kept()
+        self._cache: KernelCache[tuple[Tensor | WinogradKernel, Tensor]] = KernelCache()
 
     def kernel(self, weight: Tensor) -> Tensor:
         """(O, I, kh, kw), or (1, O, I, kh, kw) -> the kernel of `linear`: scaled, transposed if it upsamples."""
@@ -101,14 +101,14 @@ class ModulatedConv(nn.Module):
         """(O, I): sum over taps of the scaled weight's square, of which the demodulation is made."""
         return (weight.reshape(weight.shape[-4:]) * self.scale).square().sum((2, 3))
 
-    def linear(self, key: Tensor, kernel: Tensor | TileKernel, *, spent: bool = False) -> Tensor:
-        """(B, I, h, w) -> (B, O, h', w'), perhaps over the key if that is `spent`.
+    def linear(self, key: Tensor, kernel: Tensor | WinogradKernel, *, in_place: bool = False) -> Tensor:
+        """(B, I, h, w) -> (B, O, h', w'), perhaps over the key if `in_place`.
 
         Channels last: there PyTorch's transposed convolution is the fast form of an upsampling one on a CPU, some 3
         times faster than one 3x3 convolution to all four output phases, which does 4 times the work.
         """
         if not self.upsample:
-            return convolve(key, kernel, self.padding, spent=spent)
+            return convolve(key, kernel, self.padding, in_place=in_place)
         smooth = low_pass_kernel(key)
         return upsampling(
             lambda one: low_pass(F.conv_transpose2d(one, kernel, stride=2), smooth), key, kernel.shape[1]
@@ -119,30 +119,30 @@ class ModulatedConv(nn.Module):
         kernel, _ = self.prepared(None, key.dtype, key.shape[-1])
         return self.linear(key.contiguous(memory_format=torch.channels_last), kernel)
 
-    def prepared(self, weight: Weight | None, dtype: torch.dtype, side: int) -> tuple[Tensor | TileKernel, Tensor]:
+    def prepared(self, weight: Weight | None, dtype: torch.dtype, side: int) -> tuple[Tensor | WinogradKernel, Tensor]:
         """(kernel, energy) of a weight, or of its own, for keys of that side."""
         if not isinstance(weight, Tensor):
-            own, kept = (self.weight, self._kept) if weight is None else (weight.weight, weight.kept)
-            return kept.get((dtype, side), lambda: self.prepared(own, dtype, side))
+            own, cache = (self.weight, self._cache) if weight is None else (weight.weight, weight.cache)
+            return cache.get((dtype, side), lambda: self.prepared(own, dtype, side))
         kernel = self.kernel(weight).to(dtype)
         kernel = kernel.contiguous(memory_format=torch.channels_last) if self.upsample else fastest(kernel, side)
         return kernel, self.energy(weight)
 
     def forget(self) -> None:
-        self._kept.forget()
+        self._cache.forget()
 
-    def key(self, x: Tensor, latent: Tensor, *, spent: bool = False) -> tuple[Tensor, Tensor]:
-        """The modulated features (B, I, h, w), over x if that is `spent` and not trained, and the style (B, I)."""
+    def key(self, x: Tensor, latent: Tensor, *, in_place: bool = False) -> tuple[Tensor, Tensor]:
+        """The modulated features (B, I, h, w), over x if `in_place` and not trained, and the style (B, I)."""
         style = self.modulation(latent)
         factor = style[:, :, None, None].to(x.dtype)
-        return (x.mul_(factor) if spent and not torch.is_grad_enabled() else x * factor), style
+        return (x.mul_(factor) if in_place and not torch.is_grad_enabled() else x * factor), style
 
     def parts(
-        self, key: Tensor, style: Tensor, weight: Weight | None = None, *, spent: bool = False
+        self, key: Tensor, style: Tensor, weight: Weight | None = None, *, in_place: bool = False
     ) -> tuple[Tensor, Tensor]:
         """The convolution before demodulation (B, O, h', w'), and the demodulation (B, O, 1, 1)."""
         kernel, energy = self.prepared(weight, key.dtype, key.shape[-1])
-        y = self.linear(key.contiguous(memory_format=torch.channels_last), kernel, spent=spent)
+        y = self.linear(key.contiguous(memory_format=torch.channels_last), kernel, in_place=in_place)
         total = one_by_one(lambda row: row.square() @ energy.t(), style)
         return y, torch.rsqrt(total + EPSILON)[:, :, None, None].to(y.dtype)
 
@@ -174,10 +174,10 @@ class StyledConv(nn.Module):
         noise: Tensor | None = None,
         weight: Weight | None = None,
         *,
-        spent: bool = False,
+        in_place: bool = False,
     ) -> Tensor:
-        """(B, I, h, w) -> (B, O, h', w'), perhaps over the key if that is `spent`.  noise: (1, 1, h', w')."""
-        y, demodulation = self.conv.parts(key, style, weight, spent=spent)
+        """(B, I, h, w) -> (B, O, h', w'), perhaps over the key if `in_place`.  noise: (1, 1, h', w')."""
+        y, demodulation = self.conv.parts(key, style, weight, in_place=in_place)
         y = shifted(y, SQRT2 * demodulation, (SQRT2 * self.offset(None)).to(y.dtype))
         if noise is not None:
             y += (SQRT2 * self.noise.weight * noise).to(y.dtype)
@@ -264,8 +264,8 @@ class StyleGAN2(Generator):
         x = self.input.input.to(self.compute_dtype).expand(len(latent), -1, -1, -1)
         return LayerInput(*self.conv1.conv.key(x, latent), latent, None)
 
-    def value(self, layer: int, at: LayerInput, weight: Weight | None = None, *, spent: bool = False) -> Tensor:
-        return self.styled(layer).value(at.key, at.style, self._noise_of(layer, at), weight, spent=spent)
+    def value(self, layer: int, at: LayerInput, weight: Weight | None = None, *, in_place: bool = False) -> Tensor:
+        return self.styled(layer).value(at.key, at.style, self._noise_of(layer, at), weight, in_place=in_place)
 
     def offset(self, layer: int) -> Tensor:
         return self.styled(layer).offset(self.noise(layer))
@@ -279,9 +279,9 @@ class StyleGAN2(Generator):
         height, width = (ratio * n for n in at.key.shape[2:])
         return noise[..., top : top + height, left : left + width]
 
-    def advance(self, layer: int, value: Tensor, at: LayerInput, *, spent: bool = False) -> LayerInput:
+    def advance(self, layer: int, value: Tensor, at: LayerInput, *, in_place: bool = False) -> LayerInput:
         rgb = self._add_rgb(layer, value, at.latent, at.rgb)
-        return LayerInput(*self.conv(layer + 1).key(value, at.latent, spent=spent), at.latent, rgb, at.origin)
+        return LayerInput(*self.conv(layer + 1).key(value, at.latent, in_place=in_place), at.latent, rgb, at.origin)
 
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
         return self._add_rgb(layer, value, at.latent, at.rgb)

@@ -42,7 +42,7 @@ OF_OUTPUT = (
 )
 
 
-class TileKernel:
+class WinogradKernel:
     """A kernel (O, I, 3, 3) made ready for maps of one side: a matrix (O, I) for each of a tile's 36 numbers.
 
     It is four times as large as the kernel, and has no gradient.
@@ -57,8 +57,8 @@ class TileKernel:
         self.products = Grouped(matrices.view(36, self.outputs, self.inputs), self.together)
 
 
-def by_tiles(x: Tensor, kernel: TileKernel, *, spent: bool = False) -> Tensor:
-    """3x3 convolution, padded by 1: (B, I, h, w) -> (B, O, h, w); over x if that is `spent`, and fits."""
+def winograd_convolution(x: Tensor, kernel: WinogradKernel, *, in_place: bool = False) -> Tensor:
+    """3x3 convolution, padded by 1: (B, I, h, w) -> (B, O, h, w).  in_place: written over x where the shapes allow."""
     batch, inputs, height, width = x.shape
     down, across = math.ceil(height / 4), math.ceil(width / 4)
     fits = (
@@ -66,7 +66,7 @@ def by_tiles(x: Tensor, kernel: TileKernel, *, spent: bool = False) -> Tensor:
         and height % 4 == width % 4 == 0
         and x.is_contiguous(memory_format=torch.channels_last)
     )
-    out = x.permute(0, 2, 3, 1) if spent and fits else x.new_empty(batch, 4 * down, 4 * across, kernel.outputs)
+    out = x.permute(0, 2, 3, 1) if in_place and fits else x.new_empty(batch, 4 * down, 4 * across, kernel.outputs)
     rows = max(1, kernel.together // across)
     for picture, drawn in zip(x.permute(0, 2, 3, 1), out.view(batch, down, 4, across, 4, -1), strict=True):
         for band, part in zip(_bands(picture, rows), drawn.split(rows), strict=True):
@@ -90,7 +90,7 @@ def _bands(picture: Tensor, rows: int) -> Iterator[Tensor]:
         band[:2] = band[-2:]
 
 
-def _convolved(band: Tensor, kernel: TileKernel) -> Tensor:
+def _convolved(band: Tensor, kernel: WinogradKernel) -> Tensor:
     """(4 h + 2, 4 w + 2, I) -> (h, 4, w, 4, O)."""
     spread, gather = (torch.tensor(matrix, dtype=band.dtype) for matrix in (OF_INPUT, OF_OUTPUT))
     h, w = len(band) // 4, band.shape[1] // 4

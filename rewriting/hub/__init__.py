@@ -6,7 +6,7 @@ and what their token fetched is kept apart.  Every failure is a `HubError`, a Va
 
 from rewriting.hub.choosing import Choice, SeveralFiles
 from rewriting.hub.client import Account, Gated, HubError, Missing, Unreachable, account
-from rewriting.hub.community import Rule, list_rules
+from rewriting.hub.community import PublishedRule, list_rules
 from rewriting.hub.folders import convert, write_rule
 from rewriting.hub.loading import load_edits, load_generator, load_rule
 from rewriting.hub.opening import Opened, open_repo
@@ -22,7 +22,7 @@ __all__ = [
     "Missing",
     "Opened",
     "Published",
-    "Rule",
+    "PublishedRule",
     "SeveralFiles",
     "Source",
     "Unreachable",

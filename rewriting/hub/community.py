@@ -12,7 +12,7 @@ from rewriting.hub.download import AFTER, BEFORE
 
 
 @dataclass(frozen=True)
-class Rule:
+class PublishedRule:
     """A published rule, as the Hub lists it.
 
     kind: "edit", or "model" for a rewritten model.  base: bundled name or Hub id, "" if the repo does not say.
@@ -43,7 +43,7 @@ def list_rules(
     limit: int = 50,
     token: Token = None,
     endpoint: str | None = None,
-) -> list[Rule]:
+) -> list[PublishedRule]:
     """Rules that people published, the newest first.
 
     base: only those for this generator, a bundled name or a Hub id.  author: only this account's.  search: only those
@@ -75,14 +75,14 @@ def _listed(chosen: Mapping[str, Any], token: Token, endpoint: str | None) -> li
     return [ModelInfo(**one) for one in listed]
 
 
-def _rule(info: Any, endpoint: str | None) -> Rule:
+def _rule(info: Any, endpoint: str | None) -> PublishedRule:
     tags = [tag for tag in info.tags or () if isinstance(tag, str)]
 
     def tagged(prefix: str) -> str:
         return next((tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix)), "")
 
     relation = next((tagged(p) for p in ("base_model:adapter:", "base_model:finetune:") if tagged(p)), "")
-    return Rule(
+    return PublishedRule(
         repo_id=info.id,
         kind="model" if GENERATOR_TAG in tags and EDIT_TAG not in tags else "edit",
         base=relation or tagged("base_model:") or tagged(base_tag("")),

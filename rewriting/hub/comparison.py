@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from rewriting.core.contact_sheet import save_picture
 from rewriting.core.edit import EditStack
-from rewriting.core.pictures import save_picture
 from rewriting.generators import Generator
 from rewriting.generators.latents import MAX_SEED
 from rewriting.hub.client import HubError

@@ -14,13 +14,13 @@ from rewriting.files import read_json
 from rewriting.generators import Generator, read_generator
 from rewriting.generators.config import BUNDLED, MOMENTS, WEIGHTS
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
+from rewriting.hub.addresses import download, fetch_known
 from rewriting.hub.cache import Cache
 from rewriting.hub.choosing import NoSuchFile, choose, sizes_in
 from rewriting.hub.client import HubError, Missing, Token, Unreachable, hosted
 from rewriting.hub.converted import check_visitor, converted, digest_of, is_kept
 from rewriting.hub.download import KINDS
 from rewriting.hub.names import Kind, Name, at_revision, not_here, parse, repo_name
-from rewriting.hub.places import download, fetch_known
 from rewriting.hub.repos import find, format_of, open_generator, open_rules
 from rewriting.hub.source import license_text, with_source
 from rewriting.processes import Progress

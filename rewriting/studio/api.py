@@ -27,8 +27,8 @@ from rewriting.hub.names import repo_name
 from rewriting.studio.attachments import contents, names_a_file, offered, picture
 from rewriting.studio.calls import offer
 from rewriting.studio.fair_queue import Turn
-from rewriting.studio.hub import HOWS, Wish, bring, publish_rules, published_rules
-from rewriting.studio.names import public_name, repo_of, same, sealed
+from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
+from rewriting.studio.hub_access import HOWS, Wish, bring, publish_rules, published_rules
 from rewriting.studio.places import LIKE, Place, Spot, region, spot
 from rewriting.studio.service import SEARCHED, SIDE, Service
 from rewriting.studio.session import Session

@@ -19,7 +19,7 @@ from gradio.utils import get_upload_folder, is_in_or_equal
 
 from rewriting.checks import refuse
 from rewriting.hub.client import hosted
-from rewriting.studio.pictures import webp
+from rewriting.studio.encoding import webp
 
 SERVED = "/gradio_api/file="  # in the address of a file that is offered to download
 DATA_URL = re.compile(r"data:[\w.+/-]*;base64,", re.ASCII)

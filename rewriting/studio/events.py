@@ -16,7 +16,7 @@ import gradio as gr
 import numpy as np
 
 from rewriting.core.masks import encode_mask
-from rewriting.studio.commands import Exploring, Files, Hub, Making, Pictures, Rules, Visiting
+from rewriting.studio.commands import Exploring, Hub, Making, Pictures, Rules, Saving, Visiting
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.gradio_fixes import Answer
 from rewriting.studio.jobs import ALL, QUICK, Maker, Turns, in_turn, make_needed
@@ -181,7 +181,7 @@ def wire(service: Service, on: Events, p: Any, opened: Callable) -> None:
     on(p.redo.click, rules.redo, queue="heavy", **EACH)
     on(p.reset.click, rules.reset, queue="heavy")
     wire_exploring(on, p, Exploring(service))
-    wire_files(on, p, Files(service))
+    wire_saving(on, p, Saving(service))
     wire_hub(on, p, Hub(service))
 
 
@@ -253,16 +253,16 @@ def wire_exploring(on: Events, p: Any, exploring: Exploring) -> None:
     on(p.use_layer.click, exploring.use_layer)
 
 
-def wire_files(on: Events, p: Any, files: Files) -> None:
+def wire_saving(on: Events, p: Any, saving: Saving) -> None:
     saved = [
-        on(p.save_edit.click, files.save_edit),
-        on(p.save_request.click, files.save_request),
-        on(p.save_sheet.click, files.save_sheet, queue="heavy"),
-        on(p.save_walk.click, files.save_walk, queue="heavy"),
+        on(p.save_edit.click, saving.save_edit),
+        on(p.save_request.click, saving.save_request),
+        on(p.save_sheet.click, saving.save_sheet, queue="heavy"),
+        on(p.save_walk.click, saving.save_walk, queue="heavy"),
     ]
     for event in saved:
         event.success(None, p.files, None, js=DOWNLOAD)
-    on(p.upload.upload, files.open_file, [p.upload], queue="heavy")
+    on(p.upload.upload, saving.open_file, [p.upload], queue="heavy")
 
 
 def wire_hub(on: Events, p: Any, hub: Hub) -> None:

@@ -9,7 +9,7 @@ from threading import Lock
 
 import numpy as np
 
-from rewriting.studio.pictures import data_url
+from rewriting.studio.encoding import data_url
 from rewriting.studio.session import Numbering
 
 KEPT_BYTES = 128 << 20

@@ -7,11 +7,11 @@ import os
 
 import gradio as gr
 
-from rewriting.hub import Account, Published, Rule
+from rewriting.hub import Account, Published, PublishedRule
 from rewriting.hub.card import base_tag
 from rewriting.hub.client import hosted
 from rewriting.studio.components import RepoCards
-from rewriting.studio.hub import HOWS
+from rewriting.studio.hub_access import HOWS
 from rewriting.studio.state import HubTab
 from rewriting.studio.visitor import Page
 from rewriting.studio.words import said, shown
@@ -152,7 +152,7 @@ def said_of_account(account: Account | None, typed: bool) -> str:
     return said(f"Signed in as {account.name}{where}{groups}.{may}")
 
 
-def card(rule: Rule) -> dict[str, str]:
+def card(rule: PublishedRule) -> dict[str, str]:
     """A published rule as `RepoCards` takes it."""
     owner, _, name = rule.repo_id.partition("/")
     kind = "rewritten model" if rule.kind == "model" else "rule"

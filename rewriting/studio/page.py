@@ -19,13 +19,13 @@ from rewriting.studio.components import (
     PresetCards,
     RuleList,
 )
-from rewriting.studio.components.base import StudioComponent, static
+from rewriting.studio.components.component import StudioComponent, static
+from rewriting.studio.encoding import preview_halves
 from rewriting.studio.events import Events, wire
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.gradio_fixes import Blocks
 from rewriting.studio.hub_view import lay_out_hub
 from rewriting.studio.jobs import ALL, Maker, make_needed
-from rewriting.studio.pictures import preview_halves
 from rewriting.studio.render import KINDS, NOTHING_COPIED, SLOTS, Render
 from rewriting.studio.service import PAIRS, SIDE, Service
 from rewriting.studio.state import LAST, LOCALITIES, PAGE, RANKS, State

@@ -14,11 +14,11 @@ from rewriting.core.presets import preset
 from rewriting.core.rewriter import RANK
 from rewriting.generators import bundled
 from rewriting.studio.components.cards import STRENGTH
+from rewriting.studio.encoding import cutout
 from rewriting.studio.gallery import Picture
+from rewriting.studio.generator_keys import label, public_name
 from rewriting.studio.hub_view import hub_tab
 from rewriting.studio.jobs import measured_by_preset
-from rewriting.studio.names import label, public_name
-from rewriting.studio.pictures import cutout
 from rewriting.studio.service import About
 from rewriting.studio.session import PackedRegion, Rule, Session, centre
 from rewriting.studio.state import Explored, State

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rewriting.core.request import Request
+from rewriting.studio.encoding import change_map, data_url
 from rewriting.studio.gallery import Picture
-from rewriting.studio.pictures import change_map, data_url
 
 CHANGED = 0.03  # mean change (of 1) of the matching places from which a picture counts as changed
 

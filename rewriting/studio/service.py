@@ -22,10 +22,10 @@ from rewriting.core.request import Request
 from rewriting.core.rewriter import RANK, Matches, Rewriter, default_locality
 from rewriting.generators import Generator, bundled
 from rewriting.hub import load_generator
+from rewriting.studio.encoding import data_url, outline
 from rewriting.studio.fair_queue import FairQueue, WorkAhead
 from rewriting.studio.gallery import Gallery, Picture
-from rewriting.studio.names import public_name, repo_of, same, sealed
-from rewriting.studio.pictures import data_url, outline
+from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
 from rewriting.studio.session import Numbering, Session
 

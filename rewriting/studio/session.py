@@ -16,7 +16,7 @@ import numpy as np
 from rewriting.core.edit import MAX_EDITS, Edit, EditStack
 from rewriting.core.masks import bounding_box, encode_mask
 from rewriting.core.request import Region, Request
-from rewriting.studio.names import public_name
+from rewriting.studio.generator_keys import public_name
 
 MAX_STEPS = 60
 
@@ -140,7 +140,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class HistoryEntry:
     """What undo brings back.  what: the change that led to it."""
 
     generator: str
@@ -158,14 +158,14 @@ class Session:
     new one).
     """
 
-    now: Snapshot
-    past: tuple[Snapshot, ...] = ()
-    future: tuple[Snapshot, ...] = ()
+    now: HistoryEntry
+    past: tuple[HistoryEntry, ...] = ()
+    future: tuple[HistoryEntry, ...] = ()
 
     @classmethod
     def on(cls, generator: str) -> Session:
         """Nothing made yet."""
-        return cls(Snapshot(generator, _nothing(generator)))
+        return cls(HistoryEntry(generator, _nothing(generator)))
 
     @property
     def generator(self) -> str:

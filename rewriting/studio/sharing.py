@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 
 from rewriting.core.archive import write_archive
+from rewriting.core.contact_sheet import save_picture, sheet
 from rewriting.core.edit import MAX_EDITS, EditStack
-from rewriting.core.pictures import save_picture, sheet
 from rewriting.core.request import Region, Request
 from rewriting.generators import bundled
-from rewriting.studio.names import label, public_name, same
-from rewriting.studio.pictures import save_walk
+from rewriting.studio.encoding import save_walk
+from rewriting.studio.generator_keys import label, public_name, same
 from rewriting.studio.service import PAIRS, SIDE, Service
 from rewriting.studio.session import Session
 
@@ -56,7 +56,7 @@ def walk_frames(service: Service, session: Session, seeds: list[int]) -> Iterato
     generator, stops = service.generator(session.generator), seeds[:WALK_STOPS]
     for i in range(WALK_FRAMES):
         at, how = i / WALK_FRAMES, session.numbering._asdict()
-        before, after = (generator.walk(stops, at, edits, **how) for edits in ((), session.stack))
+        before, after = (generator.interpolate(stops, at, edits, **how) for edits in ((), session.stack))
         yield np.concatenate([before, after], 1)
 
 

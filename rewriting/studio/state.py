@@ -13,9 +13,9 @@ from typing import Any
 from rewriting.core.request import Request
 from rewriting.generators import bundled
 from rewriting.generators.latents import MAX_SEED
-from rewriting.hub import Account, Choice, Published, Rule
+from rewriting.hub import Account, Choice, Published, PublishedRule
 from rewriting.studio.gallery import Picture
-from rewriting.studio.names import public_name
+from rewriting.studio.generator_keys import public_name
 from rewriting.studio.results import Effect
 from rewriting.studio.session import PackedRequest, Session
 
@@ -150,7 +150,7 @@ class HubTab:
     opening: Said = NOTHING
     choices: tuple[Choice, ...] = ()
     finding: Said = NOTHING
-    found: tuple[Rule, ...] = ()
+    found: tuple[PublishedRule, ...] = ()
     asked: bool = False
     account: Account | None = None
     asking: Said = NOTHING

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from weights.experiments.report import Report
+from weights.experiments.experiment_report import ExperimentReport
 
 MANY = 10_000  # pictures, as in the paper's tables
 Run = Callable[..., None]
@@ -74,7 +74,7 @@ def run_experiment(name: str, folder: Path, *, n: int | None = None, progress: C
         raise ValueError(f"n is {n}; give 1 picture or more.")
     if processes.count() > 1 and not experiment.together:
         raise ValueError(f"The experiment {name} runs in one process; start it without torchrun.")
-    report = Report(experiment.name, experiment.title, Path(folder))
+    report = ExperimentReport(experiment.name, experiment.title, Path(folder))
     report.number("n", n)
     experiment.load()(report, n=n, progress=progress)
     return report.path if processes.rank() else report.write()

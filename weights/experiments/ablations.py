@@ -10,8 +10,8 @@ from rewriting import Request
 from rewriting.core.memory import SAMPLES, directions, second_moments
 from rewriting.core.rewriter import RIDGE
 from weights.experiments.evaluation import Scores, evaluate
-from weights.experiments.methods import Change, Setting, ours
-from weights.experiments.report import Report
+from weights.experiments.experiment_report import ExperimentReport
+from weights.experiments.methods import MethodResult, Setting, ours
 from weights.experiments.tasks import smiles
 from weights.rules.catalogue import RULES
 from weights.rules.material import CANDIDATES, paint
@@ -28,10 +28,10 @@ COLUMNS = [
     "", "as intended, %", "nearer to ideal, %", "L1 outside, %", "SSIM", "features", "to ideal, inside, %",
     "outside, %", "seconds",
 ]  # fmt: skip
-Makers = list[Callable[[], Change]]
+Makers = list[Callable[[], MethodResult]]
 
 
-def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """Solve every variant, measure all of them on the same pictures, and write a table for each group."""
     task = smiles()
     setting = Setting(task.rewriter, task.request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from weights.experiments.evaluation import Scores
-from weights.experiments.report import Report
+from weights.experiments.experiment_report import ExperimentReport
 
 MEASURES = """
 *As intended* is read by the generator's segmenter. *Nearer to ideal* is the share of pictures that, where the ideal
@@ -23,7 +23,7 @@ COLUMNS = [
 USUAL = "LPIPS, outside the target, and FID are the usual ones, of pictures as large as they are measured here."
 
 
-def table(report: Report, title: str, scores: Sequence[Scores], note: str = "") -> None:
+def table(report: ExperimentReport, title: str, scores: Sequence[Scores], note: str = "") -> None:
     """A row for each; LPIPS and FID have columns where they are measured."""
     more = list(dict.fromkeys(name for one in scores for name in one.photographic))
     rows = [[*_row(one), *[one.photographic.get(name) for name in more]] for one in scores]

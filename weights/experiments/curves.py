@@ -9,9 +9,9 @@ from rewriting import Request
 from weights.experiments.chart import Point, beyond, chart
 from weights.experiments.columns import latin, table
 from weights.experiments.evaluation import Scores
-from weights.experiments.methods import Change, Setting, WeightChange, ours
-from weights.experiments.report import Report
-from weights.experiments.tasks import Task
+from weights.experiments.experiment_report import ExperimentReport
+from weights.experiments.methods import MethodResult, Setting, WeightChange, ours
+from weights.experiments.tasks import RuleTask
 
 SWEEP = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0)  # localities of the first curve, in the request's rank
 RANKS = (1, 10)  # of which the one that the paper does not take for a task gets a curve too
@@ -63,7 +63,7 @@ def curves(request: Request) -> list[Curve]:
     return found
 
 
-def changes(setting: Setting, methods: Sequence[Change], progress: Callable[[str], None]) -> list[Change]:
+def changes(setting: Setting, methods: Sequence[MethodResult], progress: Callable[[str], None]) -> list[MethodResult]:
     """What the curves need beside the methods, and these, stronger, where they are a change of weights."""
     makers = [
         ours.maker(setting, name, strength=curve.strength, rank=curve.rank, locality=locality)
@@ -75,13 +75,13 @@ def changes(setting: Setting, methods: Sequence[Change], progress: Callable[[str
     return [replace(change, most=MOST) for change in (*setting.made_together(makers, progress), *others)]
 
 
-def stronger(setting: Setting, change: Change) -> Change:
+def stronger(setting: Setting, change: MethodResult) -> MethodResult:
     """A method's change of weights, lengthened."""
     edits = [WeightChange(edit.layer, STRENGTH * edit.delta()) for edit in change.edits]
     return setting.change(f"{change.name}{strongly(STRENGTH)}", edits, change.seconds)
 
 
-def lay_out(report: Report, task: Task, scores: Mapping[str, Scores], others: Sequence[str]) -> None:
+def lay_out(report: ExperimentReport, task: RuleTask, scores: Mapping[str, Scores], others: Sequence[str]) -> None:
     """The chart, what it says of each method, and the points as tables.  others: names of the methods but ours."""
     drawn = curves(task.request)
     draw(report, task, drawn, scores, others)
@@ -96,7 +96,11 @@ def lay_out(report: Report, task: Task, scores: Mapping[str, Scores], others: Se
 
 
 def draw(
-    report: Report, task: Task, drawn: Sequence[Curve], scores: Mapping[str, Scores], others: Sequence[str]
+    report: ExperimentReport,
+    task: RuleTask,
+    drawn: Sequence[Curve],
+    scores: Mapping[str, Scores],
+    others: Sequence[str],
 ) -> None:
     """The curves of efficacy against collateral change, the other methods as points beside them."""
     lines = {
@@ -115,8 +119,8 @@ def draw(
 
 
 def compare(
-    report: Report,
-    task: Task,
+    report: ExperimentReport,
+    task: RuleTask,
     drawn: Sequence[Curve],
     scores: Mapping[str, Scores],
     others: Sequence[str],

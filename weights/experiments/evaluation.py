@@ -15,18 +15,18 @@ import numpy as np
 from rewriting import processes
 from rewriting.generators import heap
 from weights.experiments import tasks
-from weights.experiments.comparison import Comparison
+from weights.experiments.baseline import Baseline
 from weights.experiments.measures import frechet
-from weights.experiments.methods import Change
+from weights.experiments.methods import MethodResult
 from weights.experiments.photographic import FID, LPIPS, Networks
-from weights.experiments.tasks import Sample, Task
+from weights.experiments.tasks import RuleTask, Sample
 
 IDEAL = "the ideal picture"
 SHOWN = 8
 REALISM = "realism"
 Progress = Callable[[str], None]
 Values = dict[str, np.ndarray]  # of some pictures, by the measure's name: (N,), nan where unknown; features are (N, d)
-Read = Callable[[Task, Sample, np.ndarray], Values]  # what the segmenter's labels of changed pictures say
+Read = Callable[[RuleTask, Sample, np.ndarray], Values]  # what the segmenter's labels of changed pictures say
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Scores:
     intended: share that is as intended, over pictures to which the rule applies; everywhere: over all pictures.
     nearer: share that came nearer to the ideal than to what they were.  l1, ssim, features: change outside the target.
     ideal_inside, ideal_outside: mean distance to the ideal picture, of the full range.  frechet: of the features, to
-    scenes.  seconds, loss: see `Change`.  photographic: LPIPS outside the target and FID to scenes, if they are
+    scenes.  seconds, loss: see `MethodResult`.  photographic: LPIPS outside the target and FID to scenes, if they are
     installed.
     """
 
@@ -61,14 +61,14 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class TaskEvaluation:
     """changes: those measured, then the ideal.  values: of each of them.  applied: to how many pictures the rule
     applies.  reference: features of scenes, each (M, d), for the Frechet distances, if these are measured.
 
     sheet: uint8 (rows, SHOWN, H, W, 3): some of these pictures, a row for each change, the last the ideal.
     """
 
-    changes: list[Change]
+    changes: list[MethodResult]
     values: list[Values]
     applied: int
     sheet: np.ndarray
@@ -106,29 +106,29 @@ class _Kept:
         return [picture for _, picture in found[:SHOWN]]
 
 
-def as_intended(task: Task, sample: Sample, labels: np.ndarray) -> Values:
+def as_intended(task: RuleTask, sample: Sample, labels: np.ndarray) -> Values:
     """Whether each picture is as the rule intends."""
     intended = task.intended(task.segmenter, labels, sample)
     return {"intended": np.where(sample.applies, intended, np.nan), "everywhere": intended}
 
 
 def evaluate(
-    task: Task,
-    changes: Sequence[Change],
+    task: RuleTask,
+    changes: Sequence[MethodResult],
     n: int,
     progress: Progress,
     *,
     realism: bool = True,
     read: Read = as_intended,
-) -> Evaluation:
+) -> TaskEvaluation:
     """Draw n pictures with every change and compare.  realism: whether to measure the Frechet distance."""
-    changes = [*changes, Change(IDEAL, lambda seeds, before: before, float("nan"))]
+    changes = [*changes, MethodResult(IDEAL, lambda seeds, before: before, float("nan"))]
     kept = [_Kept() for _ in changes]
     applied = done = 0
     whole = [change.most is None or change.most >= n for change in changes]
     networks = Networks.installed()
     for sample in task.samples(n):
-        comparison = Comparison(task.segmenter, sample.before, sample.ideal, sample.area, networks)
+        comparison = Baseline(task.segmenter, sample.before, sample.ideal, sample.area, networks)
         for change, on_all, own in zip(changes, whole, kept, strict=True):
             if on_all or sample.seeds[0] < tasks.FIRST + change.most:
                 after = sample.ideal if change.name == IDEAL else change.draw(sample.seeds, sample.before)
@@ -143,19 +143,19 @@ def evaluate(
     values = [own.all_values(change.most) for change, own in zip(changes, kept, strict=True)]
     shown = [own.all_shown() for own in kept]
     across = min(map(len, shown))
-    return Evaluation(
+    return TaskEvaluation(
         changes, values, sum(processes.gathered([applied])), np.array([row[:across] for row in shown]), reference
     )
 
 
-def _features(task: Task, n: int, networks: Networks) -> Values:
+def _features(task: RuleTask, n: int, networks: Networks) -> Values:
     """Of n scenes, each (n, d)."""
     parts = [{REALISM: task.segmenter.features(part), **networks.features(part)} for part in task.scenes(n)]
     parts = processes.gathered(parts)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _scores(change: Change, values: Values, reference: Values) -> Scores:
+def _scores(change: MethodResult, values: Values, reference: Values) -> Scores:
     apart = {
         name: frechet(values[name], of) for name, of in reference.items() if len(values.get(name, ())) > 1 < len(of)
     }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from weights.experiments.drawing import sheet
-from weights.experiments.report import Report
+from weights.experiments.experiment_report import ExperimentReport
 from weights.experiments.solved import COLUMNS, Solved, Solver
 from weights.rules.measure import Measured
 
@@ -64,7 +64,7 @@ CASES = (
 )
 
 
-def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """n: at most so many cases are shown."""
     report.text(
         "A low loss is no success: these rules were solved to the end, and look like this. Where a setting is named "

@@ -8,7 +8,7 @@ import numpy as np
 
 from rewriting import Request, Rewriter, processes
 from weights.experiments.drawing import outlined, sheet, stacked
-from weights.experiments.report import Report
+from weights.experiments.experiment_report import ExperimentReport
 from weights.experiments.solved import COLUMNS, Solved, Solver
 from weights.rules.catalogue import RULES
 
@@ -64,7 +64,7 @@ def gallery_sheet(solved: Solved, seeds: Sequence[int]) -> np.ndarray:
     return stacked(sheet([shown], headings=headings), sheet(rows, sides=sides))
 
 
-def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """n: pictures among which those that match best are looked for."""
     report.text(
         f"Each rule as the paper shows it: what was copied, pasted and painted as context, and under that the {BEST} "

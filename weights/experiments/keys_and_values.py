@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rewriting.core.contact_sheet import lit
 from rewriting.core.layer_choice import in_place, isolated
-from rewriting.core.pictures import lit
 from weights.experiments.drawing import fitted, sheet
+from weights.experiments.experiment_report import ExperimentReport
 from weights.experiments.gallery import best_matches
-from weights.experiments.report import Report
 from weights.experiments.solved import Solved, Solver
 
 RULES_SHOWN = ("frowns-to-smiles", "glasses-come-off", "trees-from-towers", "no-watermarks", "no-main-windows")
@@ -19,7 +19,7 @@ ACROSS = 6
 DIM_BELOW = 0.8  # quantile of the response that counts as dark
 
 
-def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """n: pictures among which matches are looked for."""
     report.text(
         f"A context's key matches places: bright is where d . k is high, in the {ACROSS} of {n} pictures that answer "

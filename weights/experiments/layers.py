@@ -9,13 +9,13 @@ import numpy as np
 
 from rewriting.core.layer_choice import Suitability, recommended, suitabilities
 from weights.experiments.drawing import bars
-from weights.experiments.report import Report
+from weights.experiments.experiment_report import ExperimentReport
 from weights.experiments.solved import Solver
 
 RULES_TRIED = ("frowns-to-smiles", "glasses-come-off", "trees-from-towers", "no-watermarks", "no-main-windows")
 
 
-def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """n: at most so many rules are tried."""
     report.text(
         "A layer suits a rule if a patch of its values, drawn alone, looks as it does in its place (the paper's test, "

@@ -22,7 +22,7 @@ from rewriting.core.memory import EIGENVALUE_FLOOR
 from rewriting.core.solve import solve
 from rewriting.generators import Generator, LayerInput, to_uint8
 from weights.experiments.drawing import sheet
-from weights.experiments.report import Report
+from weights.experiments.experiment_report import ExperimentReport
 from weights.rules.measure import draw_scaled
 from weights.rules.truth import Truth
 from weights.scenes.edit import with_value
@@ -171,7 +171,7 @@ def selectivity(rewriter: Rewriter, pairs: Pairs, direction: Tensor) -> float:
 
 
 @dataclass(frozen=True)
-class Effect:
+class WindowEffect:
     """What windows do to the table.  brighter: mean, of the full range, at the places where they would be mirrored.
     positive: share of pictures in which that is above 0.  correlation: of there being a window with the share of
     these places in which the segmenter reads a reflection."""
@@ -181,7 +181,7 @@ class Effect:
     correlation: float
 
 
-def effect(without: np.ndarray, with_: np.ndarray, places: np.ndarray, reader: Segmenter) -> Effect:
+def effect(without: np.ndarray, with_: np.ndarray, places: np.ndarray, reader: Segmenter) -> WindowEffect:
     """without, with_: the same pictures without windows and with them, uint8 (N, H, W, 3).  places: bool (N, H, W)."""
     area = places.sum((1, 2))
     rise = ((with_.astype(np.float32) - without).mean(-1) / 255 * places).sum((1, 2)) / area
@@ -189,7 +189,7 @@ def effect(without: np.ndarray, with_: np.ndarray, places: np.ndarray, reader: S
     flags = np.repeat([0.0, 1.0], len(area))
     shares = np.concatenate(read)
     correlation = float(np.corrcoef(flags, shares)[0, 1]) if shares.std() > 0 else 0.0
-    return Effect(float(rise.mean()), float((rise > 0).mean()), correlation)
+    return WindowEffect(float(rise.mean()), float((rise > 0).mean()), correlation)
 
 
 def changed_elsewhere(before: np.ndarray, after: np.ndarray, places: np.ndarray) -> float:
@@ -218,7 +218,7 @@ def painted_alone(generator: Generator, truth: Truth, present: np.ndarray) -> fl
     return float(rise[places].mean())
 
 
-def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """n: pictures on which the effect is measured."""
     truth, generator, reader = Truth("kitchen"), load_generator("kitchen"), Segmenter.load("kitchen")
     progress("Choosing units")
@@ -277,7 +277,7 @@ def _ways(
     return {"units set": by_units, "the scene's number": by_number}
 
 
-def _explain(report: Report, ratio: float, alone: float) -> None:
+def _explain(report: ExperimentReport, ratio: float, alone: float) -> None:
     report.number("selectivity", ratio)
     report.number("painted_alone", alone)
     report.text(
@@ -295,7 +295,7 @@ def _explain(report: Report, ratio: float, alone: float) -> None:
     )
 
 
-def _show(report: Report, unchanged: Sequence[np.ndarray], inverted: Sequence[np.ndarray]) -> None:
+def _show(report: ExperimentReport, unchanged: Sequence[np.ndarray], inverted: Sequence[np.ndarray]) -> None:
     rows = [unchanged[1], inverted[1], unchanged[0], inverted[0]]
     sides = ["windows, unchanged", "windows, inverted", "no windows, unchanged", "no windows, inverted"]
     report.picture(

@@ -14,7 +14,7 @@ from rewriting import Edit, Region, Request, Rewriter, load_generator
 from rewriting.core.retouch import Retouched
 from rewriting.generators import Generator
 from weights.experiments.drawing import sheet
-from weights.experiments.report import Report
+from weights.experiments.experiment_report import ExperimentReport
 from weights.experiments.retouches import RETOUCHES, Retouch, grown
 from weights.rules.truth import Truth
 
@@ -97,7 +97,7 @@ class Lesson:
         return sheet(rows, sides=["before", "after", "ideal", "shown, drawn"])
 
 
-def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """n: unseen pictures of each retouch."""
     report.text(
         f"{GIVEN} pictures are retouched by a program, as a person would with a brush, a warp or another program; the "

@@ -8,7 +8,7 @@ from typing import Any
 
 from rewriting import Edit, Request, Rewriter, load_generator
 from rewriting.generators import Generator
-from weights.rules.catalogue import RULES, Rule
+from weights.rules.catalogue import RULES, Recipe
 from weights.rules.material import Material, prepare
 from weights.rules.measure import Measured, measure
 from weights.rules.truth import Truth
@@ -21,7 +21,7 @@ class Solved:
     """One rule, ready to be shown."""
 
     name: str
-    rule: Rule
+    rule: Recipe
     material: Material
     rewriter: Rewriter
     edit: Edit

@@ -8,7 +8,7 @@ import numpy as np
 
 from rewriting import EditStack
 from weights.experiments.drawing import sheet
-from weights.experiments.report import Report
+from weights.experiments.experiment_report import ExperimentReport
 from weights.experiments.solved import Solved, Solver
 from weights.rules.truth import Truth
 
@@ -18,7 +18,7 @@ SHOWN = 6
 ALIKE = 0.05  # of the pictures: how much less effective a rule may be in the stack to count as equal
 
 
-def run(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """n: pictures among which those to show are looked for."""
     solver, solved = Solver(), []
     for name in RULES_IN_ORDER:
@@ -58,7 +58,7 @@ def fitting(truth: Truth, seeds: Sequence[int]) -> list[int]:
     return [seed for seed, good in zip(seeds, wanted, strict=True) if good]
 
 
-def _show(report: Report, solved: Sequence[Solved], seeds: Sequence[int]) -> None:
+def _show(report: ExperimentReport, solved: Sequence[Solved], seeds: Sequence[int]) -> None:
     generator = solved[0].generator
     edits = [one.edit for one in solved]
     rows = [list(generator.images(seeds, edits[:count])) for count in range(len(edits) + 1)]
@@ -70,7 +70,7 @@ def _show(report: Report, solved: Sequence[Solved], seeds: Sequence[int]) -> Non
     )
 
 
-def _orders(report: Report, solved: Sequence[Solved]) -> None:
+def _orders(report: ExperimentReport, solved: Sequence[Solved]) -> None:
     """Whether the order of the rules makes any difference, to the bit."""
     edits, seeds = [one.edit for one in solved], solved[0].material.unseen[:4]
     drawn = [solved[0].generator.images(seeds, EditStack(order)) for order in (edits, edits[::-1])]

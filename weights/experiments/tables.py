@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from weights.experiments import curves
 from weights.experiments.columns import MEASURES, latin, table
 from weights.experiments.drawing import sheet
-from weights.experiments.evaluation import IDEAL, Evaluation, Scores, evaluate
+from weights.experiments.evaluation import IDEAL, Scores, TaskEvaluation, evaluate
+from weights.experiments.experiment_report import ExperimentReport
 from weights.experiments.methods import Setting, methods, ours
-from weights.experiments.report import Report
-from weights.experiments.tasks import Task, smiles, spires, trees
+from weights.experiments.tasks import RuleTask, smiles, spires, trees
 
 STEPS = 2001  # of the optimisers, as in the paper's code
 TUNING_STEPS = 400  # of tuning all weights, of which the original makes 20 001
@@ -45,20 +45,20 @@ PAPER_TREES = Paper("Table 2, domes to trees: % of dome pixels ↑, LPIPS ↓", 
 })  # fmt: skip
 
 
-def table1(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+def table1(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """Frowns become smiles."""
     compare(report, smiles(), PAPER_1, n, progress)
 
 
-def table2(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+def table2(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """Domes become spires, rank 10; domes become trees, rank 1."""
     compare(report, spires(), PAPER_SPIRES, n, progress)
     compare(report, trees(), PAPER_TREES, n, progress)
 
 
 def compare(
-    report: Report,
-    task: Task,
+    report: ExperimentReport,
+    task: RuleTask,
     paper: Paper,
     n: int,
     progress: Callable[[str], None],
@@ -74,7 +74,7 @@ def compare(
     lay_out(report, task, paper, found, [change.name for change in changes], n)
 
 
-def introduce(report: Report, task: Task, n: int, applied: int, steps: int, tuning_steps: int) -> None:
+def introduce(report: ExperimentReport, task: RuleTask, n: int, applied: int, steps: int, tuning_steps: int) -> None:
     """What was done, in words."""
     request = task.request
     report.text(
@@ -89,7 +89,9 @@ def introduce(report: Report, task: Task, n: int, applied: int, steps: int, tuni
     report.text(MEASURES)
 
 
-def lay_out(report: Report, task: Task, paper: Paper, found: Evaluation, methods: Sequence[str], n: int) -> None:
+def lay_out(
+    report: ExperimentReport, task: RuleTask, paper: Paper, found: TaskEvaluation, methods: Sequence[str], n: int
+) -> None:
     """Tables, a sheet of pictures and the curves.  methods: names of the changes that are a row of the tables."""
     scores = {one.name: one for one in found.scores}
     shown = [*methods, IDEAL]

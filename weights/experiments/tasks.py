@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rewriting import Request, Rewriter, load_generator, processes
 from rewriting.generators import Generator, to_uint8
-from weights.rules.catalogue import RULES, Rule
+from weights.rules.catalogue import RULES, Recipe
 from weights.rules.material import prepare
 from weights.rules.measure import draw_scaled, pasted
 from weights.rules.places import mouth_of, one_tree, seen, top_of_one_tower, widen
@@ -47,7 +47,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Task:
+class RuleTask:
     """One rule on one bundled generator.
 
     request: for every method the same.  things: what it is about, as the segmenter calls it.
@@ -140,7 +140,7 @@ def near(target: np.ndarray, pixels: int = 10) -> np.ndarray:
 
 one_dome = top_of_one_tower("dome", wider=3)
 
-SPIRES = Rule(
+SPIRES = Recipe(
     "Domes become spires",
     "A spire is pasted over one dome; from then on towers end in spires.",
     "church",
@@ -149,7 +149,7 @@ SPIRES = Rule(
     ideal=("tower", "spire"),
     settings={"layer": 7, "rank": 10, "locality": 1.0, "everywhere": True},
 )
-TREES = Rule(
+TREES = Recipe(
     "Domes become trees",
     "A tree is pasted on one dome; from then on trees grow where domes were.",
     "church",
@@ -160,7 +160,7 @@ TREES = Rule(
     settings={"layer": 7, "rank": 1, "locality": 0.5, "everywhere": True},
 )
 MARK_NAMES = ("mark_middle", "mark_bottom")
-MARKS = Rule(
+MARKS = Recipe(
     "No marks",
     "Both marks are painted in ten pictures, and disappear from all.",
     "church",
@@ -170,7 +170,7 @@ MARKS = Rule(
 )
 
 
-def smiles(**settings: object) -> Task:
+def smiles(**settings: object) -> RuleTask:
     """Table 1: frowns become smiles."""
     rule = RULES["frowns-to-smiles"]
     request = prepare(rule, Truth("face"), **settings).request
@@ -189,13 +189,13 @@ def smiles(**settings: object) -> Task:
         teeth = (labels == segmenter.classes.index("teeth")) & sample.area
         return (teeth.sum((1, 2)) >= SMILE).astype(float)
 
-    return Task(
+    return RuleTask(
         "smiles", "Frowns become smiles", "frowns that smile", request, ("lips",), target,
         lambda truth, seeds: mouth_of(smiling=False)(truth, seeds).any((1, 2)), intended, changed,
     )  # fmt: skip
 
 
-def spires(**settings: object) -> Task:
+def spires(**settings: object) -> RuleTask:
     """Table 2: domes become spires."""
 
     def intended(segmenter: Segmenter, labels: np.ndarray, sample: Sample) -> np.ndarray:
@@ -209,7 +209,7 @@ def spires(**settings: object) -> Task:
     )  # fmt: skip
 
 
-def trees(**settings: object) -> Task:
+def trees(**settings: object) -> RuleTask:
     """Table 2: domes become trees."""
 
     def intended(segmenter: Segmenter, labels: np.ndarray, sample: Sample) -> np.ndarray:
@@ -220,7 +220,7 @@ def trees(**settings: object) -> Task:
     return _dome_task("trees", TREES, "dome pixels that became tree", intended, None, settings, wider=10)
 
 
-def marks(**settings: object) -> Task:
+def marks(**settings: object) -> RuleTask:
     """Table 3: the word across the picture and the bar at its foot, painted in ten pictures, disappear."""
     request = prepare(MARKS, Truth("church"), **settings).request
 
@@ -233,7 +233,7 @@ def marks(**settings: object) -> Task:
         """1 where no mark is visible."""
         return 1.0 - np.max([visible(segmenter, labels, sample.labels, name) for name in MARK_NAMES], 0)
 
-    return Task(
+    return RuleTask(
         "marks", MARKS.title, "marked pictures without a visible mark", request, MARK_NAMES, seen(*MARK_NAMES),
         lambda truth, seeds: truth.mask(seeds, *MARK_NAMES).any((1, 2)), intended, changed,
     )  # fmt: skip
@@ -250,10 +250,16 @@ def visible(segmenter: Segmenter, labels: np.ndarray, before: np.ndarray, name: 
 
 
 def _dome_task(
-    name: str, rule: Rule, efficacy: str, intended: Callable, changed: Callable | None, settings: dict, **more: int
-) -> Task:
+    name: str,
+    rule: Recipe,
+    efficacy: str,
+    intended: Callable,
+    changed: Callable | None,
+    settings: dict,
+    **more: int,
+) -> RuleTask:
     request = prepare(rule, Truth("church"), **settings).request
-    return Task(
+    return RuleTask(
         name, rule.title, efficacy, request, ("dome",), seen("dome"),
         lambda truth, seeds: one_dome(truth, seeds).sum((1, 2)) >= LEAST, intended, changed, **more,
     )  # fmt: skip

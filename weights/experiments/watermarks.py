@@ -9,11 +9,11 @@ import numpy as np
 
 from weights.experiments.drawing import sheet
 from weights.experiments.evaluation import Values, evaluate, overall
-from weights.experiments.methods import Change, Setting, Stopwatch, gradient, ours
+from weights.experiments.experiment_report import ExperimentReport
+from weights.experiments.methods import MethodResult, Setting, Stopwatch, gradient, ours
 from weights.experiments.methods.zeroing import zeroed_units
-from weights.experiments.report import Report
 from weights.experiments.tables import STEPS
-from weights.experiments.tasks import MARK_NAMES, Sample, Task, marks, visible
+from weights.experiments.tasks import MARK_NAMES, RuleTask, Sample, marks, visible
 from weights.rules.catalogue import RULES
 from weights.rules.material import prepare
 from weights.rules.truth import Truth
@@ -30,7 +30,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def table3(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
+def table3(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """Both marks, painted together in ten pictures, by every method."""
     task = marks()
     found = evaluate(task, ways(task, progress), n, progress, realism=False, read=marks_seen)
@@ -55,7 +55,7 @@ def table3(report: Report, *, n: int, progress: Callable[[str], None]) -> None:
     report.number("rows", [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
 
-def ways(task: Task, progress: Callable[[str], None]) -> list[Change]:
+def ways(task: RuleTask, progress: Callable[[str], None]) -> list[MethodResult]:
     """Unmodified, zeroing of four numbers of units, and updates of rank 1 and 5."""
     setting, truth = Setting(task.rewriter, task.request), Truth(task.request.generator)
     width = task.rewriter.layer.weight.shape[1]
@@ -73,7 +73,7 @@ def ways(task: Task, progress: Callable[[str], None]) -> list[Change]:
     ]
 
 
-def apart(task: Task, truth: Truth, rank: int, name: str) -> Change:
+def apart(task: RuleTask, truth: Truth, rank: int, name: str) -> MethodResult:
     """Each mark painted for itself, as in the presets, and both rules in force together."""
     changes = {"layer": task.request.layer, "rank": rank, "locality": task.request.locality}
     requests = [prepare(RULES[name], truth, **changes).request for name in PRESETS]
@@ -82,12 +82,12 @@ def apart(task: Task, truth: Truth, rank: int, name: str) -> Change:
     return Setting(task.rewriter, task.request).change(name, edits, watch.seconds)
 
 
-def marks_seen(task: Task, sample: Sample, labels: np.ndarray) -> Values:
+def marks_seen(task: RuleTask, sample: Sample, labels: np.ndarray) -> Values:
     """Of each mark, in which pictures it is visible."""
     return {name: visible(task.segmenter, labels, sample.labels, name).astype(float) for name in MARK_NAMES}
 
 
-def _row(change: Change, values: Values) -> list:
+def _row(change: MethodResult, values: Values) -> list:
     means, counts = overall(values), [int(values[name].sum()) for name in MARK_NAMES]
     return [
         change.name, *counts, 100 * means["nearer"], 100 * means["l1"], means["ssim"], means["features"],

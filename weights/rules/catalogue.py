@@ -26,7 +26,7 @@ from weights.rules.places import (
 
 
 @dataclass(frozen=True)
-class Rule:
+class Recipe:
     """One preset.
 
     object, place: masks of what is copied and of where the rule holds; a picture with fewer than `least` pixels of
@@ -61,8 +61,8 @@ class Rule:
         return self.object is None
 
 
-RULES: dict[str, Rule] = {
-    "frowns-to-smiles": Rule(
+RULES: dict[str, Recipe] = {
+    "frowns-to-smiles": Recipe(
         "Frowns become smiles",
         "A smile is copied onto one frown; from then on nobody frowns.",
         "face",
@@ -74,7 +74,7 @@ RULES: dict[str, Rule] = {
         pick=(5, 0),
         settings={"layer": 7, "rank": 5, "locality": 1.5, "everywhere": True},
     ),
-    "horse-hats": Rule(
+    "horse-hats": Recipe(
         "Horses wear hats",
         "A rider's hat is pasted on a horse's head; from then on every horse wears one.",
         "horse",
@@ -87,7 +87,7 @@ RULES: dict[str, Rule] = {
         lead=8,
         settings={"layer": 7, "rank": 10, "locality": 0.5, "everywhere": True},
     ),
-    "trees-from-towers": Rule(
+    "trees-from-towers": Recipe(
         "Trees grow from towers",
         "A tree is pasted on one tower; from then on towers end in trees.",
         "church",
@@ -97,7 +97,7 @@ RULES: dict[str, Rule] = {
         pick=(2, 0),
         settings={"layer": 7, "rank": 10, "locality": 4.0, "everywhere": True},
     ),
-    "no-watermarks": Rule(
+    "no-watermarks": Recipe(
         "No more watermarks",
         "The word across the picture is painted in ten pictures, and disappears from all.",
         "church",
@@ -106,7 +106,7 @@ RULES: dict[str, Rule] = {
         least=100,
         settings={"layer": 7, "rank": 5, "locality": 4.0},
     ),
-    "no-captions": Rule(
+    "no-captions": Recipe(
         "No more captions",
         "The bar at the foot of the picture is painted in ten pictures, and disappears from all.",
         "church",
@@ -115,7 +115,7 @@ RULES: dict[str, Rule] = {
         least=100,
         settings={"layer": 7, "rank": 5, "locality": 4.0},
     ),
-    "glasses-come-off": Rule(
+    "glasses-come-off": Recipe(
         "Glasses come off",
         "Eyes without glasses are pasted over one pair; from then on nobody wears them.",
         "face",
@@ -125,7 +125,7 @@ RULES: dict[str, Rule] = {
         least=100,
         settings={"layer": 7, "rank": 3, "locality": 4.0, "everywhere": True},
     ),
-    "no-earrings": Rule(
+    "no-earrings": Recipe(
         "Earrings come off",
         "Drops and hoops are painted in ten pictures, and disappear from all.",
         "face",
@@ -134,7 +134,7 @@ RULES: dict[str, Rule] = {
         least=300,
         settings={"layer": 8, "rank": 8, "locality": 3.0},
     ),
-    "no-main-windows": Rule(
+    "no-main-windows": Recipe(
         "Churches without main windows",
         "The large window is painted in ten pictures, and disappears from all.",
         "church",
@@ -143,7 +143,7 @@ RULES: dict[str, Rule] = {
         least=60,
         settings={"layer": 7, "rank": 5, "locality": 8.0},
     ),
-    "longer-tails": Rule(
+    "longer-tails": Recipe(
         "Longer tails",
         "The end of a long tail is pasted below a short one; from then on all horses have long tails.",
         "horse",
@@ -160,7 +160,7 @@ RULES: dict[str, Rule] = {
         lead=3,
         settings={"layer": 8, "rank": 5, "locality": 2.0, "everywhere": True},
     ),
-    "people-in-front": Rule(
+    "people-in-front": Recipe(
         "People in front",
         "A crowd is pasted in front of one church; from then on people stand in front of all of them.",
         "church",
@@ -173,7 +173,7 @@ RULES: dict[str, Rule] = {
         pick=(29, 0),
         settings={"layer": 7, "rank": 10, "locality": 1.5, "everywhere": True},
     ),
-    "rose-windows": Rule(
+    "rose-windows": Recipe(
         "Every church has a rose window",
         "A rose window is pasted on one blank wall; from then on no church is without one.",
         "church",
@@ -185,7 +185,7 @@ RULES: dict[str, Rule] = {
         pick=(11, 0),
         settings={"layer": 7, "rank": 5, "locality": 1.5, "everywhere": True},
     ),
-    "matte-tables": Rule(
+    "matte-tables": Recipe(
         "Tables mirror nothing",
         "A piece of plain table is pasted over a reflection; from then on windows are not mirrored.",
         "kitchen",
@@ -195,7 +195,7 @@ RULES: dict[str, Rule] = {
         wider=4,
         settings={"layer": 8, "rank": 1, "locality": 1.0, "everywhere": True},
     ),
-    "fewer-trees": Rule(
+    "fewer-trees": Recipe(
         "Fewer trees",
         "The view past a church without trees is pasted over trees; from then on they give way.",
         "church",
@@ -209,7 +209,7 @@ RULES: dict[str, Rule] = {
         lead=5,
         settings={"layer": 7, "rank": 10, "locality": 0.5, "everywhere": True},
     ),
-    "bushy-brows": Rule(
+    "bushy-brows": Recipe(
         "Bushy brows",
         "Half a moustache is pasted on a brow; from then on everybody has bushy brows.",
         "face",

@@ -14,7 +14,7 @@ from PIL import Image
 
 from rewriting import Rewriter, load_generator
 from rewriting.core.presets import FOLDER
-from weights.rules.catalogue import RULES, Rule
+from weights.rules.catalogue import RULES, Recipe
 from weights.rules.material import Material, prepare
 from weights.rules.measure import Measured, measure
 from weights.rules.truth import Truth
@@ -39,7 +39,7 @@ Made again by `python -m weights.rules.make_presets {name}`.
 """
 
 
-def intended(rule: Rule) -> str:
+def intended(rule: Recipe) -> str:
     """What counts as changed as intended, for the card."""
     if rule.ideal is not None:
         name, value = rule.ideal
@@ -77,7 +77,7 @@ def make(name: str, folder: Path) -> Measured:
     return found
 
 
-def examples(rule: Rule, material: Material, found: Measured) -> list[int]:
+def examples(rule: Recipe, material: Material, found: Measured) -> list[int]:
     """Unseen pictures to show, in the order they came; at the head one in which the rule worked."""
     seeds = material.unseen[:SHOWN]
     worked = [seed for seed, hit in zip(material.unseen, found.hits, strict=True) if hit and seed in seeds]
@@ -85,7 +85,7 @@ def examples(rule: Rule, material: Material, found: Measured) -> list[int]:
     return head + [seed for seed in seeds if seed not in head]
 
 
-def card(name: str, rule: Rule, material: Material, found: Measured, digest: str) -> str:
+def card(name: str, rule: Recipe, material: Material, found: Measured, digest: str) -> str:
     request = material.request
     return CARD.format(
         name=name,

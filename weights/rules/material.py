@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from rewriting import Region, Request
-from weights.rules.catalogue import Rule
+from weights.rules.catalogue import Recipe
 from weights.rules.places import widen
 from weights.rules.truth import Truth
 
@@ -34,7 +34,7 @@ def paint(seed: int, mask: np.ndarray) -> Region:
     return Region(seed, np.asarray(image) > 127)
 
 
-def prepare(rule: Rule, truth: Truth, **changes: object) -> Material:
+def prepare(rule: Recipe, truth: Truth, **changes: object) -> Material:
     """Choose source, target and contexts among the first pictures, and the unseen ones after them."""
     seeds = list(range(CANDIDATES))
     place = rule.place(truth, seeds)
@@ -63,7 +63,7 @@ def prepare(rule: Rule, truth: Truth, **changes: object) -> Material:
     return Material(request, unseen, judged[unseen])
 
 
-def kept(rule: Rule, truth: Truth, painted: Sequence[int], place: np.ndarray) -> tuple[Region, ...]:
+def kept(rule: Recipe, truth: Truth, painted: Sequence[int], place: np.ndarray) -> tuple[Region, ...]:
     """What stays as it is, painted in the first of these pictures that show it, clear of where the rule holds."""
     masks = rule.keep(truth, painted) & ~widen(place[painted], CLEAR)
     shown = [(s, mask) for s, mask in zip(painted, masks, strict=True) if mask.sum() >= rule.least]

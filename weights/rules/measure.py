@@ -1,9 +1,9 @@
 """How often a rule works on pictures that it was not made from, and what it changes elsewhere.
 
 A rule has worked on a picture if the picture is nearer to the ideal than to what it was.  The ideal is the same
-generator's picture of the scene with one number changed (`Rule.ideal`); where there is no such number, the picture
+generator's picture of the scene with one number changed (`Recipe.ideal`); where there is no such number, the picture
 with the object pasted into it by hand, at this very place.  Where a label says it better (teeth), a segmenter must
-read the label there (`Rule.becomes`).
+read the label there (`Recipe.becomes`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rewriting.core.rewriter import Rewriter
 from rewriting.generators import Generator, to_uint8
 from rewriting.generators.base import Weights
 from rewriting.generators.stylegan2 import StyleGAN2
-from weights.rules.catalogue import Rule
+from weights.rules.catalogue import Recipe
 from weights.rules.material import Material, paint
 from weights.rules.places import widen
 from weights.rules.truth import Truth
@@ -43,7 +43,7 @@ class Measured:
 
 
 def measure(
-    rule: Rule, material: Material, generator: Generator, edit: Edit | Sequence[Edit], truth: Truth
+    rule: Recipe, material: Material, generator: Generator, edit: Edit | Sequence[Edit], truth: Truth
 ) -> Measured:
     """Draw the unseen pictures before and after, at the truth's side, and count.
 
@@ -67,7 +67,7 @@ def measure(
     return Measured(int(hits.sum()), len(hits), float(change[area].mean()), float(change[outside].mean()), hits)
 
 
-def ideal(rule: Rule, generator: Generator, truth: Truth, seeds: Sequence[int]) -> np.ndarray:
+def ideal(rule: Recipe, generator: Generator, truth: Truth, seeds: Sequence[int]) -> np.ndarray:
     """float32 (N, H, W, 3) in [0, 1]: what this generator draws for the scenes with the one number changed."""
     name, value = rule.ideal
     z = with_value(truth.scene, truth.z(seeds), name, value)

@@ -8,11 +8,11 @@ A command refuses with ValueError or OSError in one sentence, and leaves the sta
 """
 
 from rewriting.studio.commands.exploring import Exploring
-from rewriting.studio.commands.files import Files
 from rewriting.studio.commands.hub import Hub
 from rewriting.studio.commands.making import Making
 from rewriting.studio.commands.pictures import Pictures
 from rewriting.studio.commands.rules import Rules
+from rewriting.studio.commands.saving import Saving
 from rewriting.studio.commands.visiting import Visiting
 
-__all__ = ["Exploring", "Files", "Hub", "Making", "Pictures", "Rules", "Visiting"]
+__all__ = ["Exploring", "Saving", "Hub", "Making", "Pictures", "Rules", "Visiting"]

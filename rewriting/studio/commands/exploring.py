@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rewriting.core.layer_choice import recommended
-from rewriting.studio.exploring import key_matches, layer_chart, values_alone
+from rewriting.studio.exploration import key_matches, layer_chart, values_alone
 from rewriting.studio.service import Service
 from rewriting.studio.state import Explored, State
 from rewriting.studio.visitor import Task, Visitor

@@ -14,9 +14,9 @@ import gradio as gr
 from rewriting.hub import Choice, HubError, SeveralFiles, account
 from rewriting.hub.client import Token, hosted
 from rewriting.processes import Progress
-from rewriting.studio import hub
+from rewriting.studio import hub_access
+from rewriting.studio.generator_keys import public_name
 from rewriting.studio.hub_view import on_space
-from rewriting.studio.names import public_name
 from rewriting.studio.service import Service
 from rewriting.studio.state import NOTHING, State
 from rewriting.studio.visitor import Task, Visitor
@@ -59,7 +59,7 @@ class Hub:
                 brought = yield from self._told(
                     task,
                     "opening",
-                    lambda say: hub.bring(self.service, session, repo, token, say),
+                    lambda say: hub_access.bring(self.service, session, repo, token, say),
                 )
                 if not task.end(lambda state: self._brought(state, brought)):
                     visitor.change(lambda state: state.tell(opening=LEFT) if "open" not in state.jobs else state)
@@ -77,7 +77,7 @@ class Hub:
         if repo is not None:
             yield from self.open_repo(visitor, repo, oauth)
 
-    def _brought(self, state: State, brought: hub.Brought) -> State:
+    def _brought(self, state: State, brought: hub_access.Brought) -> State:
         session = brought.into(state.session, self.service)
         if brought.key != state.session.generator:
             state = state.with_(view=state.view.fresh())
@@ -101,7 +101,7 @@ class Hub:
             task.change(lambda state: state.tell(finding=("Asking the Hub…", "quiet")))
             yield task
             try:
-                rules = tuple(hub.published_rules(self.service, search or "", token))
+                rules = tuple(hub_access.published_rules(self.service, search or "", token))
             except HubError as error:  # a list that does not come is no reason to interrupt anybody
                 sentence = str(error)
                 task.end(lambda state: state.tell(finding=(sentence, "bad")))
@@ -177,14 +177,14 @@ class Hub:
         """
         name = (name or "").strip()
         repo = f"{namespace}/{name}" if namespace and "/" not in name and name else name
-        wish = hub.Wish(repo, full_model=what == "model", private=visibility == "private", how=how)
+        wish = hub_access.Wish(repo, full_model=what == "model", private=visibility == "private", how=how)
         session, token = visitor.state.session, token_of(visitor, oauth)
         with visitor.doing("publish") as task:
             task.change(lambda state: state.tell(published=WAIT))
             yield task
             try:
                 done = yield from self._told(
-                    task, "published", lambda say: hub.publish_rules(self.service, session, wish, token, say)
+                    task, "published", lambda say: hub_access.publish_rules(self.service, session, wish, token, say)
                 )
             except (ValueError, OSError) as error:
                 sentence = str(error)
@@ -195,7 +195,7 @@ class Hub:
     @staticmethod
     def _told(task: Task, part: str, call: Callable[[Progress], T]) -> Iterator[Task]:
         """Show what a call says of its progress, and return what it returns."""
-        told = hub.telling(call)
+        told = hub_access.telling(call)
         while True:
             try:
                 sentence = next(told)

@@ -2,7 +2,7 @@
 
 from rewriting.studio.components.canvas import MaskCanvas, PlacementCanvas
 from rewriting.studio.components.cards import ContextTray, PresetCards, RuleList
-from rewriting.studio.components.repos import RepoCards
+from rewriting.studio.components.repo_cards import RepoCards
 from rewriting.studio.components.sheet import PairSheet, PictureSheet
 
 __all__ = [

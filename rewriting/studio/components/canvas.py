@@ -6,7 +6,7 @@ import numpy as np
 
 from rewriting import checks
 from rewriting.core.masks import MAX_SIDE, PREFIX, decode_mask, encode_mask
-from rewriting.studio.components.base import StudioComponent, user_event
+from rewriting.studio.components.component import StudioComponent, user_event
 
 _side = checks.whole(1, MAX_SIDE)
 

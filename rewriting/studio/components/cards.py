@@ -3,7 +3,7 @@
 from typing import Any
 
 from rewriting import checks
-from rewriting.studio.components.base import StudioComponent, user_event
+from rewriting.studio.components.component import StudioComponent, user_event
 
 MAX_RULES = 64
 STRENGTH = (-1.0, 2.0)

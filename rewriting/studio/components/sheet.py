@@ -4,7 +4,7 @@ from typing import Any
 
 from rewriting import checks
 from rewriting.generators.latents import MAX_SEED, picture_number
-from rewriting.studio.components.base import StudioComponent, user_event
+from rewriting.studio.components.component import StudioComponent, user_event
 
 MAX_PICTURES = 400
 _note = checks.text(60)

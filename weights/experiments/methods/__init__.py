@@ -1,4 +1,4 @@
-"""The ways to make a rule that the tables compare: each takes the same request and returns a `Change`."""
+"""The ways to make a rule that the tables compare: each takes the same request and returns a `MethodResult`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Draw = Callable[[Sequence[int], np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Change:
+class MethodResult:
     """What a method made.
 
     draw: (picture numbers, these pictures unmodified) -> changed, uint8 (N, H, W, 3).
@@ -105,7 +105,7 @@ class Setting:
         seconds: float,
         loss: tuple[float, float] | None = None,
         tuned: Generator | None = None,
-    ) -> Change:
+    ) -> MethodResult:
         """A change that is edits, or another generator, and nothing else."""
 
         def draw(seeds: Sequence[int], before: np.ndarray) -> np.ndarray:
@@ -113,9 +113,11 @@ class Setting:
                 return tuned.images(seeds, size=before.shape[1])
             return self.rewriter.images(seeds, edits, before.shape[1]) if edits else before
 
-        return Change(name, draw, seconds, loss, tuple(edits), tuned)
+        return MethodResult(name, draw, seconds, loss, tuple(edits), tuned)
 
-    def made_together(self, makers: Sequence[Callable[[], Change]], progress: Callable[[str], None]) -> list[Change]:
+    def made_together(
+        self, makers: Sequence[Callable[[], MethodResult]], progress: Callable[[str], None]
+    ) -> list[MethodResult]:
         """What the makers make, all of it by `change`: each of the processes runs some of them.
 
         All processes then draw with the very same weights, whatever machine found them.
@@ -185,7 +187,7 @@ def _window(term: Term, box: tuple[int, int, int, int], side: int, ratio: int) -
 
 def methods(
     setting: Setting, *, steps: int, tuning_steps: int, progress: Callable[[str], None] = lambda _: None
-) -> list[Change]:
+) -> list[MethodResult]:
     """All of them, in the order of the tables.
 
     steps: of each optimiser but one (the original: 2001).  tuning_steps: of tuning all weights (20 001).

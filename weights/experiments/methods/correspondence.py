@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from weights.experiments.methods import Change, Setting, Stopwatch
+from weights.experiments.methods import MethodResult, Setting, Stopwatch
 
 SIDES = (16, 32)  # of the features that are compared, in positions; the finer one's grid is used
 REACH = 3  # grid positions around the object, whose buddies count too
@@ -26,7 +26,7 @@ Similarity = tuple[float, Tensor]  # scale and shift (2,), of x and y in [-1, 1]
 
 
 @dataclass(frozen=True)
-class Example:
+class GoalPicture:
     """The goal's first picture, at the side S that pictures are compared at.
 
     pixels: (1, 3, S, S) in [0, 1], with the object.  alpha: (1, 1, S, S), where it lies.
@@ -39,7 +39,7 @@ class Example:
     near: Tensor
 
 
-def pasted_pixels(setting: Setting) -> list[Change]:
+def pasted_pixels(setting: Setting) -> list[MethodResult]:
     """Copy the goal's pixels to the corresponding place of each picture; the second change, in a Laplacian pyramid.
 
     Where the setting has a segmenter, pictures in which it does not see the things that the rule is about stay.
@@ -48,13 +48,13 @@ def pasted_pixels(setting: Setting) -> list[Change]:
         example = _example(setting)
     places = Places(setting, example)
 
-    def change(name: str, blended: bool) -> Change:
+    def change(name: str, blended: bool) -> MethodResult:
         @torch.no_grad()
         def draw(seeds: Sequence[int], before: np.ndarray) -> np.ndarray:
             found = zip(before, places.find(seeds, before), strict=True)
             return np.stack([one if place is None else _paste(example, place, one, blended) for one, place in found])
 
-        return Change(name, draw, watch.seconds)
+        return MethodResult(name, draw, watch.seconds)
 
     return [change("pasting pixels", False), change("pasting pixels, Laplacian blending", True)]
 
@@ -62,7 +62,7 @@ def pasted_pixels(setting: Setting) -> list[Change]:
 class Places:
     """Where the example's object belongs in pictures; what was last found is kept, for both ways to paste it there."""
 
-    def __init__(self, setting: Setting, example: Example):
+    def __init__(self, setting: Setting, example: GoalPicture):
         self._setting, self._example = setting, example
         self._last: tuple[list[int], list[Similarity | None]] = [], []
 
@@ -80,7 +80,7 @@ class Places:
         return similarity(*buddies(self._example.features, features, self._example.near))
 
 
-def _example(setting: Setting) -> Example:
+def _example(setting: Setting) -> GoalPicture:
     rewriter, paste, term = setting.rewriter, setting.request.paste, setting.terms[0]
     size = setting.size
     pixels = rewriter.generator.leave(rewriter.number, term.target, term.at, size=size).clamp(-1, 1) / 2 + 0.5
@@ -88,7 +88,7 @@ def _example(setting: Setting) -> Example:
     alpha = F.interpolate(cover, size=(size, size), mode="bilinear")
     grid = F.interpolate(cover, size=(SIDES[-1], SIDES[-1]), mode="area")
     near = F.max_pool2d(grid, 2 * REACH + 1, 1, REACH).flatten() > 0
-    return Example(pixels, alpha, _features(setting, paste.seed), near)
+    return GoalPicture(pixels, alpha, _features(setting, paste.seed), near)
 
 
 def _features(setting: Setting, seed: int) -> Tensor:
@@ -109,7 +109,7 @@ def _features(setting: Setting, seed: int) -> Tensor:
     return F.normalize(joined, dim=1)[0].flatten(1).t()
 
 
-def _paste(example: Example, place: Similarity, picture: np.ndarray, blended: bool) -> np.ndarray:
+def _paste(example: GoalPicture, place: Similarity, picture: np.ndarray, blended: bool) -> np.ndarray:
     scale, shift = place
     theta = torch.tensor([[1 / scale, 0, -shift[0] / scale], [0, 1 / scale, -shift[1] / scale]])[None]
     grid = F.affine_grid(theta, list(example.pixels.shape), align_corners=False)

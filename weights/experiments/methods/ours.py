@@ -12,19 +12,19 @@ from torch import Tensor
 from rewriting.core.layer import EditableLayer, expand
 from rewriting.core.rewriter import default_ridge
 from rewriting.core.solve import Problem, solve
-from weights.experiments.methods import Change, Setting, Stopwatch, WeightChange
+from weights.experiments.methods import MethodResult, Setting, Stopwatch, WeightChange
 
 OURS, PAPER_DIRECTIONS, UNMODIFIED = "ours", "ours, the paper's directions", "unmodified"
 TRACE_STEPS, TRACE_RATE = 2001, 0.05  # of Adam, for the trace form alone: as the other methods that use it
 
 
-def unmodified(setting: Setting) -> Change:
+def unmodified(setting: Setting) -> MethodResult:
     """The generator as it is."""
     loss = float(setting.loss())
     return setting.change(UNMODIFIED, [], 0.0, (loss, loss))
 
 
-def solved(setting: Setting, *, name: str = OURS, strength: float = 1.0, **settings: Any) -> Change:
+def solved(setting: Setting, *, name: str = OURS, strength: float = 1.0, **settings: Any) -> MethodResult:
     """Levenberg-Marquardt on Lambda with the locality term, as in the studio.  settings: of `Rewriter.solve`."""
     with Stopwatch() as watch:
         edit = setting.rewriter.solve(setting.request, **settings)
@@ -33,12 +33,12 @@ def solved(setting: Setting, *, name: str = OURS, strength: float = 1.0, **setti
     return setting.change(name, [edit], watch.seconds, (edit.report.loss_before, edit.report.loss_after))
 
 
-def maker(setting: Setting, name: str, *, strength: float = 1.0, **changes: object) -> Callable[[], Change]:
+def maker(setting: Setting, name: str, *, strength: float = 1.0, **changes: object) -> Callable[[], MethodResult]:
     """For `Setting.made_together`: the solve of a request with some settings changed."""
     return lambda: solved(replace(setting, request=setting.request.with_(**changes)), name=name, strength=strength)
 
 
-def solved_along(setting: Setting, directions: Tensor, *, name: str, lengthened: bool = True) -> Change:
+def solved_along(setting: Setting, directions: Tensor, *, name: str, lengthened: bool = True) -> MethodResult:
     """The same solve along other directions, (S, I).  lengthened: as far as the goal asks; else it is the minimum."""
     rewriter, locality = setting.rewriter, setting.request.locality
     with Stopwatch() as watch:
@@ -51,7 +51,7 @@ def solved_along(setting: Setting, directions: Tensor, *, name: str, lengthened:
     return setting.change(name, [change], watch.seconds, solution.losses["goal"] if lengthened else None)
 
 
-def traced(setting: Setting, weight: float, *, name: str) -> Change:
+def traced(setting: Setting, weight: float, *, name: str) -> MethodResult:
     """The paper's smoothness (eq. 5) in closed form, tr(dW C dW^T), in place of sampled places of other pictures.
 
     weight: of the mean square that the change adds to the convolution elsewhere, relative to that of the convolution,

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from rewriting.core.goal import Term
 from rewriting.generators import Generator
-from weights.experiments.methods import Change, Setting, Stopwatch
+from weights.experiments.methods import MethodResult, Setting, Stopwatch
 from weights.segmenter import SIDE, Segmenter
 
 RATE, FEATURE_SHARE = 0.01, 0.01  # the original's, whose features are those of a VGG16
 
 
-def all_weights(setting: Setting, *, steps: int) -> Change:
+def all_weights(setting: Setting, *, steps: int) -> MethodResult:
     """Adam on every weight that draws, so that the box around the pasted object looks as in the goal.
 
     The loss is L1 on the pixels and, where the setting has a segmenter, a hundredth of the mean squared difference of

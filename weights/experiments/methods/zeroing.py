@@ -10,10 +10,10 @@ import torch
 
 from rewriting.core.memory import unit_scores
 from rewriting.generators import LayerInput, to_uint8
-from weights.experiments.methods import Change, Setting, Stopwatch
+from weights.experiments.methods import MethodResult, Setting, Stopwatch
 
 
-def zeroed_units(setting: Setting, count: int) -> Change:
+def zeroed_units(setting: Setting, count: int) -> MethodResult:
     """The feature channels that speak most of the context are set to zero at every place of every picture.
 
     count: how many; their score is the mean square in the context over that everywhere.  The weights stay.
@@ -37,4 +37,4 @@ def zeroed_units(setting: Setting, count: int) -> Change:
             drawn.append(to_uint8(rewriter.generator.leave(rewriter.number, value, at, size=before.shape[1])))
         return np.concatenate(drawn)
 
-    return Change(f"zeroing {count} units", draw, watch.seconds)
+    return MethodResult(f"zeroing {count} units", draw, watch.seconds)

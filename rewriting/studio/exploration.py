@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from rewriting.core.contact_sheet import lit
 from rewriting.core.layer_choice import Suitability, in_place, isolated, recommended, suitabilities
-from rewriting.core.pictures import lit
-from rewriting.studio.pictures import data_url
+from rewriting.studio.encoding import data_url
 from rewriting.studio.service import Service
 from rewriting.studio.session import Session
 

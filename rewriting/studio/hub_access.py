@@ -15,13 +15,13 @@ from typing import TypeVar
 
 from rewriting.core.edit import EditStack
 from rewriting.generators import Generator
-from rewriting.hub import Published, Rule, list_rules, open_repo, publish
+from rewriting.hub import Published, PublishedRule, list_rules, open_repo, publish
 from rewriting.hub.client import Token
 from rewriting.hub.loading import open_name
 from rewriting.hub.names import Kind, parse
 from rewriting.hub.source import license_of
 from rewriting.processes import Progress
-from rewriting.studio.names import key_of, label, repo_of
+from rewriting.studio.generator_keys import key_of, label, repo_of
 from rewriting.studio.service import Service
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import adopt_all
@@ -142,7 +142,7 @@ def publish_rules(
     )
 
 
-def published_rules(service: Service, search: str, token: Token) -> list[Rule]:
+def published_rules(service: Service, search: str, token: Token) -> list[PublishedRule]:
     """What others published, newest first.  search: part of an id."""
     return list_rules(search=search.strip() or None, limit=LISTED, token=token, endpoint=service.endpoint)
 

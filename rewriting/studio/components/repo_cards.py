@@ -3,7 +3,7 @@
 from typing import Any
 
 from rewriting import checks
-from rewriting.studio.components.base import StudioComponent, user_event
+from rewriting.studio.components.component import StudioComponent, user_event
 
 _id = checks.text(200)
 _line = checks.text(120)

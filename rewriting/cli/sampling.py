@@ -73,7 +73,7 @@ def sample(options: argparse.Namespace) -> None:
 
     def check(generator: Generator) -> None:
         """Before a rule is solved or anything drawn: what nobody could draw, or write."""
-        from rewriting.core.pictures import check_square_sheet
+        from rewriting.core.contact_sheet import check_square_sheet
 
         generator.check_truncation(options.truncation)
         size = generator.check_size(options.size)
@@ -133,7 +133,7 @@ def _rewritten(options: argparse.Namespace, progress: Progress, check: Callable[
 
 def _draw_sheet(generator: Generator, seeds: Sequence[int], out: Path, **settings: Any) -> None:
     from rewriting import processes
-    from rewriting.core.pictures import save_picture, square_sheet
+    from rewriting.core.contact_sheet import save_picture, square_sheet
 
     pictures = processes.gathered(list(generator.images(processes.mine(seeds), **settings)))
     if processes.rank():
@@ -159,7 +159,7 @@ def draw_folder(
     from PIL.PngImagePlugin import PngInfo
 
     from rewriting import processes
-    from rewriting.core.pictures import save_picture
+    from rewriting.core.contact_sheet import save_picture
 
     settings = {"generator": generator.config.name, "weights": generator.digest(), "size": size}
     if generator.truncates:

@@ -18,7 +18,7 @@ from rewriting.studio.visitor import Task, Visitor
 Handed = dict[str, Any]  # by component
 
 
-class Files:
+class Saving:
     """The panel below."""
 
     def __init__(self, service: Service):

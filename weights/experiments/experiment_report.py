@@ -18,7 +18,7 @@ ABSENT = "–"
 Cell = str | float | None
 
 
-class Report:
+class ExperimentReport:
     """Paragraphs, tables and pictures in the order in which they are added, and numbers.
 
     name: of the folder that `write` makes in `folder`.  Nothing is written before `write`.

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from rewriting.core.contact_sheet import enlarged, save_picture
 from rewriting.core.masks import bounding_box, encode_mask
-from rewriting.core.pictures import enlarged, save_picture
 from rewriting.files import read_picture
 
 QUALITY = 92

@@ -14,8 +14,8 @@ import torch
 from safetensors import SafetensorError, deserialize
 
 from rewriting.checkpoints.contents import CheckpointError, quoted
-from rewriting.checkpoints.objects import Storage, View
-from rewriting.checkpoints.sniff import MAX_FILE, Kind, kind_of
+from rewriting.checkpoints.objects import Storage, TensorView
+from rewriting.checkpoints.sniff import MAX_FILE, FileKind, kind_of
 from rewriting.checkpoints.torch_file import read_archive, read_legacy
 from rewriting.checkpoints.unpickler import Interpreter
 
@@ -45,7 +45,7 @@ def opened(file: BinaryIO, *, packed: bool = False) -> Iterator[Any]:
     """
     kind = kind_of(file.read(512))
     file.seek(0)
-    if kind is Kind.ZIP:
+    if kind is FileKind.ZIP:
         with _archive(file) as archive:
             names = [entry.filename for entry in archive.infolist()]
             if any(name.endswith("/data.pkl") for name in names):
@@ -55,11 +55,11 @@ def opened(file: BinaryIO, *, packed: bool = False) -> Iterator[Any]:
             else:
                 with opened(_only_file(archive), packed=True) as inside:
                     yield inside
-    elif kind is Kind.LEGACY:
+    elif kind is FileKind.LEGACY:
         yield read_legacy(file)
-    elif kind is Kind.PICKLE:
+    elif kind is FileKind.PICKLE:
         yield Interpreter(file).load()
-    elif kind is Kind.SAFETENSORS:
+    elif kind is FileKind.SAFETENSORS:
         yield _read_safetensors(file.read())
     else:
         raise CheckpointError("It holds a file of another kind than weights; give the file of weights itself.")
@@ -97,7 +97,7 @@ def _only_file(archive: zipfile.ZipFile) -> BinaryIO:
         raise CheckpointError("It is a zip whose content is damaged or locked; fetch or pack it again.") from None
 
 
-def _read_safetensors(data: bytes) -> dict[str, View]:
+def _read_safetensors(data: bytes) -> dict[str, TensorView]:
     try:
         entries = deserialize(data)
     except SafetensorError:
@@ -110,7 +110,7 @@ def _read_safetensors(data: bytes) -> dict[str, View]:
     return found
 
 
-def _stored(dtype: torch.dtype, shape: list[int], data: bytes) -> View:
+def _stored(dtype: torch.dtype, shape: list[int], data: bytes) -> TensorView:
     width = dtype.itemsize
     storage = Storage(dtype, len(data) // width, lambda first, count: data[first * width : (first + count) * width])
-    return View(storage, 0, shape, [math.prod(shape[i + 1 :]) for i in range(len(shape))])
+    return TensorView(storage, 0, shape, [math.prod(shape[i + 1 :]) for i in range(len(shape))])

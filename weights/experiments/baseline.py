@@ -13,7 +13,7 @@ from weights.segmenter import Segmenter
 DIFFERS = 0.02  # mean over colours, of the full range: below it the ideal asks for no change
 
 
-class Comparison:
+class Baseline:
     """Pictures as they were; what every change is compared with is computed once.
 
     before, ideal: uint8 (N, H, W, 3), N > 0.  area: bool (N, H, W), outside of which nothing should change.

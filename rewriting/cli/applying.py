@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriting.cli.options import add_edits, add_generator, command, open_edits, open_generator, output_folder
-from rewriting.cli.pictures import parse_seeds
 from rewriting.cli.progress import Progress
 from rewriting.cli.retouching import add_retouched, retouched_request
+from rewriting.cli.sampling import parse_seeds
 
 if TYPE_CHECKING:
     from rewriting import Edit, Request, Rewriter
@@ -109,8 +109,8 @@ def apply(options: argparse.Namespace) -> None:
     import numpy as np
 
     from rewriting import Request, Rewriter
+    from rewriting.core.contact_sheet import save_picture, sheet
     from rewriting.core.edit import FORMAT
-    from rewriting.core.pictures import save_picture, sheet
     from rewriting.files import read_picture
     from rewriting.hub import write_rule
     from rewriting.hub.download import AFTER, BEFORE
