@@ -107,9 +107,9 @@ def test_help_appears_without_importing_anything_heavy():
     assert "commands:" in said and "examples:" in said and not heavy
 
 
-def test_the_list_of_models_needs_neither_pytorch_nor_the_hubs_client():
+def test_the_list_of_models_appears_without_importing_anything_heavy():
     said, heavy = heavy_modules_of("models")
-    assert "church" in said and not heavy & {"torch", "gradio", "huggingface_hub"}
+    assert "church" in said and "Horses wear hats" in said and not heavy
 
 
 @pytest.mark.parametrize("name", sorted(parsers()))

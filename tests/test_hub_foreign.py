@@ -4,7 +4,12 @@ never guessed; what it becomes is kept; and it draws the pictures of the program
 import gc
 import json
 import os
+import shutil
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +17,7 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from rewriting import EditStack, load_generator
+from rewriting import EditStack, checkpoints, load_generator
 from rewriting.checkpoints import conversion, reader
 from rewriting.core.archive import write_archive
 from rewriting.generators import read_generator
@@ -29,6 +34,7 @@ from tests.test_hub_transfer import forbid_writing
 pytest_plugins = ("tests.hub_fixtures",)
 
 SIZE = 16
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -205,8 +211,33 @@ def test_another_version_of_the_converter_reads_it_anew(hub, tmp_path, monkeypat
     path = tmp_path / "net.pkl"
     path.write_bytes(written(tmp_path, save_ada))
     first = load_generator(path)
-    monkeypatch.setattr(converted, "CONVERTER", 2)
+    monkeypatch.setattr(converted, "converter", lambda: "another")
     assert load_generator(path).source.folder != first.source.folder
+
+
+def test_whatever_changes_in_the_code_of_the_converter_makes_another_version(tmp_path):
+    code = Path(conversion.__file__).parent
+    paths = sorted(code.glob("*.py"))
+    for path in paths:
+        shutil.copy(path, tmp_path)
+    copies = [tmp_path / path.name for path in paths]
+    version = conversion.digest_of_code(paths)
+    assert conversion.digest_of_code(reversed(copies)) == version
+    assert all(conversion.digest_of_code(set(paths) - {path}) != version for path in paths)
+    (tmp_path / "layouts.py").write_text((code / "layouts.py").read_text() + "\n")
+    assert conversion.digest_of_code(copies) != version
+
+
+def test_what_another_version_made_goes_when_nobody_has_used_it_for_long(tmp_path, monkeypatch):
+    path = tmp_path / "net.pkl"
+    path.write_bytes(written(tmp_path, save_ada))
+    monkeypatch.setattr(converted, "converter", lambda: "older")
+    older = load_generator(path).source.folder
+    monkeypatch.setattr(converted, "converter", lambda: "old")
+    old = load_generator(path).source.folder
+    os.utime(older, (0, 0))
+    monkeypatch.setattr(converted, "converter", lambda: "new")
+    assert draws(load_generator(path)) and old.is_dir() and not older.exists()
 
 
 def test_what_was_kept_and_is_damaged_is_read_anew(tmp_path):
@@ -310,6 +341,29 @@ def test_converting_brings_the_licence_along(hub, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_where_converting_cannot_write_nothing_is_fetched(hub, tmp_path):
+    hub.add_repo("org/net", {"net.pkl": written(tmp_path, save_ada)})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="a part of its path is a file"):
+        convert("org/net", tmp_path / "file" / "out", endpoint=hub.url, token=False)
+    assert not hub.asked("/org/net")
+
+
+def test_the_functions_of_before_still_work_for_one_release(hub, tmp_path):
+    data = written(tmp_path, save_ada)
+    hub.add_repo("org/net", {"net.pkl": data})
+    with pytest.warns(DeprecationWarning, match="rewriting.checkpoints.fetch is now load_generator"):
+        from rewriting.checkpoints import fetch
+    assert fetch("org/net/net.pkl", endpoint=hub.url).read_bytes() == data
+    assert fetch(tmp_path / "written") == tmp_path / "written"
+    with pytest.warns(DeprecationWarning, match="is now rewriting.hub.addresses.download"):
+        from rewriting.checkpoints import download
+    assert download(f"{hub.url}/org/net/resolve/main/net.pkl", tmp_path / "here").read_bytes() == data
+    with pytest.warns(DeprecationWarning, match="is now rewriting.hub.convert") as warned:
+        assert checkpoints.convert is convert
+    assert warned[0].filename == __file__
+
+
 def test_a_rule_made_on_such_a_file_opens_it_again(hub, tmp_path):
     hub.add_repo("org/net", {"a.pkl": written(tmp_path, save_ada), "b.pkl": written(tmp_path, save_ada, seed=1)})
     generator = opened(hub, "org/net:b.pkl")
@@ -365,17 +419,50 @@ def test_the_folder_of_a_rule_is_no_generator(tmp_path, folder):
             EditStack.from_pretrained(name)
 
 
-def test_several_processes_at_once_keep_one(tmp_path):
+def test_several_at_once_convert_it_once_and_the_others_wait(tmp_path, monkeypatch):
     path = tmp_path / "net.pkl"
     path.write_bytes(written(tmp_path, save_ada))
-    found, threads = [], []
+    read, told, found, threads = [], [], [], []
+
+    def slowly(path):
+        read.append(path)
+        time.sleep(0.5)
+        return reader.extract(path)
+
+    def open_it():
+        found.append(load_generator(path, progress=lambda share, what: told.append(what)).digest())
+
+    monkeypatch.setattr(conversion, "read_contents", slowly)
     for _ in range(4):
-        threads.append(threading.Thread(target=lambda: found.append(load_generator(path).digest())))
+        threads.append(threading.Thread(target=open_it))
         threads[-1].start()
     for thread in threads:
         thread.join()
     kept = Path(os.environ["REWRITING_CACHE"]) / "converted"
-    assert len(found) == 4 and len(set(found)) == 1 and len(list(kept.iterdir())) == 1
+    assert len(found) == 4 and len(set(found)) == 1 and len(list(kept.iterdir())) == len(read) == 1
+    assert "Waiting for another program that reads the same file" in told
+
+
+def test_two_programs_convert_it_once_and_one_that_stopped_holds_nobody_up(tmp_path, monkeypatch):
+    path, kept = tmp_path / "net.pkl", Path(os.environ["REWRITING_CACHE"])
+    path.write_bytes(written(tmp_path, save_ada))
+    folder = kept / "converted" / f"{conversion.sha256_of(path)}-{conversion.converter()}"
+    code = (
+        "import sys, time; from pathlib import Path; from rewriting.hub.locks import alone\n"
+        "with alone(Path(sys.argv[1]), lambda: None): print('holds it', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(kept / "locks" / f"{folder.name}.lock")]
+    for stop, patience in ((signal.SIGKILL, 60.0), (signal.SIGSTOP, 0.3)):  # ended, or stopped and still there
+        other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        try:
+            assert other.stdout.readline() == "holds it\n"
+            other.send_signal(stop)
+            monkeypatch.setattr(converted, "PATIENCE", patience)
+            assert draws(load_generator(path))
+            shutil.rmtree(folder)
+        finally:
+            other.kill()
+            other.communicate()
 
 
 # --- which file ------------------------------------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rewriting import __version__
 from rewriting.checkpoints.build import build_generator
 from rewriting.checkpoints.contents import CheckpointError
 from rewriting.checkpoints.known_models import UNKNOWN, KnownModel, known_file
@@ -14,8 +17,6 @@ from rewriting.checkpoints.layouts import canonical
 from rewriting.checkpoints.reader import read_contents, refusal
 from rewriting.generators import Generator
 from rewriting.processes import Progress
-
-CONVERTER = 1  # one more whenever the weights or the shape of what comes of the same file change
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,21 @@ def described(generator: Generator, origin: Origin, *, name: str = "", truncatio
         extra=extra | (origin.terms if license == origin.license else {}),
     )
     return generator
+
+
+@cache
+def converter() -> str:
+    """Which converter this is: another one wherever code changes that may make something else of the same file."""
+    here = Path(__file__).parent
+    return digest_of_code([*here.glob("*.py"), *(here.parent / "generators").glob("*.py")])
+
+
+def digest_of_code(paths: Iterable[Path]) -> str:
+    """12 hexadecimal digits that depend on the files' names and contents, and on this software's version."""
+    digest = hashlib.sha256(__version__.encode())
+    for path in sorted(paths):
+        digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def sha256_of(path: Path) -> str:

@@ -61,7 +61,7 @@ def add_commands(commands: Any) -> None:
 
 def models(_: argparse.Namespace) -> None:
     from rewriting.checkpoints.known_models import models_table
-    from rewriting.core.presets import presets
+    from rewriting.core.presets import written
     from rewriting.files import read_json
     from rewriting.generators import GeneratorConfig, bundled
     from rewriting.generators.config import BUNDLED, CONFIG
@@ -70,7 +70,8 @@ def models(_: argparse.Namespace) -> None:
     print("Generators that come with the software:")
     print(_table([(name, *_described(config)) for name, config in configs.items()]))
     print("\nRules that come with it (--preset):")
-    print(_table([(p.name, p.title, f"{p.generator}, layer {p.request.layer}") for p in presets().values()]))
+    rules = written().items()
+    print(_table([(name, rule["name"], f"{rule['generator']}, layer {rule['layer']}") for name, rule in rules]))
     print("\nPublic models that `convert` turns into generators:")
     print(textwrap.indent(models_table(), "  "))
 

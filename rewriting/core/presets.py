@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rewriting.core.request import Request
+from rewriting.files import read_json
 from rewriting.installation import DATA
+
+if TYPE_CHECKING:
+    from rewriting.core.request import Request
 
 FOLDER = DATA / "presets"
 
@@ -43,14 +47,21 @@ class Preset:
         return [int(seed) for seed in self.request.notes.get("show", [])]
 
 
+def written() -> dict[str, dict[str, Any]]:
+    """What every preset's request.json holds, by name, in the order of their cards; no mask in it is decoded."""
+    found = {path.parent.name: read_json(path) for path in FOLDER.glob("*/request.json")}
+    return dict(sorted(found.items(), key=lambda named: (named[1]["notes"].get("order", 99), named[0])))
+
+
 @lru_cache
 def presets() -> dict[str, Preset]:
     """All presets by name, in the order of their cards."""
-    found = [
-        Preset(path.parent.name, Request.load(path), path.parent / "preview.webp")
-        for path in sorted(FOLDER.glob("*/request.json"))
-    ]
-    return {p.name: p for p in sorted(found, key=lambda p: (p.request.notes.get("order", 99), p.name))}
+    from rewriting.core.request import Request  # with numpy and Pillow, which a list of the presets does not need
+
+    return {
+        name: Preset(name, Request.from_json(request), FOLDER / name / "preview.webp")
+        for name, request in written().items()
+    }
 
 
 def preset(name: str) -> Preset:

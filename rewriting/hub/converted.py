@@ -2,6 +2,7 @@
 
 What a file becomes lies in a folder under its sha256 and the version of the converter, whole or not at all.  So the
 second opening takes as long as that of a generator in our format, whatever the file is called and wherever it lay.
+Of several programs that want the same file, one converts it and the others wait.
 
 On a hosted Space strangers name the files.  These are then of public repos, of limited size, and read one at a time;
 whoever runs the Space can switch it off.
@@ -14,17 +15,18 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Lock
 
-from rewriting.checkpoints.conversion import CONVERTER, Origin, described, read_weights, sha256_of
+from rewriting.checkpoints.conversion import Origin, converter, described, read_weights, sha256_of
 from rewriting.files import cache_root
 from rewriting.generators import Generator, read_generator
 from rewriting.hub.choosing import megabytes
 from rewriting.hub.client import HubError, hosted
+from rewriting.hub.locks import alone
 from rewriting.hub.transfer import RemoteFile
 from rewriting.processes import Progress
 
@@ -34,7 +36,9 @@ SWITCH = "REWRITING_CONVERT"  # in the environment: off, and visitors open our o
 HOSTED_MOST = 500_000_000  # bytes of a file that a visitor names: NVIDIA's largest has 382 million
 HOSTED_WAIT = 120.0  # seconds for a visitor whose file is not the only one
 HOSTED_KEPT = 8  # generators that visitors had converted, of up to 133 MB each
+PATIENCE = 180.0  # seconds for another program that converts the same file, which may have been stopped
 ABANDONED = 24 * 3600  # seconds after which nobody goes on with a part of a folder
+OUTDATED = 7 * 24 * 3600  # seconds that what another version made of the same file is kept unused
 _turn = Lock()
 
 
@@ -79,20 +83,45 @@ def converted(
     generator = _kept(folder)
     if generator is None:
         path = fetch()
-        if not hosted():
-            generator = _convert(path, folder, progress)
-        elif _turn.acquire(timeout=HOSTED_WAIT):
-            try:
-                generator = _kept(folder) or _convert(path, folder, progress)
-            finally:
-                _turn.release()
-        else:
-            raise HubError("Others are having their files converted here; try again in a minute.")
+        with _in_turn(), _first(folder, progress):
+            generator = _kept(folder) or _convert(path, folder, progress)
     return described(generator, origin), folder
 
 
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """Inside, no other visitor's file is converted."""
+    if not hosted():
+        yield
+    elif _turn.acquire(timeout=HOSTED_WAIT):
+        try:
+            yield
+        finally:
+            _turn.release()
+    else:
+        raise HubError("Others are having their files converted here; try again in a minute.")
+
+
+@contextmanager
+def _first(folder: Path, progress: Progress | None) -> Iterator[None]:
+    """Waits for another program that makes this folder.  Where locks cannot be had, or one is held for too long, this
+    program does it, too: the folder that is ready first is kept."""
+    until = time.monotonic() + PATIENCE
+
+    def waiting() -> None:
+        if progress:
+            progress(0.1, "Waiting for another program that reads the same file")
+        if time.monotonic() > until:
+            raise TimeoutError
+
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(alone(cache_root() / "locks" / f"{folder.name}.lock", waiting))
+        yield
+
+
 def _folder(sha256: str) -> Path:
-    return cache_root() / "converted" / f"{sha256}-{CONVERTER}"
+    return cache_root() / "converted" / f"{sha256}-{converter()}"
 
 
 def _kept(folder: Path) -> Generator | None:
@@ -115,7 +144,7 @@ def _convert(path: Path, folder: Path, progress: Progress | None) -> Generator:
         progress(0.9, "Keeping the generator for the next time")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _tidy(folder.parent)
+        _tidy(folder)
         partial = Path(mkdtemp(prefix=".partial-", dir=folder.parent))
         try:
             generator.save(partial)
@@ -128,11 +157,14 @@ def _convert(path: Path, folder: Path, progress: Progress | None) -> Generator:
     return generator
 
 
-def _tidy(folder: Path) -> None:
-    """Remove what a killed process left and, on a hosted Space, all but the generators that were used last."""
-    for path in folder.glob(".partial-*"):
-        if time.time() - path.stat().st_mtime > ABANDONED:
-            shutil.rmtree(path, ignore_errors=True)
+def _tidy(made: Path) -> None:
+    """Remove what a killed process left, what other versions made of the same file and nobody used for long and, on a
+    hosted Space, all but the generators that were used last."""
+    folder, sha256 = made.parent, made.name.partition("-")[0]
+    for pattern, most in ((".partial-*", ABANDONED), (f"{sha256}-*", OUTDATED)):
+        for path in folder.glob(pattern):
+            if time.time() - path.stat().st_mtime > most:
+                shutil.rmtree(path, ignore_errors=True)
     if hosted():
         kept = sorted(folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in kept[HOSTED_KEPT - 1 :]:  # one more is about to come

@@ -81,10 +81,11 @@ def convert(
     source: any name that `load_generator` opens, usually that of a file of another program.  out: a folder that does
     not exist, is empty, or is a generator repo already.  name, truncation: of the generator; by default the file's,
     and psi as it suits a known model, or 1.  Other options and errors as for `load_generator`; ValueError for another
-    folder.
+    folder, and OSError for one that cannot be written, before anything is fetched.
     """
     out, named = Path(out), parse(source, endpoint=endpoint)
     _check_out(out)
+    check_writable(out / CONFIG)
     if named.kind is Kind.FOLDER and known_model(str(source)):  # perhaps the folder that it was converted to before
         named = Name(Kind.KNOWN, str(source))
     generator = open_name(named, token=token, endpoint=endpoint, cache_dir=cache_dir, progress=progress)

@@ -11,9 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -31,6 +30,7 @@ from rewriting.hub.client import (
     http_client,
     started,
 )
+from rewriting.hub.locks import LOOK, alone
 from rewriting.processes import Progress
 
 STALL = 20.0  # seconds without a byte, after which the Hub is asked again
@@ -38,7 +38,6 @@ GIVE_UP = 60.0  # seconds without a byte, after which the transfer ends
 ATTEMPTS = 6  # without a byte
 PAUSE = 1.0  # seconds before the second attempt, doubled before each that follows
 KEPT = 7 * 24 * 3600.0  # seconds that a part of a file waits to be continued
-LOOK = 0.2  # seconds between looks at how far a transfer is
 CHUNK = 1 << 20
 PART = ".incomplete"  # the client's ending, too
 
@@ -73,8 +72,7 @@ def bring(
     """
     say, what = progress or (lambda share, sentence: None), f"{file.path} of {repo_id}"
     blob.parent.mkdir(parents=True, exist_ok=True)
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(lock, blob, what, say):
+    with alone(lock, _Patience(blob, what, say)):
         if blob.exists():
             return
         _tidy(blob.parent)
@@ -102,25 +100,20 @@ def oid_of(path: Path, like: str) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def _alone(lock: Path, blob: Path, what: str, say: Callable[[float, str], None]) -> Iterator[None]:
-    """Inside, no other thread or program fetches this file.  Waits for one that does, as long as it makes progress."""
-    from huggingface_hub.utils import WeakFileLock
+class _Patience:
+    """Waiting for another program that fetches a file into `blob`, as long as it makes progress."""
 
-    there, moved = -1, time.monotonic()
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(WeakFileLock(lock, timeout=LOOK))
-                break
-            except TimeoutError:
-                say(0.0, f"Waiting for another program that fetches {what}")
-            arrived = sum(part.stat().st_size for part in blob.parent.glob(f"{blob.name}*{PART}"))
-            if arrived != there:
-                there, moved = arrived, time.monotonic()
-            elif time.monotonic() - moved > GIVE_UP:
-                raise Unreachable(f"Another program began to fetch {what} and does not go on; end it and try again.")
-        yield
+    def __init__(self, blob: Path, what: str, say: Progress):
+        self.blob, self.what, self.say = blob, what, say
+        self.there, self.moved = -1, time.monotonic()
+
+    def __call__(self) -> None:
+        self.say(0.0, f"Waiting for another program that fetches {self.what}")
+        arrived = sum(part.stat().st_size for part in self.blob.parent.glob(f"{self.blob.name}*{PART}"))
+        if arrived != self.there:
+            self.there, self.moved = arrived, time.monotonic()
+        elif time.monotonic() - self.moved > GIVE_UP:
+            raise Unreachable(f"Another program began to fetch {self.what} and does not go on; end it and try again.")
 
 
 def _watch(line: _Line, say: Callable[[float, str], None]) -> None:
