@@ -31,6 +31,11 @@ def test_tiles_are_the_convolution(height: int, width: int) -> None:
     )  # the order of sums
 
 
+def test_no_picture_is_none() -> None:
+    x, kernel = sample(16, 16)
+    assert winograd_convolution(x[:0], WinogradKernel(kernel, 16)).shape == (0, OUTPUTS, 16, 16)
+
+
 @pytest.mark.parametrize("fast", [onednn.fast, lambda tensor: False])
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_in_float32_they_are_nearly_as_exact_with_onednn_and_without(

@@ -68,7 +68,7 @@ def winograd_convolution(x: Tensor, kernel: WinogradKernel, *, in_place: bool = 
     )
     out = x.permute(0, 2, 3, 1) if in_place and fits else x.new_empty(batch, 4 * down, 4 * across, kernel.outputs)
     rows = max(1, kernel.together // across)
-    for picture, drawn in zip(x.permute(0, 2, 3, 1), out.view(batch, down, 4, across, 4, -1), strict=True):
+    for picture, drawn in zip(x.permute(0, 2, 3, 1), out.view(batch, down, 4, across, 4, kernel.outputs), strict=True):
         for band, part in zip(_bands(picture, rows), drawn.split(rows), strict=True):
             part.copy_(_convolved(band, kernel)[: len(part)])
     return out.permute(0, 3, 1, 2)[:, :, :height, :width]
