@@ -16,12 +16,25 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub import constants
+from safetensors.torch import save_file
 
 from rewriting import EditStack, checkpoints, load_generator
 from rewriting.checkpoints import conversion, reader
 from rewriting.core.archive import write_archive
 from rewriting.generators import read_generator
-from rewriting.hub import Gated, HubError, Missing, SeveralFiles, Unreachable, convert, converted, load_rule, open_repo
+from rewriting.hub import (
+    Gated,
+    HubError,
+    Missing,
+    SeveralFiles,
+    Unreachable,
+    convert,
+    converted,
+    load_rule,
+    open_repo,
+    visitors,
+    write_rule,
+)
 from rewriting.hub.choosing import MOST, candidates, choose
 from tests import tiny
 from tests.hub_repos import edit_of, files_of
@@ -99,6 +112,41 @@ def test_our_own_format_comes_first(hub, folder, tmp_path):
     assert draws(opened(hub, "org/both:network-snapshot-000000.pkl"))
     for name in ("org/both:config.json", f"{hub.url}/org/both/blob/main/model.safetensors"):
         assert opened(hub, name).digest() == generator.digest()
+
+
+def test_a_folder_of_a_repo_in_our_format_opens_as_it_is(hub, folder, tmp_path):
+    files = {f"models/tiny/{name}": data for name, data in files_of(folder).items()}
+    repo = hub.add_repo("org/one", files | {"README.md": b"# Ours"})
+    for name in ("org/one", "org/one/models", "org/one/models/tiny", "org/one:models/tiny/model.safetensors"):
+        generator = opened(hub, name)
+        assert generator.source.file == "" and generator.digest() == load_generator(folder).digest()
+    assert generator.config.name == generator.source.name == "org/one:models/tiny"
+    assert generator.source.license_text == "Do as you like.\n"
+    rule = write_rule(edit_of(generator), tmp_path / "rule", generator=generator)
+    hub.add_repo("org/rule", {f"rules/hats/{name}": data for name, data in files_of(rule).items()})
+    again, stack = load_rule("org/rule/rules/hats", endpoint=hub.url, token=False)
+    assert len(stack) == 1 and again.digest() == generator.digest()
+    more = {f"models/more/{name}": data for name, data in files_of(folder).items()}
+    hub.add_repo("org/two", files | more)
+    with pytest.raises(SeveralFiles) as raised:
+        opened(hub, "org/two")
+    assert [choice.path for choice in raised.value.choices] == [
+        f"models/{n}/model.safetensors" for n in ("more", "tiny")
+    ]
+    assert opened(hub, raised.value.choices[1].name).source.file == ""
+    hub.stop()
+    for name in ("org/one", f"org/one@{repo.head.sha}:models", "org/two:models/tiny"):
+        assert opened(hub, name).source.file == "", name
+
+
+def test_the_config_of_another_library_does_not_hide_a_file_that_is_named(hub, tmp_path):
+    torch.save({"g_ema": tiny.stylegan2_state(SIZE)}, tmp_path / "g.pt")
+    save_file(tiny.stylegan2_state(SIZE), tmp_path / "model.safetensors")
+    files = {path: (tmp_path / path).read_bytes() for path in ("g.pt", "model.safetensors")}
+    hub.add_repo("org/net", files | {"config.json": b'{"model_type": "stylegan2"}'})
+    assert "its config.json says model_type 'stylegan2'" in refused(lambda: opened(hub, "org/net"))
+    found = [opened(hub, f"org/net:{path}") for path in files]
+    assert found[0].digest() == found[1].digest() and found[1].source.file == "model.safetensors"
 
 
 def test_of_several_none_is_guessed_and_all_are_listed_with_what_to_type(hub, tmp_path):
@@ -546,10 +594,39 @@ def test_whoever_runs_the_space_can_switch_it_off(space, folder, tmp_path, monke
 
 
 def test_a_visitors_file_has_less_room(space, tmp_path, monkeypatch):
-    monkeypatch.setattr(converted, "HOSTED_MOST", 1000)
+    monkeypatch.setattr(visitors, "MOST_BYTES", 1000)
     space.add_repo("org/net", {"net.pkl": written(tmp_path, save_ada)})
     assert "0.0 MB is the most here" in refused(lambda: opened(space, "org/net", token=None))
     assert not space.asked("/resolve/.*pkl")
+
+
+def test_a_visitors_generator_takes_no_more_than_its_share(space, folder, tmp_path, monkeypatch):
+    space.add_repo("org/net", {"net.pkl": written(tmp_path, save_ada)})
+    for limit in ("MOST_WEIGHTS", "MOST_PRODUCTS", "MOST_VALUES"):
+        with monkeypatch.context() as patch:
+            patch.setattr(visitors, limit, 1000)
+            for name in ("org/net", "org/tiny"):  # of another program, and ours
+                said = refused(lambda n=name: opened(space, n, token=None))
+                assert "takes more time or memory than a visitor has here" in said
+    assert not space.asked("/org/tiny/resolve/.*safetensors")
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+def test_the_effort_is_that_of_the_generator(kind):
+    generator = tiny.generator(kind)
+    weights, products, values = visitors.effort(generator.config)
+    convolutions = [generator.conv(layer).weight.numel() for layer in generator.layers]
+    assert sum(convolutions) <= weights <= 1.5 * sum(convolutions)
+    assert products >= sum(size * 4 ** (n // 2) for n, size in enumerate(convolutions, start=4))
+    at = generator.begin(generator.map(generator.latents([0]), 1.0))
+    assert values == max(value.numel() for value in drawn_values(generator, at))
+
+
+def drawn_values(generator, at):
+    for layer in generator.layers:
+        yield (value := generator.value(layer, at))
+        if layer < generator.layers.stop - 1:
+            at = generator.advance(layer, value, at)
 
 
 def test_visitors_wait_for_each_other(space, tmp_path, monkeypatch):

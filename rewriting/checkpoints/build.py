@@ -4,7 +4,7 @@ is compared with what that architecture calls for."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +21,12 @@ MEAN_LATENTS = 10_000
 CLAMP_SEEDS = range(8)
 
 
-def build_generator(found: Canonical, **config: Any) -> Generator:
+def build_generator(
+    found: Canonical, check: Callable[[GeneratorConfig], None] | None = None, **config: Any
+) -> Generator:
     """A generator with these weights, float32, not trainable.  config: further fields of `GeneratorConfig`.
+
+    check: called with its config before anything is computed.
 
     Adds what a file may lack: fixed noise maps where noise has a weight, and the mean latent.  What was added is said
     in the description.  Raises CheckpointError that names a tensor with what was expected and what was found.
@@ -36,7 +40,10 @@ def build_generator(found: Canonical, **config: Any) -> Generator:
         tensors["latent_avg"] = torch.zeros(fields["w_dim"]) if mean is None else mean
     if config.get("default_layer"):  # recommended for a larger model of that name
         config["default_layer"] = min(config["default_layer"], 2 * len(fields["channels"]))
-    generator = _load(_config(found.architecture, fields | config), tensors)
+    described = _config(found.architecture, fields | config)
+    if check:
+        check(described)
+    generator = _load(described, tensors)
     if found.architecture == "stylegan2":
         if found.latent_avg is None:
             generator.latent_avg.copy_(mean_latent(generator))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from rewriting.checkpoints.contents import CheckpointError
 from rewriting.checkpoints.known_models import UNKNOWN, KnownModel, known_file
 from rewriting.checkpoints.layouts import canonical
 from rewriting.checkpoints.reader import read_contents, refusal
-from rewriting.generators import Generator
+from rewriting.generators import Generator, GeneratorConfig
 from rewriting.processes import Progress
 
 
@@ -52,18 +52,22 @@ def read_checkpoint(
     return described(read_weights(path, progress=progress), Origin(path.name), name=name, truncation=truncation)
 
 
-def read_weights(path: Path, *, progress: Progress | None = None) -> Generator:
-    """The generator in a local file, of which its config says no more than the file does.  Raises as
-    `read_checkpoint`."""
+def read_weights(
+    path: Path, *, check: Callable[[GeneratorConfig], None] | None = None, progress: Progress | None = None
+) -> Generator:
+    """The generator in a local file, of which its config says no more than the file does.
+
+    check: called before it is built, which takes time and memory; what it raises ends the conversion.  Raises as
+    `read_checkpoint`.
+    """
     report = progress or _silent
     report(0.1, "Reading the file")
     try:
         contents = read_contents(path)
         report(0.6, "Recognising the generator")
         found = canonical(contents)
-        return build_generator(
-            found, license=UNKNOWN, extra={"source": {"layout": found.layout, "sha256": sha256_of(path)}}
-        )
+        source = {"layout": found.layout, "sha256": sha256_of(path)}
+        return build_generator(found, check, license=UNKNOWN, extra={"source": source})
     except CheckpointError as error:
         raise CheckpointError(refusal(path.name, str(error))) from None
 

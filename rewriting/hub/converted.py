@@ -4,8 +4,7 @@ What a file becomes lies in a folder under its sha256 and the version of the con
 second opening takes as long as that of a generator in our format, whatever the file is called and wherever it lay.
 Of several programs that want the same file, one converts it and the others wait.
 
-On a hosted Space strangers name the files.  These are then of public repos, of limited size, and read one at a time;
-whoever runs the Space can switch it off.
+On a hosted Space, where strangers name the files, one is converted at a time; see also `visitors`.
 """
 
 from __future__ import annotations
@@ -24,35 +23,20 @@ from threading import Lock
 from rewriting.checkpoints.conversion import Origin, converter, described, read_weights, sha256_of
 from rewriting.files import cache_root
 from rewriting.generators import Generator, read_generator
-from rewriting.hub.choosing import megabytes
 from rewriting.hub.client import HubError, hosted
 from rewriting.hub.locks import alone
 from rewriting.hub.transfer import RemoteFile
+from rewriting.hub.visitors import check_effort
 from rewriting.processes import Progress
 
 log = logging.getLogger(__name__)
 
-SWITCH = "REWRITING_CONVERT"  # in the environment: off, and visitors open our own format alone
-HOSTED_MOST = 500_000_000  # bytes of a file that a visitor names: NVIDIA's largest has 382 million
 HOSTED_WAIT = 120.0  # seconds for a visitor whose file is not the only one
 HOSTED_KEPT = 8  # generators that visitors had converted, of up to 133 MB each
 PATIENCE = 180.0  # seconds for another program that converts the same file, which may have been stopped
 ABANDONED = 24 * 3600  # seconds after which nobody goes on with a part of a folder
 OUTDATED = 7 * 24 * 3600  # seconds that what another version made of the same file is kept unused
 _turn = Lock()
-
-
-def check_visitor(file: str, size: int, public: bool) -> None:
-    """Raises HubError if a visitor of a hosted Space may not have this file converted."""
-    if not hosted():
-        return
-    instead = "convert it on your own computer with `python -m rewriting convert`, and publish it with `push`."
-    if os.environ.get(SWITCH, "").lower() in ("0", "off", "no", "false"):
-        raise HubError(f"{file} was written by another program, and such files are not opened here; {instead}")
-    if not public:
-        raise HubError(f"{file} was written by another program and is not public, so it is not opened here; {instead}")
-    if size > HOSTED_MOST:
-        raise HubError(f"{file} has {megabytes(size)}, and {megabytes(HOSTED_MOST)} is the most here; {instead}")
 
 
 def listed_sha256(file: RemoteFile) -> str:
@@ -139,7 +123,7 @@ def _kept(folder: Path) -> Generator | None:
 
 
 def _convert(path: Path, folder: Path, progress: Progress | None) -> Generator:
-    generator = read_weights(path, progress=progress)
+    generator = read_weights(path, check=check_effort, progress=progress)
     if progress:
         progress(0.9, "Keeping the generator for the next time")
     try:

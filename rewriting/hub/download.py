@@ -17,18 +17,15 @@ from typing import Any
 
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
 from rewriting.core.edit import FORMAT as EDIT_FORMAT
-from rewriting.files import read_json
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.config import MOMENTS, WEIGHTS
-from rewriting.hub.cache import Shelf, Snapshot, Unwritable, kept_in_cache, writing_to
+from rewriting.hub.cache import Shelf, Snapshot, writing_to
 from rewriting.hub.client import (
-    CACHED_PATIENCE,
     CONNECT,
     LONGEST_WAIT,
     PATIENCE,
     HubError,
     Token,
-    Unreachable,
     api,
     ask,
     check_repo_id,
@@ -172,84 +169,22 @@ def download(
 # --- repos in our formats --------------------------------------------------------------------------------------------
 
 
-def fetch(
-    repo_id: str,
-    required: Sequence[str],
-    optional: Sequence[str] = (),
-    *,
-    expected: str,
-    revision: str | None = None,
-    repo: Repo | None = None,
-    token: Token = None,
-    endpoint: str | None = None,
-    cache_dir: str | Path | None = None,
-    progress: Progress | None = None,
-) -> Snapshot:
-    """Files of a repo at one commit, `config.json` first, whose format must be the expected one.
-
-    Names are among `LIMITS`.  repo: what `look_up` has found at that revision, if it was asked already.
-    Raises HubError; Unreachable if there is neither an answer nor a copy in the cache.
-    """
-    check_repo_id(repo_id)
-    revision = check_revision(revision)
-    access: dict[str, Any] = {"token": token, "endpoint": endpoint}
-    kept = kept_in_cache(repo_id, required, revision, cache_dir)
-    if kept is not None and kept.commit == revision:
-        return kept
-    try:
-        if repo is None:
-            hasty = {"seconds": CACHED_PATIENCE, "wait": 0.0} if kept else {"seconds": PATIENCE}
-            repo = look_up(repo_id, revision=revision, **access, **hasty)
-        names = _wanted(repo, required, optional, expected)
-        if repo.gated:
-            check_admitted(repo, **access)
-        access |= {"cache_dir": cache_dir, "progress": progress}
-        _check_format(repo_id, download(repo, [CONFIG], **access).folder / CONFIG, expected)
-        found = download(repo, names, **access)
-    except (Unreachable, Unwritable) as error:
-        if kept is None or (repo is not None and isinstance(error, Unreachable)):
-            raise
-        log.warning("%s Opening %s as it was fetched before.", error, repo_id)
-        return kept
-    Shelf.of(repo_id, cache_dir).record(revision, repo.commit)
-    return found
-
-
-def _wanted(repo: Repo, required: Sequence[str], optional: Sequence[str], expected: str) -> list[str]:
-    """Names to fetch.  HubError if a required one is not there or is too large; optional ones are left out then."""
-    for name in required:
-        if name not in repo.files:
-            other = {WEIGHTS: GENERATOR_FORMAT, FACTORS: EDIT_FORMAT}.keys() & repo.files.keys()
-            if CONFIG in repo.files and other:
-                kind = KINDS[GENERATOR_FORMAT if WEIGHTS in other else EDIT_FORMAT]
-                raise HubError(f"{repo.repo_id} holds {kind}.")
+def check_fetchable(repo: Repo, paths: Sequence[str]) -> None:
+    """Raises HubError if one of these files of our formats is not there, or is too large."""
+    for path in paths:
+        if path not in repo.files:
+            raise HubError(f"{repo.repo_id} has no {path}, without which its {CONFIG} is of no use; publish it again.")
+        size, most = repo.files[path].size, LIMITS[path.rpartition("/")[2]]
+        if size > most:
             raise HubError(
-                f"{repo.repo_id} has no {name}, which {KINDS[expected].partition(',')[0]} of this software has; "
-                f"convert other files with `python -m rewriting convert` first."
+                f"{repo.repo_id} has a {path} of {size / 1e6:,.1f} MB, more than the {most / 1e6:,.1f} MB that are "
+                f"opened; nothing was fetched."
             )
-        size = repo.files[name].size
-        if size > LIMITS[name]:
-            raise HubError(
-                f"{repo.repo_id} has a {name} of {size / 1e6:,.1f} MB, more than the {LIMITS[name] / 1e6:,.1f} MB "
-                f"that are opened; nothing was fetched."
-            )
-    fitting = [name for name in optional if name in repo.files and repo.files[name].size <= LIMITS[name]]
-    return [*required, *fitting]
 
 
-def _check_format(repo_id: str, path: Path, expected: str) -> None:
-    """Before the large files are fetched."""
-    with naming(repo_id):
-        config = read_json(path)
-    found = config.get("format") if isinstance(config, dict) else None
-    if found == expected:
-        return
-    if isinstance(found, str) and found in KINDS:
-        raise HubError(f"{repo_id} holds {KINDS[found]}.")
-    raise HubError(
-        f"{repo_id} is not in this software's format: its config.json says {str(found)[:60]!r}, not {expected!r}; "
-        f"convert it with `python -m rewriting convert` first."
-    )
+def is_fetchable(repo: Repo, path: str) -> bool:
+    """Whether a file that is not needed is there, and is small enough."""
+    return path in repo.files and repo.files[path].size <= LIMITS.get(path.rpartition("/")[2], LIMITS[LICENSE])
 
 
 def check_admitted(repo: Repo, *, token: Token, endpoint: str | None) -> None:

@@ -18,11 +18,12 @@ from rewriting.hub.addresses import download, fetch_known
 from rewriting.hub.cache import Cache
 from rewriting.hub.choosing import NoSuchFile, choose, sizes_in
 from rewriting.hub.client import HubError, Missing, Token, Unreachable, hosted
-from rewriting.hub.converted import check_visitor, converted, digest_of, is_kept
+from rewriting.hub.converted import converted, digest_of, is_kept
 from rewriting.hub.download import KINDS
 from rewriting.hub.names import Kind, Name, at_revision, not_here, parse, repo_name
 from rewriting.hub.repos import find, format_of, open_generator, open_rules
 from rewriting.hub.source import license_text, with_source
+from rewriting.hub.visitors import check_file
 from rewriting.processes import Progress
 
 T = TypeVar("T")
@@ -199,7 +200,7 @@ def _from_file(path: Path, progress: Progress | None) -> Generator:
 
 def _known(name: str, access: dict[str, Any]) -> Generator:
     known = known_model(name)
-    check_visitor(name, known.megabytes * 1_000_000, public=True)
+    check_file(name, known.megabytes * 1_000_000, public=True)
     with Cache(access["cache_dir"]) as cache:
         sha256, place, path = fetch_known(known, is_kept, **access | {"cache_dir": cache.path})
         file = PurePosixPath(place.address).name

@@ -34,8 +34,10 @@ from rewriting.hub.client import (
     timeout,
     writing_token,
 )
-from rewriting.hub.download import CARD, LICENSE, LIMITS, Repo, fetch, look_up
+from rewriting.hub.download import CARD, KINDS, LICENSE, LIMITS, Repo, look_up
 from rewriting.hub.folders import write_rule
+from rewriting.hub.names import Kind, Name
+from rewriting.hub.repos import find
 from rewriting.processes import Progress
 
 MESSAGE = "Publish with Rewriting"
@@ -150,14 +152,19 @@ def _check_kind(target: Target, kind: str) -> None:
     keep = "to keep it as it is, choose another name."
     if CONFIG not in target.files:
         raise HubError(f"{target.repo_id} holds something else already; {keep}")
-    access = {"revision": target.head, "token": target.token, "endpoint": target.endpoint}
     try:
         with TemporaryDirectory(prefix="rewriting-") as cache:
-            fetch(target.repo_id, (CONFIG,), expected=kind, cache_dir=cache, **access)
+            name = Name(Kind.REPO, target.repo_id, target.head)
+            found = find(name, token=target.token, endpoint=target.endpoint, cache_dir=cache)
     except Unreachable:
         raise
-    except HubError as error:
-        raise HubError(f"{str(error).rstrip('.')}; {keep}") from None
+    except ValueError:  # no generator at all, or several
+        raise HubError(f"{target.repo_id} holds something else already; {keep}") from None
+    held = EDIT_FORMAT if found.rules else GENERATOR_FORMAT
+    if found.path or found.folder:
+        raise HubError(f"{target.repo_id} holds a generator of another program; {keep}")
+    if held != kind:
+        raise HubError(f"{target.repo_id} holds {KINDS[held]}; {keep}")
 
 
 # --- any repo --------------------------------------------------------------------------------------------------------

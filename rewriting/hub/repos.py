@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,16 +16,29 @@ from rewriting.checkpoints.conversion import Origin
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
 from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.files import brief, read_json
-from rewriting.generators import Generator, read_generator
+from rewriting.generators import Generator, GeneratorConfig, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.config import MOMENTS, WEIGHTS
 from rewriting.hub.cache import Cache, Shelf, Unwritable
 from rewriting.hub.choosing import NoSuchFile, SeveralFiles, choose, sizes_in
 from rewriting.hub.client import CACHED_PATIENCE, PATIENCE, HubError, Token, Unreachable, api, ask
-from rewriting.hub.converted import check_visitor, converted, digest_of, is_kept, listed_sha256
-from rewriting.hub.download import CARD, KINDS, LICENSE, LIMITS, Repo, check_admitted, download, fetch, look_up, naming
-from rewriting.hub.names import COMMIT, Name
+from rewriting.hub.converted import converted, digest_of, is_kept, listed_sha256
+from rewriting.hub.download import (
+    CARD,
+    KINDS,
+    LICENSE,
+    LIMITS,
+    Repo,
+    check_admitted,
+    check_fetchable,
+    download,
+    is_fetchable,
+    look_up,
+    naming,
+)
+from rewriting.hub.names import COMMIT, ENDINGS, Name
 from rewriting.hub.source import LICENSES, license_text, with_source
+from rewriting.hub.visitors import check_effort, check_file
 from rewriting.processes import Progress
 
 T = TypeVar("T")
@@ -38,12 +51,14 @@ FOREIGN_KEYS = ("model_type", "architectures", "peft_type", "_class_name")  # of
 class Found:
     """What a name of the Hub stands for at one commit.
 
-    path: of the file of another program that holds the generator; "" where all is in our format.  rules: whether it is
-    rules.  repo: as the Hub describes it; None if it was not asked, and what is in the cache stands in.
+    folder: in the repo, with files of our format; "" for the repo itself.  path: of a file of another program that
+    holds the generator instead, "" where there is none.  rules: whether it is rules.  repo: as the Hub describes it;
+    None if it was not asked, and what is in the cache stands in.
     """
 
     name: Name
     commit: str
+    folder: str = ""
     path: str = ""
     rules: bool = False
     repo: Repo | None = None
@@ -51,7 +66,7 @@ class Found:
     @property
     def opened_by(self) -> str:
         """What opens it, at whatever commit the repo is then."""
-        return str(replace(self.name, revision="", path=self.path))
+        return str(replace(self.name, revision="", path=self.path or self.folder))
 
 
 def find(
@@ -88,17 +103,43 @@ def _looked_at(name: Name, repo: Repo, access: Mapping[str, Any]) -> Found:
     """What a repo holds that the Hub has described."""
     if repo.gated:
         check_admitted(repo, token=access["token"], endpoint=access["endpoint"])
-    if name.path in ("", *LIMITS) and CONFIG in repo.files and repo.files[CONFIG].size <= LIMITS[CONFIG]:
-        config = _config(download(repo, [CONFIG], **access).folder)
-        if config.get("format") in KINDS:
-            return Found(name, repo.commit, rules=config["format"] == EDIT_FORMAT, repo=repo)
-        if other := next((key for key in FOREIGN_KEYS if key in config), ""):
-            raise HubError(
-                f"{name.what} is no generator of pictures, since its {CONFIG} says {other} {brief(config[other])}; "
-                f"name a file of it, such as {name.what}:model.pt, if that holds one after all."
-            )
     sizes = {path: file.size for path, file in repo.files.items()}
-    return Found(name, repo.commit, _chosen(sizes, name), repo=repo)
+    home = _home(name.path, sizes)
+    if home is not None and (found := _in_our_format(name, repo, home, access)):
+        return found
+    path = _chosen(sizes, name)
+    inside = _home(path, sizes)
+    return (inside not in (None, home) and _in_our_format(name, repo, inside, access)) or Found(
+        name, repo.commit, path=path, repo=repo
+    )
+
+
+def _home(path: str, sizes: Mapping[str, int]) -> str | None:
+    """The folder with a config.json that a path names: as such, or by one of the files that stand for it."""
+    above, _, last = path.rpartition("/")
+    folder = above if last in LIMITS else path
+    return folder if sizes.get(_within(folder, CONFIG), LIMITS[CONFIG] + 1) <= LIMITS[CONFIG] else None
+
+
+def _within(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _in_our_format(name: Name, repo: Repo, folder: str, access: Mapping[str, Any]) -> Found | None:
+    """The folder of a repo that has a config.json, if that is one of ours."""
+    config = _config(download(repo, [_within(folder, CONFIG)], **access).folder / folder)
+    if config.get("format") == GENERATOR_FORMAT:
+        with naming(name.what):
+            check_effort(GeneratorConfig.from_json(config))
+    if config.get("format") in KINDS:
+        return Found(name, repo.commit, folder, rules=config["format"] == EDIT_FORMAT, repo=repo)
+    other = next((key for key in FOREIGN_KEYS if key in config), "")
+    if other and not name.path.endswith(ENDINGS):
+        raise HubError(
+            f"{name.what} is no generator of pictures, since its {CONFIG} says {other} {brief(config[other])}; "
+            f"name a file of it, such as {name.what}:model.pt, if that holds one after all."
+        )
+    return None
 
 
 def open_generator(found: Found, *, cache_dir: str | Path | None = None, **access: Any) -> Generator:
@@ -107,13 +148,13 @@ def open_generator(found: Found, *, cache_dir: str | Path | None = None, **acces
         raise HubError(f"{found.name.what} holds {KINDS[EDIT_FORMAT]}.")
     with Cache(cache_dir) as cache:
         if found.path:
-            return _theirs(found, cache.path, **access)
-        folder = _ours(found, (CONFIG, WEIGHTS), (MOMENTS, LICENSE), GENERATOR_FORMAT, cache.path, access)
+            return _theirs(found, cache.path, access)
+        folder = _ours(found, WEIGHTS, (MOMENTS, LICENSE), cache.path, access)
         with naming(found.name.what):
             generator = read_generator(folder)
         cache.stay_with(generator)  # which reads its second moments when they are needed
-    generator.config = replace(generator.config, name=found.name.what)
-    return with_source(generator, folder, name=found.name.what, revision=found.commit)
+    generator.config = replace(generator.config, name=found.opened_by)
+    return with_source(generator, folder, name=found.opened_by, revision=found.commit)
 
 
 def open_rules(found: Found, read: Callable[[Path], T], *, cache_dir: str | Path | None = None, **access: Any) -> T:
@@ -121,7 +162,7 @@ def open_rules(found: Found, read: Callable[[Path], T], *, cache_dir: str | Path
     if not found.rules:
         raise HubError(f"{found.name.what} holds {KINDS[GENERATOR_FORMAT]}.")
     with Cache(cache_dir) as cache:
-        folder = _ours(found, (CONFIG, FACTORS), (REQUESTS, LICENSE), EDIT_FORMAT, cache.path, access)
+        folder = _ours(found, FACTORS, (REQUESTS, LICENSE), cache.path, access)
         with naming(found.name.what):
             return read(folder)
 
@@ -158,14 +199,23 @@ def _in_cache(name: Name, cache_dir: str | Path | None) -> Found | None:
     if folder is None or not folder.is_dir():
         return None
     sizes = sizes_in(folder)
-    if name.path in ("", *LIMITS):
-        format = format_of(folder)
-        for ours, needed in ((GENERATOR_FORMAT, WEIGHTS), (EDIT_FORMAT, FACTORS)):
-            if format == ours:
-                return Found(name, commit, rules=ours == EDIT_FORMAT) if needed in sizes else None
+
+    def ours(home: str | None) -> Found | None:
+        format = None if home is None else format_of(folder / home)
+        needed = {GENERATOR_FORMAT: WEIGHTS, EDIT_FORMAT: FACTORS}.get(format)
+        if needed is None:
+            return None
+        if _within(home, needed) not in sizes:
+            raise LookupError
+        return Found(name, commit, home, rules=format == EDIT_FORMAT)
+
     try:
-        return Found(name, commit, _chosen(sizes, name))
-    except ValueError:
+        home = _home(name.path, sizes)
+        if found := ours(home):
+            return found
+        path = _chosen(sizes, name)
+        return ours(_home(path, sizes)) or Found(name, commit, path=path)
+    except (ValueError, LookupError):
         return None
 
 
@@ -198,42 +248,46 @@ def _chosen(sizes: Mapping[str, int], name: Name) -> str:
 
 
 def _ours(
-    found: Found,
-    required: tuple[str, ...],
-    optional: tuple[str, ...],
-    format: str,
-    cache_dir: str | Path | None,
-    access: Mapping[str, Any],
+    found: Found, needed: str, optional: tuple[str, ...], cache_dir: str | Path | None, access: Mapping[str, Any]
 ) -> Path:
-    """The folder with the files of our format."""
+    """The folder with the files of our format; needed: beside the config.json."""
+    paths = []
+    if found.repo is not None:
+        required = [_within(found.folder, name) for name in (CONFIG, needed)]
+        check_fetchable(found.repo, required)
+        wished = [_within(found.folder, name) for name in optional]
+        paths = [*required, *(path for path in wished if is_fetchable(found.repo, path))]
+    found = _fetched(found, paths, cache_dir, access)
+    return Shelf.of(found.name.what, cache_dir).snapshot(found.commit) / found.folder
+
+
+def _fetched(found: Found, paths: Sequence[str], cache_dir: str | Path | None, access: Mapping[str, Any]) -> Found:
+    """The same, with these files in the cache; or what was fetched before, if the cache cannot be written any more."""
     if found.repo is None:
-        return Shelf.of(found.name.what, cache_dir).snapshot(found.commit)
-    how = {"expected": format, "revision": found.name.revision or None, "repo": found.repo, "cache_dir": cache_dir}
-    return fetch(found.name.what, required, optional, **how, **access).folder
+        return found
+    try:
+        download(found.repo, paths, cache_dir=cache_dir, **access)
+    except Unwritable as error:
+        if (kept := _in_cache(found.name, cache_dir)) is None:
+            raise
+        log.warning("%s Opening %s as it was fetched before.", error, found.name)
+        return kept
+    Shelf.of(found.name.what, cache_dir).record(found.name.revision or "main", found.commit)
+    return found
 
 
-def _theirs(found: Found, cache_dir: str | Path | None, **access: Any) -> Generator:
+def _theirs(found: Found, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Generator:
     """The generator in a file of another program, as this software has it."""
-    what, path, repo = found.name.what, found.path, found.repo
-    shelf = Shelf.of(what, cache_dir)
-    folder = shelf.snapshot(found.commit)
-    if repo is None:
-        sha256 = digest_of(folder / path)
-    else:
-        check_visitor(f"{path} of {what}", repo.files[path].size, public=not (repo.private or repo.gated))
+    what, path, repo, sha256 = found.name.what, found.path, found.repo, ""
+    if repo is not None:
+        check_file(f"{path} of {what}", repo.files[path].size, public=not (repo.private or repo.gated))
         sha256 = listed_sha256(repo.files[path])
         told = [CARD, next((name for name in LICENSES if name in repo.files), LICENSE)]
-        told = [name for name in told if name in repo.files and repo.files[name].size <= LIMITS[LICENSE]]
-        wanted = told if sha256 and is_kept(sha256) else [*told, path]
-        try:
-            download(repo, wanted, cache_dir=cache_dir, **access)
-        except Unwritable as error:
-            if (kept := _in_cache(found.name, cache_dir)) is None:
-                raise
-            log.warning("%s Opening %s as it was fetched before.", error, found.name)
-            return _theirs(kept, cache_dir, **access)
-        sha256 = sha256 or digest_of(folder / path)
-        shelf.record(found.name.revision or "main", found.commit)
+        told = [name for name in told if is_fetchable(repo, name)]
+        found = _fetched(found, told if sha256 and is_kept(sha256) else [*told, path], cache_dir, access)
+    folder = Shelf.of(what, cache_dir).snapshot(found.commit)
+    if found.repo is None or not sha256:
+        sha256 = digest_of(folder / path)
     terms = license_text(folder)
     origin = Origin(path, repo=what, commit=found.commit, **_license(folder / CARD, bool(terms)))
     try:
