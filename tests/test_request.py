@@ -176,7 +176,7 @@ def test_unknown_keys_are_named_with_those_there_are():
     assert "'copied'" in message and "context, copy" in message
     assert "'x" in refused(ours(**{"x" * 5000: 1}))
     assert "format" in refused({"anything": 1}) and "format" in refused(ours(format="rewriting-edit"))
-    assert "format_version 3" in refused(ours(format_version=3))
+    assert "format_version 4" in refused(ours(format_version=4))
     assert "'retouched'" in refused(ours(retouched=[])), "files of version 1 have none"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS, EditStack
+from rewriting.core.own_files import is_part
 from rewriting.files import check_there, shown, writing
 
 PARTS = (CONFIG, FACTORS, REQUESTS)
@@ -71,7 +72,7 @@ def _repos(name: str, entries: list[zipfile.ZipInfo]) -> dict[str, dict[str, zip
     twice = {}
     for entry in entries:
         inside = PurePosixPath(entry.filename.replace("\\", "/"))  # some programs on Windows write those
-        if inside.name in PARTS:
+        if inside.name in PARTS or is_part(inside.name):
             parts = found.setdefault(str(inside.parent).removeprefix("."), {})
             if parts.setdefault(inside.name, entry) is not entry:
                 twice[str(inside.parent).removeprefix(".")] = entry.filename

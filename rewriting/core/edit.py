@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rewriting.checks import is_number, is_whole
 from rewriting.core.layer import expand
+from rewriting.core.own_files import save_pictures
 from rewriting.core.request import MAX_RANK, Request
 from rewriting.deprecation import renamed
 from rewriting.files import brief, make_folder, read_json, read_tensors, write_json, write_tensors
@@ -232,8 +233,13 @@ class EditStack(Shareable):
         change(edits)
         return EditStack(edits)
 
+    def without_pictures(self) -> EditStack:
+        """A stack whose requests hold none of the pictures that somebody brought, only their digests."""
+        return EditStack(edit.with_(request=edit.request and edit.request.without_pictures()) for edit in self.edits)
+
     def save(self, folder: str | Path) -> Path:
-        """Write an edit repo: config.json, edit.safetensors (Lambda and D of each), edit.json (requests, reports)."""
+        """Write an edit repo: config.json, edit.safetensors (Lambda and D of each), edit.json (requests, reports), and
+        the pictures in the requests that somebody brought."""
         if not self.edits:
             raise ValueError("There is no edit to save; rewrite a rule first.")
         if len({edit.base for edit in self.edits}) > 1:
@@ -247,6 +253,8 @@ class EditStack(Shareable):
         first = self.edits[0]
         metadata = {"format": "pt", "library": "rewriting", "base_sha256": first.base}
         write_tensors(folder / FACTORS, {k: v.float() for k, v in tensors.items()}, metadata)
+        requests = [edit.request for edit in self.edits if edit.request is not None]
+        save_pictures(dict.fromkeys(own for request in requests for own in request.own_pictures()), folder)
         write_json(folder / REQUESTS, [_details(edit) for edit in self.edits])
         write_json(
             folder / CONFIG,
@@ -368,16 +376,16 @@ def read_details(path: Path, count: int) -> list[dict[str, Any]]:
     data = read_json(path, most=16 << 20)
     if not isinstance(data, list) or len(data) != count or not all(isinstance(one, dict) for one in data):
         raise ValueError(f"{path.name} does not describe the {count} edits of this folder; the file is damaged.")
-    return [_detail(one) for one in data]
+    return [_detail(one, path.parent) for one in data]
 
 
-def _detail(data: dict[str, Any]) -> dict[str, Any]:
+def _detail(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     report, request = data.get("report"), data.get("request")
     if report is not None:
         if not isinstance(report, dict) or not _is_report(report):
             raise ValueError(f"{REQUESTS} holds a report that is not one; the file is damaged.")
     return {
-        "request": Request.from_json(request) if request is not None else None,
+        "request": Request.from_json(request).with_pictures_in(folder) if request is not None else None,
         "report": Report(**report) if report is not None else None,
     }
 

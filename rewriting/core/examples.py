@@ -18,6 +18,7 @@ from rewriting.core.masks import MAX_SIDE
 from rewriting.core.request import Region, Request
 from rewriting.core.retouch import Alignment, Retouched, carried
 from rewriting.generators import to_uint8
+from rewriting.generators.own_picture import Seed
 
 if TYPE_CHECKING:
     from rewriting.core.rewriter import Rewriter
@@ -122,22 +123,22 @@ class _Lesson:
         response = float((keys.float() @ direction * shares).sum() / shares.sum())
         return direction.to(self.rewriter.generator.device), response
 
-    def _at(self, seed: int):  # noqa: ANN202 - LayerInput
+    def _at(self, seed: Seed):  # noqa: ANN202 - LayerInput
         how = {"seeding": self.request.seeding, "truncation": self.request.truncation}
         return self.rewriter.features([seed], **how)[0]
 
     @torch.no_grad()
-    def _coarse(self, seed: int) -> Tensor | None:
+    def _coarse(self, seed: Seed) -> Tensor | None:
         return coarse(self.rewriter.generator, self.layers, self._at(seed))
 
     @torch.no_grad()
-    def _picture(self, seed: int) -> np.ndarray:
+    def _picture(self, seed: Seed) -> np.ndarray:
         at, generator, layer = self._at(seed), self.rewriter.generator, self.rewriter.number
         return to_uint8(generator.leave(layer, generator.value(layer, at), at))[0]
 
     def _example(
         self,
-        seed: int,
+        seed: Seed,
         picture: np.ndarray,
         wanted: np.ndarray,
         mask: np.ndarray,

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from rewriting.checks import is_whole
 from rewriting.core.masks import bounding_box, resize_mask
 from rewriting.core.request import Region, Request
 from rewriting.core.rewriter import RANK, Rewriter
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.latents import MAX_ROW
+from rewriting.generators.own_picture import Seed
 
 SMALLEST = 4  # positions of the value that an object must cover to be said at a layer at all
 FINEST = 64  # side of a value beyond which a position is a dot of texture and no part of an object
@@ -149,8 +151,10 @@ def recommended(found: Sequence[Suitability]) -> int | None:
     return max(found, key=lambda one: one.score).layer if found else None
 
 
-def _another(seed: int, than: int) -> int:
+def _another(seed: Seed, than: Seed) -> Seed:
     """The picture itself, if it is another, else its neighbour: where all places are in one picture."""
+    if not is_whole(than):
+        return seed if seed != than else 0
     return seed if seed != than else seed + 1 if seed < MAX_ROW else seed - 1
 
 

@@ -6,7 +6,7 @@ Reads the paper's saved sessions too: {"object": [picture, mask], "paste": [...]
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +15,17 @@ import numpy as np
 
 from rewriting.checks import is_number, is_whole
 from rewriting.core.masks import decode_mask, encode_mask
+from rewriting.core.own_files import load_pictures, save_pictures
 from rewriting.core.retouch import Retouched
 from rewriting.files import brief, read_json, write_json
-from rewriting.generators.latents import MAX_SEED, SEEDINGS
+from rewriting.generators.latents import SEEDINGS
+from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed, as_seed, check_there, seed_json
 
 if TYPE_CHECKING:
     from rewriting.generators import Generator
 
 FORMAT = "rewriting-request"
-FORMAT_VERSION = 2  # of requests with retouched pictures; all others are version 1
+FORMAT_VERSION = 3  # of requests with pictures that were brought; 2 of others with retouched ones, 1 of all others
 MAX_REGIONS = 64
 MAX_RETOUCHED = 16
 MAX_RANK = 64
@@ -34,19 +36,17 @@ UPSTREAM_KEYS = {"object", "paste", "key", "query"}
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A place in a picture.  seed: the picture's number.
+    """A place in a picture.  seed: the picture's number, or a picture of one's own.
 
     mask: (H, H), kept as uint8, 255 where painted.  Bool is taken too, and other integers from 0 to 255; ValueError
     for floats, and for 0 and 1, which could mean anything.
     """
 
-    seed: int
+    seed: Seed
     mask: np.ndarray
 
     def __post_init__(self) -> None:
-        if not is_whole(self.seed, 0, MAX_SEED):
-            raise ValueError(f"picture number {brief(self.seed)} is not a whole number from 0 to {MAX_SEED}.")
-        object.__setattr__(self, "seed", int(self.seed))
+        object.__setattr__(self, "seed", as_seed(self.seed))
         mask = np.asarray(self.mask)
         if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
             raise ValueError(f"the mask on picture {self.seed} has shape {mask.shape}; expected a square.")
@@ -72,7 +72,7 @@ class Region:
             raise ValueError(f"{what}: {error}") from None
 
     def to_json(self) -> dict[str, Any]:
-        return {"seed": self.seed, "mask": encode_mask(self.mask)}
+        return {"seed": seed_json(self.seed), "mask": encode_mask(self.mask)}
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,48 @@ class Request:
         """Raises ValueError if something is missing."""
         if self.missing():
             raise ValueError(f"The request is not complete: {self.missing()} first.")
+        for region in self._regions():
+            check_there(region.seed)
+
+    # --- pictures that were brought -------------------------------------------------------------------------------
+
+    def _regions(self) -> list[Region | Retouched]:
+        named = [region for region in (self.copy, self.paste) if region is not None]
+        return [*named, *self.context, *self.preserve, *self.retouched]
+
+    def own_pictures(self) -> list[OwnPicture]:
+        """The pictures in it that somebody brought, each once."""
+        return list(dict.fromkeys(one.seed for one in self._regions() if isinstance(one.seed, OwnPicture)))
+
+    def missing_pictures(self) -> list[str]:
+        """Digests of those that did not come with it.  Without them it cannot be solved again."""
+        return list(dict.fromkeys(one.seed.digest for one in self._regions() if isinstance(one.seed, MissingPicture)))
+
+    def with_pictures(self, pictures: Iterable[OwnPicture]) -> Request:
+        """A copy in which these pictures stand where only their digests did."""
+        found = {picture.digest: picture for picture in pictures}
+
+        def given(place: Region | Retouched) -> Region | Retouched:
+            missing = isinstance(place.seed, MissingPicture) and place.seed.digest in found
+            return replace(place, seed=found[place.seed.digest]) if missing else place
+
+        return self._with_places(given)
+
+    def without_pictures(self) -> Request:
+        """A copy in which only digests stand for pictures that were brought, and nothing of these is left."""
+
+        def taken(place: Region | Retouched) -> Region | Retouched:
+            if not isinstance(place.seed, OwnPicture):
+                return place
+            bare = place.without_colours() if isinstance(place, Retouched) else place
+            return replace(bare, seed=MissingPicture(place.seed.digest))
+
+        return self._with_places(taken)
+
+    def _with_places(self, change: Callable[[Any], Any]) -> Request:
+        one = {name: place and change(place) for name, place in (("copy", self.copy), ("paste", self.paste))}
+        many = {name: tuple(map(change, getattr(self, name))) for name in ("context", "preserve", "retouched")}
+        return replace(self, **one, **many)
 
     # --- files ----------------------------------------------------------------------------------------------------
 
@@ -233,9 +275,14 @@ class Request:
             notes={"source": SESSION},
         )
 
+    def _version(self) -> int:
+        if self.own_pictures() or self.missing_pictures():
+            return FORMAT_VERSION
+        return 2 if self.retouched else 1
+
     def to_json(self) -> dict[str, Any]:
-        """Parsed JSON; what has its default is left out."""
-        data: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION if self.retouched else 1}
+        """Parsed JSON; what has its default is left out.  Of pictures that were brought it has the digests."""
+        data: dict[str, Any] = {"format": FORMAT, "format_version": self._version()}
         for f in fields(self):
             value = getattr(self, f.name)
             if isinstance(value, Region):
@@ -250,12 +297,25 @@ class Request:
 
     @classmethod
     def load(cls, path: str | Path) -> Request:
-        """Read a request or session file of at most 16 MiB.  Raises FileNotFoundError or ValueError, in a sentence."""
-        return cls.from_json(read_json(Path(path), MAX_FILE))
+        """Read a request or session file of at most 16 MiB, and the pictures beside it that somebody brought.
+
+        Raises FileNotFoundError or ValueError, in a sentence.
+        """
+        return cls.from_json(read_json(Path(path), MAX_FILE)).with_pictures_in(Path(path).parent)
+
+    def with_pictures_in(self, folder: Path) -> Request:
+        """A copy with those of its missing pictures that are in the folder; ValueError if one of them is damaged."""
+        missing = self.missing_pictures()
+        return self.with_pictures(load_pictures(folder, missing)) if missing else self
 
     def save(self, path: str | Path) -> Path:
-        """Write it, and return the path.  Raises OSError in one sentence."""
+        """Write it, and the pictures in it that somebody brought beside it, and return the path.
+
+        Raises OSError in one sentence.
+        """
         path = Path(path)
+        if own := self.own_pictures():
+            save_pictures(own, path.parent)
         write_json(path, self.to_json(), indent=1)
         return path
 
@@ -264,7 +324,7 @@ class Request:
         return replace(self, **changes)
 
 
-def _as_uint8(mask: np.ndarray, seed: int) -> np.ndarray:
+def _as_uint8(mask: np.ndarray, seed: Seed) -> np.ndarray:
     if mask.dtype == bool:
         return mask.astype(np.uint8) * 255
     if not np.issubdtype(mask.dtype, np.integer):

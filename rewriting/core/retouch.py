@@ -10,7 +10,7 @@ import base64
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 from rewriting.checks import is_number, is_whole
 from rewriting.core.masks import BOMBS, DAMAGED, MAX_SIDE, MIN_SIDE, PREFIX, bounding_box, png_bytes
 from rewriting.files import brief
-from rewriting.generators.latents import MAX_SEED
+from rewriting.generators.own_picture import Seed, as_seed, seed_json
 
 KINDS = ("paint", "bend", "file")
 MAX_HOW = 64 << 10  # characters of JSON
@@ -37,13 +37,14 @@ MAX_PARTS = 4
 class Retouched:
     """What one picture should look like.
 
-    seed: the picture's number.  side: of the picture, in pixels.  left, top: where the patch lies.
+    seed: the picture's number, or a picture of one's own.  side: of the picture, in pixels.
+    left, top: where the patch lies.
     patch: uint8 (h, w, 4), the wanted colours where something changed, and how much of them is seen, 255 for all.
     how: how it was made, as JSON: {"kind": "paint", "bend" or "file", ...}.  A bend has "moves", a list of
     [x, y, x', y'] in shares of the side: what was at (x, y) is drawn at (x', y').  A move to where it is pins a point.
     """
 
-    seed: int
+    seed: Seed
     side: int
     left: int
     top: int
@@ -51,9 +52,8 @@ class Retouched:
     how: Mapping[str, Any] = field(default_factory=lambda: {"kind": "file"})
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("seed", 0, MAX_SEED), ("side", MIN_SIDE, MAX_SIDE), ("left", 0, MAX_SIDE), ("top", 0, MAX_SIDE)
-        ):  # fmt: skip
+        object.__setattr__(self, "seed", as_seed(self.seed))
+        for name, low, high in (("side", MIN_SIDE, MAX_SIDE), ("left", 0, MAX_SIDE), ("top", 0, MAX_SIDE)):
             value = getattr(self, name)
             if not is_whole(value, low, high):
                 raise ValueError(f"{name} of a retouched picture is {brief(value)}; expected {low} to {high}.")
@@ -77,7 +77,7 @@ class Retouched:
     @classmethod
     def found(
         cls,
-        seed: int,
+        seed: Seed,
         original: np.ndarray,
         picture: np.ndarray,
         *,
@@ -112,6 +112,10 @@ class Retouched:
         mask[self._box] = self.patch[..., 3]
         return mask
 
+    def without_colours(self) -> Retouched:
+        """A copy that says where it was retouched, and not how that looks."""
+        return replace(self, patch=self.patch * np.array([0, 0, 0, 1], np.uint8))
+
     def over(self, picture: np.ndarray) -> np.ndarray:
         """The retouch laid over its picture, uint8 (H, H, 3)."""
         colours = np.zeros((self.side, self.side, 4), np.uint8)
@@ -143,7 +147,7 @@ class Retouched:
         buffer = io.BytesIO()
         Image.fromarray(self.patch).save(buffer, "PNG", optimize=True)
         return {
-            "seed": self.seed,
+            "seed": seed_json(self.seed),
             "side": self.side,
             "left": self.left,
             "top": self.top,
@@ -340,7 +344,7 @@ def _centre(part: np.ndarray) -> np.ndarray:
 
 
 def carried(
-    retouched: Retouched, original: np.ndarray, alignment: Alignment, seed: int, picture: np.ndarray
+    retouched: Retouched, original: np.ndarray, alignment: Alignment, seed: Seed, picture: np.ndarray
 ) -> Retouched | None:
     """The retouch at the corresponding place of another picture; None if nothing of it would be seen there.
 

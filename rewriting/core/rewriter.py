@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rewriting import processes
+from rewriting.checks import is_whole
 from rewriting.core import memory
 from rewriting.core.edit import Edit, Report, make_edit, relative_change
 from rewriting.core.examples import examples, others
@@ -25,15 +26,18 @@ from rewriting.core.goal import (
     subsample,
     without,
 )
+from rewriting.core.inversion import invert
 from rewriting.core.layer import EditableLayer
 from rewriting.core.learn import OUTSIDE, STEPS, Learned, default_layers, learn
 from rewriting.core.learn import RANK as LEARNED_RANK
 from rewriting.core.masks import resize_mask
+from rewriting.core.own_files import Brought
 from rewriting.core.request import Region, Request
 from rewriting.core.solve import HUBER_DELTA, Problem, Solution, solve
 from rewriting.deprecation import renamed
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.config import BUNDLED, MOMENTS
+from rewriting.generators.own_picture import OwnPicture, Seed
 from rewriting.processes import Progress
 
 RANK = 5
@@ -104,9 +108,17 @@ class Rewriter:
 
     @torch.no_grad()
     def features(
-        self, seeds: Sequence[int], *, seeding: str = "seed", truncation: float | None = None
+        self, seeds: Sequence[Seed], *, seeding: str = "seed", truncation: float | None = None
     ) -> list[LayerInput]:
-        """The layer's input for each picture, from the cache where it has been drawn before."""
+        """The layer's input for each picture, from the cache where it has been drawn before.
+
+        Pictures of one's own are not kept there.  Raises ValueError for one that does not fit.
+        """
+        own = {one: self.generator.enter_own(one, self.number) for one in seeds if isinstance(one, OwnPicture)}
+        drawn = iter(self._drawn([seed for seed in seeds if seed not in own], seeding, truncation))
+        return [own[seed] if seed in own else next(drawn) for seed in seeds]
+
+    def _drawn(self, seeds: Sequence[int], seeding: str, truncation: float | None) -> list[LayerInput]:
         with self._lock:
             wanted = [(seed, seeding, truncation) for seed in seeds]
             absent = [key for key in dict.fromkeys(wanted) if key not in self._features]
@@ -200,7 +212,7 @@ class Rewriter:
     def matches(
         self,
         request: Request,
-        seeds: Sequence[int],
+        seeds: Sequence[Seed],
         *,
         seeding: str = "seed",
         truncation: float | None = None,
@@ -290,7 +302,7 @@ class Rewriter:
                 self._locality.popitem(last=False)
             terms = list(self._locality[request.truncation])
         for region in request.places if request.seeding == "seed" else ():
-            if LOCALITY_FIRST <= region.seed < LOCALITY_FIRST + LOCALITY_PICTURES:
+            if is_whole(region.seed, LOCALITY_FIRST, LOCALITY_FIRST + LOCALITY_PICTURES - 1):
                 i = region.seed - LOCALITY_FIRST
                 terms[i] = without(terms[i], region.mask)
         return terms
@@ -437,10 +449,17 @@ class Rewriter:
 
     # --- pictures -------------------------------------------------------------------------------------------------
 
+    def invert(self, picture: Brought, *, seed: int = 0, progress: Progress | None = None) -> OwnPicture:
+        """A picture of one's own, which is accepted wherever a seed is; see `rewriting.core.inversion.invert`."""
+        for found in invert(self.generator, picture, self.number, seed=seed):
+            if progress:
+                progress(found.step / found.steps, "Finding the features that draw your picture")
+        return found.picture
+
     @torch.no_grad()
     def images(
         self,
-        seeds: Sequence[int],
+        seeds: Sequence[Seed],
         edits: Sequence[Edit] = (),
         size: int | None = None,
         *,

@@ -7,7 +7,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -22,6 +22,7 @@ from rewriting.files import make_folder, write_json, write_tensors
 from rewriting.generators.config import CONFIG, WEIGHTS, GeneratorConfig
 from rewriting.generators.convolution import Replacement, Weight
 from rewriting.generators.latents import latents
+from rewriting.generators.own_picture import OwnPicture, Seed, check_there
 
 Weights = Mapping[int, Weight]
 EPSILON = 1e-8  # under roots that are divided by
@@ -240,6 +241,21 @@ class Generator(nn.Module, ABC):
             at = self.advance(earlier, value, at, in_place=True)
         return at
 
+    def enter_own(self, picture: OwnPicture, layer: int, weights: Weights | None = None) -> LayerInput:
+        """Run from where a picture of one's own arrives up to the input of a layer.
+
+        Raises ValueError if it was found for other weights, or arrives after the layer or a layer that is rewritten.
+        """
+        picture.check_fits(self, min((self.check_layer(layer), *(weights or ()))))
+        found = picture.at
+        rgb = None if found.rgb is None else found.rgb.to(self.device, torch.float32)
+        style, latent = (None if t is None else t.to(self.device) for t in (found.style, found.latent))
+        at = LayerInput(found.key.to(self.device, self.compute_dtype), style, latent, rgb)
+        for earlier in range(picture.layer, layer):
+            value = self.value(earlier, at, _pick(weights, earlier), spent=True)
+            at = self.advance(earlier, value, at, spent=True)
+        return at
+
     def leave(
         self, layer: int, value: Tensor, at: LayerInput, weights: Weights | None = None, size: int | None = None
     ) -> Tensor:
@@ -294,26 +310,43 @@ class Generator(nn.Module, ABC):
 
     def latents(self, seeds: Sequence[int], seeding: str = "seed") -> Tensor:
         """(N, z_dim) on the generator's device; see `rewriting.generators.latents`."""
+        for seed in seeds:
+            check_there(seed)
         return torch.from_numpy(latents(seeds, self.config.z_dim, seeding)).to(self.device)
 
     @torch.inference_mode()
     def images(
         self,
-        seeds: Sequence[int],
+        seeds: Sequence[Seed],
         edits: Iterable[LayerEdit] | LayerEdit | None = None,
         size: int | None = None,
         *,
         truncation: float | None = None,
         seeding: str = "seed",
     ) -> np.ndarray:
-        """Draw pictures: seeds -> uint8 (N, size, size, 3).
+        """Draw pictures: seeds, or pictures of one's own -> uint8 (N, size, size, 3).
 
         edits: an edit, an `EditStack` or any iterable of edits.  size: 4, 8, ... up to the resolution, the default.
+        truncation, seeding: of the seeds.
+        Raises ValueError for a picture of one's own that does not fit this generator, or arrives after an edit.
         """
-        size, truncation = self.check_size(size), self.check_truncation(truncation)
-        z, weights = self.latents(seeds, seeding), self.replacements(edits)
-        drawn = [to_uint8(self(chunk, weights, truncation, size)) for chunk in z.split(self.batch_size)]
+        size, truncation, weights = self.check_size(size), self.check_truncation(truncation), self.replacements(edits)
+        own = [seed for seed in seeds if isinstance(seed, OwnPicture)]
+        for picture in own:
+            picture.check_fits(self, min(weights, default=None))
+        drawn = []
+        for is_own, some in groupby(seeds, lambda seed: isinstance(seed, OwnPicture)):
+            if is_own:
+                drawn += [to_uint8(self._draw_own(picture, weights, size)) for picture in some]
+            else:
+                z = self.latents(list(some), seeding)
+                drawn += [to_uint8(self(chunk, weights, truncation, size)) for chunk in z.split(self.batch_size)]
         return np.concatenate(drawn) if drawn else np.empty((0, size, size, 3), np.uint8)
+
+    def _draw_own(self, picture: OwnPicture, weights: Weights, size: int) -> Tensor:
+        at = self.enter_own(picture, picture.layer, weights)
+        value = self.value(picture.layer, at, _pick(weights, picture.layer), spent=True)
+        return self.leave(picture.layer, value, at, weights, size)
 
     @torch.inference_mode()
     def interpolate(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rewriting.checks import is_whole
 from rewriting.core.edit import EditStack
 from rewriting.core.request import Request
 from rewriting.generators import Generator, GeneratorConfig, bundled
@@ -222,8 +223,8 @@ def _made_from(request: Request | None) -> str:
     elif request.retouched:
         parts.append(f"learned from retouched {_pictures(request.retouched)}")
     else:
-        parts += [f"copied from picture {request.copy.seed}"] if request.copy is not None else []
-        parts += [f"pasted into picture {request.paste.seed}"] if request.paste is not None else []
+        parts += [f"copied from {_pictures([request.copy])}"] if request.copy is not None else []
+        parts += [f"pasted into {_pictures([request.paste])}"] if request.paste is not None else []
     for what, regions in (("context", request.context), ("to be preserved", request.preserve)):
         if regions:
             parts.append(f"{what} in {_pictures(regions)}")
@@ -232,6 +233,13 @@ def _made_from(request: Request | None) -> str:
 
 def _pictures(regions: Sequence[Any]) -> str:
     """Which pictures they are in."""
-    seeds = sorted({region.seed for region in regions})
+    seeds = sorted({region.seed for region in regions if is_whole(region.seed)})
     listed = ", ".join(map(str, seeds[:8])) + (" …" if len(seeds) > 8 else "")
-    return f"picture{'s' if len(seeds) > 1 else ''} {listed}"
+    drawn = [f"picture{'s' if len(seeds) > 1 else ''} {listed}"] if seeds else []
+    brought = len({region.seed for region in regions} - set(seeds))
+    own = (
+        [f"{brought if brought > 1 else 'a'} picture{'s' if brought > 1 else ''} that somebody brought"]
+        if brought
+        else []
+    )
+    return " and ".join(drawn + own)

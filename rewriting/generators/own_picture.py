@@ -1,0 +1,169 @@
+"""What stands for a picture: a number, or a picture that was brought and became features of a layer."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rewriting.checks import is_number, is_whole
+from rewriting.files import brief
+from rewriting.generators.latents import MAX_SEED
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rewriting.generators.base import Generator, LayerInput
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+SHORT = 8  # digits of a digest that people are shown
+GOOD = 30.0  # dB of a drawing that looks like its picture
+
+
+@dataclass(frozen=True, eq=False)
+class OwnPicture:
+    """A picture that was brought, and how a generator draws it: what arrives at one of its layers.
+
+    It is accepted wherever the number of a picture is, and two are equal if their digests are.
+    image: uint8 (H, H, 3), the picture at the generator's resolution.
+    generator: digest of the generator that it was found for.
+    layer: what arrives there was found; rules of this layer and of later ones act on it.
+    latent: float32 (1, w_dim), where finding it started from; (1, z_dim) of a Progressive GAN.
+    at: what arrives at the layer, key and rgb rounded to half precision, as they are saved.
+    psnr: dB between the picture and its drawing, without rules.
+    digest: sha256, in hex, of the picture and of all that was found.
+    Raises ValueError if these do not fit together.
+    """
+
+    image: np.ndarray
+    generator: str
+    layer: int
+    latent: Tensor
+    at: LayerInput
+    psnr: float
+    digest: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        image = np.asarray(self.image)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.shape[0] != image.shape[1]:
+            raise ValueError(f"one's own picture is {image.dtype} {image.shape}; expected uint8 (H, H, 3).")
+        if not isinstance(self.generator, str) or not DIGEST.fullmatch(self.generator):
+            raise ValueError(f"one's own picture was found for {brief(self.generator)}, which is no digest.")
+        if not is_whole(self.layer, 2, 32):
+            raise ValueError(f"one's own picture arrives at layer {brief(self.layer)}; expected 2 to 32.")
+        if not is_number(self.psnr, -1000, 1000):
+            raise ValueError(f"one's own picture is drawn at {brief(self.psnr)} dB; expected a number.")
+        object.__setattr__(self, "latent", self.latent.detach().float().cpu())
+        object.__setattr__(self, "at", _rounded(self.at))
+        if not all(tensor.isfinite().all() for tensor in self.tensors().values()):
+            raise ValueError("one's own picture has features that are not finite; bring it again.")
+        object.__setattr__(self, "digest", self._sha256())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that was found, by name: latent, key and, where the architecture has them, style, later and rgb.
+
+        later: the latent of the layers from this one on.
+        """
+        found = {"latent": self.latent, "key": self.at.key, "style": self.at.style}
+        found |= {"later": self.at.latent, "rgb": self.at.rgb}
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+    def check_fits(self, generator: Generator, layer: int | None = None) -> None:
+        """Raises ValueError if it was found for another generator, or arrives after the layer."""
+        if self.generator != generator.digest():
+            raise ValueError(
+                f"Your picture {self} was found for other weights than those of "
+                f"{generator.config.name or 'this generator'}; invert it again with these."
+            )
+        if layer is not None and layer < self.layer:
+            raise ValueError(
+                f"Your picture {self} was inverted at layer {self.layer}, and layer {layer} comes before that; invert "
+                f"it again at layer {layer}."
+            )
+        inp, side = generator.conv(self.layer).weight.shape[-3], generator.value_size(self.layer)
+        side //= 2 if generator.conv(self.layer).upsample else 1
+        if self.at.key.shape != (1, inp, side, side) or len(self.image) != generator.config.resolution:
+            raise ValueError(
+                f"Your picture {self} has features of shape {tuple(self.at.key.shape)} at {len(self.image)} px, but "
+                f"layer {self.layer} takes {(1, inp, side, side)} at {generator.config.resolution} px; the file is "
+                f"damaged."
+            )
+
+    def _sha256(self) -> str:
+        sha = hashlib.sha256(f"{self.generator} layer {self.layer} {self.image.shape}\n".encode())
+        sha.update(np.ascontiguousarray(self.image).tobytes())
+        for name, tensor in self.tensors().items():
+            sha.update(f"{name} {tuple(tensor.shape)}\n".encode())
+            sha.update(tensor.contiguous().numpy().tobytes())
+        return sha.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OwnPicture) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __str__(self) -> str:
+        return self.digest[:SHORT]
+
+    def __repr__(self) -> str:
+        return f"OwnPicture({self}, layer {self.layer}, {self.psnr:.1f} dB)"
+
+
+@dataclass(frozen=True)
+class MissingPicture:
+    """A picture that somebody brought, of which only the digest came with a request."""
+
+    digest: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.digest, str) or not DIGEST.fullmatch(self.digest):
+            raise ValueError(f"{brief(self.digest)} is no digest of a picture; expected 64 digits 0-9a-f.")
+
+    def __str__(self) -> str:
+        return self.digest[:SHORT]
+
+
+Seed = int | OwnPicture | MissingPicture
+
+
+def as_seed(value: Any) -> Seed:
+    """A picture's number as an int, a picture of one's own, or the digest of one; ValueError for anything else."""
+    if isinstance(value, (OwnPicture, MissingPicture)):
+        return value
+    if isinstance(value, str) and DIGEST.fullmatch(value):
+        return MissingPicture(value)
+    if not is_whole(value, 0, MAX_SEED):
+        raise ValueError(f"picture number {brief(value)} is not a whole number from 0 to {MAX_SEED}.")
+    return int(value)
+
+
+def seed_json(seed: Seed) -> int | str:
+    """As a request's file names it: the number, or the digest."""
+    return seed if is_whole(seed) else seed.digest
+
+
+def check_there(seed: Seed) -> None:
+    """Raises ValueError for a picture of which only the digest is here."""
+    if isinstance(seed, MissingPicture):
+        raise ValueError(
+            f"The rule was made with a picture that somebody brought ({seed}) and that did not come with it; the rule "
+            f"still applies, but it cannot be changed again."
+        )
+
+
+def _rounded(at: LayerInput) -> LayerInput:
+    from rewriting.generators.base import LayerInput
+
+    def kept(tensor: Tensor | None, *, half: bool) -> Tensor | None:
+        if tensor is None:
+            return None
+        tensor = tensor.detach().cpu()
+        return tensor.clamp(-65504, 65504).half().contiguous() if half else tensor.float().contiguous()
+
+    return LayerInput(
+        kept(at.key, half=True), kept(at.style, half=False), kept(at.latent, half=False), kept(at.rgb, half=True)
+    )
