@@ -105,7 +105,10 @@ def open_service(device: str, first: str, precision: str = "float32") -> tuple[S
 def warm(service: Service, first: str, stopped: threading.Event) -> None:
     """Prepare the presets' layers in the background, so that the first press answers sooner."""
     from rewriting.core.presets import presets
+    from rewriting.generators import bundled
 
+    if first not in bundled():
+        service.draw_ahead(service.open(first))  # whoever brings a generator has not come for the presets
     for preset in sorted(presets().values(), key=lambda preset: preset.generator != first):
         for _ in service.warm(preset.name):
             if stopped.is_set():

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from rewriting.core.memory import QUICK_SAMPLES
+from rewriting.core.rewriter import LOCALITY_PICTURES
 from rewriting.studio import fair_queue as subject
 from rewriting.studio.fair_queue import FairQueue, WorkAhead
 from rewriting.studio.session import Numbering
@@ -140,16 +142,17 @@ def test_no_more_than_agreed_are_served_at_once_and_a_failure_gives_its_turn_bac
 
 
 class Counting:
-    """Stands in for a rewriter, and says which pictures were drawn ahead."""
+    """Stands in for a rewriter, and says what was done ahead, and how often."""
 
     def __init__(self):
-        self.drawn, self.ready = [], threading.Event()
+        self.drawn, self.places, self.measured, self.begun = [], [], 0, threading.Event()
 
-    def second_moment(self):
-        self.ready.set()
+    def measure(self):
+        self.begun.set()
+        self.measured += 1
 
-    def locality_terms(self, request):
-        pass
+    def places_elsewhere(self, numbers, truncation):
+        self.places += numbers
 
     def features(self, seeds, **numbering):
         self.drawn += seeds
@@ -161,8 +164,24 @@ def test_drawing_ahead_begins_when_the_visitor_is_served_and_draws_every_picture
     with queue.serving():
         for _ in range(2):
             ahead.begin(rewriter, Numbering(), 40)
-        assert not rewriter.ready.wait(0.2)
+        assert not rewriter.begun.wait(0.2)
     deadline = time.monotonic() + PATIENCE
     while len(rewriter.drawn) < 40 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert rewriter.drawn == list(range(40))
+    assert rewriter.measured == QUICK_SAMPLES and rewriter.places == list(range(LOCALITY_PICTURES))
+
+
+def test_work_ahead_looks_after_every_slice_whether_somebody_waits(queue, monkeypatch):
+    """Each step here takes longer than a slice, so that after the one under way nothing follows."""
+    monkeypatch.setattr(subject, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(subject, "SLICE", 0.0)
+    ahead, rewriter, go_on = WorkAhead(queue), Counting(), threading.Event()
+    rewriter.features = lambda seeds, **_: (rewriter.drawn.extend(seeds), go_on.wait(PATIENCE))
+    ahead.begin(rewriter, Numbering(), 10)
+    until(lambda: rewriter.drawn)
+    with queue.serving():
+        go_on.set()
+        time.sleep(0.2)
+        assert rewriter.drawn == [0]
+    until(lambda: len(rewriter.drawn) == 10)

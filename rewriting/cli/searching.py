@@ -49,7 +49,6 @@ def search(options: argparse.Namespace) -> None:
         if options.out:
             check_square_sheet(Path(options.out), min(options.best, len(seeds)), generator.config.resolution)
         rewriter = Rewriter(generator, request.layer, progress=progress)
-        rewriter.second_moment()  # where it is yet to be measured, all processes do so together
         own = processes.mine(seeds)
         scores: list[float] = []
         for start in range(0, len(own), STEP):

@@ -36,6 +36,7 @@ class Report:
     and preserve terms.  change: Frobenius norm of Lambda D over that of W0.  elsewhere: mean change of values at the
     sampled places of other pictures, over their mean size.  preserved: the same where the user said to keep.
     precision: of the features, "" if it is not known.
+    samples: of how many pictures the second moment was that the directions came from, 0 if that is not known.
     """
 
     loss_before: float
@@ -48,6 +49,7 @@ class Report:
     iterations: int
     milliseconds: float
     precision: str = ""
+    samples: int = 0
 
 
 class Shareable:
@@ -391,11 +393,12 @@ def _detail(data: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _is_report(data: dict[str, Any]) -> bool:
-    """Whether these are the fields of a `Report`; older ones have no precision."""
-    names = {f.name for f in fields(Report)}
+    """Whether these are the fields of a `Report`; older ones have neither precision nor samples."""
+    names, newer = {f.name for f in fields(Report)}, {"precision", "samples"}
     measured = {name: value for name, value in data.items() if name != "precision"}
     numbers = all(_number(value) or (value is None and name == "preserved") for name, value in measured.items())
-    return numbers and set(measured) == names - {"precision"} and data.get("precision", "") in ("", *PRECISIONS)
+    fit = names - newer <= set(data) <= names and is_whole(data.get("samples", 0), 0)
+    return numbers and fit and data.get("precision", "") in ("", *PRECISIONS)
 
 
 def _number(value: Any) -> bool:

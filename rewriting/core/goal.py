@@ -32,6 +32,9 @@ class Term:
     weight: Tensor
     kind: str
 
+    def nbytes(self) -> int:
+        return sum(t.numel() * t.element_size() for t in (self.target, self.weight)) + self.at.nbytes()
+
     def scaled(self, factor: float) -> Term:
         return replace(self, weight=self.weight * factor)
 
@@ -94,14 +97,21 @@ def locality_terms(
 
     pictures: one layer input each.  positions: about how many of each picture's positions are drawn.
     """
-    terms = []
-    for at in pictures:
-        value = layer.value(at)
-        size = value.shape[-1]
-        chosen = torch.rand(size, size, generator=generator) < positions / size**2
-        weight = chosen.to(value.device, torch.float32) / max(1, int(chosen.sum())) / len(pictures)
-        terms.append(Term(at, value, weight, "locality"))
-    return terms
+    size = layer.generator.value_size(layer.number)
+    chosen = random_positions(size, positions, len(pictures), generator)
+    return [locality_term(layer, at, one, len(pictures)) for at, one in zip(pictures, chosen, strict=True)]
+
+
+def random_positions(size: int, positions: int, pictures: int, generator: torch.Generator) -> list[Tensor]:
+    """For each picture, about so many of its positions: bool (size, size)."""
+    return [torch.rand(size, size, generator=generator) < positions / size**2 for _ in range(pictures)]
+
+
+def locality_term(layer: EditableLayer, at: LayerInput, chosen: Tensor, pictures: int) -> Term:
+    """The chosen positions, bool (h', w'), of one of so many pictures stay as they are."""
+    value = layer.value(at)
+    weight = chosen.to(value.device, torch.float32) / max(1, int(chosen.sum())) / pictures
+    return Term(at, value, weight, "locality")
 
 
 def subsample(terms: Sequence[Term], positions: int) -> list[Term]:

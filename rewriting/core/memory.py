@@ -22,7 +22,8 @@ from rewriting.generators import Generator, LayerInput
 from rewriting.generators.threads import side_by_side, single_threaded
 from rewriting.processes import Progress
 
-SAMPLES = 1000
+SAMPLES = 1000  # pictures of a C that is shipped with a generator
+QUICK_SAMPLES = 64  # of a C that somebody waits for: its rules are as good, see docs/method.md
 EIGENVALUE_FLOOR = 1e-6  # of the largest: below it an eigenvalue is rounding, and whitening would amplify that
 ROWS = 128  # of a moment, that one thread computes
 METHODS = ("shrinkage", "whitened", "svd", "units", "single")
@@ -45,33 +46,45 @@ def second_moments(
     """
     generator = generator.computing_in(torch.float32)
     _, first = next(walk_keys(generator, layers, range(1), truncation))
-    units = {layer: _unit(_moment(key[0].flatten(1).double())) for layer, key in first}
-    sums = {layer: _nothing_yet(generator, layer) for layer in units}
+    sums = {layer: MomentSum(key) for layer, key in first}
     pictures = processes.mine(range(samples))
     for done, keys in walk_keys(generator, layers, pictures, truncation):
         for layer, key in keys:
-            for one in key.flatten(2):  # picture by picture: a whole batch in float64 would fill a small memory
-                sums[layer] += (_moment(one.double()) / units[layer]).round().long()
+            for one in key.split(1):  # picture by picture: a whole batch in float64 would fill a small memory
+                sums[layer].add(one)
         if progress:
             progress(done / len(pictures), "Measuring what its features mean")
-    return {layer: processes.total(moment).double() * (units[layer] / samples) for layer, moment in sums.items()}
+    return {layer: processes.total(one.whole).double() * (one.unit / samples) for layer, one in sums.items()}
 
 
-def _unit(moment: Tensor) -> float:
-    """A power of two, about 2^-40 of the mean |k|^2 of one picture: int64 holds the sum of a thousand pictures whose
-    features are up to fifty times as strong."""
-    return 2.0 ** (math.frexp(float(moment.trace()))[1] - 40)
+class MomentSum:
+    """C of one layer, added up picture by picture: each is rounded to a whole number of small units.
+
+    whole: int64 (I, I), the sum in units.  unit: a power of two, about 2^-40 of the mean |k|^2 of the first picture:
+    int64 holds the sum of a thousand pictures whose features are up to fifty times as strong.  count: of pictures.
+    """
+
+    def __init__(self, first: Tensor):
+        """first: the key (1, I, h, w) of picture 0, which is not added yet."""
+        self.unit = 2.0 ** (math.frexp(float(_moment(first).trace()))[1] - 40)
+        self.whole = torch.zeros(*[first.shape[1]] * 2, dtype=torch.int64, device=first.device)
+        self.count = 0
+
+    def add(self, key: Tensor) -> None:
+        """One more picture, by its key (1, I, h, w)."""
+        self.whole += (_moment(key) / self.unit).round().long()
+        self.count += 1
+
+    def mean(self) -> Tensor:
+        """C, float64 (I, I)."""
+        return self.whole.cpu().double() * (self.unit / self.count)
 
 
-def _moment(columns: Tensor) -> Tensor:
-    """The mean outer product of the columns of (I, T): (I, I)."""
+def _moment(key: Tensor) -> Tensor:
+    """The mean outer product over the positions of one key (1, I, h, w): float64 (I, I)."""
+    columns = key[0].flatten(1).double()
     rows = columns.split(ROWS if columns.device.type == "cpu" else len(columns))
     return torch.cat(side_by_side(lambda some: some @ columns.t(), rows)) / columns.shape[1]
-
-
-def _nothing_yet(generator: Generator, layer: int) -> Tensor:
-    width = generator.conv(generator.check_layer(layer)).weight.shape[-3]
-    return torch.zeros(width, width, dtype=torch.int64, device=generator.device)
 
 
 def walk_keys(
@@ -96,10 +109,11 @@ def _keys_on_the_way(generator: Generator, latent: Tensor, wanted: list[int]) ->
 # --- kept on disk -------------------------------------------------------------------------------------------------
 
 
-def content_key(generator: Generator, truncation: float | None, samples: int) -> str:
+def content_key(generator: Generator, truncation: float | None, samples: int, seeding: str = "row") -> str:
     """A name for the statistics that changes with everything they depend on."""
     psi = generator.config.truncation if truncation is None else truncation
-    return hashlib.sha256(f"{generator.digest()} psi={psi:.6f} samples={samples} rows v1".encode()).hexdigest()
+    pictures = f"{generator.digest()} psi={psi:.6f} samples={samples} {seeding}s"
+    return hashlib.sha256(f"{pictures} v1".encode()).hexdigest()
 
 
 def cache_folder() -> Path:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
 
@@ -12,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rewriting import processes
 from rewriting.checks import is_whole
 from rewriting.core import memory
 from rewriting.core.edit import Edit, Report, make_edit, relative_change
@@ -20,9 +18,10 @@ from rewriting.core.examples import examples, others
 from rewriting.core.goal import (
     Term,
     erase_term,
-    locality_terms,
+    locality_term,
     paste_term,
     preserve_term,
+    random_positions,
     subsample,
     without,
 )
@@ -34,6 +33,7 @@ from rewriting.core.masks import resize_mask
 from rewriting.core.own_files import Brought
 from rewriting.core.request import Region, Request
 from rewriting.core.solve import HUBER_DELTA, Problem, Solution, solve
+from rewriting.core.store import Name, Store
 from rewriting.deprecation import renamed
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.config import BUNDLED, MOMENTS
@@ -47,8 +47,7 @@ UNITS = 30  # the paper's count for erasing watermarks
 PRESERVE = 2.0  # how much more a preserved place counts than any other
 POSITIONS = 1 << 14  # of goals and preserved places that are solved for: more say the same, and take memory
 LOCALITY_PICTURES, LOCALITY_POSITIONS, LOCALITY_FIRST = 24, 64, 30_000
-LOCALITY_CACHE = 2  # truncations whose locality terms are cached
-FEATURE_BYTES = 512 << 20
+ROOM = 512 << 20  # bytes of a rewriter's own store
 SMALL_MAP, BATCH = 32, 16
 
 
@@ -89,19 +88,26 @@ class Matches:
 class Rewriter:
     """Solves requests on one layer of a generator, which stays as it is.
 
-    layer: a number from `generator.layers`; by default the config's.  Features are cached per picture, the second
-    moment once.  All methods may be called from several threads.
+    layer: a number from `generator.layers`; by default the config's.  store: where features are kept that may be
+    wanted again; by default one of its own.  All methods may be called from several threads.
     """
 
-    def __init__(self, generator: Generator, layer: int | None = None, *, progress: Progress | None = None):
+    def __init__(
+        self,
+        generator: Generator,
+        layer: int | None = None,
+        *,
+        progress: Progress | None = None,
+        store: Store | None = None,
+    ):
         self.generator = generator
         self.number = generator.check_layer(generator.config.default_layer if layer is None else layer)
         self.layer = EditableLayer(generator, self.number)
         self._progress = progress
+        self._store = Store(ROOM) if store is None else store
         self._moment: Tensor | None = None
-        self._features: OrderedDict[tuple, LayerInput] = OrderedDict()
-        self._bytes = 0
-        self._locality: OrderedDict[float | None, list[Term]] = OrderedDict()
+        self._sum: memory.MomentSum | None = None
+        self._samples = 0
         self._lock = RLock()
 
     # --- features -------------------------------------------------------------------------------------------------
@@ -119,31 +125,31 @@ class Rewriter:
         return [own[seed] if seed in own else next(drawn) for seed in seeds]
 
     def _drawn(self, seeds: Sequence[int], seeding: str, truncation: float | None) -> list[LayerInput]:
-        with self._lock:
-            wanted = [(seed, seeding, truncation) for seed in seeds]
-            absent = [key for key in dict.fromkeys(wanted) if key not in self._features]
-            found = {key: self._features[key] for key in wanted if key in self._features}
-            if absent:
-                latents = self.generator.latents([seed for seed, _, _ in absent], seeding)
-                found |= dict(zip(absent, self._enter(latents, truncation), strict=True))
-            for key in dict.fromkeys(wanted):
-                self._remember(key, found[key])
-            return [found[key] for key in wanted]
+        names = [self._name("features", seed, seeding, truncation) for seed in seeds]
 
-    def _enter(self, latents: Tensor, truncation: float | None) -> Iterator[LayerInput]:
-        # The maps before a middle layer are small: there a batch is twice as fast as one by one, on a CPU too.
+        def enter(some: Sequence[Name]) -> Iterator[LayerInput]:
+            latents = self.generator.latents([seed for *_, seed, _, _ in some], seeding)
+            yield from self.generator.enter(self.generator.map(latents, truncation), self.number).split()
+
+        return self._store.each(names, enter, self._together)
+
+    @property
+    def _together(self) -> int:
+        """Pictures drawn at a time.  The maps before a middle layer are small: there a batch is twice as fast as one
+        by one, on a CPU too."""
         small = self.generator.value_size(self.number) <= SMALL_MAP
-        for z in latents.split(max(self.generator.batch_size, BATCH if small else 1)):
-            yield from self.generator.enter(self.generator.map(z, truncation), self.number).split()
+        return max(self.generator.batch_size, BATCH if small else 1)
 
-    def _remember(self, key: tuple, at: LayerInput) -> None:
-        if key in self._features:
-            self._features.move_to_end(key)
-            return
-        self._features[key] = at
-        self._bytes += at.nbytes()
-        while self._bytes > FEATURE_BYTES and len(self._features) > 1:
-            self._bytes -= self._features.popitem(last=False)[1].nbytes()
+    def _name(self, what: str, *more: Hashable) -> Name:
+        """Of a result of this layer."""
+        made = self.generator
+        return (what, made.digest(), made.precision, str(made.device), self.number, *more)
+
+    @property
+    def feature_bytes(self) -> int:
+        """About how much memory the layer's input of one picture takes: that of its key."""
+        side = self.generator.value_size(self.number) // self.layer.ratio
+        return 4 * self.layer.weight.shape[1] * side**2
 
     def _of(self, request: Request, regions: Sequence[Region]) -> list[LayerInput]:
         return self.features(
@@ -155,34 +161,68 @@ class Rewriter:
     def second_moment(self) -> Tensor:
         """C = E[k k^T], float64 (I, I): shipped with the generator, or kept from before, or measured now.
 
-        Of the processes of a `torchrun` each must ask for it at one time, as they measure it together.
+        Shipped ones are of `memory.SAMPLES` pictures, and so are those of the command `moments`.  What is measured
+        here is of `memory.QUICK_SAMPLES`, whoever asks and however long, so that a request has one solution.
         """
-        with self._lock:
-            if self._moment is None:
-                self._moment = self._read_moment()
-            return self._moment
+        while not self.measure():
+            if self._progress:
+                self._progress(self._samples / memory.QUICK_SAMPLES, "Measuring what its features mean")
+        return self._moment
 
-    def _read_moment(self) -> Tensor:
-        width = self.layer.weight.shape[1]
-        key = memory.content_key(self.generator, None, memory.SAMPLES)
-        kept = memory.kept_file(key, self.number)
-        source = self.generator.source
+    @property
+    def samples(self) -> int:
+        """Of how many pictures the second moment is; 0 as long as it is not there."""
+        return 0 if self._moment is None else self._samples
+
+    @torch.no_grad()
+    def measure(self) -> bool:
+        """Take a small step towards the second moment, which is one more picture; whether it is there."""
+        with self._lock:
+            if self._moment is None and self._sum is None:
+                self._moment, self._samples = self._read_moment()
+            if self._moment is None:
+                self._add_to_moment(0 if self._sum is None else self._sum.count)
+            return self._moment is not None
+
+    def _read_moment(self) -> tuple[Tensor | None, int]:
+        """C as it is shipped or kept, and of how many pictures."""
+        width, source = self.layer.weight.shape[1], self.generator.source
+        whole = memory.content_key(self.generator, None, memory.SAMPLES)
         shipped = source.folder if source is not None else BUNDLED / self.generator.config.name
-        moment = memory.read_moment(shipped / MOMENTS, self.number, width, key)
-        if moment is not None:
-            return moment
-        moment = memory.read_moment(kept, self.number, width, key)
-        if all(processes.gathered([moment is not None])):  # of several machines one may have kept it, and others not
-            return moment
-        measured = memory.second_moments(
-            self.generator, [self.number], samples=memory.SAMPLES, progress=self._progress
-        )[self.number]
-        moment = measured.float().double()  # as it is kept: the next start finds the same, to the bit
+        quick = self._quick_key()
+        for path, key, samples in (
+            (shipped / MOMENTS, whole, memory.SAMPLES),
+            (memory.kept_file(whole, self.number), whole, memory.SAMPLES),
+            (memory.kept_file(quick, self.number), quick, memory.QUICK_SAMPLES),
+        ):
+            moment = memory.read_moment(path, self.number, width, key)
+            if moment is not None:
+                return moment, samples
+        return None, 0
+
+    def _quick_key(self) -> str:
+        return memory.content_key(self.generator, None, memory.QUICK_SAMPLES, "seed")
+
+    def _add_to_moment(self, picture: int) -> None:
+        """Of the pictures that people see first, whose features are wanted for other things too."""
+        exact = self.generator.computing_in(torch.float32)
+        if exact.precision == self.generator.precision:
+            (at,) = self.features([picture])
+        else:
+            at = exact.enter(exact.map(exact.latents([picture])), self.number)
+        self._sum = memory.MomentSum(at.key) if self._sum is None else self._sum
+        self._sum.add(at.key)
+        self._samples = self._sum.count
+        if self._samples < memory.QUICK_SAMPLES:
+            return
+        self._moment, self._sum = (
+            self._sum.mean().float().double(),
+            None,
+        )  # as it is kept: the next start finds the same
         try:
-            memory.keep({self.number: moment}, key)
+            memory.keep({self.number: self._moment}, self._quick_key())
         except OSError:
             pass  # a full disk or a read-only home costs the next start some time, and nothing else
-        return moment
 
     @torch.no_grad()
     def directions(self, request: Request, rank: int | None = None, *, method: str | None = None) -> Tensor:
@@ -290,22 +330,27 @@ class Rewriter:
 
     def locality_terms(self, request: Request) -> list[Term]:
         """Random places of other pictures, which should stay; what was painted there is left out."""
-        with self._lock:
-            if request.truncation not in self._locality:
-                seeds = range(LOCALITY_FIRST, LOCALITY_FIRST + LOCALITY_PICTURES)
-                pictures = self.features(seeds, truncation=request.truncation)
-                generator = torch.Generator().manual_seed(0)
-                terms = locality_terms(self.layer, pictures, LOCALITY_POSITIONS, generator)
-                self._locality[request.truncation] = terms
-            self._locality.move_to_end(request.truncation)
-            while len(self._locality) > LOCALITY_CACHE:
-                self._locality.popitem(last=False)
-            terms = list(self._locality[request.truncation])
+        terms = self.places_elsewhere(range(LOCALITY_PICTURES), request.truncation)
         for region in request.places if request.seeding == "seed" else ():
             if is_whole(region.seed, LOCALITY_FIRST, LOCALITY_FIRST + LOCALITY_PICTURES - 1):
                 i = region.seed - LOCALITY_FIRST
                 terms[i] = without(terms[i], region.mask)
         return terms
+
+    @torch.no_grad()
+    def places_elsewhere(self, numbers: Sequence[int], truncation: float | None = None) -> list[Term]:
+        """The locality terms of some of the `LOCALITY_PICTURES`, by number, with nothing left out."""
+        size, generator = self.generator.value_size(self.number), torch.Generator().manual_seed(0)
+        places = random_positions(size, LOCALITY_POSITIONS, LOCALITY_PICTURES, generator)
+
+        def make(some: Sequence[Name]) -> Iterator[Term]:
+            chosen = [number for *_, number, _ in some]
+            pictures = self.features([LOCALITY_FIRST + number for number in chosen], truncation=truncation)
+            for number, at in zip(chosen, pictures, strict=True):
+                yield locality_term(self.layer, at, places[number], LOCALITY_PICTURES)
+
+        names = [self._name("locality", number, truncation) for number in numbers]
+        return self._store.each(names, make, self._together)
 
     # --- solve ----------------------------------------------------------------------------------------------------
 
@@ -434,6 +479,7 @@ class Rewriter:
             iterations=solution.iterations,
             milliseconds=milliseconds,
             precision=self.generator.precision,
+            samples=self.samples,
         )
 
     def _moved(self, terms: list[Term], solution: Solution, directions: Tensor) -> float:
@@ -498,4 +544,5 @@ def _report_of(learned: Learned, rewriters: dict[int, Rewriter], locality: float
         iterations=learned.step,
         milliseconds=milliseconds,
         precision="float32",  # whatever the generator draws in
+        samples=max(one.samples for one in rewriters.values()),
     )

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, repeat
 from threading import Condition, Lock
 from weakref import WeakSet, ref
 
-from rewriting.core.request import Request
-from rewriting.core.rewriter import Rewriter
+from rewriting.core.memory import QUICK_SAMPLES
+from rewriting.core.rewriter import LOCALITY_PICTURES, Rewriter
 from rewriting.generators import heap
 from rewriting.studio.session import Numbering
 
@@ -20,7 +20,7 @@ Place = tuple[float, int]  # in the queue: when it is due, and which came first
 AT_ONCE = 2  # parts of answers worked on at a time
 EARLY = 4  # parts of an answer until it shows a first pair of pictures
 PART = 3.0  # seconds by which a visitor has to have come sooner than others for each further part
-STEP_AHEAD = 16  # pictures drawn ahead at a time: who wants the same rewriter meanwhile waits a quarter of a second
+SLICE = 0.05  # seconds for which work ahead goes on before it looks whether somebody waits
 PATIENCE = 20.0  # seconds after which work ahead goes on by a step, however many visitors are being served
 
 
@@ -130,9 +130,11 @@ class NoTurn:
 
 
 class WorkAhead:
-    """What visitors will wait for, while they still paint: the features of the pictures that their rule is shown on.
+    """What visitors will wait for, done while they still look and paint, and while nobody waits for anything.
 
-    Draws in one thread, each rewriter once.  Features stay in the rewriter, as if they had been asked for."""
+    Of each rewriter once, in one thread: its second moment, the places elsewhere that should stay, and the features of
+    the pictures among which results are the best matches.  They stay in the rewriter's store, as if they had been
+    asked for."""
 
     def __init__(self, queue: FairQueue) -> None:
         self._queue = queue
@@ -146,23 +148,30 @@ class WorkAhead:
             if rewriter in self._begun:
                 return
             self._begun.add(rewriter)
-        self._pool.submit(self._first, ref(rewriter), numbering, count)
+        self._pool.submit(self._go_on, ref(rewriter), _steps(numbering, count))
 
-    def _first(self, wanted: ref[Rewriter], numbering: Numbering, count: int) -> None:
-        """wanted: a rewriter, if by now nobody else keeps it, it is not wanted any more."""
+    def _go_on(self, wanted: ref[Rewriter], steps: Iterator[Callable[[Rewriter], object]]) -> None:
+        """Each slice asks for the next, behind what others have asked for: several rewriters take turns.
+
+        wanted: a rewriter, if by now nobody else keeps it, it is not wanted any more."""
         self._queue.stand_aside()
         if (rewriter := wanted()) is None:
             return
-        rewriter.second_moment()
-        rewriter.locality_terms(Request(truncation=numbering.truncation))
-        self._pool.submit(self._step, wanted, numbering, 0, count)
-
-    def _step(self, wanted: ref[Rewriter], numbering: Numbering, start: int, count: int) -> None:
-        """Each step asks for the next, behind what others have asked for: several rewriters take turns."""
-        self._queue.stand_aside()
-        if (rewriter := wanted()) is None:
+        end, step = time.monotonic() + SLICE, next(steps, None)
+        while step is not None:
+            step(rewriter)
+            if time.monotonic() >= end:
+                break
+            step = next(steps, None)
+        else:
             return
-        end = min(count, start + STEP_AHEAD)
-        rewriter.features(range(start, end), **numbering._asdict())
-        if end < count:  # refused, and so the end, once Python exits
-            self._pool.submit(self._step, wanted, numbering, end, count)
+        self._pool.submit(self._go_on, wanted, steps)  # refused, and so the end, once Python exits
+
+
+def _steps(numbering: Numbering, count: int) -> Iterator[Callable[[Rewriter], object]]:
+    """Each takes about as long as one picture."""
+    yield from repeat(lambda rewriter: rewriter.measure(), QUICK_SAMPLES)
+    for number in range(LOCALITY_PICTURES):
+        yield lambda rewriter, number=number: rewriter.places_elsewhere([number], numbering.truncation)
+    for seed in range(count):
+        yield lambda rewriter, seed=seed: rewriter.features([seed], **numbering._asdict())

@@ -18,8 +18,8 @@ from rewriting import zerogpu
 from rewriting.backend import Backend
 from rewriting.core.edit import Edit
 from rewriting.core.presets import preset
-from rewriting.core.request import Request
 from rewriting.core.rewriter import RANK, Matches, Rewriter, default_locality
+from rewriting.core.store import Store
 from rewriting.generators import Generator, bundled
 from rewriting.hub import load_generator
 from rewriting.studio.encoding import data_url, outline
@@ -33,8 +33,9 @@ SIDE = 256  # of the masks that people paint
 PAIRS = 12
 CHUNKS = (1, 5, PAIRS)  # results appear in steps: so many pairs are there after each
 KEPT_GENERATORS = 3  # loaded from elsewhere; the bundled ones stay
-KEPT_REWRITERS = 8  # each may hold features of half a gigabyte
-RANKED = 192  # pictures among which results are the best matches
+KEPT_REWRITERS = 8
+RANKED, LEAST_RANKED = 192, 48  # pictures among which results are the best matches, and where these take much memory
+MEMORY = 512 << 20  # bytes for what is kept because it may be asked for again
 SEARCHED, SEARCH_STEP = 960, 96
 OUTLINED = 0.995  # quantile of the responses above which a place is outlined
 
@@ -66,15 +67,18 @@ class Service:
         *,
         prepare: Callable[[Generator], Generator] = lambda generator: generator,
         endpoint: str | None = None,
+        memory: int = MEMORY,
     ):
         """load: a bundled generator, or one that whoever started the studio named.  prepare: what is done to one from
-        the Hub before it is used, such as moving it to a device.  endpoint: address of another Hub."""
+        the Hub before it is used, such as moving it to a device.  endpoint: address of another Hub.  memory: bytes for
+        what is kept because it may be asked for again."""
         self._load, self._prepare, self.endpoint = load, prepare, endpoint
         self._generators: OrderedDict[str, Generator] = OrderedDict()
         self._rewriters: OrderedDict[tuple[str, int], Rewriter] = OrderedDict()
         self._about: dict[str, About] = {}
         self._presets: dict[str, Edit] = {}
         self._solving: dict[str, Lock] = {}
+        self.store = Store(memory)
         self._gallery = Gallery(self._draw)
         self.queue = FairQueue()
         self._ahead = WorkAhead(self.queue)
@@ -133,7 +137,7 @@ class Service:
         layer = generator.config.default_layer if layer is None else layer
         with self._lock:
             if (name, layer) not in self._rewriters:
-                self._rewriters[name, layer] = Rewriter(generator, layer)
+                self._rewriters[name, layer] = Rewriter(generator, layer, store=self.store)
             self._rewriters.move_to_end((name, layer))
             while len(self._rewriters) > KEPT_REWRITERS:
                 self._rewriters.popitem(last=False)
@@ -153,7 +157,16 @@ class Service:
         if self.backend(session.generator).at_once:
             return  # its processor is another
         rewriter = self.rewriter(session.generator, session.request.layer)
-        self._ahead.begin(rewriter, session.numbering, self.searched)
+        self._ahead.begin(rewriter, session.numbering, min(self.searched, self._room_for(rewriter)))
+
+    def _room_for(self, rewriter: Rewriter) -> int:
+        """Of how many pictures features are kept at the least: of so many as half of the memory holds."""
+        return self.store.room // 2 // rewriter.feature_bytes
+
+    def ranked_among(self, session: Session) -> int:
+        """Among how many pictures results are the best matches."""
+        room = self._room_for(self.rewriter(session.generator, session.request.layer))
+        return min(RANKED, max(LEAST_RANKED, room))
 
     def warm(self, name: str) -> Iterator[str]:
         """Do what a press on a preset would wait for, standing aside for visitors before each step: its name."""
@@ -163,7 +176,6 @@ class Service:
         seeds = [*chosen.shown[:PAIRS], *(r.seed for r in regions if r is not None)]
         steps = {
             "second moment": rewriter.second_moment,
-            "other places": lambda: rewriter.locality_terms(Request()),
             "rule": lambda: self.preset_edit(name),
             "pictures": lambda: self.pictures(chosen.generator, seeds),
         }
@@ -227,8 +239,9 @@ class Service:
             scores = np.concatenate([scores, found.scores])
             yield len(scores), [int(i) for i in np.argsort(-scores, kind="stable")[:best]]
 
-    def ranked(self, session: Session, among: int = RANKED) -> list[int]:
+    def ranked(self, session: Session, among: int | None = None) -> list[int]:
         """Pictures 0 .. among - 1, best match with the context first."""
+        among = self.ranked_among(session) if among is None else among
         return [int(i) for i in np.argsort(-self.matches(session, range(among)).scores, kind="stable")]
 
     def outlines_at(self, session: Session, seeds: Sequence[int], threshold: float | None = None) -> list[str]:

@@ -71,8 +71,6 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
         f"of {n} pictures that score highest in the context direction, before and after. None of them was painted in."
     )
     solver, rows, own = Solver(), [], []
-    for name in FIGURES:  # where a second moment is yet to be measured, all processes must do so at one time
-        solver.rewriter(RULES[name].generator, RULES[name].settings["layer"]).second_moment()
     for name in processes.mine(list(FIGURES)):
         progress(f"{FIGURES[name]}: {RULES[name].title}")
         solved = solver.solve(name)

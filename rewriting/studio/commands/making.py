@@ -28,6 +28,7 @@ class Making:
             yield task
             self.service.generator(key)
             task.end(lambda state: state.jump(state.session.open(key)).with_(view=state.view.fresh()))
+        self._ahead(visitor.state)
 
     def choose_preset(self, visitor: Visitor, name: str | None) -> Iterator[Task]:
         """Put a preset rule in force, with its request in the canvases."""

@@ -43,6 +43,7 @@ class Visiting:
             known.change(State.stop)
         if known is None or known.address != address:
             yield from self._begin(visitor, address)
+        self.service.draw_ahead(visitor.state.session)
 
     def _begin(self, visitor: Visitor, address: str) -> Iterator[Task]:
         """?preset=horse-hats or ?generator=church, in capitals or not."""

@@ -122,7 +122,6 @@ class Setting:
 
         All processes then draw with the very same weights, whatever machine found them.
         """
-        self.rewriter.second_moment()  # where it is yet to be measured, all processes must do so at one time
         made = []
         for make in processes.mine(makers):
             one = make()

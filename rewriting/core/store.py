@@ -1,0 +1,89 @@
+"""Heavy results, each under the name of all that it depends on, within one budget of memory.
+
+Results of equal names are equal.  So a result is asked for before it is computed; two who ask for it at the same time
+wait for one computation, which is finished whoever of them turns away; and who does not hold what it depends on cannot
+name it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from threading import Condition
+from typing import Any
+
+Name = tuple[Hashable, ...]
+SMALL = 1 << 10  # bytes that count for what does not say how large it is
+
+
+class Store:
+    """What was asked for last, up to `room` bytes; all methods may be called from several threads."""
+
+    def __init__(self, room: int):
+        self.room = room
+        self._results: OrderedDict[Name, tuple[Any, int]] = OrderedDict()
+        self._bytes = 0
+        self._making: set[Name] = set()
+        self._changed = Condition()
+
+    def each(
+        self, names: Iterable[Name], make: Callable[[Sequence[Name]], Iterable[Any]], at_a_time: int = 1
+    ) -> list[Any]:
+        """The results of some names, in their order.
+
+        make: names that are not there -> their results; called for so many at a time, and with none that somebody else
+        is making: those are waited for.  Raises what it raises.
+        """
+        names, found = list(names), {}
+        while True:
+            with self._changed:
+                found |= self._known(name for name in names if name not in found)
+                absent = dict.fromkeys(name for name in names if name not in found)
+                if not absent:
+                    return [found[name] for name in names]
+                mine = [name for name in absent if name not in self._making][:at_a_time]
+                if not mine:
+                    self._changed.wait()
+                    continue
+                self._making.update(mine)
+            made: dict[Name, Any] = {}
+            try:
+                made = dict(zip(mine, make(mine), strict=True))
+                found |= made
+            finally:
+                with self._changed:
+                    for name, result in made.items():
+                        self._put(name, result)
+                    self._making.difference_update(mine)
+                    self._changed.notify_all()
+
+    def one(self, name: Name, make: Callable[[], Any]) -> Any:
+        """The result of a name.  make: called unless it is there, or somebody else is making it."""
+        return self.each([name], lambda _: [make()])[0]
+
+    def known(self, names: Iterable[Name]) -> dict[Name, Any]:
+        """Those results that are there."""
+        with self._changed:
+            return self._known(names)
+
+    def forget(self, which: Callable[[Name], bool]) -> None:
+        """Drop results by their names."""
+        with self._changed:
+            for name in [name for name in self._results if which(name)]:
+                self._drop(name)
+
+    def _known(self, names: Iterable[Name]) -> dict[Name, Any]:
+        there = [name for name in names if name in self._results]
+        for name in there:
+            self._results.move_to_end(name)
+        return {name: self._results[name][0] for name in there}
+
+    def _put(self, name: Name, result: Any) -> None:
+        size = getattr(result, "nbytes", SMALL)
+        self._results[name] = result, size() if callable(size) else size
+        self._bytes += self._results[name][1]
+        while self._bytes > self.room and len(self._results) > 1:
+            self._drop(next(iter(self._results)))
+
+    def _drop(self, name: Name) -> None:
+        self._bytes -= self._results.pop(name)[1]
