@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rewriting.installation import VERSION
+
 if TYPE_CHECKING:
     from rewriting.core.edit import Edit, EditStack
     from rewriting.core.request import Region, Request
@@ -10,7 +12,7 @@ if TYPE_CHECKING:
     from rewriting.hub import load_edits, load_generator, publish
 
 __all__ = ["Edit", "EditStack", "Region", "Request", "Rewriter", "load_edits", "load_generator", "publish"]
-__version__ = "1.0.0"
+__version__ = VERSION
 
 _HOMES = {
     "Edit": "rewriting.core.edit",
@@ -28,6 +30,7 @@ def __getattr__(name: str) -> Any:
     """The public names, imported when first asked for: `python -m rewriting --help` needs no PyTorch."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module("rewriting.hub")  # which gives edits the methods that they had: see `rewriting.hub.deprecated`
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

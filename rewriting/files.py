@@ -98,7 +98,7 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[st
 
     Names, types and shapes are compared from the header, before anything is allocated.
     """
-    import torch
+    import torch  # slow to import, and reading a config needs no tensors
 
     with opened_tensors(path) as file:
         _check_header(path.name, file, expected)
@@ -130,7 +130,7 @@ def _check_header(name: str, file: safe_open, expected: Mapping[str, tuple[int, 
 
 def read_picture(path: Path) -> Image.Image:
     """A PNG, JPEG or WebP that belongs to this software, in RGB; ValueError if it is not a whole one."""
-    from PIL import Image
+    from PIL import Image  # slow to import, and reading a config needs no pictures
 
     check_there(path)
     try:
@@ -185,7 +185,7 @@ def check_writable(path: Path) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save_file  # imports torch: see above
 
     with writing(path) as partial:
         save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, dict(metadata))

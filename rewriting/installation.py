@@ -1,9 +1,10 @@
-"""What came along when this software was installed: its data, and perhaps the whole project."""
+"""The version, and where the data that was installed with the package lies."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+VERSION = "1.0.0"
 PACKAGE = Path(__file__).resolve().parent
 INSTALLED = PACKAGE / "data"  # where a wheel has what lies beside the package in a checkout
 DATA = INSTALLED if INSTALLED.is_dir() else PACKAGE.parent  # has weights/, presets/ and the LICENSE

@@ -87,7 +87,7 @@ def marked(function: Callable) -> Callable:
     """The function, to be run where the GPU is."""
     if not present():
         return function
-    import spaces
+    import spaces  # which only such a Space has
 
     return spaces.GPU(duration=seconds)(function)
 

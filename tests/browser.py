@@ -123,25 +123,24 @@ def wait_for(what: Callable[[], T], *, seconds: float = PATIENCE, page: Page | N
     return answer
 
 
-def rests(page: Page) -> Callable[[], bool]:
-    """A function that says whether the page has for a while waited for nothing it asked of the server since this
-    call: gradio complains where a page is left in the middle of an answer."""
-    awaited: set[Request] = set()
+class Rest:
+    """Says, when called, whether a page has for a while waited for nothing that it asked of the server since this was
+    made: gradio complains where a page is left in the middle of an answer."""
 
-    def ask(request: Request) -> None:
+    def __init__(self, page: Page):
+        self.page, self.awaited = page, set[Request]()
+        page.on("request", self._ask)
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, lambda request: self.awaited.discard(request))
+
+    def _ask(self, request: Request) -> None:
         if "/heartbeat/" not in request.url:  # stays open as long as the page does
-            awaited.add(request)
+            self.awaited.add(request)
 
-    page.on("request", ask)
-    for end in ("requestfinished", "requestfailed"):
-        page.on(end, lambda request: awaited.discard(request))
-
-    def rest() -> bool:
-        before = bool(awaited)
-        page.wait_for_timeout(300)
-        return not (before or awaited)
-
-    return rest
+    def __call__(self) -> bool:
+        before = bool(self.awaited)
+        self.page.wait_for_timeout(300)
+        return not (before or self.awaited)
 
 
 def touch_stroke(page: Page, points: list[tuple[float, float]]) -> None:

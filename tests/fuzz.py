@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rewriting.core.archive import write_archive
 from rewriting.core.contact_sheet import save_picture
 from rewriting.core.edit import EditStack, make_edit
 from rewriting.core.masks import PREFIX, encode_mask
@@ -58,7 +57,7 @@ def good_files(folder: Path) -> dict[str, dict[str, Path]]:
         "checkpoint": hostile_checkpoints.good_checkpoints(folder / "checkpoints"),
         "generator": {"generator": generator.save(folder / "generator")},
         "edit": {"edit": EditStack([edit]).save(folder / "edit")},
-        "zip": {"rules.zip": write_archive(EditStack([edit, edit]), folder / "rules.zip")},
+        "zip": {"rules.zip": EditStack([edit, edit]).save_archive(folder / "rules.zip")},
         "picture": {"picture.webp": save_picture(Image.effect_noise((24, 16), 50), folder / "picture.webp")},
         "request": {"request": folder / "request.json"},
         "mask": {"mask": folder / "mask"},

@@ -14,7 +14,8 @@ import argparse
 import asyncio
 import random
 import sys
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +25,7 @@ from rewriting.studio.gradio_fixes import Blocks
 from rewriting.studio.page import CSS, build
 from rewriting.studio.service import Service
 from tests import tiny
-from tests.browser import chromium, rests, serving, wait_for
+from tests.browser import OURS, Rest, callers, chromium, serving, wait_for
 from tests.surroundings import PATIENCE
 
 ACTIONS = 20  # in a round, at most
@@ -159,7 +160,7 @@ def studio() -> str:
     return build(service, "face")
 
 
-def settled(page: Page, rested: Callable[[], bool]) -> dict[str, Any]:
+def settled(page: Page, rested: Rest) -> dict[str, Any]:
     """What the page shows once nothing is under way and nothing changes any more."""
     idle = "document.querySelector('#pairs .grid')?.ariaBusy === 'false' && !document.querySelector('#busy p')"
     shown: list[Any] = [None]
@@ -170,8 +171,29 @@ def settled(page: Page, rested: Callable[[], bool]) -> dict[str, Any]:
         shown.append(page.evaluate(SHOWN))
         return shown[-1] == shown[-2]
 
-    wait_for(still, seconds=PATIENCE, page=page)
+    try:
+        wait_for(still, seconds=PATIENCE, page=page)
+    except AssertionError as error:
+        raise AssertionError(f"{error}  {unrest(page, rested, shown)}") from None
     return shown[-1]
+
+
+def unrest(page: Page, rested: Rest, shown: list[Any]) -> str:
+    """Why a page does not come to rest: what it waits for, what changes, and what the server does meanwhile."""
+    said = [f"waits for {request.method} {request.url} {request.post_data}" for request in rested.awaited]
+    said += [
+        str(
+            page.evaluate(
+                "[document.querySelector('#pairs .grid')?.ariaBusy, document.querySelector('#busy')?.innerText]"
+            )
+        )
+    ]
+    last, before = shown[-1] or {}, (shown[-2] if len(shown) > 1 else None) or {}
+    said += [f"{name}: {before.get(name)}, then {last[name]}" for name in last if last[name] != before.get(name)]
+    for frame in sys._current_frames().values():
+        if any(one.f_code.co_filename.startswith(OURS) for one in callers(frame)):
+            said.append("".join(traceback.format_stack(frame)))
+    return "\n    ".join(said)
 
 
 def play(browser: Browser, url: str, seed: int) -> list[str]:
@@ -184,14 +206,14 @@ def play(browser: Browser, url: str, seed: int) -> list[str]:
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     hand = Hand(page, dice)
     try:
-        rested = rests(page)
+        rested = Rest(page)
         page.goto(url)
         settled(page, rested)
         for _ in range(dice.randint(3, ACTIONS)):
             hand.act()
         before = settled(page, rested)
         page.reload()
-        after = settled(page, rests(page))
+        after = settled(page, Rest(page))
         said += [
             f"{name}: {before[name]} before, {after[name]} after" for name in before if before[name] != after[name]
         ]

@@ -21,7 +21,7 @@ from rewriting.generators import bundled
 from rewriting.studio import serving
 from rewriting.studio.page import ICON
 from tests import tiny
-from tests.browser import chromium, chromium_page, rests, wait_for
+from tests.browser import Rest, chromium, chromium_page, wait_for
 from tests.surroundings import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,7 +61,7 @@ def test_the_app_opens_a_page_with_pictures_that_asks_nobody_else():
         wait_for(lambda: answers(port, process))
         url, asked = f"http://127.0.0.1:{port}/", []
         with chromium() as browser, chromium_page(browser, url) as page:
-            rested = rests(page)
+            rested = Rest(page)
             wait_for(rested, page=page)
             page.on("request", lambda request: asked.append(urlsplit(request.url)))
             page.reload()

@@ -22,7 +22,6 @@ from rewriting import Edit, EditStack, Rewriter, cli, load_generator
 from rewriting.cli import options
 from rewriting.cli.sampling import parse_seeds
 from rewriting.core import contact_sheet, memory
-from rewriting.core.archive import write_archive
 from rewriting.core.presets import presets
 from rewriting.generators import bundled
 from rewriting.generators.config import MOMENTS
@@ -442,7 +441,7 @@ def test_a_sheet_that_its_format_cannot_hold_is_not_drawn(made, tmp_path, monkey
 
 
 def test_a_request_is_taken_out_of_a_zip_that_the_studio_saved(made, tmp_path):
-    write_archive(EditStack.load(made / "rule"), tmp_path / "rule.ZIP")
+    EditStack.load(made / "rule").save_archive(tmp_path / "rule.ZIP")
     assert run("apply", "--generator", made / "tiny", "--request", tmp_path / "rule.ZIP", "--out", tmp_path / "r") == 0
     assert EditStack.load(tmp_path / "r")[0].request.context == tiny.request().context
 

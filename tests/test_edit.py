@@ -114,20 +114,6 @@ def test_stacks_hold_edits_in_order_and_never_change(made):
     assert len(stack) == 2 and stack[1] is b and list(stack) == [a, b] and list(EditStack()) == []
 
 
-def test_the_old_methods_of_stacks_work_for_one_more_release(made):
-    a, b, c = (tiny.random_edit(made, 6, seed=seed) for seed in range(3))
-    stack = EditStack([a, b])
-    for change, expected in (
-        (lambda: stack.add(c), [a, b, c]),
-        (lambda: stack.replace(0, c), [c, b]),
-        (lambda: stack.remove(0), [b]),
-        (lambda: stack.move(0, 1), [b, a]),
-    ):
-        with pytest.warns(DeprecationWarning, match="goes with the next release") as caught:
-            assert list(change()) == expected
-        assert caught[0].filename == __file__ and list(stack) == [a, b]
-
-
 def test_a_stack_holds_so_many_and_no_more(made):
     edit = tiny.random_edit(made, 6)
     assert len(EditStack([edit] * MAX_EDITS)) == MAX_EDITS

@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 from rewriting import Edit, EditStack, Request, Rewriter, load_generator
 from rewriting.checkpoints import read_checkpoint
 from rewriting.core import memory
-from rewriting.core.archive import read_archive, write_archive
 from rewriting.core.contact_sheet import check_square_sheet, save_picture, square_sheet
 from rewriting.files import check_writable, read_json, read_picture, write_json, write_tensors
 from rewriting.generators import read_generator
@@ -119,7 +118,7 @@ def zipped(path, **folders):
 def test_rules_in_a_zip_open_as_they_were_saved(tmp_path):
     made = tiny.generator()
     stack = EditStack([tiny.random_edit(made, n, seed=n, name=f"Rule {n}", request=tiny.request()) for n in (4, 6)])
-    opened = EditStack.load(write_archive(stack, tmp_path / "rules.ZIP"))
+    opened = EditStack.load(stack.save_archive(tmp_path / "rules.ZIP"))
     assert [edit.name for edit in opened] == ["Rule 4", "Rule 6"] and opened[1].request == tiny.request()
     assert all(torch.equal(one.factor, other.factor) for one, other in zip(opened, stack, strict=True))
 
@@ -135,13 +134,13 @@ def test_every_rule_in_a_zip_is_opened_and_none_is_mixed_with_another(tmp_path):
     path = zipped(tmp_path / "rules.zip", **folders, other=made_of(tmp_path))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("__MACOSX/a/._config.json", b"what a Mac notes of a file")
-    opened = read_archive(path)
+    opened = EditStack.load(path)
     assert [(edit.name, edit.layer) for edit in opened] == [("a", 6), ("b", 4), ("deep/inside", 7)]
     assert [edit.request and edit.request.name for edit in opened] == ["a", None, "deep/inside"]
     with zipfile.ZipFile(tmp_path / "windows.zip", "w") as archive:
         for file in folders["a"].iterdir():
             archive.writestr(f"Meine Regel\\{file.name}", file.read_bytes())
-    assert [edit.name for edit in read_archive(tmp_path / "windows.zip")] == ["a"]
+    assert [edit.name for edit in EditStack.load(tmp_path / "windows.zip")] == ["a"]
 
 
 def made_of(tmp_path):
@@ -156,8 +155,8 @@ def test_a_zip_without_a_rule_says_so_and_shows_no_path_of_this_machine(tmp_path
     made = tiny.generator().save(tmp_path / "generator")
     (tmp_path / "empty").mkdir()
     for name, folder in {"none": tmp_path / "empty", "generator": made, "config": made_of(tmp_path)}.items():
-        said = refusal(ValueError, read_archive, zipped(tmp_path / f"{name}.zip", **{name: folder}))
-        assert said == f"{name}.zip holds no rule; a rule is a config.json and an edit.safetensors in one folder."
+        said = refusal(ValueError, EditStack.load, zipped(tmp_path / f"{name}.zip", **{name: folder}))
+        assert said == f"{name}.zip holds no rule; a rule is a folder with config.json and edit.safetensors."
     (rule / "config.json").write_text('{"format": "other"}')
     said = refusal(ValueError, EditStack.load, zipped(tmp_path / "r.zip", mine=rule))
     assert said.startswith("r.zip cannot be opened, in its folder mine: The config.json is not that of an edit")
@@ -175,7 +174,7 @@ def test_a_zip_leaves_nothing_outside_and_nothing_behind(tmp_path, rule, monkeyp
             archive.writestr(f"../../{file.name}", file.read_bytes())
             archive.writestr(f"/etc/{file.name}", file.read_bytes())
     before = sorted(tmp_path.rglob("*"))
-    assert [edit.name for edit in read_archive(path)] == ["A rule", "A rule"]
+    assert [edit.name for edit in EditStack.load(path)] == ["A rule", "A rule"]
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -184,19 +183,19 @@ def test_a_zip_that_cannot_be_right_is_refused(tmp_path, rule):
     zipped(path, mine=rule)
     with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "a") as archive:
         archive.writestr("mine/config.json", b"{}")
-    assert "holds mine/config.json twice" in refusal(ValueError, read_archive, path)
+    assert "holds mine/config.json twice" in refusal(ValueError, EditStack.load, path)
     zipped(path, mine=rule)
     data = bytearray(path.read_bytes())
     for at in (i for i in range(len(data)) if data[i : i + 4] in (b"PK\x01\x02", b"PK\x03\x04")):
         data[at + (8 if data[at + 2] == 1 else 6)] |= 1  # the flag of an encrypted entry
     path.write_bytes(data)
-    assert "is locked with a password" in refusal(ValueError, read_archive, path)
+    assert "is locked with a password" in refusal(ValueError, EditStack.load, path)
     for count, says in ((1, "config.json is 20,000,000 bytes"), (4, "The rules in rules.zip are 80,000,000 bytes")):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for i in range(count):
                 archive.writestr(f"{i}/config.json", bytes(20_000_000))
                 archive.writestr(f"{i}/edit.safetensors", b"")
-        assert says in refusal(ValueError, read_archive, path)
+        assert says in refusal(ValueError, EditStack.load, path)
 
 
 # --- sheets ----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from huggingface_hub import constants
 
 from rewriting import EditStack, load_generator
 from rewriting.generators.config import BUNDLED
-from rewriting.hub import HubError, Unreachable, client, load_edits, load_rule, repos, write_rule
+from rewriting.hub import HubError, Unreachable, client, load_edits, open_repo, repos, write_rule
 from tests import tiny
 from tests.hub_repos import add_generator, cached_files, edit_of, files_of, forget_cache
 from tests.loopback_hub import File
@@ -117,9 +117,10 @@ def test_a_rule_opens_with_the_generator_it_was_made_for(hub, folder, tmp_path):
     repo = hub.repo("org/tiny")
     newer = files_of(tiny.generator(seed=7).save(tmp_path / "newer"))
     hub._commit(repo, {k: hub._file(k, v) for k, v in newer.items()}, "newer")
-    base, stack = load_rule("org/rule", endpoint=hub.url, token=False)
-    assert base.digest() == generator.digest()  # at the commit it had then
-    assert np.array_equal(base.images(FEW, stack), generator.images(FEW, [edit_of(generator)]))
+    opened = open_repo("org/rule", endpoint=hub.url, token=False)
+    assert opened.generator.digest() == generator.digest()  # at the commit it had then
+    expected = generator.images(FEW, [edit_of(generator)])
+    assert np.array_equal(opened.generator.images(FEW, opened.stack), expected)
 
 
 def test_a_rule_for_other_weights_says_so(hub, folder, tmp_path):
@@ -128,13 +129,13 @@ def test_a_rule_for_other_weights_says_so(hub, folder, tmp_path):
     said = refused(lambda: load_edits("org/rule", generator=other, endpoint=hub.url, token=False))
     assert "other weights" in said and "org/tiny" in said
     hub.add_repo("org/tiny", files_of(other.save(tmp_path / "other")))
-    assert "other weights" in refused(lambda: load_rule("org/rule", endpoint=hub.url, token=False))
+    assert "other weights" in refused(lambda: open_repo("org/rule", endpoint=hub.url, token=False))
 
 
 def test_a_rule_names_no_folder_of_this_machine(hub, folder, tmp_path):
     generator = add_generator(hub, folder)
     add_rule(hub, generator, tmp=tmp_path, edits=[edit_of(generator).with_(generator=str(folder))])
-    assert "neither bundled nor on the Hub" in refused(lambda: load_rule("org/rule", endpoint=hub.url, token=False))
+    assert "neither bundled nor on the Hub" in refused(lambda: open_repo("org/rule", endpoint=hub.url, token=False))
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------

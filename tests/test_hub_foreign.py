@@ -20,7 +20,6 @@ from safetensors.torch import save_file
 
 from rewriting import EditStack, checkpoints, load_generator
 from rewriting.checkpoints import conversion, reader
-from rewriting.core.archive import write_archive
 from rewriting.generators import read_generator
 from rewriting.hub import (
     Gated,
@@ -30,7 +29,6 @@ from rewriting.hub import (
     Unreachable,
     convert,
     converted,
-    load_rule,
     open_repo,
     visitors,
     write_rule,
@@ -124,8 +122,8 @@ def test_a_folder_of_a_repo_in_our_format_opens_as_it_is(hub, folder, tmp_path):
     assert generator.source.license_text == "Do as you like.\n"
     rule = write_rule(edit_of(generator), tmp_path / "rule", generator=generator)
     hub.add_repo("org/rule", {f"rules/hats/{name}": data for name, data in files_of(rule).items()})
-    again, stack = load_rule("org/rule/rules/hats", endpoint=hub.url, token=False)
-    assert len(stack) == 1 and again.digest() == generator.digest()
+    again = open_repo("org/rule/rules/hats", endpoint=hub.url, token=False)
+    assert len(again.stack) == 1 and again.generator.digest() == generator.digest()
     more = {f"models/more/{name}": data for name, data in files_of(folder).items()}
     hub.add_repo("org/two", files | more)
     with pytest.raises(SeveralFiles) as raised:
@@ -419,9 +417,8 @@ def test_a_rule_made_on_such_a_file_opens_it_again(hub, tmp_path):
     hub.add_repo("org/rule", files_of(rule))
     newer = {name: hub._file(name, written(tmp_path, save_ada, seed=7)) for name in ("a.pkl", "b.pkl")}
     hub._commit(hub.repo("org/net"), newer, "newer")
-    base, stack = load_rule("org/rule", endpoint=hub.url, token=False)
-    assert base.digest() == generator.digest() and len(stack) == 1
-    assert open_repo("org/rule", endpoint=hub.url, token=False).generator.digest() == generator.digest()
+    again = open_repo("org/rule", endpoint=hub.url, token=False)
+    assert again.generator.digest() == generator.digest() and len(again.stack) == 1
 
 
 # --- on this machine -------------------------------------------------------------------------------------------------
@@ -461,7 +458,7 @@ def test_the_folder_of_a_rule_is_no_generator(tmp_path, folder):
     with pytest.raises(ValueError, match="holds a rule"):
         load_generator(rule)
     assert len(EditStack.from_pretrained(rule / "edit.safetensors")) == 1
-    assert len(EditStack.from_pretrained(str(write_archive(EditStack.load(rule), tmp_path / "rule.zip")))) == 1
+    assert len(EditStack.from_pretrained(EditStack.load(rule).save_archive(tmp_path / "rule.zip"))) == 1
     for name, said in (("face", "is a bundled generator; rules are in"), (str(folder), "is not that of an edit")):
         with pytest.raises(ValueError, match=said):
             EditStack.from_pretrained(name)

@@ -9,7 +9,6 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from rewriting import Edit, EditStack, Region, Request, Rewriter
-from rewriting.core.archive import write_archive
 from rewriting.core.inversion import invert, psnr
 from rewriting.core.own_files import load_picture, load_pictures, save_pictures, squared
 from rewriting.core.retouch import Retouched
@@ -160,7 +159,7 @@ def test_a_request_is_reopened_with_its_pictures(found, tmp_path):
 def test_a_rule_is_reopened_with_its_pictures_and_solved_again_to_the_bit(styled, tmp_path, zipped):
     rewriter, own = styled
     edit = rewriter.solve(with_own(own), rank=2)
-    path = write_archive(EditStack([edit]), tmp_path / "rule.zip") if zipped else edit.save(tmp_path / "rule")
+    path = EditStack([edit]).save_archive(tmp_path / "rule.zip") if zipped else edit.save(tmp_path / "rule")
     (reopened,) = EditStack.load(path)
     assert reopened.request.own_pictures() == [own]
     again = rewriter.solve(reopened.request)

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 from rewriting.core.presets import preset
 from rewriting.studio.page import CSS, build
 from rewriting.studio.service import Service
-from tests.browser import chromium, chromium_page, rests, serving, wait_for
+from tests.browser import Rest, chromium, chromium_page, serving, wait_for
 
 PRESET = "glasses-come-off"
 
@@ -60,7 +60,7 @@ def test_a_preset_changes_unseen_pictures(browser: Browser, url: str):
 
 def test_an_address_may_name_a_rule_and_keys_move_its_strength(browser: Browser, url: str):
     with chromium_page(browser, url, preset=PRESET) as page:
-        rested = rests(page)
+        rested = Rest(page)
         wait_for(lambda: changed(page), page=page)
         wait_for(lambda: page.locator("#strength input[type=range]").is_enabled(), page=page)
         page.locator("#strength input[type=range]").focus()

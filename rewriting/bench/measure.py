@@ -16,6 +16,7 @@ from rewriting.bench.untrained import untrained
 from rewriting.core import memory
 from rewriting.core.goal import Term
 from rewriting.core.layer import EditableLayer
+from rewriting.core.presets import presets
 from rewriting.core.rewriter import Rewriter
 from rewriting.core.solve import solve
 from rewriting.generators import Generator
@@ -159,8 +160,6 @@ def moments(generator: StyleGAN2, *, pictures: int, layer: int = 8, few: int = 8
 
 def searching(generator: Generator) -> Iterator[Row]:
     """Ranking 1000 pictures by a preset's context: the first time, and again."""
-    from rewriting.core.presets import presets
-
     request = next(p.request for p in presets().values() if p.generator == generator.config.name)
     rewriter = Rewriter(generator, request.layer)
     rewriter.second_moment()

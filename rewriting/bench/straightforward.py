@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rewriting.core.layer import EditableLayer
-from rewriting.generators.base import LayerInput
+from rewriting.generators.layer_input import LayerInput
 from rewriting.generators.stylegan2 import ModulatedConv, StyleGAN2
 
 FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0])

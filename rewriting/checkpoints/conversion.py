@@ -9,13 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rewriting import __version__
 from rewriting.checkpoints.build import build_generator
 from rewriting.checkpoints.contents import CheckpointError
 from rewriting.checkpoints.known_models import UNKNOWN, KnownModel, known_file
 from rewriting.checkpoints.layouts import canonical
 from rewriting.checkpoints.reader import read_contents, refusal
 from rewriting.generators import Generator, GeneratorConfig
+from rewriting.installation import VERSION
 from rewriting.processes import Progress
 
 
@@ -105,7 +105,7 @@ def converter() -> str:
 
 def digest_of_code(paths: Iterable[Path]) -> str:
     """12 hexadecimal digits that depend on the files' names and contents, and on this software's version."""
-    digest = hashlib.sha256(__version__.encode())
+    digest = hashlib.sha256(VERSION.encode())
     for path in sorted(paths):
         digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -16,8 +16,7 @@ from safetensors import SafetensorError, deserialize
 from rewriting.checkpoints.contents import CheckpointError, quoted
 from rewriting.checkpoints.objects import Storage, TensorView
 from rewriting.checkpoints.sniff import MAX_FILE, FileKind, kind_of
-from rewriting.checkpoints.torch_file import read_archive, read_legacy
-from rewriting.checkpoints.unpickler import Interpreter
+from rewriting.checkpoints.torch_file import read_archive, read_legacy, read_pickle
 
 ENDINGS = (".pt", ".pth", ".pkl", ".bin", ".ckpt", ".safetensors")
 MOST_SMALLER = 20  # times smaller than its content a zip of weights may be; numbers hardly compress
@@ -58,7 +57,7 @@ def opened(file: BinaryIO, *, packed: bool = False) -> Iterator[Any]:
     elif kind is FileKind.LEGACY:
         yield read_legacy(file)
     elif kind is FileKind.PICKLE:
-        yield Interpreter(file).load()
+        yield read_pickle(file)
     elif kind is FileKind.SAFETENSORS:
         yield _read_safetensors(file.read())
     else:

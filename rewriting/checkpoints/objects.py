@@ -8,7 +8,6 @@ beside the generator: `Thing` stands for what it would have made, and nothing of
 
 from __future__ import annotations
 
-import io
 import math
 import sys
 from collections.abc import Callable, Mapping
@@ -234,25 +233,13 @@ def _reconstructed(kind: Any, *_: Any) -> Thing:
     return Thing(kind.name if isinstance(kind, Global) else "")
 
 
-def _load_storage(data: Any) -> Storage:
-    """The numbers in a file of torch.save inside the file.  What the file asks for would run what it finds there."""
-    from rewriting.checkpoints.torch_file import read_legacy
-
-    if not isinstance(data, bytes):
-        raise CheckpointError(f"It has a storage made of a {type(data).__name__}; expected bytes.")
-    storage = read_legacy(io.BytesIO(data))
-    if not isinstance(storage, Storage):
-        raise CheckpointError(f"It has a {type(storage).__name__} where a storage belongs; it is damaged.")
-    return storage
-
-
-MEANT: Mapping[tuple[str, str], Callable[..., Any]] = {
+Meanings = Mapping[tuple[str, str], Callable[..., Any]]
+MEANT: Meanings = {
     ("torch._utils", "_rebuild_tensor"): TensorView,
     ("torch._utils", "_rebuild_tensor_v2"): TensorView,
     ("torch._utils", "_rebuild_parameter"): _first,
     ("torch._utils", "_rebuild_parameter_with_state"): _first,
     ("torch._tensor", "_rebuild_from_type_v2"): _of_subclass,
-    ("torch.storage", "_load_from_bytes"): _load_storage,
     ("torch", "Size"): lambda sizes=(): tuple(sizes) if isinstance(sizes, (tuple, list)) else (),
     ("numpy", "ndarray"): Array,
     ("numpy", "dtype"): DType,
@@ -305,9 +292,12 @@ PROGRAMS = sys.stdlib_module_names | {"__builtin__", "copy_reg", "torch", "numpy
 NAME_LIMIT = 100
 
 
-def named(module: str, name: str) -> Global:
-    """What a name in a file stands for.  Raises CheckpointError for one of a program."""
-    if make := MEANT.get((module, name)):
+def named(module: str, name: str, meant: Meanings) -> Global:
+    """What a name in a file stands for.  meant: what may be called by some names.
+
+    Raises CheckpointError for the name of a program.
+    """
+    if make := meant.get((module, name)):
         return Global(module, name, make)
     if module in ("torch", "torch.storage") and name in TYPES:
         return Global(module, name, _no_call)

@@ -123,7 +123,7 @@ def apply_limits(limits: Limits) -> None:
     """Limit this process from now on: memory, processor time and core dumps where the system can, time everywhere."""
     faulthandler.dump_traceback_later(limits.seconds, exit=True)
     try:
-        import resource
+        import resource  # which Windows has not
     except ImportError:
         return
     usage = resource.getrusage(resource.RUSAGE_SELF)

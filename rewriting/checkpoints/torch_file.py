@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from rewriting.checkpoints.contents import CheckpointError, quoted
-from rewriting.checkpoints.objects import TYPES, Global, Storage
+from rewriting.checkpoints.objects import MEANT, TYPES, Global, Storage
 from rewriting.checkpoints.unpickler import Interpreter
 
 MAX_RECORDS = 20_000
@@ -48,7 +48,7 @@ def read_archive(file: BinaryIO, archive: zipfile.ZipFile) -> Any:
             )
         return Storage(TYPES[name], count, lambda first, n: record.part(first * width, n * width))
 
-    return Interpreter(io.BytesIO(records[f"{root}/data.pkl"].all()), _storages(declare, {})).load()
+    return read_pickle(io.BytesIO(records[f"{root}/data.pkl"].all()), _storages(declare, {}))
 
 
 class Record:
@@ -103,8 +103,8 @@ def _check_entries(entries: list[zipfile.ZipInfo], total: int) -> None:
 def read_legacy(file: BinaryIO) -> Any:
     """The object in a file of an older torch.save.  Raises CheckpointError; nothing in it is run."""
     for _ in range(2):  # magic number, version
-        Interpreter(file).load()
-    system = Interpreter(file).load()
+        read_pickle(file)
+    system = read_pickle(file)
     if not isinstance(system, dict) or not system.get("little_endian", True):
         raise CheckpointError("It was written on a machine of another byte order; save it again on a usual one.")
     declared: Declared = {}
@@ -117,8 +117,8 @@ def read_legacy(file: BinaryIO) -> Any:
 
         return Storage(TYPES[name], count, read)
 
-    data = Interpreter(file, _storages(declare, declared)).load()
-    keys = Interpreter(file).load()
+    data = read_pickle(file, _storages(declare, declared))
+    keys = read_pickle(file)
     if not isinstance(keys, list) or {str(key) for key in keys} != set(declared) or len(keys) != len(declared):
         raise CheckpointError("The storages that it lists are not those that its tensors use; it is damaged.")
     here, left = file.tell(), _size(file) - file.tell()
@@ -132,6 +132,23 @@ def read_legacy(file: BinaryIO) -> Any:
 
 
 # --- both ------------------------------------------------------------------------------------------------------------
+
+
+def read_pickle(file: BinaryIO, persistent: Callable[[Any], Any] | None = None) -> Any:
+    """One object from a file, at its position.  persistent: as for `Interpreter`.  Raises CheckpointError."""
+    meant = MEANT | {("torch.storage", "_load_from_bytes"): _nested_storage}
+    return Interpreter(file, persistent, meant).load()
+
+
+def _nested_storage(data: Any) -> Storage:
+    """The numbers in a file of torch.save inside the file.  The function that the file names would run what it finds
+    there."""
+    if not isinstance(data, bytes):
+        raise CheckpointError(f"It has a storage made of a {type(data).__name__}; expected bytes.")
+    storage = read_legacy(io.BytesIO(data))
+    if not isinstance(storage, Storage):
+        raise CheckpointError(f"It has a {type(storage).__name__} where a storage belongs; it is damaged.")
+    return storage
 
 
 def _storages(declare: Callable[[str, str, int], Storage], declared: Declared) -> Callable[[Any], Storage]:

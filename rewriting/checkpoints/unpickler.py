@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from rewriting.checkpoints.contents import CheckpointError
-from rewriting.checkpoints.objects import Global, Thing, named
+from rewriting.checkpoints.objects import MEANT, Global, Meanings, Thing, named
 
 MAX_INSTRUCTIONS = 1_000_000
 DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, TypeError, ValueError, struct.error)
@@ -44,11 +44,12 @@ class Window:
 class Interpreter:
     """Reads one pickle from an open file, at its position; afterwards the position is behind it.
 
-    persistent: what stands for a persistent id, None to refuse them.
+    persistent: what stands for a persistent id, None to refuse them.  meant: what stands for the names that mean
+    something.
     """
 
-    def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None):
-        self.file, self.persistent = Window(file), persistent
+    def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None, meant: Meanings = MEANT):
+        self.file, self.persistent, self.meant = Window(file), persistent, meant
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -95,7 +96,7 @@ class Interpreter:
     def _name(self, module: Any, name: Any) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
             raise CheckpointError("It asks for something by a name that is no text; it is damaged.")
-        self.stack.append(named(module, name))
+        self.stack.append(named(module, name, self.meant))
 
     def _reduce(self, _: None) -> None:
         arguments, what = self.stack.pop(), self.stack.pop()

@@ -7,78 +7,72 @@ never under a name that the zip chose.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from rewriting.core.edit import CONFIG, FACTORS, REQUESTS, EditStack
-from rewriting.core.own_files import is_part
 from rewriting.files import check_there, shown, writing
 
-PARTS = (CONFIG, FACTORS, REQUESTS)
 MAX_ARCHIVE = 64 << 20  # bytes of the zip, and of all that is unpacked
 MAX_ENTRIES = 10_000
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 1  # bit of a zip entry's flags
 
 
-def write_archive(stack: EditStack, path: Path) -> Path:
-    """Write the rules as an edit repo in a zip.  Raises as `EditStack.save`."""
-    with TemporaryDirectory() as folder, writing(path) as partial:
-        stack.save(folder)
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-            for part in sorted(Path(folder).iterdir()):
-                archive.write(part, part.name)
+def pack(folder: Path, path: Path) -> Path:
+    """Write the files of a folder into a zip, whole or not at all, and return its path."""
+    with writing(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in sorted(folder.iterdir()):
+            archive.write(part, part.name)
     return path
 
 
-def read_archive(path: Path) -> EditStack:
-    """The rules of every edit repo in a zip, in the order of their folders' names.
+@contextmanager
+def unpacked(path: Path, required: Sequence[str], optional: Callable[[str], bool]) -> Iterator[list[tuple[str, Path]]]:
+    """The folders of a zip that have all the required files, as (folder in the zip, folder on disk) in the order of
+    their names, for as long as the context is open.  optional: whether a file of that name is unpacked, too.
 
-    Raises ValueError in one sentence if it holds none, or one that is not right.
+    Raises ValueError in one sentence if there is none, or if the zip is damaged.
     """
     check_there(path, MAX_ARCHIVE)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as temporary:
         try:
             with zipfile.ZipFile(path) as archive:
-                repos = _repos(path.name, archive.infolist())
-                for index, parts in enumerate(repos.values()):
-                    repo = Path(folder, str(index))
-                    repo.mkdir()
-                    for name, entry in parts.items():
-                        (repo / name).write_bytes(archive.read(entry))
+                repos = _repos(path.name, archive.infolist(), required, optional)
+                folders = [(where, Path(temporary, str(index))) for index, where in enumerate(repos)]
+                for where, folder in folders:
+                    folder.mkdir()
+                    for name, entry in repos[where].items():
+                        (folder / name).write_bytes(archive.read(entry))
         except _Refused as error:
             raise ValueError(str(error)) from None
         except Exception:  # of zipfile, zlib and struct, of many types
             raise ValueError(f"{path.name} is not a whole zip; save it again.") from None
-        edits = []
-        for index, where in enumerate(repos):
-            try:
-                edits += EditStack.load(Path(folder, str(index)))
-            except (ValueError, FileNotFoundError) as error:
-                inside = f", in its folder {shown([where])}" if where else ""
-                raise ValueError(f"{path.name} cannot be opened{inside}: {error}") from None
-        return EditStack(edits)
+        yield folders
 
 
 class _Refused(Exception):
     """A zip that is whole, but not one of rules; the message is one sentence."""
 
 
-def _repos(name: str, entries: list[zipfile.ZipInfo]) -> dict[str, dict[str, zipfile.ZipInfo]]:
-    """{folder in the zip: {part: entry}} of every folder that has a rule's config and factors."""
+def _repos(
+    name: str, entries: list[zipfile.ZipInfo], required: Sequence[str], optional: Callable[[str], bool]
+) -> dict[str, dict[str, zipfile.ZipInfo]]:
+    """{folder in the zip: {part: entry}} of every folder that has all required parts."""
     if len(entries) > MAX_ENTRIES:
         raise _Refused(f"{name} holds {len(entries):,} files; {MAX_ENTRIES:,} is the most that is looked through.")
     found: dict[str, dict[str, zipfile.ZipInfo]] = {}
     twice = {}
     for entry in entries:
         inside = PurePosixPath(entry.filename.replace("\\", "/"))  # some programs on Windows write those
-        if inside.name in PARTS or is_part(inside.name):
+        if inside.name in required or optional(inside.name):
             parts = found.setdefault(str(inside.parent).removeprefix("."), {})
             if parts.setdefault(inside.name, entry) is not entry:
                 twice[str(inside.parent).removeprefix(".")] = entry.filename
-    repos = {where: found[where] for where in sorted(found) if {CONFIG, FACTORS} <= found[where].keys()}
+    repos = {where: found[where] for where in sorted(found) if set(required) <= found[where].keys()}
     if not repos:
-        raise _Refused(f"{name} holds no rule; a rule is a {CONFIG} and an {FACTORS} in one folder.")
+        raise _Refused(f"{name} holds no rule; a rule is a folder with {' and '.join(required)}.")
     for where in twice.keys() & repos.keys():
         raise _Refused(f"{name} holds {shown([twice[where]])} twice; save it again.")
     chosen = [entry for parts in repos.values() for entry in parts.values()]

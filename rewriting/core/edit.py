@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from rewriting.checks import is_number, is_whole
+from rewriting.core.archive import pack, unpacked
 from rewriting.core.layer import expand
-from rewriting.core.own_files import save_pictures
+from rewriting.core.own_files import is_part, save_pictures
 from rewriting.core.request import MAX_RANK, Request
-from rewriting.deprecation import renamed
-from rewriting.files import brief, make_folder, read_json, read_tensors, write_json, write_tensors
+from rewriting.files import brief, make_folder, read_json, read_tensors, shown, write_json, write_tensors
 from rewriting.generators import Generator
 from rewriting.generators.precision import PRECISIONS
 
@@ -52,35 +52,6 @@ class Report:
     samples: int = 0
 
 
-class Shareable:
-    """Methods that went to `rewriting.hub`; they stay here for one release."""
-
-    def save_pretrained(self, folder: str | Path, **options: Any) -> Path:
-        """Deprecated: `rewriting.hub.write_rule(edits, folder)`."""
-        return _hub("save_pretrained(folder)", "rewriting.hub.write_rule(edits, folder)").write_rule(
-            self, folder, **options
-        )
-
-    def push_to_hub(self, repo_id: str, **options: Any) -> Any:
-        """Deprecated: `rewriting.publish(edits, repo_id)`."""
-        return _hub("push_to_hub(repo_id)", "rewriting.publish(edits, repo_id)").publish(self, repo_id, **options)
-
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, **options: Any) -> Any:
-        """Deprecated: `rewriting.load_edits(name)`."""
-        stack = _hub("from_pretrained(name)", "rewriting.load_edits(name)").load_edits(name_or_path, **options)
-        if cls is EditStack:
-            return stack
-        if len(stack) != 1:
-            raise ValueError(f"{name_or_path} holds {len(stack)} edits; open it with load_edits.")
-        return stack[0]
-
-
-def _hub(old: str, new: str) -> Any:
-    renamed(old, new, callers=2)
-    return import_module("rewriting.hub")
-
-
 @dataclass(frozen=True, eq=False)
 class LayerChange:
     """Lambda D of one layer.  factor: Lambda (O, S, kh, kw), in units of the stored weight.  directions: D (S, I),
@@ -104,7 +75,7 @@ class LayerChange:
 
 
 @dataclass(frozen=True, eq=False)
-class Edit(Shareable):
+class Edit:
     """One rule, solved: W = W0 + strength * Lambda D, at one layer or at several.
 
     layer, factor, directions: as in `LayerChange`, of the lowest layer.  further: the other layers, from low to high.
@@ -196,7 +167,7 @@ class Edit(Shareable):
 
 
 @dataclass(frozen=True)
-class EditStack(Shareable):
+class EditStack:
     """Several edits, in the user's order.  Immutable: every change returns a new stack, so undo keeps the old one."""
 
     edits: tuple[Edit, ...] = field(default_factory=tuple)
@@ -215,25 +186,6 @@ class EditStack(Shareable):
 
     def __getitem__(self, index: int) -> Edit:
         return self.edits[index]
-
-    def add(self, edit: Edit) -> EditStack:
-        """Deprecated: `EditStack([*stack, edit])`.  Likewise the next three: make a new stack of a changed list."""
-        return self._changed("add", lambda edits: edits.append(edit))
-
-    def replace(self, index: int, edit: Edit) -> EditStack:
-        return self._changed("replace", lambda edits: edits.__setitem__(index, edit))
-
-    def remove(self, index: int) -> EditStack:
-        return self._changed("remove", lambda edits: edits.pop(index))
-
-    def move(self, index: int, to: int) -> EditStack:
-        return self._changed("move", lambda edits: edits.insert(to, edits.pop(index)))
-
-    def _changed(self, method: str, change: Callable[[list[Edit]], object]) -> EditStack:
-        renamed(f"EditStack.{method}", "EditStack([...]) of the edits that you want", callers=2)
-        edits = list(self.edits)
-        change(edits)
-        return EditStack(edits)
 
     def without_pictures(self) -> EditStack:
         """A stack whose requests hold none of the pictures that somebody brought, only their digests."""
@@ -271,15 +223,19 @@ class EditStack(Shareable):
         )
         return folder
 
+    def save_archive(self, path: str | Path) -> Path:
+        """Write the edit repo as a zip.  Raises as `save`."""
+        with TemporaryDirectory() as folder:
+            return pack(self.save(folder), Path(path))
+
     @staticmethod
     def load(folder: str | Path) -> EditStack:
         """Read an edit-repo folder, or a zip of one or several.  Raises FileNotFoundError or ValueError, in one
         sentence."""
         folder = Path(folder)
         if folder.is_file():
-            from rewriting.core.archive import read_archive
-
-            return read_archive(folder)
+            with unpacked(folder, (CONFIG, FACTORS), _is_optional) as repos:
+                return EditStack(edit for where, repo in repos for edit in _inside(folder.name, where, repo))
         config = read_json(folder / CONFIG)
         if not isinstance(config, dict) or config.get("format") != FORMAT:
             raise ValueError(f"The {CONFIG} is not that of an edit; its format is not {FORMAT!r}.")
@@ -319,6 +275,20 @@ class EditStack(Shareable):
             )
             for i, one in enumerate(summaries)
         )
+
+
+def _is_optional(name: str) -> bool:
+    """Whether a file of an edit repo has that name, of those that it can do without."""
+    return name == REQUESTS or is_part(name)
+
+
+def _inside(name: str, where: str, repo: Path) -> EditStack:
+    """The edits of one repo in a zip.  name: of the zip.  where: its folder there, for the error."""
+    try:
+        return EditStack.load(repo)
+    except (ValueError, FileNotFoundError) as error:
+        inside = f", in its folder {shown([where])}" if where else ""
+        raise ValueError(f"{name} cannot be opened{inside}: {error}") from None
 
 
 def _summary(edit: Edit) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,11 +17,8 @@ from rewriting.core.learn import Example, coarse
 from rewriting.core.masks import MAX_SIDE
 from rewriting.core.request import Region, Request
 from rewriting.core.retouch import Alignment, Retouched, carried
-from rewriting.generators import to_uint8
+from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.own_picture import Seed
-
-if TYPE_CHECKING:
-    from rewriting.core.rewriter import Rewriter
 
 RING = 6 / 256  # of the side: as far around a retouch its edge counts as part of it
 ALIKE = 0.1  # of the logarithm of the size: places that differ less are as good as each other to carry a retouch from
@@ -32,12 +29,23 @@ MATCHES = 0.5  # of the response of the painted places: from here on the rule ma
 AROUND = 12 / 256  # of the side: so far around such a place nothing is said of the picture
 
 
-def examples(rewriter: Rewriter, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
+class Reader(Protocol):
+    """What examples need to know of a layer; a `Rewriter` says it."""
+
+    generator: Generator
+    number: int
+
+    def features(self, seeds: Sequence[Seed], *, seeding: str, truncation: float | None) -> list[LayerInput]: ...
+    def directions(self, request: Request, rank: int) -> Tensor: ...
+    def context_keys(self, request: Request) -> tuple[Tensor, Tensor]: ...
+
+
+def examples(reader: Reader, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
     """One for each retouched picture, for each further picture of the context, and for each preserved place.
 
-    rewriter: of the first of the layers that learn.  Each example is made when it is called.
+    reader: of the first of the layers that learn.  Each example is made when it is called.
     """
-    lesson = _Lesson(rewriter, request, layers)
+    lesson = _Lesson(reader, request, layers)
     retouched = [one for one in request.retouched if not one.empty]
     seeds = {one.seed for one in retouched}
     further = [region for region in request.context if not region.empty and region.seed not in seeds]
@@ -48,9 +56,9 @@ def examples(rewriter: Rewriter, request: Request, layers: Sequence[int]) -> lis
     return made
 
 
-def others(rewriter: Rewriter, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
+def others(reader: Reader, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
     """Pictures that nobody painted in and that should stay as they are, but where they look like the context."""
-    lesson, painted = _Lesson(rewriter, request, layers), {region.seed for region in request.places}
+    lesson, painted = _Lesson(reader, request, layers), {region.seed for region in request.places}
     seeds = [seed for seed in range(OTHERS_FIRST, OTHERS_FIRST + OTHERS) if seed not in painted]
     return [lambda seed=seed: lesson.other(seed) for seed in seeds]
 
@@ -78,8 +86,8 @@ def _pairs(retouched: list[Retouched], further: list[Region], request: Request) 
 class _Lesson:
     """Makes the examples of one request."""
 
-    def __init__(self, rewriter: Rewriter, request: Request, layers: Sequence[int]):
-        self.rewriter, self.request, self.layers = rewriter, request, layers
+    def __init__(self, reader: Reader, request: Request, layers: Sequence[int]):
+        self.reader, self.request, self.layers = reader, request, layers
 
     def retouched(self, one: Retouched) -> Example:
         picture = self._picture(one.seed)
@@ -101,7 +109,7 @@ class _Lesson:
 
     def other(self, seed: int) -> Example:
         direction, response = self._match
-        side = self.rewriter.generator.config.resolution
+        side = self.reader.generator.config.resolution
         with torch.no_grad():
             heat = memory.response(direction, self._at(seed)).cpu().numpy()
         alike = ((heat > MATCHES * response) * 255).astype(np.uint8)
@@ -118,22 +126,22 @@ class _Lesson:
     @cached_property
     def _match(self) -> tuple[Tensor, float]:
         """The direction along which the context stands out, (I,), and its mean response."""
-        direction = self.rewriter.directions(self.request, 1)[0]
-        keys, shares = self.rewriter.context_keys(self.request)
+        direction = self.reader.directions(self.request, 1)[0]
+        keys, shares = self.reader.context_keys(self.request)
         response = float((keys.float() @ direction * shares).sum() / shares.sum())
-        return direction.to(self.rewriter.generator.device), response
+        return direction.to(self.reader.generator.device), response
 
-    def _at(self, seed: Seed):  # noqa: ANN202 - LayerInput
+    def _at(self, seed: Seed) -> LayerInput:
         how = {"seeding": self.request.seeding, "truncation": self.request.truncation}
-        return self.rewriter.features([seed], **how)[0]
+        return self.reader.features([seed], **how)[0]
 
     @torch.no_grad()
     def _coarse(self, seed: Seed) -> Tensor | None:
-        return coarse(self.rewriter.generator, self.layers, self._at(seed))
+        return coarse(self.reader.generator, self.layers, self._at(seed))
 
     @torch.no_grad()
     def _picture(self, seed: Seed) -> np.ndarray:
-        at, generator, layer = self._at(seed), self.rewriter.generator, self.rewriter.number
+        at, generator, layer = self._at(seed), self.reader.generator, self.reader.number
         return to_uint8(generator.leave(layer, generator.value(layer, at), at))[0]
 
     def _example(
@@ -147,7 +155,7 @@ class _Lesson:
     ) -> Example:
         ring = round(RING * len(picture))
         wide = Image.fromarray(_sized(mask, len(picture))).filter(ImageFilter.MaxFilter(2 * ring + 1))
-        device = self.rewriter.generator.device
+        device = self.reader.generator.device
         inside = torch.from_numpy(np.asarray(wide, np.float32) / 255).to(device)
         original, wanted = (_tensor(one).to(device) for one in (picture, wanted))
         return Example(self._at(seed), original, wanted, inside, weight, kind, self._coarse(seed))

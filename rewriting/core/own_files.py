@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from rewriting.checks import is_number, is_whole
 from rewriting.core.masks import BOMBS, MAX_SIDE
 from rewriting.files import brief, check_there, make_folder, opened_tensors, write_tensors, writing
+from rewriting.generators.layer_input import LayerInput
 from rewriting.generators.own_picture import DIGEST, OwnPicture
 
 Brought = str | Path | np.ndarray | Image.Image
@@ -148,8 +149,6 @@ def _read(stem: Path, digest: str) -> OwnPicture:
 
 
 def _assembled(image: np.ndarray, tensors: dict[str, Any], about: dict[str, Any]) -> OwnPicture:
-    from rewriting.generators.base import LayerInput
-
     at = LayerInput(tensors["key"], tensors.get("style"), tensors.get("later"), tensors.get("rgb"))
     return OwnPicture(image, about["generator"], about["layer"], tensors["latent"], at, about["psnr"])
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from rewriting.generators.config import GeneratorConfig, bundled
 
 if TYPE_CHECKING:
-    from rewriting.generators.base import Generator, LayerEdit, LayerInput, to_uint8
+    from rewriting.generators.base import Generator, LayerEdit, to_uint8
     from rewriting.generators.folder import build, read_generator
+    from rewriting.generators.layer_input import LayerInput
 
 __all__ = [
     "Generator",
@@ -22,7 +23,7 @@ __all__ = [
 _HOMES = {
     "Generator": "base",
     "LayerEdit": "base",
-    "LayerInput": "base",
+    "LayerInput": "layer_input",
     "to_uint8": "base",
     "build": "folder",
     "read_generator": "folder",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -22,6 +21,7 @@ from rewriting.files import make_folder, write_json, write_tensors
 from rewriting.generators.config import CONFIG, WEIGHTS, GeneratorConfig
 from rewriting.generators.convolution import Replacement, Weight
 from rewriting.generators.latents import latents
+from rewriting.generators.layer_input import LayerInput
 from rewriting.generators.own_picture import OwnPicture, Seed, check_there
 
 Weights = Mapping[int, Weight]
@@ -53,49 +53,6 @@ class Activation(NamedTuple):
     @property
     def linear(self) -> bool:
         return self == (1.0, 1.0)
-
-
-@dataclass(frozen=True)
-class LayerInput:
-    """What arrives at a layer: with the layer's value, all that the rest of the picture depends on.
-
-    key: (B, I, h, w), the features that enter the convolution; in StyleGAN2, after modulation.
-    style: (B, I), the modulation, which the demodulation needs; None in a Progressive GAN.
-    latent: (B, w_dim), for the layers after; None in a Progressive GAN.
-    rgb: (B, 3, r, r), the picture summed up so far; None if there is none yet.
-    origin: (top, left) of what arrives, in sides of the picture: a part of one has the noise of its place.
-    """
-
-    key: Tensor
-    style: Tensor | None = None
-    latent: Tensor | None = None
-    rgb: Tensor | None = None
-    origin: tuple[float, float] = (0.0, 0.0)
-
-    def __len__(self) -> int:
-        return len(self.key)
-
-    def __getitem__(self, index: slice) -> LayerInput:
-        return LayerInput(*[None if t is None else t[index] for t in self._tensors()], self.origin)
-
-    def split(self) -> Iterator[LayerInput]:
-        """One by one, each a copy that keeps no batch alive."""
-        if len(self) == 1:
-            yield self
-            return
-        for i in range(len(self)):
-            yield LayerInput(*[None if t is None else t[i : i + 1].clone() for t in self._tensors()], self.origin)
-
-    @staticmethod
-    def cat(inputs: Sequence[LayerInput]) -> LayerInput:
-        columns = zip(*[one._tensors() for one in inputs], strict=True)
-        return LayerInput(*[None if column[0] is None else torch.cat(column) for column in columns])
-
-    def nbytes(self) -> int:
-        return sum(t.numel() * t.element_size() for t in self._tensors() if t is not None)
-
-    def _tensors(self) -> tuple[Tensor | None, ...]:
-        return self.key, self.style, self.latent, self.rgb
 
 
 class Generator(nn.Module, ABC):
@@ -246,15 +203,36 @@ class Generator(nn.Module, ABC):
 
         Raises ValueError if it was found for other weights, or arrives after the layer or a layer that is rewritten.
         """
-        picture.check_fits(self, min((self.check_layer(layer), *(weights or ()))))
+        self._check_own(picture, min((self.check_layer(layer), *(weights or ()))))
         found = picture.at
         rgb = None if found.rgb is None else found.rgb.to(self.device, torch.float32)
         style, latent = (None if t is None else t.to(self.device) for t in (found.style, found.latent))
         at = LayerInput(found.key.to(self.device, self.compute_dtype), style, latent, rgb)
         for earlier in range(picture.layer, layer):
-            value = self.value(earlier, at, _pick(weights, earlier), spent=True)
-            at = self.advance(earlier, value, at, spent=True)
+            value = self.value(earlier, at, _pick(weights, earlier), in_place=True)
+            at = self.advance(earlier, value, at, in_place=True)
         return at
+
+    def _check_own(self, picture: OwnPicture, layer: int | None = None) -> None:
+        """Raises ValueError if the picture was found for another generator, or arrives after the layer."""
+        if picture.generator != self.digest():
+            raise ValueError(
+                f"Your picture {picture} was found for other weights than those of "
+                f"{self.config.name or 'this generator'}; invert it again with these."
+            )
+        if layer is not None and layer < picture.layer:
+            raise ValueError(
+                f"Your picture {picture} was inverted at layer {picture.layer}, and layer {layer} comes before that; "
+                f"invert it again at layer {layer}."
+            )
+        inp, side = self.conv(picture.layer).weight.shape[-3], self.value_size(picture.layer)
+        side //= 2 if self.conv(picture.layer).upsample else 1
+        if picture.at.key.shape != (1, inp, side, side) or len(picture.image) != self.config.resolution:
+            raise ValueError(
+                f"Your picture {picture} has features of shape {tuple(picture.at.key.shape)} at "
+                f"{len(picture.image)} px, but layer {picture.layer} takes {(1, inp, side, side)} at "
+                f"{self.config.resolution} px; the file is damaged."
+            )
 
     def leave(
         self, layer: int, value: Tensor, at: LayerInput, weights: Weights | None = None, size: int | None = None
@@ -333,7 +311,7 @@ class Generator(nn.Module, ABC):
         size, truncation, weights = self.check_size(size), self.check_truncation(truncation), self.replacements(edits)
         own = [seed for seed in seeds if isinstance(seed, OwnPicture)]
         for picture in own:
-            picture.check_fits(self, min(weights, default=None))
+            self._check_own(picture, min(weights, default=None))
         drawn = []
         for is_own, some in groupby(seeds, lambda seed: isinstance(seed, OwnPicture)):
             if is_own:
@@ -345,7 +323,7 @@ class Generator(nn.Module, ABC):
 
     def _draw_own(self, picture: OwnPicture, weights: Weights, size: int) -> Tensor:
         at = self.enter_own(picture, picture.layer, weights)
-        value = self.value(picture.layer, at, _pick(weights, picture.layer), spent=True)
+        value = self.value(picture.layer, at, _pick(weights, picture.layer), in_place=True)
         return self.leave(picture.layer, value, at, weights, size)
 
     @torch.inference_mode()

@@ -12,11 +12,10 @@ import numpy as np
 from rewriting.checks import is_number, is_whole
 from rewriting.files import brief
 from rewriting.generators.latents import MAX_SEED
+from rewriting.generators.layer_input import LayerInput
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from rewriting.generators.base import Generator, LayerInput
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 SHORT = 8  # digits of a digest that people are shown
@@ -70,27 +69,6 @@ class OwnPicture:
         found = {"latent": self.latent, "key": self.at.key, "style": self.at.style}
         found |= {"later": self.at.latent, "rgb": self.at.rgb}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
-
-    def check_fits(self, generator: Generator, layer: int | None = None) -> None:
-        """Raises ValueError if it was found for another generator, or arrives after the layer."""
-        if self.generator != generator.digest():
-            raise ValueError(
-                f"Your picture {self} was found for other weights than those of "
-                f"{generator.config.name or 'this generator'}; invert it again with these."
-            )
-        if layer is not None and layer < self.layer:
-            raise ValueError(
-                f"Your picture {self} was inverted at layer {self.layer}, and layer {layer} comes before that; invert "
-                f"it again at layer {layer}."
-            )
-        inp, side = generator.conv(self.layer).weight.shape[-3], generator.value_size(self.layer)
-        side //= 2 if generator.conv(self.layer).upsample else 1
-        if self.at.key.shape != (1, inp, side, side) or len(self.image) != generator.config.resolution:
-            raise ValueError(
-                f"Your picture {self} has features of shape {tuple(self.at.key.shape)} at {len(self.image)} px, but "
-                f"layer {self.layer} takes {(1, inp, side, side)} at {generator.config.resolution} px; the file is "
-                f"damaged."
-            )
 
     def _sha256(self) -> str:
         sha = hashlib.sha256(f"{self.generator} layer {self.layer} {self.image.shape}\n".encode())
@@ -156,8 +134,6 @@ def check_there(seed: Seed) -> None:
 
 
 def _rounded(at: LayerInput) -> LayerInput:
-    from rewriting.generators.base import LayerInput
-
     def kept(tensor: Tensor | None, *, half: bool) -> Tensor | None:
         if tensor is None:
             return None

@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.base import EPSILON, Generator, LayerInput, standard_normal
+from rewriting.generators.base import EPSILON, Generator, standard_normal
 from rewriting.generators.config import GeneratorConfig
 from rewriting.generators.convolution import KernelCache, Weight, convolve, fastest
+from rewriting.generators.layer_input import LayerInput
 from rewriting.generators.winograd import WinogradKernel
 
 SLOPE = 0.2

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.generators.base import EPSILON, Activation, Generator, LayerInput, standard_normal
+from rewriting.generators.base import EPSILON, Activation, Generator, standard_normal
 from rewriting.generators.config import GeneratorConfig
 from rewriting.generators.convolution import (
     KernelCache,
@@ -29,6 +29,7 @@ from rewriting.generators.convolution import (
     shifted,
     upsampling,
 )
+from rewriting.generators.layer_input import LayerInput
 from rewriting.generators.winograd import WinogradKernel
 
 SQRT2 = math.sqrt(2)

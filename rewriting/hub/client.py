@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
+from rewriting.installation import VERSION
+
 Token = str | bool | None
 T = TypeVar("T")
 
@@ -154,20 +156,14 @@ def api(token: Token, endpoint: str | None) -> Any:
     """A `huggingface_hub.HfApi` that says which software asks."""
     from huggingface_hub import HfApi
 
-    return HfApi(endpoint=host(endpoint), token=token, library_name="rewriting", library_version=version())
+    return HfApi(endpoint=host(endpoint), token=token, library_name="rewriting", library_version=VERSION)
 
 
 def headers(token: Token) -> dict[str, str]:
     """Of a request that the client has no function for."""
     from huggingface_hub.utils import build_hf_headers
 
-    return build_hf_headers(token=token, library_name="rewriting", library_version=version())
-
-
-def version() -> str:
-    from rewriting import __version__
-
-    return __version__
+    return build_hf_headers(token=token, library_name="rewriting", library_version=VERSION)
 
 
 def ask(

@@ -21,11 +21,12 @@ from rewriting.files import check_writable, make_folder, read_json, write_json, 
 from rewriting.generators import Generator
 from rewriting.generators.config import WEIGHTS
 from rewriting.hub.card import YOUR_REPO, Base, generator_card, rule_card, title
-from rewriting.hub.client import HubError, Token, version
+from rewriting.hub.client import HubError, Token
 from rewriting.hub.comparison import compare
 from rewriting.hub.download import AFTER, BEFORE, CARD, LICENSE
 from rewriting.hub.loading import fitting, load_base, open_name
 from rewriting.hub.names import Kind, Name, parse
+from rewriting.installation import VERSION
 from rewriting.processes import Progress
 
 
@@ -159,7 +160,7 @@ def _describe_base(path: Path, base: Base) -> None:
         raise HubError(f"{path.name} was not written as it should be; try again.")
     about = {
         "library_name": "rewriting",
-        "library_version": version(),
+        "library_version": VERSION,
         "architecture": base.config.architecture,
         "resolution": base.config.resolution,
         "license": base.config.license,
@@ -173,7 +174,7 @@ def _base_json(base: Base) -> dict[str, str]:
 
 def _metadata(base: Base) -> dict[str, str]:
     return {
-        "library_version": version(),
+        "library_version": VERSION,
         "architecture": base.config.architecture,
         "base_model": base.name or base.config.name,
         "base_revision": base.revision,

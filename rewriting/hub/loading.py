@@ -89,28 +89,12 @@ def load_edits(
     Raises HubError, ValueError or FileNotFoundError, in one sentence.
     """
     access = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
-    stack = _open_rules(_rule_name(name_or_path, revision, endpoint), EditStack.load, access)
+    name = _rule_name(name_or_path, revision, endpoint)
+    if name.local:
+        stack = EditStack.load(name.what)
+    else:
+        stack = _from_hub(name, lambda found, **access: open_rules(found, EditStack.load, **access), access)
     return fitting(stack, generator) if generator is not None else stack
-
-
-def load_rule(
-    name_or_path: str | Path,
-    *,
-    revision: str | None = None,
-    token: Token = None,
-    endpoint: str | None = None,
-    cache_dir: str | Path | None = None,
-    progress: Progress | None = None,
-) -> tuple[Generator, EditStack]:
-    """The rules of an edit repo together with the generator they were made for, at the revision it had then.
-
-    Options as for `load_generator`.  Raises HubError if the generator is neither bundled nor on the Hub, or its
-    weights are others than those.
-    """
-    access: dict[str, Any] = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
-    stack, commit = _open_rules(_rule_name(name_or_path, revision, endpoint), read_rule, access)
-    generator = load_base(stack, revision=commit or None, **access)
-    return generator, fitting(stack, generator)
 
 
 def read_rule(folder: Path) -> tuple[EditStack, str]:
@@ -154,12 +138,6 @@ def _rule_name(name_or_path: str | Path, revision: str | None, endpoint: str | N
     if name.kind not in (Kind.FOLDER, Kind.FILE, Kind.REPO):
         raise ValueError(f"{name.what[:100]!r} is {name.kind.words}; rules are in a folder or in a repo of the Hub.")
     return name
-
-
-def _open_rules(name: Name, read: Callable[[Path], T], access: dict[str, Any]) -> T:
-    if name.local:
-        return read(Path(name.what))
-    return _from_hub(name, lambda found, **access: open_rules(found, read, **access), access)
 
 
 def _from_hub(name: Name, opening: Callable[..., T], access: dict[str, Any]) -> T:

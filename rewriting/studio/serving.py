@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 NAME, PORT, FOLDER = "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_TEMP_DIR"  # what people set for gradio
 HERE = "127.0.0.1"
 
@@ -72,8 +74,6 @@ def without_proxies(*hosts: str) -> Iterator[None]:
 
 def check_proxies() -> None:
     """Raises OSError in one sentence if what gives the page a public address cannot be reached as it is set here."""
-    import httpx
-
     try:
         httpx.Client().close()
     except Exception:  # a package for SOCKS is missing, or it is no address

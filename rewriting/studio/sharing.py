@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rewriting.core.archive import write_archive
 from rewriting.core.contact_sheet import save_picture, sheet
 from rewriting.core.edit import MAX_EDITS, EditStack
 from rewriting.core.request import Region, Request
@@ -38,7 +37,7 @@ def save_request(session: Session, folder: Path) -> Path:
 
 def save_edit(session: Session, folder: Path) -> Path:
     """All rules in force as an edit repo in a zip, which `EditStack.load` opens."""
-    return write_archive(session.whole_stack, file_name(session, folder, ".zip"))
+    return session.whole_stack.save_archive(file_name(session, folder, ".zip"))
 
 
 def save_sheet(service: Service, session: Session, folder: Path, seeds: list[int]) -> Path:

@@ -66,9 +66,6 @@ class View:
         after = {"copy": "paste", "paste": "context", "context": "context"}[self.slot]
         return replace(self, slot=after, **{f"{self.slot}_seed": seed})
 
-    def seed_of(self, slot: str) -> int | None:
-        return getattr(self, f"{slot}_seed")
-
     @property
     def seeds(self) -> tuple[int, ...]:
         """The pictures on this page of the sheet."""

@@ -18,7 +18,7 @@ from rewriting.studio.calls import wrong
 
 def install() -> None:
     """Let gradio use the tools below, from its next launch on.  Raises ImportError without the package `mcp`."""
-    from mcp.server import Server
+    from mcp.server import Server  # of an optional package
 
     class Unchecked(Server):
         """Leaves arguments to the endpoints, which say in a sentence what is wrong with one."""

@@ -1,0 +1,55 @@
+"""What arrives at a layer of a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LayerInput:
+    """What arrives at a layer: with the layer's value, all that the rest of the picture depends on.
+
+    key: (B, I, h, w), the features that enter the convolution; in StyleGAN2, after modulation.
+    style: (B, I), the modulation, which the demodulation needs; None in a Progressive GAN.
+    latent: (B, w_dim), for the layers after; None in a Progressive GAN.
+    rgb: (B, 3, r, r), the picture summed up so far; None if there is none yet.
+    origin: (top, left) of what arrives, in sides of the picture: a part of one has the noise of its place.
+    """
+
+    key: Tensor
+    style: Tensor | None = None
+    latent: Tensor | None = None
+    rgb: Tensor | None = None
+    origin: tuple[float, float] = (0.0, 0.0)
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def __getitem__(self, index: slice) -> LayerInput:
+        return LayerInput(*[None if t is None else t[index] for t in self._tensors()], self.origin)
+
+    def split(self) -> Iterator[LayerInput]:
+        """One by one, each a copy that keeps no batch alive."""
+        if len(self) == 1:
+            yield self
+            return
+        for i in range(len(self)):
+            yield LayerInput(*[None if t is None else t[i : i + 1].clone() for t in self._tensors()], self.origin)
+
+    @staticmethod
+    def cat(inputs: Sequence[LayerInput]) -> LayerInput:
+        import torch  # slow to import, and the list of generators needs none of it
+
+        columns = zip(*[one._tensors() for one in inputs], strict=True)
+        return LayerInput(*[None if column[0] is None else torch.cat(column) for column in columns])
+
+    def nbytes(self) -> int:
+        return sum(t.numel() * t.element_size() for t in self._tensors() if t is not None)
+
+    def _tensors(self) -> tuple[Tensor | None, ...]:
+        return self.key, self.style, self.latent, self.rgb
