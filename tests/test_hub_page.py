@@ -150,10 +150,13 @@ def test_of_several_files_one_is_chosen_from_a_list_and_said_to_be_what_it_is(
         says(page, "opening", "org/nets holds 2 files that may be generators; choose one of them.")
         page.locator("#which-file input").click()
         page.get_by_text("dogs.pt (0.1 MB)").click()
-        says(page, "opening", "Opened dogs at ")
+        says(page, "opening", "Found dogs at ")
         says(page, "opening", "StyleGAN2, 16 px; its licence is not stated")
-        assert not page.locator("#which-file").is_visible()
         chosen = page.locator("#generator label.selected")
+        assert chosen.inner_text().strip() == "Face"
+        page.locator("#use-offered").click()
+        says(page, "opening", "Opened dogs at ")
+        assert not page.locator("#which-file").is_visible() and not page.locator("#use-offered").is_visible()
         wait_for(lambda: chosen.inner_text().strip() == "dogs", page=page)
 
 

@@ -529,9 +529,39 @@ def test_of_several_files_the_visitor_chooses_one_and_reads_what_it_is(tab, hub,
     assert "'bad.pt' is neither" in tab.refused(tab.hub.open_file, "org/nets:bad.pt")
     assert len(tab.state.hub.choices) == 3  # another one may be chosen
     shown = tab(tab.hub.open_file, "org/nets:old/b.pt")[-1]
-    assert "Opened b at " in shown["opening"]["value"] and "StyleGAN2, 16 px" in shown["opening"]["value"]
-    assert tab.state.session.generator.endswith(":old/b.pt") and not tab.state.hub.choices
-    assert tab.state.view.tab == before.view.tab and shown["which_file"]["visible"] == "hidden"
+    assert "Found b at " in shown["opening"]["value"] and "StyleGAN2, 16 px; its licence" in shown["opening"]["value"]
+    assert shown["use_offered"]["visible"] is True and shown["which_file"]["value"] == "org/nets:old/b.pt"
+    assert tab.state.session == before.session and tab.state.view == before.view  # nothing is replaced unasked
+    shown = tab(tab.hub.use_offered)[-1]
+    assert "Opened b at " in shown["opening"]["value"] and tab.state.session.generator.endswith(":old/b.pt")
+    assert shown["which_file"]["visible"] == shown["use_offered"]["visible"] == "hidden"
+    assert tab.state.view.tab == "results" and len(shown["pairs"]["pairs"]) == 24
+    tab.visitor.change(lambda state: state.jump(state.session.open("church")))
+    tab(tab.hub.open_repo, "org/nets:old/b.pt")  # which was asked once
+    assert tab.state.session.generator.endswith(":old/b.pt")
+
+
+def test_what_is_offered_goes_when_something_else_is_opened(tab, hub, foreign, folder):
+    hub.add_repo("org/net", {"a.pt": foreign(0)})
+    hub.add_repo("org/tiny", files_of(folder))
+    tab(tab.hub.open_repo, "org/net")
+    assert tab.state.hub.offered and tab.state.session.generator == "face"
+    tab.refused(tab.hub.open_repo, "org/none")
+    assert "Nothing is waiting" in tab.refused(tab.hub.use_offered)
+    tab(tab.hub.open_repo, "org/net")
+    tab(tab.hub.open_repo, "org/tiny")
+    assert tab.state.hub.offered is None and "org/tiny" in tab.state.session.generator
+
+
+def test_rules_for_a_file_of_another_program_say_what_it_is_before_they_are_used(tab, hub, foreign, shop):
+    hub.add_repo("org/net", {"a.pt": foreign(0)})
+    session = with_rule(shop, brought(shop, "org/net").key)
+    publish_rules(shop, session, Wish("hats"), hub.add_user("alice"))
+    shown = tab(tab.hub.open_repo, "alice/hats")[-1]
+    assert "Found 1 rule for a at " in shown["opening"]["value"] and "StyleGAN2, 16 px" in shown["opening"]["value"]
+    assert not tab.state.session.rules
+    tab(tab.hub.use_offered)
+    assert len(tab.state.session.rules) == 1 and "Opened 1 rule for a at " in tab.says("opening")["value"]
 
 
 def test_others_rules_are_shown_as_cards(tab, hub, folder, shop):

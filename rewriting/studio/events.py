@@ -270,6 +270,7 @@ def wire_hub(on: Events, p: Any, hub: Hub) -> None:
     for listen in (p.open_repo.click, p.address.submit):
         on(listen, hub.open_repo, [p.address], queue="hub", **LAST)
     on(p.which_file.input, hub.open_file, [p.which_file], queue="hub", **LAST)
+    on(p.use_offered.click, hub.use_offered, queue="heavy")
     on(p.found.select, hub.open_found, [p.found], queue="hub")
     for listen in (p.find_rules.click, p.search_rules.submit):
         on(listen, hub.find_rules, [p.search_rules], queue="hub", **LAST)

@@ -55,11 +55,19 @@ class Brought:
         return adopt_all(self.stack, opened, service).as_one_step(session) if len(self.stack) else opened
 
     def said(self) -> str:
+        """That it is in use now."""
+        facts = f": {self.facts}" if self.facts and not len(self.stack) else ""
+        return f"Opened {self._named()}{facts}."
+
+    def offered(self) -> str:
+        """What it is, to be read before it is used."""
+        return f"Found {self._named()}: {self.facts}."
+
+    def _named(self) -> str:
         rules = len(self.stack)
         brought = f"{rules} rule{'s' if rules > 1 else ''} for " if rules else ""
         commit = repo_of(self.key)[1][:7]
-        facts = f": {self.facts}" if self.facts and not rules else ""
-        return f"Opened {brought}{label(self.key)}{f' at {commit}' if commit else ''}{facts}."
+        return f"{brought}{label(self.key)}{f' at {commit}' if commit else ''}"
 
 
 @dataclass(frozen=True)

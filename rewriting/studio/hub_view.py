@@ -37,6 +37,7 @@ def lay_out_hub() -> dict[str, gr.blocks.Block]:
             open_ = gr.Button("Open", size="sm", elem_id="open-repo")
         which_file = gr.Dropdown([], value=None, label="File", visible="hidden", elem_id="which-file", min_width=0)
         opening = status("What is opened", "opening")
+        use = gr.Button("Use it", variant="primary", size="sm", visible="hidden", elem_id="use-offered")
         with gr.Row(elem_id="bar-search"):
             search = box("Search published rules", "part of a name", "search-rules")
             find = gr.Button("Search", size="sm", elem_id="find-rules")
@@ -54,7 +55,7 @@ def lay_out_hub() -> dict[str, gr.blocks.Block]:
             how = choose([(said, how) for how, said in HOW_SAID.items()], "How", "publish-how")
         publish = gr.Button("Publish", variant="primary", size="sm", elem_id="publish")
         published = status("What was published", "published")
-    here = {"address": address, "open_repo": open_, "which_file": which_file, "opening": opening}
+    here = {"address": address, "open_repo": open_, "which_file": which_file, "opening": opening, "use_offered": use}
     here |= {"search_rules": search, "find_rules": find}
     wish = {"namespace": namespace, "repo_name": name, "visibility": visibility, "what": what, "how": how}
     answers = {"finding": finding, "found": found, "publish": publish, "published": published}
@@ -112,6 +113,7 @@ def hub_tab(hub: HubTab) -> Page:
             "visible": shown(bool(hub.choices)),
         },
         "opening": {"value": said(*hub.opening)},
+        "use_offered": {"visible": shown(hub.offered is not None)},
         "finding": {"value": said(*hub.finding)},
         "found": {"cards": [card(rule) for rule in hub.found]},
         "account": {"value": said(*hub.asking) or (said_of_account(who, hub.typed) if hub.asked else "")},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rewriting.core.request import Request
 from rewriting.generators import bundled
@@ -18,6 +18,9 @@ from rewriting.studio.gallery import Picture
 from rewriting.studio.generator_keys import public_name
 from rewriting.studio.results import Effect
 from rewriting.studio.session import PackedRequest, Session
+
+if TYPE_CHECKING:
+    from rewriting.studio.hub_access import Brought
 
 PAGE = 24
 RANKS, LOCALITIES = (1, 20), (0, 30)  # the ends of the sliders
@@ -138,7 +141,8 @@ class Explored:
 class HubTab:
     """What the tab of the Hub shows.
 
-    choices: files of a repo, of which the visitor is to choose one.
+    choices: files of a repo, of which the visitor is to choose one.  offered: what was opened and is not yet in use,
+    so that the visitor reads first what it is.
     asked: whether it is known who is signed in; account: who that is; asking: what is said before.  typed: whether the
     visitor typed the token.
     """
@@ -146,6 +150,7 @@ class HubTab:
     address: str = ""
     opening: Said = NOTHING
     choices: tuple[Choice, ...] = ()
+    offered: Brought | None = None
     finding: Said = NOTHING
     found: tuple[PublishedRule, ...] = ()
     asked: bool = False

@@ -53,7 +53,7 @@ class Hub:
         """choices: files that stay to be chosen if this one cannot be opened."""
         session, token = visitor.state.session, token_of(visitor, oauth)
         with visitor.doing("open") as task:
-            task.change(lambda state: state.tell(address=repo, opening=WAIT, choices=choices))
+            task.change(lambda state: state.tell(address=repo, opening=WAIT, choices=choices, offered=None))
             yield task
             try:
                 brought = yield from self._told(
@@ -78,12 +78,25 @@ class Hub:
             yield from self.open_repo(visitor, repo, oauth)
 
     def _brought(self, state: State, brought: hub_access.Brought) -> State:
+        """With what was opened in use or, if another program wrote it and the visitor has not used it before, offered:
+        what it is and its licence are read first."""
+        if brought.foreign and brought.key not in state.opened.values():
+            return state.tell(opening=(brought.offered(), "quiet"), offered=brought)
+        return self._used(state, brought)
+
+    def use_offered(self, state: State) -> State:
+        """Use what was opened and offered."""
+        if state.hub.offered is None:
+            raise ValueError("Nothing is waiting to be used; open a generator or rules first.")
+        return self._used(state, state.hub.offered)
+
+    def _used(self, state: State, brought: hub_access.Brought) -> State:
         session = brought.into(state.session, self.service)
         if brought.key != state.session.generator:
             state = state.with_(view=state.view.fresh())
         opened = {**state.opened, public_name(brought.key): brought.key}
-        state = state.jump(session).with_(opened=opened).tell(opening=(brought.said(), "good"), choices=())
-        return state if brought.foreign else state.look(tab="results")  # whose facts and licence are read first
+        state = state.jump(session).with_(opened=opened).look(tab="results")
+        return state.tell(opening=(brought.said(), "good"), choices=(), offered=None)
 
     # --- what others published --------------------------------------------------------------------------------------
 
