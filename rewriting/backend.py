@@ -49,6 +49,10 @@ class Backend:
         """The request's edit.  Raises ValueError as `Rewriter.solve` does."""
         return self.rewriter(request.layer).solve(request, for_other_pictures=True)
 
+    def learn(self, request: Request) -> Iterator[Edit]:
+        """Edits that come nearer and nearer to retouched pictures, see `Rewriter.learn`; to stop, close it."""
+        yield from self.rewriter(request.layer).learn(request, for_other_pictures=True)
+
     def _truncation(self, numbering: Numbering) -> float | None:
         """Sessions of the paper's code ask for one whatever the generator; where it has none, it changes nothing."""
         return numbering[1] if self.generator.truncates else None

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -113,6 +113,9 @@ class LentGpu(Backend):
     def solve(self, request: Request) -> Edit:
         answer = self._borrow("solve", partial(super().solve, request), (), request)
         return answer if isinstance(answer, Edit) else self._edit(*answer)
+
+    def learn(self, request: Request) -> Iterator[Edit]:
+        yield self.solve(request)
 
     def _edit(self, changes: Sequence[Change], asked: Request, report: Report) -> Edit:
         first, *further = (change.edit().changes[0] for change in changes)

@@ -83,7 +83,7 @@ class Request:
     context: where the rule should hold; if there is none, the place of the paste.
     preserve: what must not change.
     erase: no copy and paste; what the context shows disappears.
-    retouched: no copy and paste either; pictures as they should be.  Where there is no context, it is what changed.
+    retouched: no copy and paste either; pictures as they should be.  What changed in them is context too.
     everywhere: paste into the context pictures too, at the centre of each painted area, not into one picture only.
     A retouch is carried there in any case.
     layer, rank, locality, units: None leaves the choice to the rewriter.  locality: weight of leaving other places
@@ -133,11 +133,12 @@ class Request:
 
     @property
     def places(self) -> tuple[Region, ...]:
-        """Where the rule should hold: the context.  Where none was given: what was retouched, else the paste, unless
-        something is erased."""
-        if self.retouched and not self.context:
-            return tuple(Region(one.seed, one.mask) for one in self.retouched if not one.empty)
-        return self.context or ((self.paste,) if self.paste and not self.erase else ())
+        """Where the rule should hold: the context, and what changed in retouched pictures without a painted place.
+        Where none of both was given: the paste, unless something is erased."""
+        painted = {region.seed for region in self.context if not region.empty}
+        changed = [one for one in self.retouched if one.seed not in painted and not one.empty]
+        places = (*self.context, *(Region(one.seed, one.mask) for one in changed))
+        return places or ((self.paste,) if self.paste and not self.erase else ())
 
     def missing(self) -> str:
         """What is still to be done before the request can be solved; empty when nothing is."""

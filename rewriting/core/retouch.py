@@ -29,6 +29,8 @@ SURE, NOTICED = 8, 3  # mean differences over a wide and a narrow one, of 255, a
 NOISY = 8  # ...and how many times the usual difference is added to that
 LEAST = 1 / 5000  # of the picture: a smaller spot is noise
 STIFF = 1e-3  # of the side squared: how far from its point a move still is exact
+PINS = 8  # around each end of a way that a point moves
+FADING = 0.4  # of a bend's reach
 OPAQUE = 100.0  # variance, of 255 squared, below which a picture says nothing of how its colours were changed
 MAX_PARTS = 4
 
@@ -291,6 +293,40 @@ def bend(picture: np.ndarray, moves: Sequence[Sequence[float]], seen: np.ndarray
     if seen is not None:
         shift = shift * seen[..., None]
     return _shifted(picture, shift)
+
+
+def pinned(points: Sequence[Sequence[float]], reach: float) -> list[list[float]]:
+    """Moves that bend a picture only around some points: these, and pins on a circle around each that moves.
+
+    points: moves of which some may be pins, in shares of the side.  reach: the circle's radius, likewise.
+    """
+    moving = [point for point in points if point[:2] != point[2:]]
+    turns = 2 * np.pi * np.arange(PINS) / PINS
+    rim = np.stack([np.cos(turns), np.sin(turns)], 1) * reach
+    ends = np.array([end for x, y, to_x, to_y in moving for end in ((x, y), (to_x, to_y))]).reshape(-1, 1, 2)
+    pins = [pin for pin in (ends + rim).reshape(-1, 2) if _away(pin[None], moving)[0] > 0.95 * reach]
+    moves = [[float(v) for v in point] for point in points] + [[float(v) for v in (*pin, *pin)] for pin in pins]
+    return moves[:MAX_MOVES]
+
+
+def reached(points: Sequence[Sequence[float]], reach: float, side: int) -> np.ndarray:
+    """float32 (side, side), 0 to 1: how much of a bend is seen: all of it near the ways of the points that move, and
+    nothing as far away as it reaches.  points, reach: as in `pinned`."""
+    places = (np.stack(np.meshgrid(np.arange(side), np.arange(side)), -1).reshape(-1, 2) + 0.5) / side
+    moving = [point for point in points if point[:2] != point[2:]]
+    rest = np.clip((1 - _away(places, moving) / reach) / FADING, 0, 1)
+    return (rest * rest * (3 - 2 * rest)).reshape(side, side).astype(np.float32)
+
+
+def _away(places: np.ndarray, moving: Sequence[Sequence[float]]) -> np.ndarray:
+    """(P,): how far places (P, 2) are from the nearest way of a point."""
+    nearest = np.full(len(places), np.inf)
+    for x, y, to_x, to_y in moving:
+        along = np.array([to_x - x, to_y - y])
+        off = places - (x, y)
+        share = np.clip(off @ along / (along @ along), 0, 1)[:, None]
+        nearest = np.minimum(nearest, np.hypot(*(off - share * along).T))
+    return nearest
 
 
 def _shifted(picture: np.ndarray, shift: np.ndarray) -> np.ndarray:

@@ -16,11 +16,12 @@ import gradio as gr
 import numpy as np
 
 from rewriting.core.masks import encode_mask
-from rewriting.studio.commands import Exploring, Hub, Making, Pictures, Rules, Saving, Visiting
+from rewriting.studio.commands import Exploring, Hub, Making, Pictures, Retouching, Rules, Saving, Visiting
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.gradio_fixes import Answer
 from rewriting.studio.jobs import ALL, QUICK, Maker, Turns, in_turn, make_needed
 from rewriting.studio.render import Render
+from rewriting.studio.retouches import as_told
 from rewriting.studio.service import Service
 from rewriting.studio.visitor import Task, Visitor
 
@@ -154,6 +155,10 @@ def hear(visitor: Visitor, part: str, value: Any, seen: int) -> None:
     """A value came up from a component."""
     if part in ("copy", "context"):
         value = "" if value is None else encode_mask(np.asarray(value) > 0)
+    elif part == "retouch":
+        value = as_told(value)
+        if value and "picture" in value:
+            return visitor.forget(part, "value")  # what changed in it is yet to be found
     elif part == "rules":
         value = {"rows": value["rows"]} if value else {"rows": []}
     if part not in ("", "token"):
@@ -174,7 +179,7 @@ def wire(service: Service, on: Events, p: Any, opened: Callable) -> None:
     wire_scrolling(p)
     wire_visiting(on, Visiting(service), opened)
     wire_making(on, p, making)
-    wire_painting(on, p, making)
+    wire_painting(on, p, making, Retouching(service))
     wire_pictures(on, p, pictures)
     on(p.rules.input, rules.change_rules, [p.rules], queue="heavy")
     on(p.undo.click, rules.undo, queue="heavy", **EACH)
@@ -190,7 +195,8 @@ def wire_scrolling(p: Any) -> None:
     other, and for the sheet also because its own event makes the next canvas wait."""
     for sheet in (p.sheet, p.pairs):
         sheet.select(None, None, None, js=TO_CANVAS)
-    for listen in (p.copy.choose, p.paste.choose, p.context.choose, p.tray.add, p.find.click, p.rewrite.click):
+    asks = (p.copy.choose, p.paste.choose, p.context.choose, p.retouch.choose, p.tray.add, p.retouched.add)
+    for listen in (*asks, p.find.click, p.rewrite.click):
         listen(None, None, None, js=TO_PICTURES)
 
 
@@ -213,14 +219,19 @@ def wire_making(on: Events, p: Any, making: Making) -> None:
     on(p.tray.remove, making.remove_place, [p.tray])
 
 
-def wire_painting(on: Events, p: Any, making: Making) -> None:
+def wire_painting(on: Events, p: Any, making: Making, retouching: Retouching) -> None:
     """Strokes and settings, each of which a visitor who works live sees at once."""
     changed = [
         on(p.copy.input, making.paint_copy, [p.copy]),
         on(p.paste.input, making.place, [p.paste]),
         on(p.context.input, making.paint_context, [p.context]),
+        on(p.retouch.input, retouching.retouch, [p.retouch]),
         on(p.live.input, making.set_live, [p.live], **LAST),
     ]
+    on(p.retouch.choose, retouching.await_picture)
+    on(p.retouched.add, retouching.add, [p.retouched])
+    on(p.retouched.edit, retouching.edit, [p.retouched])
+    on(p.retouched.remove, retouching.remove, [p.retouched])
     settings = [p.layer, p.rank, p.locality, p.everywhere]
     for one in settings:
         listen = one.release if isinstance(one, gr.Slider) else one.input

@@ -20,7 +20,7 @@ from rewriting.studio.state import PAGE, Made, Results, State, View
 from rewriting.studio.visitor import Task, Visitor
 
 TOLD = 1.0  # seconds of waiting after which visitors are told how many go first, and how often
-QUICK = ("canvases", "goal", "sheet")  # what need not wait for its turn
+QUICK = ("canvases", "goal", "drawn", "sheet")  # what need not wait for its turn
 ALL = (*QUICK, "results")
 
 Turns = Callable[[], Turn | NoTurn]
@@ -35,8 +35,7 @@ class Maker:
         self.service = service
 
     def __call__(self, topic: str, state: State) -> Iterator[Part]:
-        make = {"canvases": self.canvases, "goal": self.goal, "sheet": self.sheet, "results": self.results}[topic]
-        return make(state)
+        return getattr(self, topic)(state)
 
     def at_hand(self, state: State) -> tuple[str, ...]:
         """What takes no time to make, or so little that nothing is shown before."""
@@ -53,6 +52,10 @@ class Maker:
     def goal(self, state: State) -> Iterator[Part]:
         """The pasted goal as the generator draws it, as a data URL."""
         yield self.service.goal(state.session), True
+
+    def drawn(self, state: State) -> Iterator[Part]:
+        """The picture being retouched as the generator draws it under the rules in force, as a data URL."""
+        yield self.service.under(state.session, state.view.retouch_seed), True
 
     def sheet(self, state: State) -> Iterator[Part]:
         """The pictures to choose from, as the sheet takes them."""

@@ -17,6 +17,7 @@ from rewriting.studio.components import (
     PictureSheet,
     PlacementCanvas,
     PresetCards,
+    RetouchCanvas,
     RuleList,
 )
 from rewriting.studio.components.component import StudioComponent, static
@@ -38,7 +39,7 @@ def own_text(name: str) -> str:
 
 CSS = static("colours.css") + own_text("page.css") + own_text("hub.css")
 TITLE, ICON = "Rewriting", Path(__file__).with_name("icon.png")
-MODES = [("Copy and paste", "replace"), ("Erase", "erase")]
+MODES = [("Paste", "replace"), ("Paint", "paint"), ("Bend", "bend"), ("From a file", "file"), ("Erase", "erase")]
 TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore"), ("Hub", "hub")]
 ORDERS = [("Best matches", "best"), ("Any pictures", "random")]
 FILES = "<h2>Save your work, or open a file</h2>"
@@ -121,6 +122,10 @@ def lay_out_making() -> Components:
             with gr.Column(min_width=0, elem_id="step2"):
                 head_paste = head(2)
                 paste = canvas(PlacementCanvas, "Where it goes", "Pick a picture to paste into", "paste")
+        with gr.Column(elem_id="step-retouch", visible="hidden") as step_retouch:
+            head_retouch = head(1)
+            retouch = RetouchCanvas(elem_id="retouch")
+            retouched = ContextTray(hint="Another", elem_id="retouched", label="Retouched pictures")
         no_copy = gr.HTML(NOTHING_COPIED, padding=False, label="In erase mode", visible="hidden")
     with gr.Column(elem_id="panel-hold"):
         head_hold = head(3)
@@ -139,7 +144,8 @@ def lay_out_making() -> Components:
         strength.interactive = False
     settings = lay_out_settings()
     return settings | {
-        "mode": mode, "step12": step12, "no_copy": no_copy, "head_copy": head_copy, "head_paste": head_paste,
+        "mode": mode, "step12": step12, "step_retouch": step_retouch, "head_retouch": head_retouch, "retouch": retouch,
+        "retouched": retouched, "no_copy": no_copy, "head_copy": head_copy, "head_paste": head_paste,
         "head_hold": head_hold, "head_go": head_go, "copy": copy, "paste": paste, "kind": kind, "context": context,
         "tray": tray, "find": find, "rewrite": rewrite, "strength": strength,
     }  # fmt: skip

@@ -7,30 +7,42 @@ same state always gives the same page, so nothing has to remember what was shown
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from rewriting.core.learn import OUTSIDE
+from rewriting.core.learn import RANK as LEARNED_RANK
 from rewriting.core.presets import preset
 from rewriting.core.rewriter import RANK
 from rewriting.generators import bundled
 from rewriting.studio.components.cards import STRENGTH
-from rewriting.studio.encoding import cutout
+from rewriting.studio.encoding import cutout, data_url
 from rewriting.studio.gallery import Picture
 from rewriting.studio.generator_keys import label, public_name
 from rewriting.studio.hub_view import hub_tab
 from rewriting.studio.jobs import measured_by_preset
+from rewriting.studio.results import Effect
+from rewriting.studio.retouches import for_canvas, laid_over
 from rewriting.studio.service import About
-from rewriting.studio.session import PackedRegion, Rule, Session, centre
+from rewriting.studio.session import PackedRegion, PackedRetouch, Rule, Session, centre
 from rewriting.studio.state import Explored, State
-from rewriting.studio.steps import ERASED, TITLES, Step, picking, steps
+from rewriting.studio.steps import ERASED, RETOUCH, TITLES, VERBS, Step, picking, steps
 from rewriting.studio.visitor import Page
 from rewriting.studio.words import quiet, says, shown
 
+RETOUCH_SLOTS = {kind: [(f"1 {title}", "retouch"), (f"2 {TITLES[2]}", "context")] for kind, title in RETOUCH.items()}
 SLOTS = [(f"{i} {title}", slot) for i, title, slot in zip("123", TITLES, ("copy", "paste", "context"), strict=False)]
 ERASE_SLOTS = [(f"1 {ERASED}", "context")]
 KINDS = [("The rule holds here", "context"), ("Keep this as it is", "preserve")]
 ERASE_KINDS = [("This disappears", "context"), KINDS[1]]
 TINTS = {"context": "", "preserve": "#0e9f6e"}  # of the places painted for each kind
+DONE = {"paint": "painted", "bend": "bent", "file": "opened from a file"}
+OTHER_KIND = "Picture {seed} was {was}; if you {verb} it now, that takes its place."
+OWN = {
+    "replace": "that has something to copy", "paint": "to paint it as it should look", "bend": "to bend it",
+    "file": "to retouch it in another program", "erase": "that shows what should disappear",
+}  # fmt: skip
 EMPTY = "Results appear here"
 STOPPED = "You stopped before any picture was drawn. Press Show others to draw them."
 EXPLORE = "Look into the rule you are making: what it will reach, what it copies, and which layer suits it."
@@ -88,16 +100,18 @@ def making(state: State, about: About) -> Page:
     session, view, rest = state.session, state.view, state.session.now.asked.rest
     heads = steps(session, view)
     following = next((step for step in heads if step.needed and not step.done), None)
-    at = ("head_copy", "head_paste", "head_hold", "head_go", "head_tune")
+    at = ("head_copy", "head_paste", "head_retouch", "head_hold", "head_go", "head_tune")
     low, high = STRENGTH
     strength = session.rule.edit.strength if session.rule else 1.0
+    usual_rank, usual_locality = (LEARNED_RANK, OUTSIDE) if view.retouch else (RANK, about.locality)
     return {
         **{part: {"value": step_head(s, following=s is following)} for part, s in zip(at, heads, strict=True)},
-        "rewrite": {"interactive": all(step.done or not step.needed for step in heads[:3])},
+        "rewrite": {"interactive": all(step.done or not step.needed for step in heads[:4])},
         "strength": {"value": min(high, max(low, strength)), "interactive": session.rule is not None},
-        "mode": {"value": "erase" if rest.erase else "replace"},
-        "step12": {"visible": shown(not rest.erase)},
-        "no_copy": {"visible": shown(rest.erase)},
+        "mode": {"value": state.mode},
+        "step12": {"visible": shown(state.mode == "replace")},
+        "step_retouch": {"visible": shown(bool(view.retouch))},
+        "no_copy": {"visible": shown(state.mode == "erase")},
         "kind": {"choices": ERASE_KINDS if rest.erase else KINDS, "value": view.kind},
         "layer": {
             "minimum": about.layers.start,
@@ -105,23 +119,27 @@ def making(state: State, about: About) -> Page:
             "value": rest.layer or about.default_layer,
             "info": f"Usually {about.default_layer}. Low layers decide what is there, high ones how it looks.",
         },
-        "rank": {"value": rest.rank or RANK},
-        "locality": {
-            "value": about.locality if rest.locality is None else rest.locality,
-            "info": f"Usually {about.locality:g}. A higher locality changes less elsewhere, and needs more strength.",
+        "rank": {
+            "value": rest.rank or usual_rank,
+            "info": f"Usually {usual_rank}. A higher rank follows the goal more closely.",
         },
-        "everywhere": {"visible": shown(not rest.erase), "value": rest.everywhere},
+        "locality": {
+            "value": usual_locality if rest.locality is None else rest.locality,
+            "info": f"Usually {usual_locality:g}. A higher locality changes less elsewhere, and needs more strength.",
+        },
+        "everywhere": {"visible": shown(state.mode == "replace"), "value": rest.everywhere},
         "live": {"value": view.live},
     }  # fmt: skip
 
 
 def canvases(state: State) -> Page:
-    """The three canvases and the tray of painted places."""
+    """The canvases and the trays."""
     asked, view = state.session.now.asked, state.view
     copied = asked.copy if asked.copy is not None and asked.copy.seed == view.copy_seed else None
     painted = next((one for one in getattr(asked, view.kind) if one.seed == view.context_seed), None)
     goal = state.result("goal")
     return {
+        **retouching(state),
         "copy": {"image": url(state.picture(view.copy_seed)), "value": copied.url if copied else ""},
         "paste": {
             "image": url(state.picture(view.paste_seed)),
@@ -150,6 +168,41 @@ def canvases(state: State) -> Page:
     }
 
 
+def retouching(state: State) -> Page:
+    """The canvas on which a picture is retouched, and those that were."""
+    asked, view, drawn = state.session.now.asked, state.view, state.result("drawn")
+    here, kind = asked.retouch_of(view.retouch_seed), view.retouch or "paint"
+    others = here is not None and here.kind != kind
+    generator = re.sub("[^a-z0-9]+", "-", public_name(state.session.generator).lower())
+    return {
+        "retouch": {
+            "image": url(state.picture(view.retouch_seed)),
+            "kind": kind,
+            "value": for_canvas(here) if here is not None and not others else None,
+            "drawn": (drawn.content or "") if drawn else "",
+            "file_name": f"{generator[-60:]}-{view.retouch_seed}.png",
+            "note": OTHER_KIND.format(seed=view.retouch_seed, was=DONE[here.kind], verb=VERBS[kind]) if others else "",
+            "empty": f"Pick a picture to {VERBS[kind]}",
+        },
+        "retouched": {
+            "items": [
+                {
+                    "image": retouched_url(state.picture(one.seed), one),
+                    "id": str(one.seed),
+                    "label": f"picture {one.seed} as it should look",
+                }
+                for one in asked.retouched
+            ]
+        },
+    }
+
+
+@lru_cache(maxsize=64)
+def retouched_url(picture: Picture | None, one: PackedRetouch) -> str:
+    """A retouched picture as a data URL; "" while there is none."""
+    return data_url(laid_over(one, picture.pixels)) if picture is not None else ""
+
+
 def url(picture: Picture | None) -> str:
     return picture.url if picture is not None else ""
 
@@ -173,7 +226,7 @@ def patch(picture: Picture | None, copy: PackedRegion) -> str:
 def seeing(state: State) -> Page:
     """Which tab is open, and what is under way."""
     words = next((job.words for job in reversed(state.jobs.values()) if job.words), "")
-    slots = ERASE_SLOTS if state.session.now.asked.rest.erase else SLOTS
+    slots = ERASE_SLOTS if state.session.now.asked.rest.erase else RETOUCH_SLOTS.get(state.view.retouch, SLOTS)
     return {
         "tabs": {"value": state.view.tab},
         "busy": {"value": quiet(words) if words else ""},
@@ -195,7 +248,7 @@ def results(state: State) -> Page:
         "headline": {"value": headline(state)},
         "pairs": {
             "pairs": pairs,
-            "loading": not stopped or "rule" in state.jobs,
+            "loading": not state.learning and (not stopped or "rule" in state.jobs),
             "empty": STOPPED if stopped and not pairs else EMPTY,
         },
         "order": {"value": state.view.order, "visible": shown(bool(state.session.rules))},
@@ -206,13 +259,15 @@ def headline(state: State) -> str:
     """The rule that is looked at, and what it does."""
     session, pressed = state.session, coming(state, "preset")
     noticed = [("", state.notice)] if state.notice else []
-    if "rule" in state.jobs and not coming(state, "generator"):
+    if state.learning and not session.solved:
+        return says(session.rule.edit.name if session.rule else "Your rule", ("", "learning…"), *noticed)
+    if "rule" in state.jobs and not state.learning and not coming(state, "generator"):
         name = preset(pressed).title if pressed else session.rule.edit.name if session.rule else ""
         return says(name or "Your rule", ("", "rewriting…"), *noticed)
     if not session.rules:
         return says(
             f"What the {label(session.generator).lower()} generator draws",
-            ("", "Try a rule above. To make your own, press a picture that has something to copy."),
+            ("", f"Try a rule above. To make your own, press a picture {OWN.get(state.mode, OWN['replace'])}."),
             *noticed,
         )
     one = session.rule or (session.rules[0] if len(session.rules) == 1 else None)
@@ -226,29 +281,42 @@ def numbers(state: State, rule: Rule | None) -> list[tuple[str, str]]:
         return []
     if drawn is None or not drawn.content or not any(pair["after"] for pair in drawn.content.pairs):
         drawing = "results" in state.jobs
-        return [*solve_time(rule), *([("", "looking for pictures that match…")] if drawing else [])]
+        return [*solve_time(state, rule), *([("", "looking for pictures that match…")] if drawing else [])]
     measured, effect = measured_by_preset(state.session), drawn.content.effect
     said = [("good", measured)] if measured else []
     if effect is not None and not measured:
-        said.append(("", f"Changes {effect.changed} of {effect.among} places like those painted"))
+        said.append(("", reached(rule, effect)))
         said.append(("", f"{effect.elsewhere:.1%} change elsewhere"))
-    return said if rule.preset else [*said, *lowered(rule), *solve_time(rule)]
+    return said if rule.preset else [*said, *lowered(rule), *solve_time(state, rule)]
+
+
+def reached(rule: Rule, effect: Effect) -> str:
+    """How much of what was asked for the rule does."""
+    report = rule.edit.report
+    if rule.learned and report is not None and report.loss_before > 0:
+        return f"{max(0.0, 1 - report.loss_after / report.loss_before):.0%} of the way to what you showed"
+    return f"Changes {effect.changed} of {effect.among} places like those painted"
 
 
 def lowered(rule: Rule) -> list[tuple[str, str]]:
     """Why the rank is not the one that was asked for."""
     wanted = rule.asked.rest.rank if rule.asked else None
+    if rule.learned:
+        return []
     wanted = RANK if wanted is None else wanted
     if rule.edit.rank >= wanted:
         return []
     return [("", f"rank {rule.edit.rank} instead of {wanted}, because you painted only a little")]
 
 
-def solve_time(rule: Rule) -> list[tuple[str, str]]:
+def solve_time(state: State, rule: Rule) -> list[tuple[str, str]]:
+    if state.learning:
+        return [("", "still learning…")]
     if rule.edit.report is None:
         return []
     time = rule.edit.report.milliseconds
-    return [("", f"solved in {time:.0f} ms" if time < 1000 else f"solved in {time / 1000:.1f} s")]
+    how = "learned" if rule.learned else "solved"
+    return [("", f"{how} in {time:.0f} ms" if time < 1000 else f"{how} in {time / 1000:.1f} s")]
 
 
 def sheet(state: State) -> Page:

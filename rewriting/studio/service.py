@@ -18,6 +18,7 @@ from rewriting import zerogpu
 from rewriting.backend import Backend
 from rewriting.core.edit import Edit
 from rewriting.core.presets import preset
+from rewriting.core.request import Request
 from rewriting.core.rewriter import RANK, Matches, Rewriter, default_locality
 from rewriting.core.store import Store
 from rewriting.generators import Generator, bundled
@@ -266,16 +267,30 @@ class Service:
 
     def solve(self, session: Session) -> Edit:
         """Solve the session's request, at a lower rank where too little is painted; the session stays as it is."""
-        request = session.request
-        if request.generator and not same(request.generator, session.generator):
-            raise ValueError(f"The request was made for {request.generator!r}; open that generator first.")
-        request.check()
+        request = _complete(session)
+        if request.retouched:
+            *_, edit = self.learn(session)
+            return edit
         wanted, most = request.rank, self.rewriter(session.generator, request.layer).max_rank(request)
         if not most:
             raise ValueError("What is painted is too small for this layer; paint more, or choose a higher layer.")
         rank = min(wanted or RANK, most)
         edit = self.backend(session.generator).solve(request.with_(rank=rank))
         return edit.with_(request=edit.request.with_(rank=wanted)) if wanted and wanted > rank else edit
+
+    def learn(self, session: Session) -> Iterator[Edit]:
+        """Learn the session's retouched pictures: edits that come nearer and nearer; to stop, close it."""
+        yield from self.backend(session.generator).learn(_complete(session))
+
+    def under(self, session: Session, seed: int, number: int | None = None, edit: Edit | None = None) -> str:
+        """A picture under the rules in force, as a data URL.  edit: of the rule `number`, in place of its own."""
+        edits = [
+            edit.with_(strength=rule.edit.strength, enabled=rule.edit.enabled)
+            if edit is not None and rule.number == number
+            else rule.edit
+            for rule in session.rules
+        ]
+        return data_url(self.backend(session.generator).images([seed], edits, session.numbering)[0])
 
     def rewrite(self, session: Session) -> Session:
         """Solve the session's request and put the rule in force."""
@@ -312,8 +327,18 @@ class Service:
         """
         request = session.request
         used = {region.seed for region in (*request.places, request.copy, request.paste) if region is not None}
+        used |= {one.seed for one in request.retouched}
         if order == "best" and any(not region.empty for region in request.places):
             seeds = [seed for seed in self.ranked(session) if seed not in used][start : start + PAIRS]
             if seeds:
                 return seeds
         return list(islice((seed for seed in count() if seed not in used), start, start + PAIRS))
+
+
+def _complete(session: Session) -> Request:
+    """The session's request; ValueError if something is missing, or if it is for another generator."""
+    request = session.request
+    if request.generator and not same(request.generator, session.generator):
+        raise ValueError(f"The request was made for {request.generator!r}; open that generator first.")
+    request.check()
+    return request

@@ -5,6 +5,7 @@ Some ten kilobytes, and some fifty more for each rewriting that undo can bring b
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ import numpy as np
 from rewriting.core.edit import MAX_EDITS, Edit, EditStack
 from rewriting.core.masks import bounding_box, encode_mask
 from rewriting.core.request import Region, Request
+from rewriting.core.retouch import Retouched
 from rewriting.studio.generator_keys import public_name
 
 MAX_STEPS = 60
@@ -47,10 +49,42 @@ class PackedRegion:
 
 
 @dataclass(frozen=True)
+class PackedRetouch:
+    """A `Retouched` whose patch is kept compressed, and how it was made as JSON."""
+
+    seed: int
+    side: int
+    box: tuple[int, int, int, int]  # left, top, width, height
+    pixels: bytes
+    how: str
+
+    @classmethod
+    def of(cls, one: Retouched) -> PackedRetouch:
+        height, width = one.patch.shape[:2]
+        box = one.left, one.top, width, height
+        return cls(one.seed, one.side, box, zlib.compress(one.patch.tobytes()), json.dumps(dict(one.how)))
+
+    def unpacked(self) -> Retouched:
+        return _unpacked_retouch(self)
+
+    @property
+    def kind(self) -> str:
+        """How it was made: "paint", "bend" or "file"."""
+        return json.loads(self.how)["kind"]
+
+
+@lru_cache(maxsize=32)
+def _unpacked_retouch(packed: PackedRetouch) -> Retouched:
+    left, top, width, height = packed.box
+    patch = np.frombuffer(zlib.decompress(packed.pixels), np.uint8).reshape(height, width, 4)
+    return Retouched(packed.seed, packed.side, left, top, patch, json.loads(packed.how))
+
+
+@dataclass(frozen=True)
 class PackedRequest:
     """A `Request` that takes little room.
 
-    rest: the request without its regions.  Two are equal if they ask for the same thing.
+    rest: the request without its regions and retouched pictures.  Two are equal if they ask for the same thing.
     """
 
     rest: Request
@@ -58,15 +92,17 @@ class PackedRequest:
     paste: PackedRegion | None
     context: tuple[PackedRegion, ...]
     preserve: tuple[PackedRegion, ...]
+    retouched: tuple[PackedRetouch, ...] = ()
 
     @classmethod
     def of(cls, request: Request) -> PackedRequest:
         return cls(
-            rest=request.with_(copy=None, paste=None, context=(), preserve=()),
+            rest=request.with_(copy=None, paste=None, context=(), preserve=(), retouched=()),
             copy=PackedRegion.of(request.copy) if request.copy else None,
             paste=PackedRegion.of(request.paste) if request.paste else None,
             context=tuple(map(PackedRegion.of, request.context)),
             preserve=tuple(map(PackedRegion.of, request.preserve)),
+            retouched=tuple(map(PackedRetouch.of, request.retouched)),
         )
 
     def unpacked(self) -> Request:
@@ -75,7 +111,12 @@ class PackedRequest:
             paste=self.paste.unpacked() if self.paste else None,
             context=tuple(region.unpacked() for region in self.context),
             preserve=tuple(region.unpacked() for region in self.preserve),
+            retouched=tuple(one.unpacked() for one in self.retouched),
         )
+
+    def retouch_of(self, seed: int | None) -> PackedRetouch | None:
+        """What a picture should look like, if it was retouched."""
+        return next((one for one in self.retouched if one.seed == seed), None)
 
 
 @lru_cache(maxsize=64)
@@ -135,8 +176,15 @@ class Rule:
         return self.edit.with_(request=self.asked.unpacked() if self.asked else None)
 
     @property
+    def learned(self) -> bool:
+        """Whether it was learned from retouched pictures, not solved."""
+        return self.asked is not None and bool(self.asked.retouched)
+
+    @property
     def detail(self) -> str:
-        return f"layer {self.edit.layer}, rank {self.edit.rank}"
+        layers = [str(layer) for layer in self.edit.layers]
+        named = f"layers {', '.join(layers[:-1])} and {layers[-1]}" if layers[1:] else f"layer {layers[0]}"
+        return f"{named}, rank {self.edit.rank}"
 
 
 @dataclass(frozen=True)
@@ -296,6 +344,18 @@ class Session:
     def remove_place(self, kind: str, seed: int) -> Session:
         return self.paint_place(kind, seed, None)
 
+    def retouch(self, one: Retouched) -> Session:
+        """What a picture should look like.  Nothing is copied, pasted or erased then."""
+        retouched = list(self.request.retouched)
+        at = next((i for i, other in enumerate(retouched) if other.seed == one.seed), len(retouched))
+        retouched[at : at + 1] = [one]
+        return self.ask("retouch", retouched=tuple(retouched), copy=None, paste=None, erase=False)
+
+    def remove_retouch(self, seed: int) -> Session:
+        """The picture may stay as it is drawn."""
+        rest = tuple(one for one in self.request.retouched if one.seed != seed)
+        return self.ask("retouch", retouched=rest) if len(rest) < len(self.now.asked.retouched) else self
+
     # --- rules in force ---------------------------------------------------------------------------------------------
 
     def adopt(
@@ -316,6 +376,13 @@ class Session:
         number = self._next_number()
         rule = Rule.of(number, edit.with_(name=edit.name or f"Rule {number}"), preset)
         return self.step(what, rules=(*self.rules, rule), editing=number, **changes)
+
+    def refine(self, number: int, edit: Edit) -> Session:
+        """A rule that is still being learned comes nearer: no change of its own that undo would stop at."""
+        rule = self._find(number)
+        kept = {name: getattr(rule.edit, name) for name in ("name", "strength", "enabled")}
+        finer = Rule.of(number, edit.with_(**kept), rule.preset)
+        return replace(self, now=replace(self.now, rules=tuple(finer if r is rule else r for r in self.rules)))
 
     def change_rule(self, number: int, what: str, **changes: Any) -> Session:
         """Another strength, name or switch for one rule."""

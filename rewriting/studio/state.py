@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 PAGE = 24
 RANKS, LOCALITIES = (1, 20), (0, 30)  # the ends of the sliders
-SLOTS = ("copy", "paste", "context")
+SLOTS = ("copy", "paste", "context", "retouch")
 LAST = MAX_SEED - PAGE
 
 Name = Hashable  # all that a result depends on: results of equal names are equal
 Said = tuple[str, str]  # a sentence and its kind: "quiet", "good" or "bad"
+LEARNING = ("learn",)  # the name of the job that learns a rule
 NOTHING: Said = ("", "quiet")
 
 
@@ -36,8 +37,9 @@ NOTHING: Said = ("", "quiet")
 class View:
     """What the visitor looks at.
 
-    copy_seed, paste_seed, context_seed: pictures in the canvases.  kind: what is painted on the third, "context" or
-    "preserve".  slot: the canvas that the next picked picture goes to.  tab: of the panel on the right.  live:
+    copy_seed, paste_seed, context_seed, retouch_seed: pictures in the canvases.  kind: what is painted on the third,
+    "context" or "preserve".  retouch: how pictures are retouched, "paint", "bend" or "file"; empty where the rule
+    copies or erases.  slot: the canvas that the next picked picture goes to.  tab: of the panel on the right.  live:
     whether each stroke is followed by a rewrite.
     start: first picture of the sheet's page.  found: pictures of a search, best first, instead of all.  outlined: the
     request whose matches are outlined on the sheet.
@@ -47,6 +49,8 @@ class View:
     copy_seed: int | None = None
     paste_seed: int | None = None
     context_seed: int | None = None
+    retouch_seed: int | None = None
+    retouch: str = ""
     kind: str = "context"
     slot: str = "copy"
     tab: str = "results"
@@ -66,7 +70,7 @@ class View:
 
     def pick(self, seed: int) -> View:
         """The picture goes to the canvas that waits for one, and the next canvas waits."""
-        after = {"copy": "paste", "paste": "context", "context": "context"}[self.slot]
+        after = {"copy": "paste", "paste": "context", "context": "context", "retouch": "retouch"}[self.slot]
         return replace(self, slot=after, **{f"{self.slot}_seed": seed})
 
     @property
@@ -87,12 +91,23 @@ class View:
         If nothing is left to copy or to paste, the next picked picture is a place: it takes no object away."""
         places = request.context or request.preserve
         pasted = request.copy is not None and request.paste is not None
+        copies = request.erase or request.copy is not None or request.paste is not None
+        shown = next((one for one in request.retouched if one.seed == self.retouch_seed), None)
+        shown = shown or next(iter(request.retouched), None)
+        retouch = shown.how["kind"] if shown else "" if copies else self.retouch
+        slot = "context" if pasted or request.erase else self.slot
+        if retouch and slot in ("copy", "paste"):
+            slot = "context" if shown else "retouch"
+        elif slot == "retouch" and not retouch:
+            slot = "copy"
         view = self.with_(found=(), outlined=None, start=0) if self.found else self
         return view.with_(
             copy_seed=request.copy.seed if request.copy else self.copy_seed,
             paste_seed=request.paste.seed if request.paste else self.paste_seed,
             context_seed=places[0].seed if places else self.context_seed,
-            slot="context" if pasted or request.erase else self.slot,
+            retouch_seed=shown.seed if shown else self.retouch_seed,
+            retouch=retouch,
+            slot=slot,
             kind="preserve" if request.preserve and not request.context else "context",
         )
 
@@ -251,15 +266,34 @@ class State:
         session, view, asked = self.session, self.view, self.session.now.asked
         pictures = (session.generator, session.numbering)
         regions = [region for region in (asked.copy, *asked.context, *asked.preserve) if region is not None]
-        seeds = {view.copy_seed, view.paste_seed, view.context_seed, *(region.seed for region in regions)} - {None}
+        looked_at = (view.copy_seed, view.paste_seed, view.context_seed, view.retouch_seed)
+        seeds = {*looked_at, *(one.seed for one in (*regions, *asked.retouched))} - {None}
         goal = None
         if self.placed and not asked.rest.erase and not session.request.missing():
             goal = (*pictures, asked.rest.layer, asked.copy, asked.paste)
         sheet = (*pictures, view.seeds, view.outlined)
         results = (session.look, view.order if session.rules else "", view.skipped)
-        names = {"canvases": (*pictures, frozenset(seeds)), "results": results, "goal": goal, "sheet": sheet}
-        order = ("canvases", "sheet", "goal", "results") if view.tab == "pictures" else names
+        ruled = view.retouch and view.retouch_seed is not None and session.rule and session.rule.edit.enabled
+        names = {
+            "canvases": (*pictures, frozenset(seeds)),
+            "drawn": (session.look, view.retouch_seed) if ruled else None,
+            "results": results,
+            "goal": goal,
+            "sheet": sheet,
+        }
+        order = ("canvases", "sheet", "drawn", "goal", "results") if view.tab == "pictures" else names
         return {topic: names[topic] for topic in order}
+
+    @property
+    def learning(self) -> bool:
+        """Whether a rule is being learned."""
+        job = self.jobs.get("rule")
+        return job is not None and job.name == LEARNING
+
+    @property
+    def mode(self) -> str:
+        """How the rule's goal is shown: "replace" for copy and paste, "erase", or how pictures are retouched."""
+        return "erase" if self.session.now.asked.rest.erase else self.view.retouch or "replace"
 
     @property
     def placed(self) -> bool:

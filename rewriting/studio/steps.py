@@ -9,6 +9,7 @@ from rewriting.studio.state import View
 
 TITLES = ("Copy", "Paste", "Where it holds", "Rewrite", "Fine-tune")
 ERASED = "What disappears"
+RETOUCH = {"paint": "Paint", "bend": "Bend", "file": "Retouch"}  # titles of the first step, by kind
 
 
 @dataclass(frozen=True)
@@ -23,18 +24,40 @@ class Step:
     number: int = 0
 
 
+VERBS = {"paint": "paint", "bend": "bend", "file": "retouch"}
+TO_DO = {
+    "paint": "paint it as it should look",
+    "bend": "drag it to where it should be",
+    "file": "save it, retouch it, bring it back",
+}
 TUNE = Step(TITLES[4], False, "if the result is not right", False)
 
 
+ABSENT = Step("", True, "", False)
+
+
 def steps(session: Session, view: View) -> list[Step]:
-    """All five.  Erasing does without the first two, and counts from the third; the last is never done, nor needed."""
+    """All six: copy, paste, retouch, where it holds, rewrite, fine-tune.
+
+    A rule copies and pastes, or retouches, or erases and does with neither; what is not there is done, and numbered 0.
+    The last is never done, nor needed."""
     erase = session.now.asked.rest.erase
-    made = [] if erase else [_copy(session, view), _paste(session, view)]
-    made = [replace(step, number=i) for i, step in enumerate([*made, _hold(session, view, erase)], 1)]
+    first = [_retouch(session, view)] if view.retouch else [_copy(session, view), _paste(session, view)]
+    first = [] if erase else first
+    made = [replace(step, number=i) for i, step in enumerate([*first, _hold(session, view, erase)], 1)]
     go = _go(session, [step for step in made if step.needed and not step.done])
     last = [replace(step, number=len(made) + i) for i, step in enumerate([go, TUNE], 1)]
-    skipped = [Step(title, True, "", False) for title in TITLES[: 3 - len(made)]]
-    return [*skipped, *made, *last]
+    *first, hold = made
+    copy, paste = first if len(first) == 2 else (ABSENT, ABSENT)
+    return [copy, paste, first[0] if len(first) == 1 else ABSENT, hold, *last]
+
+
+def _retouch(session: Session, view: View) -> Step:
+    """The pictures that show how it should look."""
+    title, count = RETOUCH[view.retouch], len(session.now.asked.retouched)
+    if count:
+        return Step(title, True, _count(count, "picture"))
+    return Step(title, False, "pick a picture" if view.retouch_seed is None else TO_DO[view.retouch])
 
 
 def _copy(session: Session, view: View) -> Step:
@@ -62,6 +85,8 @@ def _hold(session: Session, view: View, erase: bool) -> Step:
     parts += [f"{kept} kept"] if kept else []
     if places:
         return Step(title, True, ", ".join(parts), erase)
+    if view.retouch:
+        return Step(title, False, ", ".join([*parts, "optional, makes it better"]), False)
     if not erase:
         return Step(title, False, ", ".join([*parts, "optional"]), False)
     return Step(title, False, "pick a picture" if view.context_seed is None else "paint it")
@@ -102,6 +127,12 @@ def picking(session: Session, view: View) -> str:
         said = f"{done}Now press the picture to paste into."
     elif view.slot == "paste":
         said = "Press another picture to paste into."
+    elif view.slot == "retouch" and view.retouch_seed is None:
+        said = f"Press the picture that you want to {VERBS[view.retouch]}."
+    elif view.slot == "retouch":
+        said = f"Picture {view.retouch_seed} is in step 1. Press another to {VERBS[view.retouch]} that too."
+    elif view.retouch and view.context_seed is None:
+        said = "Press a picture that has such a place too: the more places, the better the rule."
     elif view.context_seed is None and session.now.asked.rest.erase:
         said = "Press a picture that shows what should disappear."
     elif view.context_seed is None:
@@ -109,6 +140,6 @@ def picking(session: Session, view: View) -> str:
         said = f"{done}{_first_gap(session)}Then press a picture in which the rule should hold, or Rewrite."
     else:
         paint = "paint the place there" if view.kind == "context" else "paint what must not change there"
-        step = 1 if session.now.asked.rest.erase else 3
+        step = 1 if session.now.asked.rest.erase else 2 if view.retouch else 3
         said = f"Picture {view.context_seed} is in step {step}: {paint}; then press another, or Rewrite."
     return f"Best matches first; what the rule would reach is outlined. {said}" if view.found else said

@@ -11,8 +11,9 @@ from rewriting.studio.commands.exploring import Exploring
 from rewriting.studio.commands.hub import Hub
 from rewriting.studio.commands.making import Making
 from rewriting.studio.commands.pictures import Pictures
+from rewriting.studio.commands.retouching import Retouching
 from rewriting.studio.commands.rules import Rules
 from rewriting.studio.commands.saving import Saving
 from rewriting.studio.commands.visiting import Visiting
 
-__all__ = ["Exploring", "Saving", "Hub", "Making", "Pictures", "Rules", "Visiting"]
+__all__ = ["Exploring", "Hub", "Making", "Pictures", "Retouching", "Rules", "Saving", "Visiting"]

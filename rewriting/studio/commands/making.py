@@ -9,10 +9,14 @@ import numpy as np
 from rewriting.checks import flag, number, whole
 from rewriting.core.edit import Edit
 from rewriting.core.presets import preset
+from rewriting.core.retouch import KINDS
+from rewriting.studio.commands.retouching import learn
 from rewriting.studio.service import Service
 from rewriting.studio.session import Session
 from rewriting.studio.state import LOCALITIES, RANKS, State
 from rewriting.studio.visitor import Task, Visitor
+
+MODES = ("replace", *KINDS, "erase")
 
 
 class Making:
@@ -96,10 +100,26 @@ class Making:
     # --- settings and rewriting -------------------------------------------------------------------------------------
 
     def set_mode(self, state: State, mode: str) -> State:
-        """Whether a copied object replaces what is there, or what is painted disappears: "replace" or "erase"."""
-        erase = mode == "erase"
-        state = state.work(state.session.ask("mode", erase=erase))
-        return state.look(slot="context") if erase else state
+        """How the goal is shown: a copied object replaces what is there ("replace"), pictures are retouched ("paint",
+        "bend", "file"), or what is painted disappears ("erase").  A rule does one of the three; undo brings back what
+        was made for another."""
+        if mode not in MODES:
+            raise ValueError(f"There is no way {mode!r:.60} to show a goal; there are {', '.join(MODES)}.")
+        erase, retouch = mode == "erase", mode if mode in KINDS else ""
+        view, asked = state.view, state.session.now.asked
+        other = {"copy": None, "paste": None} if retouch else {"retouched": ()}
+        if asked.rest.erase != erase or (asked.copy or asked.paste if retouch else asked.retouched):
+            if bool(retouch) != bool(view.retouch):
+                other |= {"rank": None, "locality": None}  # which means other things there
+            state = state.work(state.session.ask("mode", erase=erase, **other))
+        slots = ("retouch", "context") if retouch else ("context",) if erase else ("copy", "paste", "context")
+        seeds = (view.retouch_seed, view.copy_seed, view.paste_seed, view.context_seed)
+        seed = next((seed for seed in seeds if seed is not None), None)
+        return state.look(
+            retouch=retouch,
+            retouch_seed=seed if retouch else view.retouch_seed,
+            slot=view.slot if view.slot in slots else slots[0],
+        )
 
     def settings(self, state: State, layer: int, rank: int, locality: float, everywhere: bool) -> State:
         """How the request is solved."""
@@ -122,16 +142,22 @@ class Making:
         """Rewrite at once if the visitor works live, nothing is missing, and nothing is solved already."""
         session = visitor.state.session
         if visitor.state.view.live and not session.solved and not session.request.missing():
-            yield from self._solve(visitor, only_as_asked=True)
+            yield from self._make(visitor, only_as_asked=True)
 
     def rewrite(self, visitor: Visitor) -> Iterator[Task]:
         """Solve the request as it is painted now, and put the rule in force."""
         visitor.state.session.request.check()
         visitor.change(lambda state: state.look(tab="results"))
-        yield from self._solve(visitor)
+        yield from self._make(visitor)
+
+    def _make(self, visitor: Visitor, *, only_as_asked: bool = False) -> Iterator[Task]:
+        """only_as_asked: unless the visitor has painted on meanwhile."""
+        if visitor.state.session.now.asked.retouched:
+            yield from learn(visitor, self.service, only_as_asked=only_as_asked)
+        else:
+            yield from self._solve(visitor, only_as_asked=only_as_asked)
 
     def _solve(self, visitor: Visitor, *, only_as_asked: bool = False) -> Iterator[Task]:
-        """only_as_asked: unless the visitor has painted on meanwhile."""
         session = visitor.state.session
         with visitor.doing("rule", "Rewriting", ("request",)) as task:
             yield task

@@ -3,6 +3,7 @@
 from rewriting.studio.components.canvas import MaskCanvas, PlacementCanvas
 from rewriting.studio.components.cards import ContextTray, PresetCards, RuleList
 from rewriting.studio.components.repo_cards import RepoCards
+from rewriting.studio.components.retouch_canvas import RetouchCanvas
 from rewriting.studio.components.sheet import PairSheet, PictureSheet
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "PlacementCanvas",
     "PresetCards",
     "RepoCards",
+    "RetouchCanvas",
     "RuleList",
 ]

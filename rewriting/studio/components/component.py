@@ -12,7 +12,8 @@ How things travel between Python and the page, the same for every component:
   | --- | --- | --- |
   | `MaskCanvas` | `input` | boolean array (height, width), or None if nothing is painted |
   | `PlacementCanvas` | `input` | {"x", "y"}, centre of the patch in model pixels, or None |
-  | both canvases | `choose` | nothing: a picture is asked for |
+  | `RetouchCanvas` | `input` | {"kind": "paint", "bend" or "file", ...}, or None if nothing is retouched |
+  | the canvases | `choose` | nothing: a picture is asked for |
   | `PictureSheet`, `PairSheet` | `select` | the picture's seed |
   | `PresetCards` | `select` | the card's name |
   | `RepoCards` | `select` | the repo's id |

@@ -1,0 +1,136 @@
+"""Goals that are pictures: paint, bend or bring a picture as it should look, and learn the rule that draws it so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+from rewriting.core.edit import Edit
+from rewriting.core.learn import STEPS
+from rewriting.studio.retouches import from_canvas
+from rewriting.studio.service import Service
+from rewriting.studio.session import Session
+from rewriting.studio.state import LEARNING, Made, State
+from rewriting.studio.visitor import Task, Visitor
+
+LOOKS = (5, 20, 50, 100, STEPS)  # steps after which the results are drawn anew while a rule is learned
+
+
+class Retouching:
+    """The canvas on which a picture is retouched, and the pictures that were."""
+
+    def __init__(self, service: Service):
+        self.service = service
+
+    def retouch(self, state: State, made: dict[str, Any] | None) -> State:
+        """Keep what the picture in the canvas should look like; nothing if it should stay as it is."""
+        seed = state.view.retouch_seed
+        if seed is None:
+            return state
+        if made is None:
+            return state.work(state.session.remove_retouch(seed))
+        original = self.service.plain(state.session, [seed])[0]
+        state = state.work(state.session.retouch(from_canvas(made, seed, original)))
+        self.service.draw_ahead(state.session)
+        return state
+
+    def add(self, state: State, action: dict | None) -> State:
+        """The next picked picture is retouched too."""
+        return self.await_picture(state)
+
+    def await_picture(self, state: State) -> State:
+        """The next picked picture goes into the canvas."""
+        return state.look(slot="retouch", tab="pictures")
+
+    def edit(self, state: State, action: dict | None) -> State:
+        """Put a retouched picture into the canvas."""
+        one = state.session.now.asked.retouch_of(_number(action))
+        if one is None:
+            return state
+        return state.look(retouch_seed=one.seed, retouch=one.kind, slot="retouch")
+
+    def remove(self, state: State, action: dict | None) -> State:
+        """The picture may stay as it is drawn."""
+        return state.work(state.session.remove_retouch(_number(action)))
+
+
+def learn(visitor: Visitor, service: Service, *, only_as_asked: bool = False) -> Iterator[Task]:
+    """Learn the rule: the first one to look at is put in force at once, and comes nearer while one looks.
+
+    only_as_asked: unless the visitor has painted on before the first.  It ends where its rule is changed otherwise.
+    """
+    session = visitor.state.session
+    with visitor.doing("rule", "Learning", LEARNING) as task:
+        yield task
+        lesson = _Lesson(task, service, session if only_as_asked else None)
+        with closing(service.learn(session)) as edits:
+            for edit in edits:
+                done = edit.report.iterations
+                if not (lesson.take(edit, done) and task.say(f"Learning: {round(100 * done / STEPS)} %")):
+                    return
+                yield task
+
+
+class _Lesson:
+    """A rule that is being learned, as the page shows it.
+
+    asked: put a first rule in force only if this is still what is asked.  number: of the rule, once it is in force.
+    last: what was put in force last.
+    """
+
+    def __init__(self, task: Task, service: Service, asked: Session | None):
+        self.task, self.service, self.asked = task, service, asked
+        self.number: int | None = None
+        self.last: Edit | None = None
+
+    def take(self, edit: Edit, step: int) -> bool:
+        """Show how far it is; False if nobody waits for it any more."""
+        if self.number is not None and step not in LOOKS and step < STEPS:
+            return self._draw(edit)
+        put = self._first if self.number is None else self._next
+        done = self.task.change(lambda state: put(state, edit))
+        return done and self._stands(self.task.visitor.state)
+
+    def _first(self, state: State, edit: Edit) -> State:
+        if self.asked is not None and state.session.now.asked != self.asked.now.asked:
+            return state
+        session = state.session.adopt(edit)
+        self.number, self.last = session.now.editing, edit
+        return state.work(session).look(skipped=0)
+
+    def _next(self, state: State, edit: Edit) -> State:
+        if not self._stands(state):
+            return state
+        self.last = edit
+        return state.work(state.session.refine(self.number, edit))
+
+    def _stands(self, state: State) -> bool:
+        """Whether the rule still is what was learned last."""
+        rules = state.session.rules
+        return any(rule.number == self.number and rule.edit.factor is self.last.factor for rule in rules)
+
+    def _draw(self, edit: Edit) -> bool:
+        """Draw the picture in the canvas under the rule so far."""
+        state, seed = self.task.visitor.state, self.task.visitor.state.view.retouch_seed
+        if not self._stands(state):
+            return False
+        if state.result("drawn") is None:
+            return self.task.wanted
+        url = self.service.under(state.session, seed, self.number, edit)
+
+        def put(newer: State) -> State:
+            shown = newer.result("drawn")
+            if shown is None or newer.view.retouch_seed != seed:
+                return newer
+            return newer.put("drawn", Made(shown.name, url, True))
+
+        return self.task.change(put)
+
+
+def _number(action: dict | None) -> int:
+    """The picture that the tray of retouched pictures names."""
+    name = (action or {}).get("id", "")
+    if not name.isdecimal():
+        raise ValueError(f"There is no retouched picture {name!r}; press one that the page shows.")
+    return int(name)

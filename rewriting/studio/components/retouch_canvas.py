@@ -1,0 +1,106 @@
+"""The canvas on which a picture is retouched: painted, bent, or brought back from another program."""
+
+from typing import Any
+
+from rewriting import checks
+from rewriting.core.masks import PREFIX
+from rewriting.core.retouch import KINDS
+from rewriting.studio.components.component import StudioComponent, user_event
+
+MAX_STROKES, MAX_POINTS = 400, 400  # of a painted picture, and of a stroke
+MAX_BENT = 64  # points of a bend
+
+_share = checks.number(-1, 2)
+_point = checks.listing(_share, 2)
+_stroke = checks.record(
+    {"size": checks.number(0, 2), "soft": checks.number(0, 1), "points": checks.listing(_point, MAX_POINTS)},
+    {"colour": checks.colour},
+)
+_made = checks.record(
+    {"kind": checks.one_of(*KINDS)},
+    {
+        "layer": checks.picture,
+        "picture": checks.picture,
+        "strokes": checks.listing(_stroke, MAX_STROKES),
+        "points": checks.listing(checks.listing(_share, 4), MAX_BENT),
+        "reach": checks.number(0.01, 1),
+    },
+)
+
+
+class RetouchCanvas(StudioComponent):
+    """Show how a picture should look: paint on it, bend it, or open it as another program left it.
+
+    Paint: `[` and `]` brush size, B brush, E eraser back to the picture, P takes a colour from the picture; arrow
+    keys (8 pixels with Shift) move the brush and Space paints.  Bend: drag a point, press to pin one, press twice to
+    remove it; arrow keys move the cursor, Space takes hold of a point there or lets it go, Delete removes it.
+    Ctrl+Z and Ctrl+Shift+Z undo and redo; Escape cancels what is in progress.
+
+    The value is what was made: {"kind": "paint", "layer", "strokes"}, {"kind": "bend", "points", "reach"} or
+    {"kind": "file", "layer"}.  `layer` is a square PNG data URL in the wanted colours, transparent where nothing
+    changed; `points` are [x, y, x', y'] in shares of the side, what was at (x, y) and is drawn at (x', y'), and
+    `reach` says how far around them the picture bends.  A file that was just opened comes up as {"kind": "file",
+    "picture"}; Python answers with the layer that it found.  The event `choose` asks for a picture, or for another.
+    """
+
+    stem = "retouch_canvas"
+    content = {
+        "image": checks.picture,
+        "kind": checks.one_of(*KINDS),
+        "drawn": checks.picture,
+        "file_name": checks.text(80),
+        "note": checks.text(200),
+        "empty": checks.text(200),
+    }
+    input = user_event("input", trigger_mode="always_last")
+    choose = user_event("choose", trigger_mode="multiple")
+
+    def __init__(
+        self,
+        value: dict[str, Any] | None = None,
+        *,
+        image: str = "",
+        kind: str = "paint",
+        drawn: str = "",
+        file_name: str = "picture.png",
+        note: str = "",
+        empty: str = "Pick a picture to retouch",
+        label: str = "How it should look",
+        **kwargs: Any,
+    ):
+        """
+        Args:
+            value: what was made, see above; None for nothing.
+            image: URL of the picture to retouch; without one nothing can be done.
+            kind: "paint", "bend" or "file": how it is retouched.
+            drawn: URL of the picture as the generator draws it by now, shown beside it.
+            file_name: under which the picture is saved.
+            note: a sentence below the canvas.
+            empty: what is written where the picture will be.
+            label: what the canvas is for, read to those who do not see it.
+            kwargs: what every gradio component takes.
+        """
+        shown = {"image": image, "kind": kind, "drawn": drawn, "file_name": file_name, "note": note, "empty": empty}
+        super().__init__(value, shown, label=label, **kwargs)
+
+    def read(self, payload: Any) -> dict[str, Any] | None:
+        """What was made; None if nothing was."""
+        made = _made(payload, "The retouched picture")
+        if any(len(point) != 4 for point in made.get("points", ())):
+            raise ValueError("A point is four numbers, [x, y, x', y'], in shares of the picture.")
+        return made
+
+    def api_info(self) -> dict[str, Any]:
+        """The schema of the value."""
+        return {
+            "type": "object",
+            "description": f"what a picture should look like; its layer is a PNG data URL ({PREFIX}...)",
+            "properties": {"kind": {"enum": list(KINDS)}, "layer": {"type": "string"}},
+            "required": ["kind"],
+        }
+
+    def example_payload(self) -> dict[str, Any]:
+        """A point that is moved to the right."""
+        return {"kind": "bend", "points": [[0.5, 0.5, 0.6, 0.5]], "reach": 0.15}
+
+    example_value = example_payload

@@ -1,0 +1,123 @@
+"""Retouched pictures as the canvas of the page has them, and as requests have them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from rewriting.core.masks import BOMBS, DAMAGED, MAX_LENGTH, PREFIX, bounding_box, png_bytes
+from rewriting.core.retouch import Retouched, bend, pinned, reached
+from rewriting.studio.session import PackedRetouch
+
+MOST = 1024  # pixels a side of what a canvas sends
+BENT = 512  # pixels a side at which a bend is worked out; larger pictures are bent by that
+SHARP = 4  # how much sooner a bent picture covers the other than it bends
+REACH = 0.15  # of the picture's side: how far a bend reaches, where nobody says
+
+
+def from_canvas(made: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched:
+    """The retouched picture that a canvas has made; see `RetouchCanvas`.
+
+    original: the picture, uint8 (H, H, 3).  Raises ValueError if nothing was changed, or for what cannot be read.
+    """
+    if made["kind"] == "bend":
+        return _bent(made, seed, original)
+    if made["kind"] == "file" and "picture" in made:
+        return Retouched.found(seed, original, _picture(made["picture"], len(original)))
+    if "layer" not in made:
+        raise ValueError("The retouched picture came without its colours; retouch it again.")
+    how = {name: value for name, value in made.items() if name != "layer"}
+    return _layered(made["layer"], seed, how)
+
+
+def for_canvas(packed: PackedRetouch) -> dict[str, Any]:
+    """The same, back again: what a canvas shows.  What it told is not sent back to it in other words."""
+    return dict(_for_canvas(packed))
+
+
+@lru_cache(maxsize=32)
+def _for_canvas(packed: PackedRetouch) -> Mapping[str, Any]:
+    one = packed.unpacked()
+    how = {name: value for name, value in one.how.items() if name in ("kind", "strokes", "points", "reach")}
+    if "points" in how:
+        return how  # the canvas bends the picture itself
+    return {**how, "layer": _layer_url(one)}
+
+
+def as_told(made: Mapping[str, Any] | None) -> Any:
+    """What a canvas shows that told this, as `for_canvas` would say it; of a file that was just opened, nothing is
+    known yet."""
+    if made is None or made["kind"] == "bend" or "picture" in made:
+        return made
+    try:
+        how = {name: value for name, value in made.items() if name != "layer"}
+        return for_canvas(PackedRetouch.of(_layered(made.get("layer"), 0, how)))
+    except ValueError:
+        return {}
+
+
+def laid_over(packed: PackedRetouch, picture: np.ndarray) -> np.ndarray:
+    """The retouched picture, uint8 (H, H, 3)."""
+    return packed.unpacked().over(picture)
+
+
+def _bent(made: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched:
+    points, reach = made.get("points", []), made.get("reach", REACH)
+    if not any(point[:2] != point[2:] for point in points):
+        raise ValueError("Nothing was moved yet; drag a point to where it should be.")
+    side = min(len(original), BENT)
+    small = original if side == len(original) else np.asarray(Image.fromarray(original).resize((side, side)))
+    seen, moves = reached(points, reach, side), pinned(points, reach)
+    mask = (255 * np.clip(SHARP * seen, 0, 1)).round().astype(np.uint8)
+    how = {"kind": "bend", "points": points, "reach": reach, "moves": moves}
+    return Retouched.found(seed, small, bend(small, moves, seen), mask=mask, how=how)
+
+
+def _layered(url: Any, seed: int, how: Mapping[str, Any]) -> Retouched:
+    """From a PNG data URL, square, in the wanted colours where something changed and transparent elsewhere."""
+    try:
+        image = Image.open(io.BytesIO(png_bytes(url, "the painted layer")), formats=["PNG"])
+        if image.width != image.height or image.width > MOST:
+            raise ValueError(
+                f"the painted layer is {image.width} x {image.height} pixels; expected a square of {MOST} at most."
+            )
+        layer = np.asarray(image.convert("RGBA"))
+    except (*DAMAGED, *BOMBS) as error:
+        told = isinstance(error, ValueError) and str(error).startswith("the painted layer")
+        raise ValueError(str(error) if told else "the painted layer is not a whole PNG; paint it again.") from None
+    if not layer[..., 3].any():
+        raise ValueError("Nothing is painted; paint the picture as it should look.")
+    top, left, bottom, right = bounding_box(layer[..., 3])
+    return Retouched(seed, len(layer), left, top, layer[top:bottom, left:right], how)
+
+
+def _layer_url(one: Retouched) -> str:
+    layer = np.zeros((one.side, one.side, 4), np.uint8)
+    height, width = one.patch.shape[:2]
+    layer[one.top : one.top + height, one.left : one.left + width] = one.patch
+    buffer = io.BytesIO()
+    Image.fromarray(layer).save(buffer, "PNG")
+    return PREFIX + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _picture(url: Any, side: int) -> np.ndarray:
+    """uint8 (side, side, 3) from the data URL of a PNG, JPEG or WebP file; enlarged or reduced if it is square."""
+    if not isinstance(url, str) or not url.startswith("data:image/") or len(url) > 2 * MAX_LENGTH:
+        raise ValueError("The file is no picture of at most 6 MB; save it as PNG, JPEG or WebP.")
+    try:
+        data = base64.b64decode(url.partition(",")[2], validate=True)
+        image = Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"])
+        if image.width != image.height or image.width > 4 * MOST:
+            raise ValueError(f"The file is {image.width} x {image.height} pixels; keep it square, as it was saved.")
+        image = image.convert("RGB")
+    except (binascii.Error, *DAMAGED, *BOMBS) as error:
+        told = isinstance(error, ValueError) and str(error).startswith("The file is")
+        raise ValueError(str(error) if told else "The file is no picture that can be read; save it as PNG.") from None
+    return np.asarray(image if image.width == side else image.resize((side, side), Image.Resampling.LANCZOS))
