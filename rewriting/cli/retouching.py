@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rewriting import Region, Request
     from rewriting.generators import Generator
+    from rewriting.generators.own_picture import OwnPicture, Seed
 
 MOST_PIXELS = 64 << 20  # of a picture that is opened
 
@@ -42,20 +43,22 @@ def retouched_request(options: argparse.Namespace, generator: Generator) -> Requ
     from rewriting.core.retouch import Retouched
 
     files, masks = numbered(options.retouched, "--retouched"), numbered(options.mask, "--mask")
-    if unknown := sorted(masks.keys() - files.keys()):
+    places = numbered(options.context, "--context")
+    own = _inverted([*files, *places], generator, options.layer)
+    if unknown := sorted(masks.keys() - files.keys(), key=str):
         raise ValueError(f"--mask names picture {unknown[0]}, which --retouched does not; give both or neither.")
-    originals = dict(zip(files, generator.images(list(files)), strict=True))
+    originals = dict(zip(files, generator.images([own.get(seed, seed) for seed in files]), strict=True))
     found = []
     for seed, path in files.items():
         mask = read_mask(masks[seed], len(originals[seed])) if seed in masks else None
         picture = read_picture(path, originals[seed])
         try:
-            found.append(Retouched.found(seed, originals[seed], picture, mask=mask))
+            found.append(Retouched.found(own.get(seed, seed), originals[seed], picture, mask=mask))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
     context = [
-        as_region(seed, read_mask(path, generator.config.resolution), path)
-        for seed, path in numbered(options.context, "--context").items()
+        as_region(own.get(seed, seed), read_mask(path, generator.config.resolution), path)
+        for seed, path in places.items()
     ]
     name = options.name or Path(options.retouched[0].partition("=")[2]).stem
     return Request(
@@ -69,17 +72,36 @@ def retouched_request(options: argparse.Namespace, generator: Generator) -> Requ
     )
 
 
-def numbered(given: list[str], option: str) -> dict[int, str]:
-    """{picture number: file} of an option's values NUMBER=FILE; ValueError for others, and for a number twice."""
-    files: dict[int, str] = {}
+def numbered(given: list[str], option: str) -> dict[int | str, str]:
+    """{picture number, or folder that `invert` wrote: file} of an option's values NUMBER=FILE.
+
+    Raises ValueError for other values, and for a picture that is named twice.
+    """
+    from rewriting.cli.inverting import is_inverted
+
+    files: dict[int | str, str] = {}
     for text in given:
-        number, equals, path = text.partition("=")
-        if not (equals and path and number.isascii() and number.isdecimal() and len(number) <= 10):
+        name, equals, path = text.partition("=")
+        number = name.isascii() and name.isdecimal() and len(name) <= 10
+        if not (equals and path and (number or is_inverted(name))):
             raise ValueError(f"{option} {brief(text)} is not NUMBER=FILE, such as 3=picture.png.")
-        if int(number) in files:
-            raise ValueError(f"{option} names picture {number} twice; give it once.")
-        files[int(number)] = path
+        picture = int(name) if number else name
+        if picture in files:
+            raise ValueError(f"{option} names picture {name} twice; give it once.")
+        files[picture] = path
     return files
+
+
+def _inverted(names: list[int | str], generator: Generator, layer: int | None) -> dict[str, OwnPicture]:
+    """What `invert` wrote into the folders among these; ValueError if one of them arrives after the layer."""
+    from rewriting.cli.inverting import open_inverted
+
+    layer = generator.config.default_layer if layer is None else layer
+    found = {}
+    for name in dict.fromkeys(name for name in names if isinstance(name, str)):
+        found[name], _ = open_inverted(name)
+        generator.check_own(found[name], layer)
+    return found
 
 
 def read_picture(path: str, original: np.ndarray) -> np.ndarray:
@@ -107,7 +129,7 @@ def read_mask(path: str, side: int) -> np.ndarray:
     return np.where(np.asarray(mask.resize((side, side))) > HALF, 255, 0).astype(np.uint8)
 
 
-def as_region(seed: int, mask: np.ndarray, path: str) -> Region:
+def as_region(seed: Seed, mask: np.ndarray, path: str) -> Region:
     from rewriting import Region
 
     if not mask.any():

@@ -14,6 +14,7 @@ from rewriting.cli.progress import Progress
 from rewriting.files import check_writable, make_folder
 
 if TYPE_CHECKING:
+    from rewriting import Edit
     from rewriting.generators import Generator
 
 MOST_ON_A_SHEET = 256
@@ -47,7 +48,17 @@ def add_commands(commands: Any) -> None:
     add_generator(parser, required=False)
     add_edits(parser)
     parser.add_argument("--preset", metavar="NAME", help="a rule that comes with the software (`models` lists them)")
-    parser.add_argument("--seeds", default="0-15", metavar="N", help="such as 0-15 or 3,8,20-29 (default: 0-15)")
+    parser.add_argument(
+        "--picture",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="pictures of yours, as `invert` wrote them; they come first, and their generator is known",
+    )
+    parser.add_argument(
+        "--seeds", metavar="N", help="such as 0-15 or 3,8,20-29 (default: 0-15, or none beside --picture)"
+    )
     parser.add_argument("--size", type=int, metavar="N", help="side in pixels, a power of two (default: all there is)")
     parser.add_argument(
         "--truncation",
@@ -65,9 +76,10 @@ def add_commands(commands: Any) -> None:
 
 
 def sample(options: argparse.Namespace) -> None:
-    seeds, out = parse_seeds(options.seeds), Path(options.out)
-    as_sheet = is_picture_file(options.out)
-    count = sum(map(len, seeds))
+    names, out = [name for group in options.picture for name in group], Path(options.out)
+    seeds = parse_seeds(options.seeds or "0-15") if options.seeds or not names else []
+    as_sheet = is_picture_file(options.out, or_folder=not names)
+    count = sum(map(len, seeds)) + len(names)
     if as_sheet and count > MOST_ON_A_SHEET:
         raise ValueError(f"{count:,} pictures are too many for a sheet of {MOST_ON_A_SHEET}; give --out a folder.")
 
@@ -83,6 +95,10 @@ def sample(options: argparse.Namespace) -> None:
             check_writable(out / _file(0))
 
     with Progress() as progress:
+        if names:
+            _draw_own(names, list(chain(*seeds)), out, options, progress, check)
+            print(f"Drew {count:,} picture{'s' if count > 1 else ''} on {out}")
+            return
         generator = _rewritten(options, progress, check)
         settings = {"truncation": options.truncation, "size": generator.check_size(options.size)}
         if as_sheet:
@@ -111,24 +127,54 @@ def parse_seeds(text: str) -> list[range]:
 
 
 def _rewritten(options: argparse.Namespace, progress: Progress, check: Callable[[Generator], None]) -> Generator:
-    """The generator with all rules in its weights: of pictures drawn so, no bit differs from those under the rules.
+    """The generator with all rules in its weights: of pictures drawn so, no bit differs from those under the rules."""
+    generator, edits = _opened(options, progress, check)
+    return generator.merge(edits) if edits else generator
 
-    check: is called with it first, and raises an error if what is asked for cannot be done.
+
+def _opened(
+    options: argparse.Namespace, progress: Progress, check: Callable[[Generator], None], named: str = ""
+) -> tuple[Generator, list[Edit]]:
+    """The generator and all rules that are asked for.
+
+    check: is called with the generator first, and raises an error if what is asked for cannot be done.
+    named: the generator's name, where nobody gives one.
     """
     from rewriting import Rewriter
     from rewriting.core.presets import preset
 
     chosen = preset(options.preset) if options.preset else None
-    if options.generator is None and chosen is None:
+    if options.generator is None and chosen is None and not named:
         raise ValueError("There is nothing to draw with; give --generator or --preset.")
-    generator = open_generator(options.generator or chosen.generator, options, progress)
+    generator = open_generator(options.generator or named or chosen.generator, options, progress)
     check(generator)
     edits = list(open_edits(options, generator, progress))
     if chosen:
         rewriter = Rewriter(generator, chosen.request.layer, progress=progress)
         edit = rewriter.solve(chosen.request)
         edits.append(edit if options.strength is None else edit.with_(strength=options.strength))
-    return generator.merge(edits) if edits else generator
+    return generator, edits
+
+
+def _draw_own(
+    names: Sequence[str],
+    seeds: Sequence[int],
+    out: Path,
+    options: argparse.Namespace,
+    progress: Progress,
+    check: Callable[[Generator], None],
+) -> None:
+    """Pictures that `invert` found, and any others, on one sheet."""
+    from rewriting.cli.inverting import open_inverted, reached_by
+    from rewriting.core.contact_sheet import save_picture, square_sheet
+
+    found = [open_inverted(name) for name in names]
+    generator, edits = _opened(options, progress, check, found[0][1])
+    for own, _ in found:
+        generator.check_own(own)
+    own = [reached_by(picture, edits, generator, progress) for picture, _ in found]
+    drawn = generator.images([*own, *seeds], edits, options.size, truncation=options.truncation)
+    save_picture(square_sheet(list(drawn)), out)
 
 
 def _draw_sheet(generator: Generator, seeds: Sequence[int], out: Path, **settings: Any) -> None:

@@ -20,7 +20,7 @@ from rewriting.files import brief, check_there, make_folder, opened_tensors, wri
 from rewriting.generators.layer_input import LayerInput
 from rewriting.generators.own_picture import DIGEST, OwnPicture
 
-Brought = str | Path | np.ndarray | Image.Image
+Brought = str | Path | np.ndarray | Image.Image | OwnPicture
 
 PREFIX = "own-"
 IMAGE, FOUND = ".webp", ".safetensors"
@@ -38,9 +38,12 @@ def squared(picture: Brought, side: int) -> np.ndarray:
     """uint8 (side, side, 3): a picture as it will be seen: upright by EXIF, its middle square, on white where it is
     transparent.
 
-    picture: a file that Pillow reads, a Pillow picture, or an array: uint8 (H, W), (H, W, 3) or (H, W, 4).
+    picture: a file that Pillow reads, a Pillow picture, one that was inverted before, or an array: uint8 (H, W),
+    (H, W, 3) or (H, W, 4).
     Raises ValueError or FileNotFoundError in one sentence.
     """
+    if isinstance(picture, OwnPicture):
+        picture = picture.image
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,), (4,)):
             raise ValueError(f"The picture is {picture.dtype} {picture.shape}; give uint8 (H, W, 3).")

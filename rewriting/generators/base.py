@@ -203,7 +203,7 @@ class Generator(nn.Module, ABC):
 
         Raises ValueError if it was found for other weights, or arrives after the layer or a layer that is rewritten.
         """
-        self._check_own(picture, min((self.check_layer(layer), *(weights or ()))))
+        self.check_own(picture, min((self.check_layer(layer), *(weights or ()))))
         found = picture.at
         rgb = None if found.rgb is None else found.rgb.to(self.device, torch.float32)
         style, latent = (None if t is None else t.to(self.device) for t in (found.style, found.latent))
@@ -213,8 +213,13 @@ class Generator(nn.Module, ABC):
             at = self.advance(earlier, value, at, in_place=True)
         return at
 
-    def _check_own(self, picture: OwnPicture, layer: int | None = None) -> None:
-        """Raises ValueError if the picture was found for another generator, or arrives after the layer."""
+    def input_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        """Of what arrives at a layer, for one picture: {name of a field of `LayerInput`: shape}."""
+        side = self.value_size(layer) // (2 if self.conv(layer).upsample else 1)
+        return {"key": (1, self.conv(layer).weight.shape[-3], side, side)}
+
+    def check_own(self, picture: OwnPicture, layer: int | None = None) -> None:
+        """Raises ValueError if a picture of one's own was found for another generator, or arrives after the layer."""
         if picture.generator != self.digest():
             raise ValueError(
                 f"Your picture {picture} was found for other weights than those of "
@@ -225,13 +230,11 @@ class Generator(nn.Module, ABC):
                 f"Your picture {picture} was inverted at layer {picture.layer}, and layer {layer} comes before that; "
                 f"invert it again at layer {layer}."
             )
-        inp, side = self.conv(picture.layer).weight.shape[-3], self.value_size(picture.layer)
-        side //= 2 if self.conv(picture.layer).upsample else 1
-        if picture.at.key.shape != (1, inp, side, side) or len(picture.image) != self.config.resolution:
+        found = {name: tuple(t.shape) for name, t in vars(picture.at).items() if hasattr(t, "shape")}
+        if found != self.input_shapes(picture.layer) or len(picture.image) != self.config.resolution:
             raise ValueError(
-                f"Your picture {picture} has features of shape {tuple(picture.at.key.shape)} at "
-                f"{len(picture.image)} px, but layer {picture.layer} takes {(1, inp, side, side)} at "
-                f"{self.config.resolution} px; the file is damaged."
+                f"Your picture {picture}, of {len(picture.image)} px, has features of the shapes {found}; layer "
+                f"{picture.layer} takes {self.input_shapes(picture.layer)} for {self.config.resolution} px."
             )
 
     def leave(
@@ -311,7 +314,7 @@ class Generator(nn.Module, ABC):
         size, truncation, weights = self.check_size(size), self.check_truncation(truncation), self.replacements(edits)
         own = [seed for seed in seeds if isinstance(seed, OwnPicture)]
         for picture in own:
-            self._check_own(picture, min(weights, default=None))
+            self.check_own(picture, min(weights, default=None))
         drawn = []
         for is_own, some in groupby(seeds, lambda seed: isinstance(seed, OwnPicture)):
             if is_own:

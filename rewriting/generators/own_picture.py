@@ -70,6 +70,13 @@ class OwnPicture:
         found |= {"later": self.at.latent, "rgb": self.at.rgb}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
 
+    def likeness(self, name: str) -> str:
+        """In words and a number, how near the drawing of the generator of that name comes."""
+        told = f"{name or 'The generator'} draws your picture at {self.psnr:.1f} dB"
+        if self.psnr >= GOOD:
+            return f"{told}, which looks like it."
+        return f"{told}, and {GOOD:g} dB look like a picture: this one shows what the generator does not know."
+
     def _sha256(self) -> str:
         sha = hashlib.sha256(f"{self.generator} layer {self.layer} {self.image.shape}\n".encode())
         sha.update(np.ascontiguousarray(self.image).tobytes())

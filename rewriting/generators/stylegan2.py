@@ -271,6 +271,12 @@ class StyleGAN2(Generator):
     def offset(self, layer: int) -> Tensor:
         return self.styled(layer).offset(self.noise(layer))
 
+    def input_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        shapes = super().input_shapes(layer)
+        shapes |= {"style": shapes["key"][:2], "latent": (1, self.config.w_dim)}
+        summed = (layer - 1) // 2 * 2  # the last layer before this one that added to the picture
+        return shapes | ({"rgb": (1, 3, *[self.value_size(summed)] * 2)} if summed else {})
+
     def _noise_of(self, layer: int, at: LayerInput) -> Tensor | None:
         """(1, 1, h', w'): of the part of the picture that arrives."""
         noise, ratio = self.noise(layer), 2 if self.conv(layer).upsample else 1

@@ -1,0 +1,114 @@
+"""`invert`: a picture that the generator never drew, as features that rules act on."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewriting.cli.options import add_generator, command, note, open_generator, output_folder
+from rewriting.cli.progress import Progress
+from rewriting.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from rewriting.core.edit import Edit
+    from rewriting.generators import Generator
+    from rewriting.generators.own_picture import OwnPicture
+
+FORMAT, FORMAT_VERSION = "rewriting-own-picture", 1
+SHEET = "sheet.png"
+EXAMPLES = """
+# a picture of yours, and rules on it
+python -m rewriting invert --generator face me.jpg --out me
+python -m rewriting sample --picture me --preset frowns-to-smiles --out smiling.png
+python -m rewriting sample --picture me --edit my-rule your-name/their-rule --out after.png
+
+# a rule that is made with it: the drawing in me/sheet.png, retouched in any program
+python -m rewriting apply --generator face --retouched me=retouched.png --out my-rule
+"""
+
+
+def add_commands(commands: Any) -> None:
+    parser = command(
+        commands,
+        "invert",
+        invert,
+        "Find the features with which a generator draws a picture of yours, so that rules act on it.",
+        EXAMPLES,
+    )
+    parser.add_argument("picture", metavar="FILE", help="a picture of any size; its middle square is used")
+    add_generator(parser)
+    parser.add_argument(
+        "--layer",
+        type=int,
+        metavar="N",
+        help="rules of this layer and later ones act on it; a lower layer draws it less faithfully (default: the "
+        "generator's)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of where the search starts (default: 0)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+
+
+def invert(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from rewriting import Rewriter
+    from rewriting.core.contact_sheet import save_picture, sheet
+    from rewriting.core.own_files import save_pictures, squared
+    from rewriting.generators.config import CONFIG
+
+    out = output_folder(options.out, FORMAT)
+    with Progress() as progress:
+        generator = open_generator(options.generator, options, progress)
+        image = squared(options.picture, generator.config.resolution)
+        own = Rewriter(generator, options.layer).invert(image, seed=options.seed, progress=progress)
+    save_pictures([own], out)
+    about = {"format": FORMAT, "format_version": FORMAT_VERSION, "picture": own.digest}
+    write_json(out / CONFIG, about | {"generator": options.generator, "layer": own.layer, "psnr": own.psnr})
+    drawn = generator.images([own])[0]
+    save_picture(sheet([[np.asarray(own.image), drawn]]), out / SHEET)
+    print(own.likeness(generator.config.name))
+    print(f"Wrote {out}: what was found at layer {own.layer}, and {SHEET}, your picture beside its drawing.")
+
+
+def is_inverted(name: str) -> bool:
+    """Whether `invert` wrote a folder of that name."""
+    from rewriting.generators.config import CONFIG
+
+    path = Path(name, CONFIG)
+    config = read_json(path) if path.is_file() else None
+    return isinstance(config, dict) and config.get("format") == FORMAT
+
+
+def open_inverted(name: str) -> tuple[OwnPicture, str]:
+    """What `invert` wrote into a folder, and what its generator was called there.
+
+    Raises ValueError or FileNotFoundError in one sentence.
+    """
+    from rewriting.core.own_files import load_pictures
+    from rewriting.files import brief
+    from rewriting.generators.config import CONFIG
+
+    config = read_json(Path(name, CONFIG))
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ValueError(f"{name} holds no inverted picture; make one with `invert`.")
+    if config.get("format_version") != FORMAT_VERSION:
+        version = brief(config.get("format_version"))
+        raise ValueError(f"{name} has format_version {version}; expected {FORMAT_VERSION}.")
+    digest, generator = config.get("picture"), config.get("generator")
+    found = load_pictures(name, [digest]) if isinstance(digest, str) and len(digest) == 64 else []
+    if not found or not isinstance(generator, str):
+        raise ValueError(f"{name} lacks the picture that its {CONFIG} names; invert the picture again.")
+    return found[0], generator
+
+
+def reached_by(own: OwnPicture, edits: Iterable[Edit], generator: Generator, progress: Progress) -> OwnPicture:
+    """The picture, inverted again at the lowest layer of the rules where it arrives after that."""
+    from rewriting import Rewriter
+
+    lowest = min((layer for edit in edits for layer in edit.layers), default=own.layer)
+    if lowest >= own.layer:
+        return own
+    note(f"a rule acts at layer {lowest}, where your picture was not found yet; it is inverted again there")
+    return Rewriter(generator, lowest).invert(own, progress=progress)
