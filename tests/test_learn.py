@@ -8,7 +8,7 @@ from rewriting import Edit, EditStack, Region, Request, Rewriter
 from rewriting.core.retouch import Retouched, bend
 from tests import tiny
 from weights.experiments.retouched import Lesson
-from weights.experiments.retouches import RETOUCHES
+from weights.rules.retouches import RETOUCHES
 
 
 def reddened(seed, picture, box=(8, 20, 8, 20)):

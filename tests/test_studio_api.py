@@ -98,11 +98,11 @@ def unpacked(path: str, folder: Path) -> EditStack:
 # --- what there is ---------------------------------------------------------------------------------------------------
 
 
-def test_programs_find_twelve_documented_endpoints_and_none_of_the_pages_own(studio: SimpleNamespace):
+def test_programs_find_thirteen_documented_endpoints_and_none_of_the_pages_own(studio: SimpleNamespace):
     listed = studio.blocks.get_api_info(all_endpoints=True)["named_endpoints"]
     assert {name.removeprefix("/") for name in listed} == {
-        "list_generators", "list_presets", "draw", "before_and_after", "search", "make_rule", "solve_request",
-        "suggest_layer", "save_rules", "find_on_hub", "open_from_hub", "publish",
+        "list_generators", "list_presets", "draw", "before_and_after", "search", "make_rule", "learn_rule",
+        "solve_request", "suggest_layer", "save_rules", "find_on_hub", "open_from_hub", "publish",
     }  # fmt: skip
     for name, endpoint in listed.items():
         assert " Returns " in endpoint["description"] and endpoint["description"].endswith("."), name
@@ -212,6 +212,42 @@ def test_a_place_by_numbers_is_the_same_as_its_mask(program: Program, tmp_path: 
     assert by_masks["report"] == by_numbers["report"]
     after = [pixels(answer["pictures"][0]["after"]) for answer in (by_numbers, by_masks)]
     assert np.array_equal(*after)
+
+
+def test_a_rule_is_learned_from_pictures_as_they_should_look(
+    program: Program, studio: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rewriter = studio.shop.rewriter(NAME)
+    quick = lambda session: rewriter.learn(session.request, steps=20, for_other_pictures=True)  # noqa: E731
+    monkeypatch.setattr(studio.shop, "learn", quick)
+    (drawn,) = program("draw", generator=NAME, seeds=[0])["pictures"]
+    wanted = pixels(drawn["picture"]).copy()
+    wanted[8:20, 8:20] = (220, 30, 30)
+    Image.fromarray(wanted).save(tmp_path / "wanted.png")
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:20, 8:20] = 255
+    (tmp_path / "mask.png").write_bytes(tiny.png_bytes(mask))
+    painted = {"seed": 0, "picture": handle_file(tmp_path / "wanted.png"), "mask": handle_file(tmp_path / "mask.png")}
+    bent = {"seed": 3, "points": [[0.4, 0.5, 0.55, 0.5]], "reach": 0.3}
+    answer = program("learn_rule", retouched=[painted, bent], generator=NAME, name="Red", seeds=[0])
+    (edit,) = unpacked(answer["rule"], tmp_path / "rule")
+    file, bend = (one.how for one in edit.request.retouched)
+    assert file["kind"] == "file" and bend["points"] == bent["points"]
+    assert edit.name == "Red" and list(edit.layers) == answer["layers"]
+    before, after = (pixels(answer["pictures"][0][name]).astype(float) for name in ("before", "after"))
+    inside = mask > 0
+    nearer = np.abs(before - wanted)[inside].mean() - np.abs(after - wanted)[inside].mean()
+    assert nearer > 5
+    for wrong, told in (
+        ([], "retouched is empty"),
+        ([{"seed": 0}], "with either picture or points"),
+        ([bent | {"picture": "data:image/png;base64,AAAA"}], "with either picture or points"),
+        ([{"seed": 0, "picture": "data:image/png;base64,AAAA"}], "no picture that can be read"),
+        ([bent | {"reach": 7}], "reach must be a number"),
+        ([bent | {"points": [[0.1, 0.2]]}], "four numbers"),
+        ([bent | {"colour": "red"}], "unknown key 'colour'"),
+    ):
+        assert told in program.refusal("learn_rule", retouched=wrong, generator=NAME)
 
 
 def test_a_saved_request_is_solved_as_in_python(program: Program, studio: SimpleNamespace, made: dict):

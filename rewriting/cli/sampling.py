@@ -150,8 +150,8 @@ def _opened(
     check(generator)
     edits = list(open_edits(options, generator, progress))
     if chosen:
-        rewriter = Rewriter(generator, chosen.request.layer, progress=progress)
-        edit = rewriter.solve(chosen.request)
+        edit = chosen.edit(generator.digest())
+        edit = edit or Rewriter(generator, chosen.request.layer, progress=progress).solve(chosen.request)
         edits.append(edit if options.strength is None else edit.with_(strength=options.strength))
     return generator, edits
 

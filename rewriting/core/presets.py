@@ -1,4 +1,7 @@
-"""Preset rules: folders of `presets/`, each a request.json, a preview.webp and a card README.md."""
+"""Preset rules: folders of `presets/`, each a request.json, a preview.webp and a card README.md.
+
+A folder may hold the rule as it was solved, too, in the files of a saved edit: what was learned takes long to make.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from rewriting.files import read_json
 from rewriting.installation import DATA
 
 if TYPE_CHECKING:
+    from rewriting.core.edit import Edit
     from rewriting.core.request import Request
 
+FACTORS = "edit.safetensors"
 FOLDER = DATA / "presets"
 
 
@@ -35,6 +40,20 @@ class Preset:
     @property
     def generator(self) -> str:
         return self.request.generator
+
+    def edit(self, base: str) -> Edit | None:
+        """The rule as it was solved for the weights with that digest; None where it did not come along, or for others.
+        Raises ValueError or FileNotFoundError if its files are damaged."""
+        if not (self.folder / FACTORS).is_file():
+            return None
+        from rewriting.core.edit import Edit  # with PyTorch, which a list of presets does not need
+
+        edit = Edit.load(self.folder)
+        return edit.with_(request=self.request, name=self.title) if edit.base == base else None
+
+    @property
+    def folder(self) -> Path:
+        return self.preview.parent
 
     @property
     def measured(self) -> str:

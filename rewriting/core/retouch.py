@@ -24,6 +24,7 @@ from rewriting.generators.own_picture import Seed, as_seed, seed_json
 KINDS = ("paint", "bend", "file")
 MAX_HOW = 64 << 10  # characters of JSON
 MAX_MOVES = 256
+MAX_POINTS = 64  # of a bend that `pinned` completes
 WIDE, NARROW = (32, 8), (85, 3)  # a neighbourhood is the side over this, wide, and at least so many pixels
 SURE, NOTICED = 8, 3  # mean differences over a wide and a narrow one, of 255, above which a place was retouched...
 NOISY = 8  # ...and how many times the usual difference is added to that
@@ -304,7 +305,8 @@ def pinned(points: Sequence[Sequence[float]], reach: float) -> list[list[float]]
     turns = 2 * np.pi * np.arange(PINS) / PINS
     rim = np.stack([np.cos(turns), np.sin(turns)], 1) * reach
     ends = np.array([end for x, y, to_x, to_y in moving for end in ((x, y), (to_x, to_y))]).reshape(-1, 1, 2)
-    pins = [pin for pin in (ends + rim).reshape(-1, 2) if _away(pin[None], moving)[0] > 0.95 * reach]
+    pins = (ends + rim).reshape(-1, 2)
+    pins = pins[_away(pins, moving) > 0.95 * reach]
     moves = [[float(v) for v in point] for point in points] + [[float(v) for v in (*pin, *pin)] for pin in pins]
     return moves[:MAX_MOVES]
 

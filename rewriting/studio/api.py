@@ -19,7 +19,7 @@ from rewriting.core.archive import MAX_ARCHIVE
 from rewriting.core.edit import MAX_EDITS, Edit, EditStack
 from rewriting.core.layer_choice import recommended, suitabilities
 from rewriting.core.presets import presets
-from rewriting.core.request import MAX_REGIONS, Request
+from rewriting.core.request import MAX_REGIONS, MAX_RETOUCHED, Request
 from rewriting.generators import bundled
 from rewriting.generators.latents import picture_number
 from rewriting.hub.client import Token
@@ -30,6 +30,7 @@ from rewriting.studio.fair_queue import Turn
 from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
 from rewriting.studio.hub_access import HOWS, Wish, bring, publish_rules, published_rules
 from rewriting.studio.places import LIKE, Place, Spot, region, spot
+from rewriting.studio.retouches import RetouchedPicture, from_program, seed_of
 from rewriting.studio.service import SEARCHED, SIDE, Service
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import bring_in, read_file, save_edit
@@ -53,6 +54,11 @@ ARGUMENTS = {
     "truncation": "From 0 to 2; less makes pictures more typical. By default the generator's own.",
     "places": f"A list of places, each {PLACE}",
     "seeds": "The numbers of up to 24 pictures. By default six that match the context best.",
+    "retouched": "A list of one to sixteen pictures as they should look, each like "
+    '{"seed": 3, "picture": "data:..."}: the number of a picture, and the picture retouched, as PNG, JPEG or WebP in '
+    "its own size, as a data URL or as a file that you upload; what differs is found, or is what mask, a square PNG, "
+    "shows in white. In place of picture, points bends it: a list of [x, y, x', y'] in shares of it, what is at "
+    "(x, y) is drawn at (x', y'); reach, 0.15 by default, says how far around.",
     "copy": f"The place of the object to copy, {PLACE}",
     "paste": 'Where the object goes, like {"seed": 5, "at": [0.5, 0.2]}: the number of a picture, and the object\'s '
     "centre there. Without at, the object keeps the place that it has in its own picture.",
@@ -66,6 +72,7 @@ ARGUMENTS = {
 EXAMPLES = {
     "rules": ["frowns-to-smiles"],
     "places": [{"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}],
+    "retouched": [{"seed": 3, "points": [[0.5, 0.6, 0.5, 0.55]]}],
     "request": {"format": "rewriting-request", "format_version": 1},
     "repo": "your-name/your-rule",
 }
@@ -92,6 +99,7 @@ class Api:
             self.before_and_after,
             self.search,
             self.make_rule,
+            self.learn_rule,
             self.solve_request,
             self.suggest_layer,
             self.save_rules,
@@ -244,9 +252,9 @@ class Api:
             name: A name for the rule.
 
         Returns:
-            {"generator", "name", "layer", "rank", "report", "rule", "pictures"}; report has the losses before and
-            after the solve, and how much changed elsewhere; rule is the file; pictures is a list of {"seed", "before",
-            "after", "change"}.
+            {"generator", "name", "layer", "layers", "rank", "report", "rule", "pictures"}; layer is the first of the
+            layers; report has the losses before and after the solve, and how much changed elsewhere; rule is the
+            file; pictures is a list of {"seed", "before", "after", "change"}.
         """
         turn = self.service.queue.turns()
         numbers = _seeds(seeds)
@@ -256,6 +264,49 @@ class Api:
             name=text(80)(name, "name"), truncation=truncation,
         )  # fmt: skip
         session = self._asking(self._key(generator, token), request)
+        return self._solved(session, numbers, turn)
+
+    def learn_rule(
+        self,
+        retouched: list[RetouchedPicture],
+        generator: str = "",
+        context: list[Place] | None = None,
+        preserve: list[Place] | None = None,
+        layer: int | None = None,
+        rank: int | None = None,
+        locality: float | None = None,
+        name: str = "",
+        seeds: list[int] | None = None,
+        truncation: float | None = None,
+        *,
+        token: Token = None,
+    ) -> dict:
+        """Make a rule from pictures as they should look: this picture should look like that one. Retouch one picture
+        or, better, three in any way, and all that look alike are drawn so. This takes some twenty seconds. The answer
+        has the rule as a file, and pictures before and after.
+
+        Args:
+            context: Further places where the rule should hold, each like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]};
+                the retouch is carried there, and more places make a better rule. What was retouched is one by itself.
+            rank: How many directions the rule may use, 1 to 64. By default 20.
+            locality: How much the rest of a picture counts, 0 or more; more spares it. By default 2.
+            name: A name for the rule.
+
+        Returns:
+            the same as make_rule.
+        """
+        turn = self.service.queue.turns()
+        numbers = _seeds(seeds)
+        places = {"context": _regions(context or [], "context"), "preserve": _regions(preserve or [], "preserve")}
+        settings = {"layer": layer, "rank": rank, "locality": locality, "truncation": truncation}
+        request = Request(**places, **settings, name=text(80)(name, "name"))
+        session = self._asking(self._key(generator, token), request)
+        given = listing(lambda one, _: one, MAX_RETOUCHED)(_some(retouched, "retouched"), "retouched")
+        for index, one in enumerate(given):
+            seed = seed_of(one, f"retouched[{index}]")
+            with turn():
+                original = self.service.plain(session, [seed])[0]
+            session = session.retouch(from_program(one, f"retouched[{index}]", original))
         return self._solved(session, numbers, turn)
 
     def solve_request(
@@ -501,13 +552,18 @@ class Api:
     # --- from a session to an answer --------------------------------------------------------------------------------
 
     def _solved(self, session: Session, seeds: list[int], turn: Turns) -> dict:
-        with turn():
-            session = self.service.rewrite(session)
+        if session.now.asked.retouched:
+            *_, edit = _in_turn(self.service.learn(session), turn)
+            session = session.adopt(edit)
+        else:
+            with turn():
+                session = self.service.rewrite(session)
         edit = session.rule.edit
         return {
             "generator": self._name(session.generator),
             "name": edit.name,
             "layer": edit.layer,
+            "layers": list(edit.layers),
             "rank": edit.rank,
             "report": asdict(edit.report),
             "rule": _zipped(session),

@@ -37,7 +37,7 @@ ERASE_SLOTS = [(f"1 {ERASED}", "context")]
 KINDS = [("The rule holds here", "context"), ("Keep this as it is", "preserve")]
 ERASE_KINDS = [("This disappears", "context"), KINDS[1]]
 TINTS = {"context": "", "preserve": "#0e9f6e"}  # of the places painted for each kind
-DONE = {"paint": "painted", "bend": "bent", "file": "opened from a file"}
+DONE = {"paint": "painted", "bend": "bent", "file": "retouched"}
 OTHER_KIND = "Picture {seed} was {was}; if you {verb} it now, that takes its place."
 OWN = {
     "replace": "that has something to copy", "paint": "to paint it as it should look", "bend": "to bend it",
@@ -323,8 +323,12 @@ def sheet(state: State) -> Page:
     """The pictures to choose from."""
     made, fitting, view = state.made.get("sheet"), state.result("sheet"), state.view
     same = made is not None and made.content is not None and made.name[:2] == state.names["sheet"][:2]
+    retouched = {one.seed: DONE[one.kind] for one in state.session.now.asked.retouched}
+    noted = [
+        one | ({"note": retouched[one["seed"]]} if one["seed"] in retouched else {}) for one in made.content
+    ] if same else []  # fmt: skip
     return {
-        "sheet": {"pictures": made.content if same else [], "loading": fitting is None},
+        "sheet": {"pictures": noted, "loading": fitting is None},
         "everything": {"visible": shown(bool(view.found))},
         "outlines": {"value": view.outlined is not None},
         "number": {"value": None if view.found else view.start},

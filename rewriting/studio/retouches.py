@@ -1,4 +1,4 @@
-"""Retouched pictures as the canvas of the page has them, and as requests have them."""
+"""Retouched pictures as the canvas of the page and as programs have them, and as requests have them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import binascii
 import io
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from PIL import Image
 
-from rewriting.core.masks import BOMBS, DAMAGED, MAX_LENGTH, PREFIX, bounding_box, png_bytes
-from rewriting.core.retouch import Retouched, bend, pinned, reached
+from rewriting import checks
+from rewriting.core.masks import BOMBS, DAMAGED, PREFIX, bounding_box, png_bytes
+from rewriting.core.retouch import MAX_POINTS, Retouched, bend, pinned, reached
+from rewriting.generators.latents import picture_number
+from rewriting.studio.attachments import contents
+from rewriting.studio.places import region
 from rewriting.studio.session import PackedRetouch
 
+MOST_BYTES = 6 << 20  # of a file
 MOST = 1024  # pixels a side of what a canvas sends
 BENT = 512  # pixels a side at which a bend is worked out; larger pictures are bent by that
 SHARP = 4  # how much sooner a bent picture covers the other than it bends
@@ -68,6 +73,58 @@ def laid_over(packed: PackedRetouch, picture: np.ndarray) -> np.ndarray:
     return packed.unpacked().over(picture)
 
 
+class RetouchedPicture(TypedDict, total=False):
+    """seed: the number of the picture.  And one of:
+
+    picture: how it should look, PNG, JPEG or WebP in its own size, as a data URL or an uploaded file; what differs is
+    found, or is what `mask` shows in white.  points: a list of [x, y, x', y'] in shares of the picture: what is at
+    (x, y) is drawn at (x', y'), and as far around as `reach` says.
+    """
+
+    seed: int
+    picture: str | dict
+    mask: str | dict
+    points: list[list[float]]
+    reach: float
+
+
+LIKE = 'like {"seed": 3, "picture": "data:image/png;base64,..."}'
+_points = checks.listing(checks.listing(checks.number(-1, 2), 4), MAX_POINTS)
+
+
+def seed_of(given: Any, name: str) -> int:
+    """The number of a `RetouchedPicture`; ValueError in one sentence if it is none."""
+    if not isinstance(given, dict) or "seed" not in given:
+        raise checks.refuse(name, f"a retouched picture {LIKE}", given)
+    if unknown := [key for key in given if key not in RetouchedPicture.__annotations__]:
+        known = ", ".join(RetouchedPicture.__annotations__)
+        raise ValueError(f"{name} has the unknown key {unknown[0]!r:.60}; the keys are {known}.")
+    if (given.get("picture") is None) == (given.get("points") is None):
+        raise checks.refuse(name, f"a retouched picture with either picture or points, {LIKE}", given)
+    return picture_number(given["seed"], f"{name}.seed")
+
+
+def from_program(given: Mapping[str, Any], name: str, original: np.ndarray) -> Retouched:
+    """A `RetouchedPicture`, checked by `seed_of`.  original: the picture, uint8 (H, H, 3).  Raises ValueError in one
+    sentence."""
+    seed, side = seed_of(given, name), len(original)
+    try:
+        if given.get("points") is not None:
+            reach = REACH if given.get("reach") is None else checks.number(0.01, 1)(given["reach"], "reach")
+            points = _points(given["points"], "points")
+            if any(len(point) != 4 for point in points):
+                raise ValueError("A point is four numbers, [x, y, x', y'], in shares of the picture.")
+            return _bent({"points": points, "reach": reach}, seed, original)
+        wanted = _opened(contents(given["picture"], "picture", MOST_BYTES), side)
+        mask = None
+        if given.get("mask") is not None:
+            place = {"seed": seed, "mask": given["mask"]}
+            mask = region(place, "mask", side).mask
+        return Retouched.found(seed, original, wanted, mask=mask)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
 def _bent(made: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched:
     points, reach = made.get("points", []), made.get("reach", REACH)
     if not any(point[:2] != point[2:] for point in points):
@@ -108,16 +165,23 @@ def _layer_url(one: Retouched) -> str:
 
 
 def _picture(url: Any, side: int) -> np.ndarray:
-    """uint8 (side, side, 3) from the data URL of a PNG, JPEG or WebP file; enlarged or reduced if it is square."""
-    if not isinstance(url, str) or not url.startswith("data:image/") or len(url) > 2 * MAX_LENGTH:
+    """uint8 (side, side, 3) from a data URL."""
+    if not isinstance(url, str) or not url.startswith("data:image/") or len(url) > MOST_BYTES * 4 // 3:
         raise ValueError("The file is no picture of at most 6 MB; save it as PNG, JPEG or WebP.")
     try:
-        data = base64.b64decode(url.partition(",")[2], validate=True)
+        return _opened(base64.b64decode(url.partition(",")[2], validate=True), side)
+    except binascii.Error:
+        raise ValueError("The file is no picture that can be read; save it as PNG.") from None
+
+
+def _opened(data: bytes, side: int) -> np.ndarray:
+    """uint8 (side, side, 3) from a PNG, JPEG or WebP file; enlarged or reduced, if it is square."""
+    try:
         image = Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"])
         if image.width != image.height or image.width > 4 * MOST:
             raise ValueError(f"The file is {image.width} x {image.height} pixels; keep it square, as it was saved.")
         image = image.convert("RGB")
-    except (binascii.Error, *DAMAGED, *BOMBS) as error:
+    except (*DAMAGED, *BOMBS) as error:
         told = isinstance(error, ValueError) and str(error).startswith("The file is")
         raise ValueError(str(error) if told else "The file is no picture that can be read; save it as PNG.") from None
     return np.asarray(image if image.width == side else image.resize((side, side), Image.Resampling.LANCZOS))

@@ -174,7 +174,7 @@ class Service:
         chosen = preset(name)
         rewriter, request = self.rewriter(chosen.generator, chosen.request.layer), chosen.request
         regions = (request.copy, request.paste, *request.context)
-        seeds = [*chosen.shown[:PAIRS], *(r.seed for r in regions if r is not None)]
+        seeds = [*chosen.shown[:PAIRS], *(r.seed for r in (*regions, *request.retouched) if r is not None)]
         steps = {
             "second moment": rewriter.second_moment,
             "rule": lambda: self.preset_edit(name),
@@ -310,7 +310,9 @@ class Service:
         chosen = preset(name)
         with self._solving.setdefault(name, Lock()):
             if name not in self._presets:
-                self._presets[name] = self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
+                made = chosen.edit(self.generator(chosen.generator).digest())
+                made = made or self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
+                self._presets[name] = made
             return self._presets[name]
 
     def effect(self, session: Session, drawn: Drawn) -> Effect | None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from rewriting import Rewriter, load_generator
 from rewriting.core.presets import FOLDER
+from weights.rules import learned
 from weights.rules.catalogue import RULES, Recipe
 from weights.rules.material import Material, prepare
 from weights.rules.measure import Measured, measure
@@ -110,8 +111,11 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="presets to make (default: those there are)")
     names = parser.parse_args().names or sorted(path.parent.name for path in FOLDER.glob("*/request.json"))
     for name in names:
+        if name in learned.LEARNED:
+            print(learned.make(name, FOLDER))
+            continue
         if name not in RULES:
-            parser.error(f"there is no rule {name!r}; there are {', '.join(RULES)}.")
+            parser.error(f"there is no rule {name!r}; there are {', '.join([*RULES, *learned.LEARNED])}.")
         found = make(name, FOLDER)
         print(f"{name}: {found.worked} of {found.among}, inside {found.inside:.1%}, elsewhere {found.elsewhere:.2%}")
 

@@ -4,16 +4,15 @@ from typing import Any
 
 from rewriting import checks
 from rewriting.core.masks import PREFIX
-from rewriting.core.retouch import KINDS
+from rewriting.core.retouch import KINDS, MAX_POINTS
 from rewriting.studio.components.component import StudioComponent, user_event
 
-MAX_STROKES, MAX_POINTS = 400, 400  # of a painted picture, and of a stroke
-MAX_BENT = 64  # points of a bend
+MAX_STROKES, MAX_STEPS = 400, 400  # of a painted picture, and points of a stroke
 
 _share = checks.number(-1, 2)
 _point = checks.listing(_share, 2)
 _stroke = checks.record(
-    {"size": checks.number(0, 2), "soft": checks.number(0, 1), "points": checks.listing(_point, MAX_POINTS)},
+    {"size": checks.number(0, 2), "soft": checks.number(0, 1), "points": checks.listing(_point, MAX_STEPS)},
     {"colour": checks.colour},
 )
 _made = checks.record(
@@ -22,7 +21,7 @@ _made = checks.record(
         "layer": checks.picture,
         "picture": checks.picture,
         "strokes": checks.listing(_stroke, MAX_STROKES),
-        "points": checks.listing(checks.listing(_share, 4), MAX_BENT),
+        "points": checks.listing(checks.listing(_share, 4), MAX_POINTS),
         "reach": checks.number(0.01, 1),
     },
 )

@@ -1,0 +1,89 @@
+"""A retouch with the pictures that a rule is learned from, and those that it is measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from rewriting import Edit, Region, Request, load_generator
+from rewriting.core.retouch import Retouched
+from rewriting.generators import Generator
+from weights.rules.retouches import Retouch, grown
+from weights.rules.truth import Truth
+
+GIVEN, PLACES = 3, 9  # pictures that are retouched, and further ones in which the place is painted
+UNSEEN = 700  # pictures from here on are measured
+LOOKED_AT = 400  # pictures among which such a place is looked for
+DIFFERS = 8  # of 255: where the ideal differs by more from the picture, the place is inside
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """closed: share of the distance to the ideal that is gone inside, mean of the pictures.  outside: mean change
+    outside, of the full range.  nearer: share of the pictures that came nearer.  inside: mean change inside.  hits:
+    per picture, whether it is nearer to the ideal than to what it was."""
+
+    closed: float
+    outside: float
+    nearer: float
+    inside: float
+    hits: tuple[bool, ...]
+
+
+@lru_cache(maxsize=2)
+def _opened(name: str) -> tuple[Generator, Truth]:
+    generator = load_generator(name).requires_grad_(False)
+    return generator, Truth(name, generator.config.resolution)
+
+
+class Lesson:
+    """A retouch with the pictures that it is learned from and measured on."""
+
+    def __init__(self, retouch: Retouch, n: int):
+        self.retouch = retouch
+        self.generator, self.truth = _opened(retouch.generator)
+        self.seeds = self._seeds(0, GIVEN + PLACES)
+        self.unseen = self._seeds(UNSEEN, n)
+
+    def _seeds(self, first: int, count: int) -> list[int]:
+        found: list[int] = []
+        for seed in range(first, first + LOOKED_AT):
+            if len(found) == count:
+                break
+            if self.place(seed).any():
+                found.append(seed)
+        return found
+
+    def place(self, seed: int) -> np.ndarray:
+        return self.retouch.place(self.truth, seed)
+
+    def ideal(self, seed: int, picture: np.ndarray) -> np.ndarray:
+        return self.retouch.make(picture, self.place(seed))[0]
+
+    def request(self, given: int = GIVEN) -> Request:
+        """As somebody makes it: a few pictures retouched, and the place painted in more."""
+        retouched = []
+        for seed, picture in zip(self.seeds[:given], self.generator.images(self.seeds[:given]), strict=True):
+            wanted, how = self.retouch.make(picture, self.place(seed))
+            retouched.append(Retouched.found(seed, picture, wanted, how=how))
+        context = [Region(seed, self.place(seed)) for seed in self.seeds]
+        return Request(retouched=retouched, context=context, generator=self.retouch.generator, name=self.retouch.title)
+
+    def measure(self, edits: Sequence[Edit]) -> Outcome:
+        """On the unseen pictures."""
+        closed, outside, moved, hits = [], [], [], []
+        before, after = (self.generator.images(self.unseen, some) for some in ((), edits))
+        for seed, old, new in zip(self.unseen, before, after, strict=True):
+            ideal, old, new = (picture.astype(float) for picture in (self.ideal(seed, old), old, new))
+            inside = np.abs(ideal - old).mean(-1) > DIFFERS
+            if inside.any():
+                left, change = (np.abs(new - other)[inside].mean() for other in (ideal, old))
+                closed.append(1 - left / np.abs(old - ideal)[inside].mean())
+                moved.append(change / 255)
+                hits.append(bool(left < change))
+            outside.append(np.abs(new - old)[~grown(self.place(seed), self.retouch.reach)].mean() / 255)
+        nearer = float(np.mean(np.array(closed) > 0))
+        return Outcome(float(np.mean(closed)), float(np.mean(outside)), nearer, float(np.mean(moved)), tuple(hits))
