@@ -485,7 +485,7 @@ def test_several_at_once_convert_it_once_and_the_others_wait(tmp_path, monkeypat
         thread.join()
     kept = Path(os.environ["REWRITING_CACHE"]) / "converted"
     assert len(found) == 4 and len(set(found)) == 1 and len(list(kept.iterdir())) == len(read) == 1
-    assert "Waiting for another program that reads the same file" in told
+    assert "The same file is being read already; waiting for it" in told
 
 
 def test_two_programs_convert_it_once_and_one_that_stopped_holds_nobody_up(tmp_path, monkeypatch):

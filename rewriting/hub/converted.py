@@ -94,7 +94,7 @@ def _first(folder: Path, progress: Progress | None) -> Iterator[None]:
 
     def waiting() -> None:
         if progress:
-            progress(0.1, "Waiting for another program that reads the same file")
+            progress(0.1, "The same file is being read already; waiting for it")
         if time.monotonic() > until:
             raise TimeoutError
 

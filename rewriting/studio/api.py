@@ -24,6 +24,7 @@ from rewriting.generators import bundled
 from rewriting.generators.latents import picture_number
 from rewriting.hub.client import Token
 from rewriting.hub.names import repo_name
+from rewriting.hub.source import license_of
 from rewriting.studio.attachments import contents, names_a_file, offered, picture
 from rewriting.studio.calls import offer
 from rewriting.studio.fair_queue import Turn
@@ -418,11 +419,13 @@ class Api:
                 program in it, or its address.
 
         Returns:
-            {"generator", "resolution", "layers", "default_layer", "rules"}; generator is what to call it from now on;
-            rules is a list of {"name", "layer", "rank", "strength"}, and give the repo as a rule to use them.
+            {"generator", "architecture", "license", "resolution", "layers", "default_layer", "rules"}; generator is
+            what to call it from now on; rules is a list of {"name", "layer", "rank", "strength"}, and give the repo as
+            a rule to use them.
         """
         key, stack = self._brought(repo, "repo", token)
-        described = self._described(key)
+        config = self.service.generator(key).config
+        described = self._described(key) | {"architecture": config.architecture_name, "license": license_of(config)}
         rules = [{"name": e.name, "layer": e.layer, "rank": e.rank, "strength": e.strength} for e in stack]
         return {"generator": described.pop("name"), **described, "rules": rules}
 

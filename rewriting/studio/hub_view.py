@@ -35,8 +35,8 @@ def lay_out_hub() -> dict[str, gr.blocks.Block]:
         with gr.Row(elem_id="bar-address"):
             address = box("Repo", "org/name", "address", info=OPEN)
             open_ = gr.Button("Open", size="sm", elem_id="open-repo")
-        which_file = gr.Dropdown([], value=None, label="File", visible="hidden", elem_id="which-file", min_width=0)
         opening = status("What is opened", "opening")
+        which_file = gr.Dropdown([], value=None, label="File", visible="hidden", elem_id="which-file", min_width=0)
         use = gr.Button("Use it", variant="primary", size="sm", visible="hidden", elem_id="use-offered")
         with gr.Row(elem_id="bar-search"):
             search = box("Search published rules", "part of a name", "search-rules")
