@@ -33,5 +33,5 @@ def packages(requirements: str) -> list[str]:
 
 setup(
     cmdclass={"build_py": WithData},
-    extras_require={"mcp": ["gradio[mcp]"], "test": packages("tests/requirements.txt")},
+    extras_require={"mcp": ["gradio[mcp]"], "video": ["imageio-ffmpeg"], "test": packages("tests/requirements.txt")},
 )

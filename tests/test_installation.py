@@ -130,7 +130,7 @@ def test_what_it_requires_stands_in_the_requirements_and_extras_are_optional(whe
     required = [Requirement(line) for line in told.get_all("Requires-Dist")]
     stated = map(Requirement, (ROOT / "requirements.txt").read_text().split())
     assert {one for one in required if one.marker is None} == set(stated)
-    assert {"mcp", "test"} == set(told.get_all("Provides-Extra"))
+    assert {"mcp", "test", "video"} == set(told.get_all("Provides-Extra"))
     optional = {str(one.marker): one.name for one in required if one.marker}
     assert optional.keys() == {'extra == "mcp"', 'extra == "test"'}
 

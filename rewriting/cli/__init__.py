@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 
 from rewriting import __version__
-from rewriting.cli import applying, experimenting, inverting, measuring, models, pushing, sampling, searching
+from rewriting.cli import applying, experimenting, inverting, measuring, models, pushing, sampling, searching, walking
 from rewriting.cli.options import examples
 from rewriting.files import why
 
-GROUPS = (sampling, inverting, applying, searching, pushing, models, measuring, experimenting)
+GROUPS = (sampling, walking, inverting, applying, searching, pushing, models, measuring, experimenting)
 FAILED, INTERRUPTED = 2, 130  # exit codes: as argparse's, and as a shell reports Ctrl-C
 EXAMPLES = """
 a sheet of pictures, without and with a rule that comes with the software

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewriting.cli.options import add_edits, add_generator, command, open_edits, open_generator, output_folder
 from rewriting.cli.progress import Progress
-from rewriting.cli.retouching import add_retouched, retouched_request
+from rewriting.cli.retouched import add_retouched, retouched_request
 from rewriting.cli.sampling import parse_seeds
 
 if TYPE_CHECKING:

@@ -128,11 +128,11 @@ def parse_seeds(text: str) -> list[range]:
 
 def _rewritten(options: argparse.Namespace, progress: Progress, check: Callable[[Generator], None]) -> Generator:
     """The generator with all rules in its weights: of pictures drawn so, no bit differs from those under the rules."""
-    generator, edits = _opened(options, progress, check)
+    generator, edits = opened(options, progress, check)
     return generator.merge(edits) if edits else generator
 
 
-def _opened(
+def opened(
     options: argparse.Namespace, progress: Progress, check: Callable[[Generator], None], named: str = ""
 ) -> tuple[Generator, list[Edit]]:
     """The generator and all rules that are asked for.
@@ -169,7 +169,7 @@ def _draw_own(
     from rewriting.core.contact_sheet import save_picture, square_sheet
 
     found = [open_inverted(name) for name in names]
-    generator, edits = _opened(options, progress, check, found[0][1])
+    generator, edits = opened(options, progress, check, found[0][1])
     for own, _ in found:
         generator.check_own(own)
     own = [reached_by(picture, edits, generator, progress) for picture, _ in found]

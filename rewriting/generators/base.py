@@ -335,20 +335,21 @@ class Generator(nn.Module, ABC):
         seeds: Sequence[int],
         at: float,
         edits: Iterable[LayerEdit] | LayerEdit | None = None,
+        size: int | None = None,
         *,
         truncation: float | None = None,
         seeding: str = "seed",
     ) -> np.ndarray:
-        """One picture, uint8 (H, W, 3), of a closed path through the pictures `seeds`.
+        """One picture, uint8 (size, size, 3), of a closed path through the pictures `seeds`.
 
-        at: the place on the path, from 0 to 1; picture n of N lies at n / N.  edits, truncation, seeding: as for
-        `images`.  Neighbouring pictures are interpolated linearly in w; in z, where the generator has no w.
+        at: the place on the path, from 0 to 1; picture n of N lies at n / N.  edits, size, truncation, seeding:
+        as for `images`.  Neighbouring pictures are interpolated linearly in w; in z, where the generator has no w.
         """
-        truncation = self.check_truncation(truncation)
+        size, truncation = self.check_size(size), self.check_truncation(truncation)
         stops, place = self.map(self.latents(seeds, seeding), truncation), at * len(seeds)
         start, share = int(place) % len(seeds), place % 1
         latent = torch.lerp(stops[start], stops[(start + 1) % len(seeds)], share)[None]
-        return to_uint8(self.synthesise(latent, self.overrides(edits)))[0]
+        return to_uint8(self.synthesise(latent, self.overrides(edits), size))[0]
 
     def walk(self, *arguments: Any, **settings: Any) -> np.ndarray:
         """The old name of `interpolate`."""

@@ -63,7 +63,7 @@ def learn(visitor: Visitor, service: Service, *, only_as_asked: bool = False) ->
     session = visitor.state.session
     with visitor.doing("rule", "Learning", LEARNING) as task:
         yield task
-        lesson = _Lesson(task, service, session if only_as_asked else None)
+        lesson = _Learning(task, service, session if only_as_asked else None)
         with closing(service.learn(session)) as edits:
             for edit in edits:
                 done = edit.report.iterations
@@ -72,7 +72,7 @@ def learn(visitor: Visitor, service: Service, *, only_as_asked: bool = False) ->
                 yield task
 
 
-class _Lesson:
+class _Learning:
     """A rule that is being learned, as the page shows it.
 
     asked: put a first rule in force only if this is still what is asked.  number: of the rule, once it is in force.
