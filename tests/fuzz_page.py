@@ -38,6 +38,7 @@ PRESSED = {  # what can be pressed, and how much likelier it is than others
     "#rules button": 6, "#show-matches": 1, "#show-alone": 1, "#show-layers": 1, "#use-layer": 1,
     "#copy [data-do]": 2, "#context [data-do]": 2,
 }  # fmt: skip
+BUSY = "[document.querySelector('#pairs .grid')?.ariaBusy, document.querySelector('#busy')?.innerText]"
 SHOWN = """() => {
   const hash = (text) => [...(text || "")].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) | 0, 7);
   const all = (selector) => [...document.querySelectorAll(selector)].filter((one) => !one.closest("[data-testid=status-tracker]"));
@@ -179,20 +180,18 @@ def settled(page: Page, rested: Rest) -> dict[str, Any]:
 
 
 def unrest(page: Page, rested: Rest, shown: list[Any]) -> str:
-    """Why a page does not come to rest: what it waits for, what changes, and what the server does meanwhile."""
+    """Why a page does not come to rest: what it waits for, what changes, what the server does meanwhile, and whether
+    the answers are there and were not fetched."""
     said = [f"waits for {request.method} {request.url} {request.post_data}" for request in rested.awaited]
-    said += [
-        str(
-            page.evaluate(
-                "[document.querySelector('#pairs .grid')?.ariaBusy, document.querySelector('#busy')?.innerText]"
-            )
-        )
-    ]
+    said.append(f"busy: {page.evaluate(BUSY)}")
     last, before = shown[-1] or {}, (shown[-2] if len(shown) > 1 else None) or {}
     said += [f"{name}: {before.get(name)}, then {last[name]}" for name in last if last[name] != before.get(name)]
     for frame in sys._current_frames().values():
         if any(one.f_code.co_filename.startswith(OURS) for one in callers(frame)):
             said.append("".join(traceback.format_stack(frame)))
+    page.evaluate("document.querySelector('#fetch').click()")
+    page.wait_for_timeout(3000)
+    said.append(f"busy after a fetch: {page.evaluate(BUSY)}")
     return "\n    ".join(said)
 
 

@@ -83,7 +83,9 @@ class Events:
         """queue: "quick", "heavy" for what waits for its turn to draw or solve, or "hub".  options: of gradio's
         listener."""
         answer = self.answering(command, inputs, queue)
-        usual = {"api_visibility": "private", "show_progress": "hidden", **QUEUES[queue]}
+        # gradio would tell all outputs, each time an event begins, goes on or ends, how it stands
+        told = {"show_progress": "hidden", "show_progress_on": self.seen}
+        usual = {"api_visibility": "private", **told, **QUEUES[queue]}
         return listen(answer, [*inputs, self.seen, self.visitor], [*self.shown, self.seen], **usual | options)
 
     def answering(self, command: Callable, inputs: Sequence[Any] = (), queue: str = "quick") -> Callable:
