@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import json
 import os
 import re
 import runpy
@@ -166,6 +167,16 @@ def test_a_sheet_shows_the_pictures_in_order(made, tmp_path):
     corners = [(0, 0), (0, -32), (-32, 0), (-32, -32)]
     for picture, (top, left) in zip(pictures, corners, strict=True):
         assert np.array_equal(np.roll(sheet, (-top, -left), (0, 1))[:32, :32], picture)
+
+
+def test_a_sheet_notes_how_it_was_drawn(made, tmp_path):
+    base = ("sample", "--generator", made / "tiny", "--edit", made / "rule", "--strength", "-0.5", "--seeds", "3,7-9")
+    assert run(*base, "--truncation", "0.8", "--out", tmp_path / "sheet.png") == 0
+    with Image.open(tmp_path / "sheet.png") as picture:
+        noted = json.loads(picture.info[contact_sheet.NOTE])
+    generator = load_generator(made / "tiny")
+    assert (noted["weights"], noted["truncation"], noted["size"]) == (generator.digest(), 0.8, 32)
+    assert noted["pictures"] == [3, 7, 8, 9] and noted["rules"] == [{"name": "A rule", "strength": -0.5}]
 
 
 @pytest.mark.parametrize("name", ["psi0.7", "psi0.7/", "v1.0", "v1.0/", "faces.png/"])

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import pickle
 import time
 import zipfile
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from rewriting import EditStack, Region, Request
+from rewriting.core.contact_sheet import NOTE
 from rewriting.core.edit import MAX_EDITS
 from rewriting.core.presets import Preset, presets
 from rewriting.studio import service as service_module
@@ -418,7 +420,9 @@ def test_rules_of_other_weights_are_refused(service, ruled, tmp_path):
 
 def test_a_sheet_shows_before_over_after(service, ruled, tmp_path):
     seeds = list(range(30, 34))
-    sheet = np.asarray(Image.open(save_sheet(service, ruled, tmp_path, seeds)))
+    picture = Image.open(save_sheet(service, ruled, tmp_path, seeds))
+    sheet, noted = np.asarray(picture), json.loads(picture.info[NOTE])
+    assert noted["pictures"] == seeds and [rule["strength"] for rule in noted["rules"]] == [1.0]
     side = service.generator(NAME).config.resolution
     assert np.array_equal(sheet[:side, :side], service.plain(ruled, [30])[0])
     assert np.array_equal(sheet[side + 4 : 2 * side + 4, side + 4 : 2 * side + 4], service.edited(ruled, [31])[0])

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rewriting.generators import Generator
 
 MOST_ON_A_SHEET = 256
-NOTE = "rewriting"  # the text in a PNG that says how it was drawn
 EXAMPLES = """
 # one sheet
 python -m rewriting sample --generator church --seeds 0-15 --out churches.png
@@ -99,13 +98,13 @@ def sample(options: argparse.Namespace) -> None:
             _draw_own(names, list(chain(*seeds)), out, options, progress, check)
             print(f"Drew {count:,} picture{'s' if count > 1 else ''} on {out}")
             return
-        generator = _rewritten(options, progress, check)
+        generator, edits = opened(options, progress, check)
         settings = {"truncation": options.truncation, "size": generator.check_size(options.size)}
         if as_sheet:
-            _draw_sheet(generator, list(chain(*seeds)), out, **settings)
+            _draw_sheet(generator, edits, list(chain(*seeds)), out, **settings)
             print(f"Drew {count:,} pictures on {out}")
         else:
-            drawn = draw_folder(generator, seeds, out, options.overwrite, progress, **settings)
+            drawn = draw_folder(_merged(generator, edits), seeds, out, options.overwrite, progress, **settings)
             kept = f"; {count - drawn:,} were there already" if drawn < count else ""
             print(f"Drew {drawn:,} pictures into {out}{kept}")
 
@@ -126,9 +125,8 @@ def parse_seeds(text: str) -> list[range]:
     return ranges
 
 
-def _rewritten(options: argparse.Namespace, progress: Progress, check: Callable[[Generator], None]) -> Generator:
+def _merged(generator: Generator, edits: Sequence[Edit]) -> Generator:
     """The generator with all rules in its weights: of pictures drawn so, no bit differs from those under the rules."""
-    generator, edits = opened(options, progress, check)
     return generator.merge(edits) if edits else generator
 
 
@@ -166,25 +164,37 @@ def _draw_own(
 ) -> None:
     """Pictures that `invert` found, and any others, on one sheet."""
     from rewriting.cli.inverting import open_inverted, reached_by
-    from rewriting.core.contact_sheet import save_picture, square_sheet
+    from rewriting.core.contact_sheet import save_picture, sheet_settings, square_sheet
 
     found = [open_inverted(name) for name in names]
     generator, edits = opened(options, progress, check, found[0][1])
     for own, _ in found:
         generator.check_own(own)
     own = [reached_by(picture, edits, generator, progress) for picture, _ in found]
-    drawn = generator.images([*own, *seeds], edits, options.size, truncation=options.truncation)
-    save_picture(square_sheet(list(drawn)), out)
+    size, pictures = generator.check_size(options.size), [*own, *seeds]
+    drawn = generator.images(pictures, edits, size, truncation=options.truncation)
+    settings = sheet_settings(generator, size, options.truncation, pictures, edits)
+    save_picture(square_sheet(list(drawn)), out, settings=settings)
 
 
-def _draw_sheet(generator: Generator, seeds: Sequence[int], out: Path, **settings: Any) -> None:
+def _draw_sheet(
+    generator: Generator,
+    edits: Sequence[Edit],
+    seeds: Sequence[int],
+    out: Path,
+    *,
+    size: int,
+    truncation: float | None,
+) -> None:
     from rewriting import processes
-    from rewriting.core.contact_sheet import save_picture, square_sheet
+    from rewriting.core.contact_sheet import save_picture, sheet_settings, square_sheet
 
-    pictures = processes.gathered(list(generator.images(processes.mine(seeds), **settings)))
+    drawn = _merged(generator, edits).images(processes.mine(seeds), size=size, truncation=truncation)
+    pictures = processes.gathered(list(drawn))
     if processes.rank():
         return
-    save_picture(square_sheet(pictures), out)
+    settings = sheet_settings(generator, size, truncation, seeds, edits)
+    save_picture(square_sheet(pictures), out, settings=settings)
 
 
 def draw_folder(
@@ -202,24 +212,18 @@ def draw_folder(
     Files of the same settings, which each PNG notes, are kept unless `overwrite`; ValueError for one of others.
     """
     from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
 
     from rewriting import processes
-    from rewriting.core.contact_sheet import save_picture
+    from rewriting.core.contact_sheet import save_picture, settings_of
 
-    settings = {"generator": generator.config.name, "weights": generator.digest(), "size": size}
-    if generator.truncates:
-        settings["truncation"] = generator.config.truncation if truncation is None else truncation
-    settings["precision"] = generator.precision
+    settings = settings_of(generator, size, truncation)
     note, total, drawn = json.dumps(settings), sum(map(len, seeds)), 0
-    info = PngInfo()
-    info.add_text(NOTE, note)
     make_folder(folder)
     own = islice(chain(*seeds), processes.rank(), None, processes.count())
     for done, missing in _missing(own, folder, note, overwrite, generator.batch_size):
         pictures = generator.images(missing, size=size, truncation=truncation)
         for seed, picture in zip(missing, pictures, strict=True):
-            save_picture(Image.fromarray(picture), folder / _file(seed), pnginfo=info)
+            save_picture(Image.fromarray(picture), folder / _file(seed), settings=settings)
         drawn += len(missing)
         progress(min(1.0, done * processes.count() / total), f"Drawing {total:,} pictures")
     return sum(processes.gathered([drawn]))
@@ -241,6 +245,7 @@ def _is_drawn(path: Path, note: str) -> bool:
     """Whether the file is there; ValueError if it was drawn by another generator, rule or setting, or is no PNG."""
     from PIL import Image
 
+    from rewriting.core.contact_sheet import NOTE
     from rewriting.core.masks import DAMAGED
 
     if not path.exists():

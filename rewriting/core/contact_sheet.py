@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from rewriting.files import check_writable, make_folder, writing
 
+if TYPE_CHECKING:
+    from rewriting.core.edit import Edit
+    from rewriting.generators import Generator
+    from rewriting.generators.own_picture import Seed
+
 GAP = 4  # pixels between the pictures of a sheet
 LONGEST = {"PNG": 1_000_000, "WEBP": 16_383, "JPEG": 65_500}  # pixels a side; of PNG what other programs open
+NOTE = "rewriting"  # the text in a PNG that says how it was drawn
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
@@ -46,9 +55,34 @@ def check_square_sheet(path: Path, count: int, side: int) -> None:
     check_writable(path)
 
 
-def save_picture(picture: Image.Image, path: Path, **options: object) -> Path:
-    """Write a picture in the format of the path's ending, whole or not at all; OSError in one sentence."""
+def settings_of(generator: Generator, size: int, truncation: float | None) -> dict[str, Any]:
+    """What its pictures depend on beside their numbers, as a PNG notes it."""
+    settings = {"generator": generator.config.name, "weights": generator.digest(), "size": size}
+    if generator.truncates:
+        settings["truncation"] = generator.config.truncation if truncation is None else truncation
+    return settings | {"precision": generator.precision}
+
+
+def sheet_settings(
+    generator: Generator, size: int, truncation: float | None, pictures: Iterable[Seed], edits: Iterable[Edit]
+) -> dict[str, Any]:
+    """The same of a sheet, with its pictures in order, brought ones by their digest, and the rules."""
+    shown = [getattr(picture, "digest", picture) for picture in pictures]
+    rules = [{"name": edit.name, "strength": edit.strength} for edit in edits]
+    return settings_of(generator, size, truncation) | {"pictures": shown, "rules": rules}
+
+
+def save_picture(
+    picture: Image.Image, path: Path, *, settings: Mapping[str, Any] | None = None, **options: object
+) -> Path:
+    """Write a picture in the format of the path's ending, whole or not at all; OSError in one sentence.
+
+    settings: how it was drawn, which a PNG notes as JSON under `NOTE`.
+    """
     make_folder(path.parent)
+    if settings is not None and FORMATS[path.suffix.lower()] == "PNG":
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_text(NOTE, json.dumps(settings))
     with writing(path) as partial:
         picture.save(partial, FORMATS[path.suffix.lower()], **options)
     return path

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rewriting.core.contact_sheet import save_picture, sheet
+from rewriting.core.contact_sheet import save_picture, sheet, sheet_settings
 from rewriting.core.edit import MAX_EDITS, EditStack
 from rewriting.core.request import Region, Request
 from rewriting.generators import bundled
@@ -41,13 +41,15 @@ def save_edit(session: Session, folder: Path) -> Path:
 
 
 def save_sheet(service: Service, session: Session, folder: Path, seeds: list[int]) -> Path:
-    """Pictures before and after, row by row, as PNG."""
+    """Pictures before and after, row by row, as PNG, which notes how they were drawn."""
     before = service.plain(session, seeds)
     after = service.edited(session, seeds)
     rows = []
     for start in range(0, len(seeds), PAIRS // 2):
         rows += [list(before[start : start + PAIRS // 2]), list(after[start : start + PAIRS // 2])]
-    return save_picture(sheet(rows), file_name(session, folder, ".png"))
+    generator = service.generator(session.generator)
+    settings = sheet_settings(generator, len(before[0]), session.numbering.truncation, seeds, session.stack)
+    return save_picture(sheet(rows), file_name(session, folder, ".png"), settings=settings)
 
 
 def walk_frames(service: Service, session: Session, seeds: list[int]) -> Iterator[np.ndarray]:
