@@ -72,6 +72,8 @@ MEANT = {  # by the first of its readings: repo, revision, path
     "HF://org/name@a%2Fb/x.pkl": ("org/name", "a/b", "x.pkl"),
     "https://huggingface.co/org/name": ("org/name", "", ""),
     "huggingface.co/org/name/": ("org/name", "", ""),
+    "https%3A%2F%2Fhuggingface.co%2Forg%2Fname": ("org/name", "", ""),
+    "huggingface.co/org%2Fname": ("org/name", "", ""),
     "HTTPS://www.HuggingFace.co:443/org/name?library=x#how-to": ("org/name", "", ""),
     "http://hf.co/models/org/name": ("org/name", "", ""),
     "//hf.co/org/name": ("org/name", "", ""),

@@ -15,7 +15,7 @@ from rewriting import load_generator
 from rewriting.hub import Unreachable, transfer
 from rewriting.hub.download import download, look_up
 from tests import tiny
-from tests.hub_repos import cached_files, files_of
+from tests.hub_repos import cached_files, files_of, forget_cache
 from tests.surroundings import PATIENCE
 from tests.test_hub import opened, refused
 
@@ -169,6 +169,19 @@ def test_the_hub_is_asked_again_when_it_says_so(hub, folder, repo):
 def test_the_list_of_files_is_asked_for_again_when_the_hub_says_so(hub, repo):
     hub.fail("api/models", status=503, headers={"Retry-After": "1"}, times=1)
     assert look_up("org/tiny", token=False, endpoint=hub.url).commit == repo.head.sha
+
+
+def test_a_hub_that_wants_to_be_left_alone_for_long_leaves_what_was_fetched_before(hub, folder, repo, caplog):
+    older = opened(hub)
+    hub.fail("GET /api/", status=429, headers={"Retry-After": "3600"})
+    assert opened(hub).digest() == older.digest() and "asks for fewer requests" in caplog.text
+    forget_cache()
+    assert "asks for fewer requests" in refused(lambda: opened(hub), Unreachable)
+
+
+def test_an_empty_file_is_a_file(hub, folder):
+    hub.add_repo("org/tiny", files_of(folder) | {"LICENSE": b"", "README.md": b""})
+    assert opened(hub).source.license_text == ""
 
 
 def test_nothing_is_written_to_the_terminal_while_the_line_breaks(hub, repo, impatient, capfd, caplog):

@@ -1,4 +1,5 @@
-"""`models`, `convert` and `moments`: which generators there are, how to bring one in, what is measured of it."""
+"""`models`, `convert`, `export` and `moments`: which generators there are, how to bring one in and out again, what is
+measured of it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewriting.cli.options import add_generator, command, open_generator
+from rewriting.cli.options import add_edits, add_generator, command, open_edits, open_generator
 from rewriting.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ python -m rewriting convert somebody/churches:network-snapshot.pkl churches
 # then
 python -m rewriting sample --generator my-generator --seeds 0-15 --out sheet.png
 python app.py --generator my-generator
+"""
+EXPORT_EXAMPLES = """
+# for rosinality's code and what is built on it, with a rule in the weights
+python -m rewriting export face smiling-faces.pt --edit my-rule
+
+# the state dict of StyleGAN2-ADA-PyTorch's G_ema
+python -m rewriting export org/churches churches.pt --layout nvidia
 """
 MOMENTS_EXAMPLES = """
 # once for a generator folder; the first rewriting of a layer then need not wait
@@ -48,6 +56,17 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--truncation", type=float, metavar="X", help="psi, from 0 to 2 (default: what suits a known model, or 1)"
     )
+    parser = command(
+        commands, "export", export, "Write a generator as a file that other programs load.", EXPORT_EXAMPLES
+    )
+    parser.add_argument("generator", metavar="NAME", help="as for --generator of the other commands")
+    parser.add_argument("out", metavar="OUT", help="the file to write, which ends in .pt or .pth")
+    parser.add_argument(
+        "--layout",
+        metavar="L",
+        help="rosinality (default) or nvidia for StyleGAN2; dissection, the only one, for a Progressive GAN",
+    )
+    add_edits(parser)
     parser = command(
         commands,
         "moments",
@@ -97,6 +116,23 @@ def convert(options: argparse.Namespace) -> None:
         )
     described = ", ".join(_described(generator.config))
     print(f"Wrote {options.out}: {generator.config.name}, {described}, truncation {generator.config.truncation:g}")
+
+
+def export(options: argparse.Namespace) -> None:
+    from rewriting import load_generator
+    from rewriting.checkpoints.export import check_export, export
+    from rewriting.files import check_writable
+    from rewriting.hub.source import license_of
+
+    out = Path(options.out)
+    check_export(out, options.layout)
+    check_writable(out)
+    with Progress() as progress:
+        generator = load_generator(options.generator, progress=progress)
+        edits = open_edits(options, generator, progress)
+        export(generator.merge(edits) if len(edits) else generator, out, options.layout)
+    rules = f" with {len(edits)} rule{'s' if len(edits) > 1 else ''} in its weights" if len(edits) else ""
+    print(f"Wrote {out}: {options.generator}{rules}; its licence is {license_of(generator.config)}")
 
 
 def moments(options: argparse.Namespace) -> None:

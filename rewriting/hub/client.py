@@ -31,7 +31,7 @@ PUBLIC = "REWRITING_PUBLIC"  # in the environment: other people than this machin
 CONNECT = 3.0  # seconds until a Hub that cannot be reached is given up
 PATIENCE = 8.0  # seconds for the answer to a small question
 CACHED_PATIENCE = 3.0  # the same where a copy in the cache will do
-LOWEST_RATE = 20_000  # bytes per second; nothing tells how far an upload is, so one slower than that is given up
+LOWEST_RATE = 2_000  # bytes per second; nothing tells how far an upload is, so one slower than that is given up
 LONGEST_WAIT = 60.0  # seconds that the Hub may ask for before it is asked again
 REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 REVISION = re.compile(r"\w[\w.+/-]{0,199}", re.ASCII)
@@ -42,7 +42,7 @@ class HubError(ValueError):
 
 
 class Unreachable(HubError):
-    """The Hub did not answer, or was not asked because the software is offline."""
+    """The Hub did not answer, wants to be left alone, or was not asked because the software is offline."""
 
 
 class Missing(HubError):
@@ -347,9 +347,10 @@ def _refused(error: Any, what: str, endpoint: str | None, writing: bool) -> HubE
     if status >= 500:
         through = f", or the proxy that {named} names," if (named := proxy(endpoint)) else ""
         return Unreachable(f"The Hub at {host(endpoint)}{through} has trouble of its own ({status}); try again later.")
+    if status == 429:
+        return Unreachable("The Hub asks for fewer requests; wait some minutes and try again.")
     sentences = {
         401: "The Hub does not accept this token; log in again with `hf auth login`, or give another.",
-        429: "The Hub asks for fewer requests; wait some minutes and try again.",
     }
     if writing:
         allowed = (  # by the scopes in README.md

@@ -213,6 +213,7 @@ def _reads_like_a_path(text: str) -> bool:
 
 def _elsewhere(text: str, endpoint: str | None, noun: str) -> Name:
     text = re.sub(r"^git clone\s+", "", text)
+    text = unquote(text) if re.match(r"(https?|hf)%3A%2F%2F", text, re.IGNORECASE) else text
     if over_ssh := re.fullmatch(r"(?:ssh://)?git@([^:/]+)[:/](.*)", text):
         text = f"https://{over_ssh[1]}/{over_ssh[2]}"
     first = text.partition("/")[0].lower().removeprefix("www.")
@@ -358,6 +359,7 @@ def _client_address(rest: str, text: str) -> Name:
 def _page(path: str, prefix: str, text: str) -> Name:
     """The model whose page, or a file's page, has this path on the Hub."""
     parts = [part for part in path.removeprefix(prefix).split("/") if part]
+    parts = [*unquote(parts[0]).split("/"), *parts[1:]] if parts else []  # "org%2Fname" is both
     if parts[:2] == ["api", "models"]:
         parts = parts[2:]
     elif parts[:1] == ["models"]:

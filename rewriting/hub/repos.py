@@ -127,9 +127,10 @@ def _within(folder: str, name: str) -> str:
 
 def _in_our_format(name: Name, repo: Repo, folder: str, access: Mapping[str, Any]) -> Found | None:
     """The folder of a repo that has a config.json, if that is one of ours."""
-    config = _config(download(repo, [_within(folder, CONFIG)], **access).folder / folder)
-    if config.get("format") == GENERATOR_FORMAT:
-        with naming(name.what):
+    there = download(repo, [_within(folder, CONFIG)], **access).folder / folder
+    with naming(name.what):
+        config = _config(there)
+        if config.get("format") == GENERATOR_FORMAT:
             check_effort(GeneratorConfig.from_json(config))
     if config.get("format") in KINDS:
         return Found(name, repo.commit, folder, rules=config["format"] == EDIT_FORMAT, repo=repo)

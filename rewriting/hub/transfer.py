@@ -83,10 +83,12 @@ def bring(
             if oid_of(line.part, file.oid) != file.oid:
                 line.have = 0
                 raise HubError(f"{what} was damaged on its way: it has another hash than the Hub lists; try again.")
-        finally:
-            line.given_up.set()
+        except BaseException:
             if not line.have:
                 line.part.unlink(missing_ok=True)
+            raise
+        finally:
+            line.given_up.set()
         line.part.chmod(0o644)
         os.replace(line.part, blob)
 

@@ -1,0 +1,141 @@
+"""The way back: a generator as the file that the program it is from loads.
+
+rosinality: {"g_ema": state dict, "latent_avg": mean latent}, which that code and what is built on it load, with
+truncation towards latent_avg.  nvidia: the state dict of StyleGAN2-ADA-PyTorch's `G_ema`.  dissection: {"state_dict":
+...} of GAN dissection's Progressive GAN.  Numbers are only given other names and axes, so that the file, converted
+again, is the same generator.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rewriting.checkpoints.arguments import LOW_PASS
+from rewriting.files import writing
+from rewriting.generators import Generator
+
+LAYOUTS = {"stylegan2": ("rosinality", "nvidia"), "proggan": ("dissection",)}
+ENDINGS = (".pt", ".pth")
+
+Tensors = dict[str, Tensor]
+
+
+def check_export(path: Path, layout: str | None, architecture: str | None = None) -> None:
+    """Raises ValueError for another ending than .pt and .pth, and for a layout that is not known or, if the
+    architecture is given, has another."""
+    if path.suffix not in ENDINGS:
+        raise ValueError(f"{path} does not end in {' or '.join(ENDINGS)}; give a name that does.")
+    layouts = [one for name, ones in LAYOUTS.items() for one in ones if architecture in (None, name)]
+    if layout is not None and layout not in layouts:
+        of = f"a generator of the architecture {architecture}" if architecture else "a file"
+        raise ValueError(f"There is no layout {layout[:60]!r} of {of}; there is {', '.join(layouts)}.")
+
+
+def export(generator: Generator, path: str | Path, layout: str | None = None) -> Path:
+    """Write the generator, in float32, as a file that another program loads, and return its path.
+
+    path: ends in .pt or .pth.  layout: "rosinality" or "nvidia" for StyleGAN2, by default the first, and "dissection"
+    for a Progressive GAN.  Raises ValueError, or OSError where it cannot be written, in one sentence.
+    """
+    path, architecture = Path(path), generator.config.architecture
+    check_export(path, layout, architecture)
+    content = FORMS[layout or LAYOUTS[architecture][0]](generator)
+    with writing(path) as partial:
+        torch.save(content, partial)
+    return path
+
+
+def rosinality(generator: Generator) -> dict[str, Tensors | Tensor]:
+    """With the resampling kernels and the noise maps, which that code expects; a generator without noise gets maps and
+    weights of zeros."""
+    state = _complete(generator)
+    mean = state.pop("latent_avg")
+    for stage in range(len(generator.config.resolutions) - 1):
+        for name in (f"convs.{2 * stage}.conv.blur.kernel", f"to_rgbs.{stage}.upsample.kernel"):
+            state[name] = 4 * _kernel()
+    return {"g_ema": state, "latent_avg": mean}
+
+
+def nvidia(generator: Generator) -> Tensors:
+    """What `G_ema.load_state_dict` takes of a network built with the same sizes, its mapping network's learning rate
+    the usual 0.01."""
+    state: Tensors = {}
+    for name, tensor in _complete(generator).items():
+        renamed = _nvidia_name(name)
+        kind = renamed.rsplit(".", 1)[-1]
+        if kind in ("weight", "const") and tensor.dim() in (4, 5):
+            tensor = tensor[0]
+        elif kind == "noise_const":
+            tensor = tensor[0, 0]
+        elif kind == "noise_strength":
+            tensor = tensor.reshape(())
+        elif renamed.endswith("torgb.bias"):
+            tensor = tensor.flatten()
+        state[renamed] = tensor.clone()
+        if kind == "noise_const":
+            state[renamed.replace("noise_const", "resample_filter")] = _kernel()
+    for size in generator.config.resolutions:
+        state[f"synthesis.b{size}.resample_filter"] = _kernel()
+    return state
+
+
+def dissection(generator: Generator) -> dict[str, Tensors]:
+    """The names are those that our own files have."""
+    return {"state_dict": _tensors(generator)}
+
+
+FORMS = {"rosinality": rosinality, "nvidia": nvidia, "dissection": dissection}
+
+
+def _nvidia_name(name: str) -> str:
+    """A canonical name of StyleGAN2 -> NVIDIA's."""
+    if name == "latent_avg":
+        return "mapping.w_avg"
+    if name == "input.input":
+        return "synthesis.b4.const"
+    if match := re.fullmatch(r"style\.(\d+)\.(\w+)", name):
+        return f"mapping.fc{int(match[1]) - 1}.{match[2]}"
+    if match := re.fullmatch(r"noises\.noise_(\d+)", name):
+        return f"{_layer(int(match[1]))}.noise_const"
+    if match := re.fullmatch(r"to_rgb(?:1|s\.(\d+))\.(.+)", name):
+        size = 4 if match[1] is None else 8 << int(match[1])
+        return f"synthesis.b{size}.torgb.{_part(match[2])}"
+    match = re.fullmatch(r"(?:conv1|convs\.(\d+))\.(.+)", name)
+    return f"{_layer(0 if match[1] is None else int(match[1]) + 1)}.{_part(match[2])}"
+
+
+def _layer(number: int) -> str:
+    """The n-th styled convolution, counted from 0."""
+    return f"synthesis.b{4 << (number + 1) // 2}.conv{0 if number % 2 else 1}"
+
+
+def _part(name: str) -> str:
+    parts = {"activate.bias": "bias", "noise.weight": "noise_strength", "conv.weight": "weight"}
+    return parts.get(name, name.replace("conv.modulation.", "affine."))
+
+
+def _complete(generator: Generator) -> Tensors:
+    """All tensors of a StyleGAN2, with noise maps; zeros, and weights of zero, where it has none."""
+    state = _tensors(generator)
+    if not generator.config.noise:
+        state |= {name: torch.zeros_like(one) for name, one in state.items() if name.endswith(".noise.weight")}
+        for number in range(len(generator.layers)):
+            size = 4 << (number + 1) // 2
+            state[f"noises.noise_{number}"] = torch.zeros(1, 1, size, size)
+    return state
+
+
+def _tensors(generator: Generator) -> Tensors:
+    return {
+        name: tensor.detach().float().cpu().contiguous().clone() for name, tensor in generator.state_dict().items()
+    }
+
+
+def _kernel() -> Tensor:
+    """(4, 4), with a sum of 1."""
+    tap = torch.tensor(LOW_PASS, dtype=torch.float32)
+    return torch.outer(tap, tap) / 64
