@@ -6,6 +6,7 @@ A check is a function `(value, name) -> value` that returns the value, tidied wh
 
 import math
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -29,25 +30,39 @@ def is_number(value: object, low: float = -math.inf, high: float = math.inf) -> 
     return isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high and math.isfinite(value)
 
 
-def shown(value: object) -> str:
+def brief(value: object) -> str:
     """A short, single-line rendering of a value that may be anything, for use in a message."""
     if isinstance(value, str) and len(value) > 60:
         return f"text of {len(value)} characters"
     if isinstance(value, bytes | list | tuple | dict | set) and len(value) > 20:
         return f"a {type(value).__name__} of {len(value)} items"
-    line = " ".join(repr(value).split())
+    line = " ".join(reprlib.repr(value).split())
     return line if len(line) <= 60 else line[:57] + "..."
 
 
 def refuse(name: str, wanted: str, value: object) -> ValueError:
     """The error that every check raises."""
-    return ValueError(f"{name} must be {wanted}, not {shown(value)}.")
+    return ValueError(f"{name} must be {wanted}, not {brief(value)}.")
 
 
 def flag(value: Any, name: str) -> bool:
     """True or false, nothing that is merely truthy."""
     if not isinstance(value, bool):
         raise refuse(name, "true or false", value)
+    return value
+
+
+def string(value: Any, name: str) -> str:
+    """Any text, as it is."""
+    if not isinstance(value, str):
+        raise refuse(name, "a text", value)
+    return value
+
+
+def table(value: Any, name: str) -> Mapping:
+    """A JSON object, or another mapping, of anything."""
+    if not isinstance(value, Mapping):
+        raise refuse(name, "a JSON object", value)
     return value
 
 
@@ -99,7 +114,7 @@ def number(low: float, high: float) -> Check:
 
     def check(value: Any, name: str) -> float:
         if not is_number(value, low, high):
-            raise refuse(name, f"a number from {low} to {high}", value)
+            raise refuse(name, f"a number from {low:g} to {high:g}", value)
         return float(value)
 
     return check
@@ -142,9 +157,15 @@ def record(required: Mapping[str, Check], extra: Mapping[str, Check] | None = No
         unknown = [key for key in value if key not in known]
         missing = [key for key in required if key not in value]
         if unknown:
-            raise ValueError(f"{name} has the unknown key {shown(unknown[0])}; the keys are {', '.join(known)}.")
+            raise ValueError(f"{name} has the unknown key {brief(unknown[0])}; the keys are {', '.join(known)}.")
         if missing:
             raise ValueError(f"{name} lacks the key {missing[0]!r}; the keys are {', '.join(known)}.")
         return {key: known[key](item, f"{name}.{key}") for key, item in value.items()}
 
     return check
+
+
+def check_fields(record: Any, takes: Mapping[str, Check]) -> None:
+    """Check fields of a frozen dataclass, by name, and keep the values as the checks tidied them."""
+    for name, check in takes.items():
+        object.__setattr__(record, name, check(getattr(record, name), name))

@@ -13,14 +13,15 @@ import errno
 import json
 import os
 import re
-import reprlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
+
+from rewriting.checks import brief
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -46,14 +47,9 @@ WHY = {  # a file cannot be written
 }
 
 
-def brief(value: object) -> str:
-    """A value out of a stranger's file, for a message: its repr, cut short."""
-    return reprlib.repr(value)[:80]
-
-
-def shown(names: list[str], most: int = 3) -> str:
+def few(names: Sequence[str], most: int = 3) -> str:
     """A few of the names, cut short: they come from files of strangers."""
-    listed = ", ".join(name[:60] if name.isprintable() else brief(name) for name in names[:most])
+    listed = ", ".join(name if name.isprintable() and len(name) <= 80 else brief(name) for name in names[:most])
     return listed + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -113,8 +109,8 @@ def _check_header(name: str, file: safe_open, expected: Mapping[str, tuple[int, 
     keys = set(file.keys())
     missing, unknown = sorted(expected.keys() - keys), sorted(keys - expected.keys())
     if missing or unknown:
-        lacks = f" lacks {shown(missing)}" if missing else ""
-        has = f" has {shown(unknown)}, which the config does not call for" if unknown else ""
+        lacks = f" lacks {few(missing)}" if missing else ""
+        has = f" has {few(unknown)}, which the config does not call for" if unknown else ""
         raise ValueError(f"{name}{lacks}{' and' if lacks and has else ''}{has}; do the two files belong together?")
     for key, shape in expected.items():
         part = file.get_slice(key)

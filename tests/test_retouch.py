@@ -197,7 +197,7 @@ BAD_MOVES = [
     "change",
     [
         *[{"seed": v} for v in (-1, 2**40, 1.5, True, None, "3")],
-        *[{"side": v} for v in (0, 7, 4096, 10**400, 128.0)],
+        *[{"side": v} for v in (0, 7, 4096, 10**400, 128.5)],
         *[{"left": v} for v in (-1, 2000, 127, "0", None)],
         *[{"top": v} for v in (-1, 2000, 127, False)],
         *[{"patch": v} for v in (None, "", "data:image/png;base64,", "data:image/png;base64,AAAA", 5, [1])],

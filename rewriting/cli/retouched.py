@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rewriting.files import brief, check_there
+from rewriting.checks import brief
+from rewriting.files import check_there
 
 if TYPE_CHECKING:
     import numpy as np

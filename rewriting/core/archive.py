@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from rewriting.files import check_there, shown, writing
+from rewriting.files import check_there, few, writing
 
 MAX_ARCHIVE = 64 << 20  # bytes of the zip, and of all that is unpacked
 MAX_ENTRIES = 10_000
@@ -74,13 +74,13 @@ def _repos(
     if not repos:
         raise _Refused(f"{name} holds no rule; a rule is a folder with {' and '.join(required)}.")
     for where in twice.keys() & repos.keys():
-        raise _Refused(f"{name} holds {shown([twice[where]])} twice; save it again.")
+        raise _Refused(f"{name} holds {few([twice[where]])} twice; save it again.")
     chosen = [entry for parts in repos.values() for entry in parts.values()]
     for entry in chosen:
         if entry.flag_bits & ENCRYPTED:
             raise _Refused(f"{name} is locked with a password; save it again without one.")
         if entry.compress_type not in METHODS:
-            raise _Refused(f"{shown([entry.filename])} in {name} is packed in a way that is not read; save it again.")
+            raise _Refused(f"{few([entry.filename])} in {name} is packed in a way that is not read; save it again.")
     if (total := sum(entry.file_size for entry in chosen)) > MAX_ARCHIVE:
         raise _Refused(f"The rules in {name} are {total:,} bytes; {MAX_ARCHIVE:,} is the most.")
     return repos

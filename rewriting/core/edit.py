@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rewriting.checks import is_number, is_whole
+from rewriting.checks import brief, check_fields, flag, is_number, is_whole, number, string
 from rewriting.core.archive import pack, unpacked
 from rewriting.core.layer import expand
 from rewriting.core.own_files import is_part, save_pictures
 from rewriting.core.request import MAX_RANK, Request
-from rewriting.files import brief, make_folder, read_json, read_tensors, shown, write_json, write_tensors
+from rewriting.files import few, make_folder, read_json, read_tensors, write_json, write_tensors
 from rewriting.generators import Generator
 from rewriting.generators.precision import PRECISIONS
 
@@ -74,6 +74,13 @@ class LayerChange:
         return len(self.factor), self.directions.shape[1], *self.factor.shape[2:]
 
 
+TAKES = {
+    "strength": number(-10, 10),
+    "enabled": flag,
+    **dict.fromkeys(("name", "generator", "base"), string),
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Edit:
     """One rule, solved: W = W0 + strength * Lambda D, at one layer or at several.
@@ -101,8 +108,7 @@ class Edit:
             raise ValueError(
                 f"The rule changes the layers {brief(self.layers)}; expected up to {MAX_LAYERS}, from low to high."
             )
-        if not isinstance(self.strength, (int, float)) or not abs(self.strength) <= 10:
-            raise ValueError(f"strength {brief(self.strength)} is not a number from -10 to 10.")
+        check_fields(self, TAKES)
 
     @property
     def changes(self) -> tuple[LayerChange, ...]:
@@ -287,7 +293,7 @@ def _inside(name: str, where: str, repo: Path) -> EditStack:
     try:
         return EditStack.load(repo)
     except (ValueError, FileNotFoundError) as error:
-        inside = f", in its folder {shown([where])}" if where else ""
+        inside = f", in its folder {few([where])}" if where else ""
         raise ValueError(f"{name} cannot be opened{inside}: {error}") from None
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from rewriting.checks import is_number, is_whole
+from rewriting.checks import brief, is_number, is_whole
 from rewriting.core.masks import BOMBS, MAX_SIDE
-from rewriting.files import brief, check_there, make_folder, opened_tensors, write_tensors, writing
+from rewriting.files import check_there, make_folder, opened_tensors, write_tensors, writing
 from rewriting.generators.layer_input import LayerInput
 from rewriting.generators.own_picture import DIGEST, OwnPicture
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rewriting.checks import is_number, is_whole
+from rewriting.checks import brief, check_fields, flag, is_whole, number, one_of, optional, string, table, whole
 from rewriting.core.masks import decode_mask, encode_mask
 from rewriting.core.own_files import load_pictures, save_pictures
 from rewriting.core.retouch import Retouched
-from rewriting.files import brief, read_json, write_json
+from rewriting.files import read_json, write_json
 from rewriting.generators.latents import SEEDINGS
 from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed, as_seed, check_there, seed_json
 
@@ -75,6 +75,19 @@ class Region:
         return {"seed": seed_json(self.seed), "mask": encode_mask(self.mask)}
 
 
+TAKES = {
+    **dict.fromkeys(("erase", "everywhere"), flag),
+    "layer": optional(whole(2, 32)),
+    "rank": optional(whole(1, MAX_RANK)),
+    "units": optional(whole(1, 4096)),
+    "locality": optional(number(0, 1e6)),
+    "truncation": optional(number(0, 2)),
+    "seeding": one_of(*SEEDINGS),
+    **dict.fromkeys(("generator", "name", "description"), string),
+    "notes": table,
+}
+
+
 @dataclass(frozen=True)
 class Request:
     """One rule.
@@ -119,17 +132,7 @@ class Request:
             raise ValueError("The request erases and has retouched pictures; choose one of the two.")
         if len({one.seed for one in self.retouched}) < len(self.retouched):
             raise ValueError("Two of the retouched pictures have the same number; keep one of them.")
-        for name, low, high in (("layer", 2, 32), ("rank", 1, MAX_RANK), ("units", 1, 4096)):
-            value = getattr(self, name)
-            if value is not None and not is_whole(value, low, high):
-                raise ValueError(f"{name} is {brief(value)}; expected a whole number from {low} to {high}.")
-            object.__setattr__(self, name, None if value is None else int(value))
-        for name, high in (("locality", 1e6), ("truncation", 2)):
-            value = getattr(self, name)
-            if value is not None and not is_number(value, 0, high):
-                raise ValueError(f"{name} is {brief(value)}; expected a number from 0 to {high:g}.")
-        if self.seeding not in SEEDINGS:
-            raise ValueError(f"seeding is {brief(self.seeding)}; expected {' or '.join(SEEDINGS)}.")
+        check_fields(self, TAKES)
 
     @property
     def places(self) -> tuple[Region, ...]:
@@ -249,14 +252,6 @@ class Request:
         for name in ("context", "preserve"):
             values[name] = _places(values.get(name, []), name, Region, MAX_REGIONS)
         values["retouched"] = _places(values.get("retouched", []), "retouched", Retouched, MAX_RETOUCHED)
-        for name in ("erase", "everywhere"):
-            if not isinstance(values.get(name, False), bool):
-                raise ValueError(f"{name} is {brief(values[name])}; expected true or false.")
-        for name in ("generator", "seeding", "name", "description"):
-            if not isinstance(values.get(name, ""), str):
-                raise ValueError(f"{name} is {brief(values[name])}; expected a text.")
-        if not isinstance(values.get("notes", {}), Mapping):
-            raise ValueError(f"notes is {brief(values['notes'])}; expected a JSON object.")
         return cls(**values)
 
     @classmethod

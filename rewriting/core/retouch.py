@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
-from rewriting.checks import is_number, is_whole
+from rewriting.checks import brief, check_fields, is_number, whole
 from rewriting.core.masks import BOMBS, DAMAGED, MAX_SIDE, MIN_SIDE, PREFIX, bounding_box, png_bytes
-from rewriting.files import brief
 from rewriting.generators.own_picture import Seed, as_seed, seed_json
 
 KINDS = ("paint", "bend", "file")
@@ -56,11 +55,7 @@ class Retouched:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", as_seed(self.seed))
-        for name, low, high in (("side", MIN_SIDE, MAX_SIDE), ("left", 0, MAX_SIDE), ("top", 0, MAX_SIDE)):
-            value = getattr(self, name)
-            if not is_whole(value, low, high):
-                raise ValueError(f"{name} of a retouched picture is {brief(value)}; expected {low} to {high}.")
-            object.__setattr__(self, name, int(value))
+        check_fields(self, {"side": whole(MIN_SIDE, MAX_SIDE), **dict.fromkeys(("left", "top"), whole(0, MAX_SIDE))})
         patch = np.asarray(self.patch)
         if patch.dtype != np.uint8 or patch.ndim != 3 or patch.shape[2] != 4 or 0 in patch.shape:
             raise ValueError(f"the patch is {patch.dtype} {patch.shape}; expected uint8 (height, width, 4).")

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from rewriting.checks import is_number, is_whole
-from rewriting.files import brief
+from rewriting.checks import brief, check_fields, flag, number, one_of, string, table, whole
 from rewriting.installation import DATA
 
 FORMAT = "rewriting-generator"
@@ -23,6 +22,17 @@ MAX_WIDTH = 4096
 def bundled() -> list[str]:
     """Names of the generators that come with the software."""
     return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG}"))
+
+
+TAKES = {
+    "architecture": one_of(*ARCHITECTURE_NAMES),
+    "resolution": whole(8, MAX_RESOLUTION),
+    "z_dim": whole(1, MAX_WIDTH),
+    "channels": table,
+    "truncation": number(0, 2),
+    "noise": flag,
+    **dict.fromkeys(("name", "license", "description"), string),
+}
 
 
 @dataclass(frozen=True)
@@ -57,45 +67,26 @@ class GeneratorConfig:
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.architecture, str) or self.architecture not in ARCHITECTURE_NAMES:
-            raise ValueError(
-                f"architecture {brief(self.architecture)} is not known; "
-                f"this version reads {' and '.join(ARCHITECTURE_NAMES)}."
-            )
-        _whole(self, "resolution", 8, MAX_RESOLUTION)
+        check_fields(self, TAKES)
         if self.resolution & (self.resolution - 1):
             raise ValueError(f"resolution {self.resolution} is not a power of two; use 64, 128, 256, 512 or 1024.")
-        _whole(self, "z_dim", 1, MAX_WIDTH)
         self._check_channels()
         if self.architecture == "stylegan2":
-            _whole(self, "w_dim", 1, MAX_WIDTH)
-            _whole(self, "mapping_layers", 1, 32)
-        if not is_number(self.truncation, 0, 2):
-            raise ValueError(f"truncation {brief(self.truncation)} is not a number from 0 to 2; write 1.0 for none.")
+            check_fields(self, {"w_dim": whole(1, MAX_WIDTH), "mapping_layers": whole(1, 32)})
         if self.default_layer is None:
             object.__setattr__(self, "default_layer", min(8, self.last_layer))
-        _whole(self, "default_layer", self.first_layer, self.last_layer)
-        if not isinstance(self.noise, bool):
-            raise ValueError(f"noise is {brief(self.noise)}; expected true or false.")
-        for name in ("name", "license", "description"):
-            if not isinstance(getattr(self, name), str):
-                raise ValueError(f"{name} {brief(getattr(self, name))} is not a text; put it in quotes.")
+        check_fields(self, {"default_layer": whole(self.first_layer, self.last_layer)})
 
     def _check_channels(self) -> None:
-        if not isinstance(self.channels, Mapping):
-            raise ValueError(f"channels {brief(self.channels)} is not a table; write the width at each resolution.")
         try:
             channels = {int(size): width for size, width in self.channels.items()}
         except (TypeError, ValueError):
             raise ValueError(f"channels has a key that is no resolution among {brief(list(self.channels))}.") from None
         if sorted(channels) != self.resolutions:
             raise ValueError(f"channels names resolutions {brief(sorted(channels))}; expected {self.resolutions}.")
-        for size, width in channels.items():
-            if not is_whole(width, 1, MAX_WIDTH):
-                raise ValueError(
-                    f"channels at {size} px is {brief(width)}; expected a whole number from 1 to {MAX_WIDTH}."
-                )
-        object.__setattr__(self, "channels", dict(sorted(channels.items())))
+        width = whole(1, MAX_WIDTH)
+        checked = {size: width(channels[size], f"channels at {size} px") for size in self.resolutions}
+        object.__setattr__(self, "channels", checked)
 
     @property
     def architecture_name(self) -> str:
@@ -141,9 +132,3 @@ class GeneratorConfig:
         data = {k: v for k, v in asdict(self).items() if k != "extra"}
         data["channels"] = {str(size): width for size, width in self.channels.items()}
         return {"format": FORMAT, "format_version": FORMAT_VERSION, **data, **self.extra}
-
-
-def _whole(config: GeneratorConfig, name: str, low: int, high: int) -> None:
-    value = getattr(config, name)
-    if not is_whole(value, low, high):
-        raise ValueError(f"{name} is {brief(value)}; expected a whole number from {low} to {high}.")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rewriting.checks import is_number, is_whole
-from rewriting.files import brief
+from rewriting.checks import brief, is_number, is_whole
 from rewriting.generators.latents import MAX_SEED
 from rewriting.generators.layer_input import LayerInput
 

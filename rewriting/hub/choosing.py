@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rewriting.checks import brief
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
-from rewriting.files import brief
+from rewriting.files import few
 from rewriting.generators.config import MOMENTS, WEIGHTS
 from rewriting.hub.client import HubError
 from rewriting.hub.names import ENDINGS, can_be_named
@@ -80,13 +81,13 @@ def choose(sizes: Mapping[str, int], path: str, where: str, named: Callable[[str
     if path in sizes and not _is_beside(path):
         if sizes[path] > MOST:
             size, most = megabytes(sizes[path]), megabytes(MOST)
-            raise ValueError(f"{_few([path])} of {where} has {size}; {most} is the most that is opened.")
+            raise ValueError(f"{few([path])} of {where} has {size}; {most} is the most that is opened.")
         return path
     folder = os.path.dirname(path) if path in sizes else path
     inside = {one: size for one, size in sizes.items() if one.startswith(f"{folder}/") or not folder}
     if folder and not inside:
         found = candidates(sizes)
-        has = f"; it has {_few(found)}" if found else ""
+        has = f"; it has {few(found)}" if found else ""
         raise NoSuchFile(f"{where} has no file or folder {brief(path)}{has}.")
     found = candidates(inside)
     if len(found) == 1:
@@ -140,15 +141,10 @@ def _why_none(sizes: Mapping[str, int]) -> str:
     weights = [path for path in sizes if path.lower().endswith(ENDINGS)]
     large = [path for path in weights if sizes[path] > MOST]
     if large:
-        return f"{_few(large)} is larger than the {megabytes(MOST)} that are opened"
+        return f"{few(large)} is larger than the {megabytes(MOST)} that are opened"
     if weights:
-        return f"its {_few(weights)} is named like something else; name the file if it is one after all"
+        return f"its {few(weights)} is named like something else; name the file if it is one after all"
     return f"there is neither a {CONFIG} of this software nor a file that ends in {', '.join(ENDINGS)}"
-
-
-def _few(paths: Iterable[str], most: int = 3) -> str:
-    paths = [path if can_be_named(path) and len(path) <= 80 else brief(path) for path in paths]
-    return ", ".join(paths[:most]) + (f" and {len(paths) - most} more" if len(paths) > most else "")
 
 
 def megabytes(size: int) -> str:

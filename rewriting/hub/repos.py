@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from rewriting.checkpoints import CheckpointError
 from rewriting.checkpoints.conversion import Origin
+from rewriting.checks import brief
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
 from rewriting.core.edit import FORMAT as EDIT_FORMAT
-from rewriting.files import brief, read_json
+from rewriting.files import read_json
 from rewriting.generators import Generator, GeneratorConfig, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.config import MOMENTS, WEIGHTS
