@@ -31,13 +31,21 @@ class Backend:
         """rewriter: the shared one of a layer, by default of the generator's own choice."""
         self.generator, self.rewriter = generator, rewriter
 
-    def images(self, seeds: Sequence[int], edits: Iterable[Edit] = (), numbering: Numbering = USUAL) -> np.ndarray:
-        """Pictures under some edits, uint8 (N, H, W, 3), resumed from the lowest edited layer."""
+    def images(
+        self,
+        seeds: Sequence[int],
+        edits: Iterable[Edit] = (),
+        numbering: Numbering = USUAL,
+        size: int | None = None,
+    ) -> np.ndarray:
+        """Pictures under some edits, uint8 (N, size, size, 3), resumed from the lowest edited layer.
+
+        size: as for `Generator.images`, by default the full resolution."""
         edits, seeding, truncation = tuple(edits), numbering[0], self._truncation(numbering)
         layers = [edit.layer for edit in edits if edit.enabled and edit.strength]
         if not layers:
-            return self.generator.images(seeds, seeding=seeding, truncation=truncation)
-        return self.rewriter(min(layers)).images(seeds, edits, seeding=seeding, truncation=truncation)
+            return self.generator.images(seeds, size=size, seeding=seeding, truncation=truncation)
+        return self.rewriter(min(layers)).images(seeds, edits, size, seeding=seeding, truncation=truncation)
 
     def matches(self, request: Request, seeds: Sequence[int], numbering: Numbering = USUAL) -> Matches:
         """How strongly pictures respond to the request's context, and where."""

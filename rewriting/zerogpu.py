@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 SHARE_USED = "Your share of the GPU is used up for now, so the CPU does the work, which takes longer."
 NOT_FREE = "No GPU is free at the moment, so the CPU does the work, which takes longer."
 WORTH = 10_000_000  # weights of a generator from which the GPU is worth the wait: 4 million are bundled
-MEASURING = 30  # seconds for second moments that do not come with a generator
+MEASURING = 5  # seconds for second moments that do not come with a generator
 _measured = set[tuple[str, int | None]]()  # layers whose second moments the process with the GPU has measured
 
 
@@ -100,11 +100,17 @@ class LentGpu(Backend):
 
     at_once = True
 
-    def images(self, seeds: Sequence[int], edits: Iterable[Edit] = (), numbering: Numbering = USUAL) -> np.ndarray:
+    def images(
+        self,
+        seeds: Sequence[int],
+        edits: Iterable[Edit] = (),
+        numbering: Numbering = USUAL,
+        size: int | None = None,
+    ) -> np.ndarray:
         edits = tuple(edits)
         changes = tuple(Change.of(part) for edit in edits for part in edit.parts)
-        here = partial(super().images, seeds, edits, numbering)
-        return self._borrow("draw", here, tuple(map(int, seeds)), changes, tuple(numbering))
+        here = partial(super().images, seeds, edits, numbering, size)
+        return self._borrow("draw", here, tuple(map(int, seeds)), changes, tuple(numbering), size)
 
     def matches(self, request: Request, seeds: Sequence[int], numbering: Numbering = USUAL) -> Matches:
         here = partial(super().matches, request, seeds, numbering)
@@ -186,10 +192,16 @@ def on_gpu(task: str, files: GeneratorFiles, *arguments: Any) -> Any:
         return Refusal(str(error))
 
 
-def _draw(files: GeneratorFiles, seeds: Sequence[int], changes: Sequence[Change], numbering: Numbering) -> np.ndarray:
+def _draw(
+    files: GeneratorFiles,
+    seeds: Sequence[int],
+    changes: Sequence[Change],
+    numbering: Numbering,
+    size: int | None = None,
+) -> np.ndarray:
     edits = [change.edit() for change in changes]
     seeding, truncation = numbering
-    return _opened(files).images(seeds, edits, seeding=seeding, truncation=truncation)
+    return _opened(files).images(seeds, edits, size, seeding=seeding, truncation=truncation)
 
 
 def _match(files: GeneratorFiles, seeds: Sequence[int], request: Request, numbering: Numbering) -> Matches:

@@ -1,6 +1,7 @@
 """The studio's use cases, without a page: search, goal, results, rules, files, and what visitors share."""
 
 import base64
+import gc
 import io
 import json
 import pickle
@@ -11,16 +12,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from rewriting import EditStack, Region, Request
 from rewriting.core.contact_sheet import NOTE
 from rewriting.core.edit import MAX_EDITS
 from rewriting.core.presets import Preset, presets
+from rewriting.generators.own_picture import OwnPicture
 from rewriting.studio import service as service_module
 from rewriting.studio.encoding import cutout
 from rewriting.studio.exploration import chart, key_matches, layer_chart, values_alone
-from rewriting.studio.gallery import Gallery, Picture
+from rewriting.studio.picture import Picture
 from rewriting.studio.results import effect
 from rewriting.studio.service import PAIRS, SIDE, Service
 from rewriting.studio.session import Numbering, Session
@@ -79,30 +82,79 @@ def test_pictures_are_the_generators_own(service):
     assert np.abs(pixels(first).astype(int) - service.plain(session, [3])[0]).mean() < 20
 
 
-def test_a_picture_is_drawn_once_for_all_visitors():
-    drawn = []
-
-    def draw(name, seeds, numbering):
-        drawn.extend(seeds)
-        return np.zeros((len(seeds), 4, 4, 3), np.uint8)
-
-    gallery = Gallery(draw)
-    gallery.pictures(NAME, [1, 2, 1], Numbering())
-    gallery.pictures(NAME, [2, 3], Numbering())
-    assert drawn == [1, 2, 3]
-    gallery.pictures(NAME, [1], Numbering("row", 0.5))
-    assert drawn == [1, 2, 3, 1]
-    assert set(gallery.known(NAME, [1, 5], Numbering())) == {1}
+@pytest.fixture
+def asked_to_draw(service, monkeypatch):
+    """The pictures that the generator was asked for, one list each time."""
+    made, asked = service.generator(NAME), []
+    images = made.images
+    monkeypatch.setattr(
+        made, "images", lambda seeds, *rest, **how: asked.append([*seeds]) or images(seeds, *rest, **how)
+    )
+    return asked
 
 
-def test_pictures_not_looked_at_for_longest_go_first():
-    gallery = Gallery(lambda name, seeds, numbering: np.zeros((len(seeds), 4, 4, 3), np.uint8), kept_bytes=3 * 48)
-    gallery.pictures(NAME, [1, 2, 3], Numbering())
-    gallery.pictures(NAME, [1, 4], Numbering())
-    assert set(gallery.known(NAME, [1, 2, 3, 4], Numbering())) == {3, 1, 4}
-    assert len(gallery.pictures(NAME, range(9), Numbering())) == 9  # more than are kept
-    gallery.forget(NAME)
-    assert not gallery.known(NAME, range(9), Numbering())
+def test_a_picture_is_drawn_once_for_all_visitors(service, asked_to_draw):
+    service.drawn(NAME, [1001, 1002, 1001])
+    service.drawn(NAME, [1002, 1003])
+    assert asked_to_draw == [[1001, 1002], [1003]]
+    service.drawn(NAME, [1001], Numbering("row", 0.5))
+    service.drawn(NAME, [1001], size=16)
+    assert asked_to_draw == [[1001, 1002], [1003], [1001], [1001]]
+    assert set(service.known(NAME, [1001, 1005], Numbering())) == {1001}
+
+
+def test_a_picture_under_rules_is_drawn_once_whoever_made_them_and_whatever_came_between(service, ruled, monkeypatch):
+    rewriter = service.rewriter(NAME, LAYER)
+    drawn, images = [], rewriter.images
+    monkeypatch.setattr(
+        rewriter, "images", lambda seeds, *rest, **how: drawn.extend(seeds) or images(seeds, *rest, **how)
+    )
+    first = service.edited(ruled, [1010, 1011])
+    copied = ruled.rules[0].edit.with_(factor=ruled.rules[0].edit.factor.clone(), name="the same, from a file")
+    other = service.open(NAME).adopt(copied, ruled.request)
+    assert np.array_equal(service.edited(other, [1011, 1010]), first[::-1])
+    weaker = ruled.change_rule(1, "strength", strength=0.5)
+    assert drawn == [1010, 1011] and not np.array_equal(service.edited(weaker, [1010])[0], first[0])
+    service.edited(ruled.undo().redo(), [1010, 1011])
+    assert drawn == [1010, 1011, 1010]
+
+
+def test_what_is_kept_stays_within_the_memory_given():
+    made = tiny.generator(name=NAME)
+    service = Service(load=lambda _: made, memory=4 * Picture(np.zeros((32, 32, 3), np.uint8)).nbytes())
+    service.drawn(NAME, [1, 2, 3, 4])
+    service.drawn(NAME, [1, 5])
+    assert set(service.known(NAME, range(9), Numbering())) == {3, 4, 1, 5}
+    assert len(service.drawn(NAME, range(9))) == 9  # more than are kept
+
+
+def test_pictures_of_a_large_generator_are_shown_no_larger_than_the_sheet(monkeypatch):
+    monkeypatch.setattr(service_module, "SIDE", 16)
+    made = tiny.generator(name=NAME)
+    service = Service(load=lambda _: made)
+    session = service.open(NAME)
+    assert service.shown_size(NAME) == 16 and pixels(service.pictures(NAME, [3])[0]).shape == (16, 16, 3)
+    assert np.array_equal(service.plain(session, [3], 16), made.images([3], size=16))
+    assert np.array_equal(service.plain(session, [3]), made.images([3]))
+    edit = tiny.random_edit(made, 8)  # of a layer whose heat maps are larger than the pictures shown
+    ruled = session.ask("settings", layer=8).paint_place("context", 2, tiny.disk(SIDE, 150, 150, 60)).adopt(edit)
+    (*_, drawn) = service.results(ruled, [4, 5])
+    assert [picture.pixels.shape for picture in drawn.after] == [(16, 16, 3)] * 2
+    assert service.effect(ruled, drawn).inside > 0
+
+
+def test_what_is_drawn_of_a_picture_of_ones_own_leaves_with_it(service):
+    made = service.generator(NAME)
+    with torch.no_grad():
+        latent = made.map(made.latents([5]))
+        own = OwnPicture(made.images([5])[0], made.digest(), LAYER, latent, made.enter(latent, LAYER), 30.0)
+    service.drawn(NAME, [own, 3])
+    assert set(service.known(NAME, [own, 3], Numbering())) == {own, 3}
+    digest = own.digest
+    del own, latent
+    gc.collect()
+    left = [name for name in service.store._results if digest in name]
+    assert not left and set(service.known(NAME, [3], Numbering())) == {3}
 
 
 def test_a_request_of_the_papers_code_shows_its_own_pictures(service):
@@ -184,12 +236,12 @@ def test_edited_pictures_are_those_of_the_generator_under_the_same_edits(service
 def test_results_come_one_by_one_and_say_what_changed(service, ruled):
     seeds = list(range(20, 20 + PAIRS))
     steps = list(service.results(ruled, seeds))
-    assert [len(drawn.done) for drawn in steps] == [1, 5, PAIRS] and steps[-1].complete
+    assert [drawn.done for drawn in steps] == [1, 5, PAIRS] and steps[-1].complete
     for drawn in steps:
         assert [pair["seed"] for pair in drawn.pairs] == seeds
     assert all(not pair["after"] for pair in steps[0].pairs[1:])
     last = steps[-1]
-    assert np.array_equal(last.after, service.edited(ruled, seeds))
+    assert np.array_equal([picture.pixels for picture in last.after], service.edited(ruled, seeds))
     assert last.pairs[3]["before"] == service.pictures(NAME, [23])[0]
     measured = service.effect(ruled, last)
     assert 0 <= measured.changed <= measured.among <= PAIRS and measured.among > 0
@@ -201,7 +253,7 @@ def test_an_effect_counts_changes_inside_and_outside_of_what_matches():
     after, heat = before.copy(), np.zeros((2, 4, 4))
     heat[:, 0, 0] = 1  # the top left quarter of a quarter matches
     after[0, :2, :2] = 51  # a fifth of 255, and in one picture only
-    measured = effect(before, after, heat, share=1 / 16)
+    measured = effect(list(map(Picture, before)), list(map(Picture, after)), heat, share=1 / 16)
     assert (measured.changed, measured.among) == (1, 2)
     assert measured.inside == pytest.approx(0.1) and measured.elsewhere == 0
 
@@ -299,7 +351,7 @@ def test_after_warming_up_a_press_on_a_preset_solves_and_draws_nothing_new(servi
     assert list(service.warm("one"))[-1] == "pictures"
     monkeypatch.setattr(service.rewriter(NAME, LAYER), "solve", None)
     assert service.choose(service.open(NAME), "one").solved
-    assert set(service._gallery.known(NAME, [*shown, 0, 1, 2], Numbering())) == {*shown, 0, 1, 2}
+    assert set(service.known(NAME, [*shown, 0, 1, 2], Numbering())) == {*shown, 0, 1, 2}
 
 
 def test_a_preset_does_not_take_the_place_of_a_rule_of_ones_own(service, preset, ruled):

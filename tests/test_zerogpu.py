@@ -106,7 +106,8 @@ def outcome(shop):
     ruled = asked.adopt(solved)
     last = list(shop.results(ruled, [5, 6]))[-1]
     scores = shop.matches(asked, range(8)).scores
-    return [plain, scores, solved.factor.numpy(), shop.edited(ruled, [3]), last.after], solved
+    after = np.stack([picture.pixels for picture in last.after])
+    return [plain, scores, solved.factor.numpy(), shop.edited(ruled, [3]), after], solved
 
 
 def same(pair):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -133,6 +135,16 @@ class Edit:
             replace(self, layer=one.layer, factor=one.factor, directions=one.directions, further=())
             for one in self.changes
         )
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over its layers, Lambda and D: equal for edits that at one strength do the same."""
+        sha = hashlib.sha256()
+        for change in self.changes:
+            for tensor in (change.factor, change.directions):
+                sha.update(f"{change.layer} {tuple(tensor.shape)}\n".encode())
+                sha.update(tensor.float().contiguous().numpy().tobytes())
+        return sha.hexdigest()
 
     def delta(self) -> Tensor:
         """strength * Lambda D, (O, I, kh, kw); zeros if switched off.  ValueError if it changes several layers."""

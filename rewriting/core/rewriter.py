@@ -313,20 +313,20 @@ class Rewriter:
         ]
 
     @torch.no_grad()
-    def goal_image(self, request: Request, *, for_other_pictures: bool = False) -> np.ndarray:
+    def goal_image(self, request: Request, size: int | None = None, *, for_other_pictures: bool = False) -> np.ndarray:
         """The goal drawn, uint8 (H, W, 3): the destination with the object pasted at this layer, or the first picture
         that was retouched.
 
-        for_other_pictures, and the errors raised: as for `solve`.
+        size: as for `images`.  for_other_pictures, and the errors raised: as for `solve`.
         """
         if not for_other_pictures:
             request.check_pictures(self.generator)
         if request.retouched:
             first = request.retouched[0]
             how = {"seeding": request.seeding, "truncation": request.truncation}
-            return first.over(self.images([first.seed], **how)[0])
+            return first.over(self.images([first.seed], size=size, **how)[0])
         term = self.goal_terms(request)[0]
-        return to_uint8(self.generator.leave(self.number, term.target, term.at))[0]
+        return to_uint8(self.generator.leave(self.number, term.target, term.at, size=size))[0]
 
     def locality_terms(self, request: Request) -> list[Term]:
         """Random places of other pictures, which should stay; what was painted there is left out."""

@@ -79,11 +79,15 @@ class Store:
         return {name: self._results[name][0] for name in there}
 
     def _put(self, name: Name, result: Any) -> None:
-        size = getattr(result, "nbytes", SMALL)
-        self._results[name] = result, size() if callable(size) else size
+        self._results[name] = result, _bytes_of(result)
         self._bytes += self._results[name][1]
         while self._bytes > self.room and len(self._results) > 1:
             self._drop(next(iter(self._results)))
 
     def _drop(self, name: Name) -> None:
         self._bytes -= self._results.pop(name)[1]
+
+
+def _bytes_of(result: Any) -> int:
+    size = len(result) if isinstance(result, (str, bytes)) else getattr(result, "nbytes", SMALL)
+    return size() if callable(size) else size

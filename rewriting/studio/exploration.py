@@ -23,7 +23,13 @@ def key_matches(service: Service, session: Session) -> Iterator[tuple[int, list[
         seeds = ranked[:MATCHES]
         found = service.matches(session, seeds)
         high, low = float(found.heat.max()), float(np.quantile(found.heat, 0.8))
-        pictures = zip(seeds, service.plain(session, seeds), found.heat, found.scores, strict=True)
+        pictures = zip(
+            seeds,
+            service.plain(session, seeds, service.shown_size(session.generator)),
+            found.heat,
+            found.scores,
+            strict=True,
+        )
         yield (
             looked,
             [

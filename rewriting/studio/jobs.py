@@ -6,19 +6,21 @@ the state needs and nobody is making; what is no longer needed ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
 from rewriting.backend import listening
 from rewriting.core.presets import preset
+from rewriting.generators.own_picture import Seed
 from rewriting.studio.fair_queue import NoTurn, Turn
 from rewriting.studio.service import PAIRS, Service
 from rewriting.studio.session import Session
 from rewriting.studio.state import PAGE, Made, Results, State, View
 from rewriting.studio.visitor import Task, Visitor
 
+PARTS = (4, 12, PAGE)  # pictures of a page appear in steps: so many are there after each
 TOLD = 1.0  # seconds of waiting after which visitors are told how many go first, and how often
 QUICK = ("canvases", "goal", "drawn", "sheet")  # what need not wait for its turn
 ALL = (*QUICK, "results")
@@ -40,14 +42,19 @@ class Maker:
     def at_hand(self, state: State) -> tuple[str, ...]:
         """What takes no time to make, or so little that nothing is shown before."""
         session, seeds = state.session, state.view.seeds
-        known = len(self.service.known(session.generator, seeds, session.numbering)) == len(seeds)
-        return ("canvases", "sheet") if known and state.view.outlined is None else ("canvases",)
+        known = len(self.service.known(session.generator, seeds, session.numbering)) == len(set(seeds))
+        sheet = ("sheet",) if known and state.view.outlined is None else ()
+        large = self.service.shown_size(session.generator) < self.service.about(session.generator).resolution
+        return sheet if large else ("canvases", *sheet)
 
     def canvases(self, state: State) -> Iterator[Part]:
-        """The pictures in the canvases and those that places are painted on, by their number."""
-        session, seeds = state.session, sorted(state.names["canvases"][-1])
-        pictures = self.service.drawn(session.generator, seeds, session.numbering) if seeds else []
-        yield dict(zip(seeds, pictures, strict=True)), True
+        """The pictures in the canvases and those that places are painted on, by their number: first as they are on the
+        sheet, and then larger ones as they are."""
+        session, seeds = state.session, list(state.names["canvases"][-1])
+        full = self.service.about(session.generator).resolution
+        for size in dict.fromkeys((self.service.shown_size(session.generator), full)):
+            pictures = self.service.drawn(session.generator, seeds, session.numbering, size=size)
+            yield dict(zip(seeds, pictures, strict=True)), size == full
 
     def goal(self, state: State) -> Iterator[Part]:
         """The pasted goal as the generator draws it, as a data URL."""
@@ -63,20 +70,31 @@ class Maker:
         outlines = [""] * len(seeds)
         if outlined is not None:
             outlines = self.service.outlines_at(session.step("outline", asked=outlined), seeds)
-        urls = self.service.pictures(session.generator, seeds, session.numbering)
-        yield [
-            {"seed": s, "image": u, **({"outline": o} if o else {})}
-            for s, u, o in zip(seeds, urls, outlines, strict=True)
-        ], True  # fmt: skip
+        for urls in self.pictures(session, seeds):
+            yield (
+                [
+                    {"seed": s, "image": u, **({"outline": o} if o else {})}
+                    for s, u, o in zip(seeds, urls, outlines, strict=False)
+                ],
+                len(urls) == len(seeds),
+            )
+
+    def pictures(self, session: Session, seeds: Sequence[Seed]) -> Iterator[list[str]]:
+        """Unedited pictures as data URLs, more and more of them."""
+        urls: list[str] = []
+        for end in PARTS if not self.service.backend(session.generator).at_once else PARTS[-1:]:
+            if len(urls) < len(seeds):
+                urls += self.service.pictures(session.generator, seeds[len(urls) : end], session.numbering)
+                yield urls
 
     def results(self, state: State) -> Iterator[Part]:
         """Pictures before and after the rules in force: the first, then more; without rules, before only."""
         session, made = state.session, state.result("results")
         seeds = made.content.seeds if made and made.content else self.result_seeds(session, state.view)
         if not session.rules:
-            urls = self.service.pictures(session.generator, seeds, session.numbering)
-            pairs = [{"seed": s, "before": u, "after": ""} for s, u in zip(seeds, urls, strict=True)]
-            yield Results(seeds, tuple(pairs)), True
+            for urls in self.pictures(session, seeds):
+                pairs = [{"seed": s, "before": u, "after": ""} for s, u in zip(seeds, urls, strict=False)]
+                yield Results(seeds, tuple(pairs)), len(pairs) == len(seeds)
             return
         for drawn in self.service.results(session, seeds):
             counted = drawn.complete and not (session.rule and session.rule.preset and measured_by_preset(session))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -38,6 +40,7 @@ def own_text(name: str) -> str:
 
 
 CSS = static("colours.css") + own_text("page.css") + own_text("hub.css")
+SOON = 1.0  # seconds in which the page is to be there, once its parts are
 TITLE, ICON = "Rewriting", Path(__file__).with_name("icon.png")
 MODES = [("Paste", "replace"), ("Paint", "paint"), ("Bend", "bend"), ("From a file", "file"), ("Erase", "erase")]
 TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore"), ("Hub", "hub")]
@@ -63,10 +66,13 @@ def build(service: Service, first: str) -> gr.Blocks:
 
 
 def newcomer(service: Service, generator: str, render: Render) -> Visitor:
-    """Who has just opened the page, on a generator, and sees its pictures."""
+    """Who has just opened the page, on a generator, and sees its pictures: as many as are soon drawn."""
     visitor = Visitor(State.on(service.open(generator)), {})
-    for _ in make_needed(visitor, Maker(service), ALL, NoTurn):
-        pass
+    late = time.monotonic() + SOON
+    with closing(make_needed(visitor, Maker(service), ALL, NoTurn)) as steps:
+        for _ in steps:
+            if time.monotonic() > late:
+                break  # the rest is drawn while the page is looked at
     return Visitor(visitor.state, render(visitor.state))
 
 

@@ -18,10 +18,10 @@ from rewriting.core.rewriter import RANK
 from rewriting.generators import bundled
 from rewriting.studio.components.cards import STRENGTH
 from rewriting.studio.encoding import cutout, data_url
-from rewriting.studio.gallery import Picture
 from rewriting.studio.generator_keys import label, public_name
 from rewriting.studio.hub_view import hub_tab
 from rewriting.studio.jobs import measured_by_preset
+from rewriting.studio.picture import Picture
 from rewriting.studio.results import Effect
 from rewriting.studio.retouches import for_canvas, laid_over
 from rewriting.studio.service import About
@@ -328,7 +328,7 @@ def sheet(state: State) -> Page:
         one | ({"note": retouched[one["seed"]]} if one["seed"] in retouched else {}) for one in made.content
     ] if same else []  # fmt: skip
     return {
-        "sheet": {"pictures": noted, "loading": fitting is None},
+        "sheet": {"pictures": noted, "loading": fitting is None or not fitting.complete},
         "everything": {"visible": shown(bool(view.found))},
         "outlines": {"value": view.outlined is not None},
         "number": {"value": None if view.found else view.start},

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rewriting.core.request import Request
-from rewriting.studio.encoding import change_map, data_url
-from rewriting.studio.gallery import Picture
+from rewriting.generators.own_picture import Seed
+from rewriting.studio.picture import Picture
 
 CHANGED = 0.03  # mean change (of 1) of the matching places from which a picture counts as changed
 
@@ -18,38 +18,37 @@ CHANGED = 0.03  # mean change (of 1) of the matching places from which a picture
 class Drawn:
     """Results as far as they are drawn.
 
-    seeds: of all pictures wanted.  before, after: uint8 (n, H, W, 3), the first n of them.  done: as the pair sheet
-    takes them.  known: pictures before, by seed, that are there already.
+    seeds: of all pictures wanted.  before, after: the first of them.  known: pictures before, by seed, that are there
+    already.
     """
 
-    seeds: list[int]
-    before: np.ndarray = field(default_factory=lambda: np.empty((0, 1, 1, 3), np.uint8))
-    after: np.ndarray = field(default_factory=lambda: np.empty((0, 1, 1, 3), np.uint8))
-    done: tuple[dict, ...] = ()
-    known: Mapping[int, Picture] = field(default_factory=dict)
+    seeds: list[Seed]
+    before: tuple[Picture, ...] = ()
+    after: tuple[Picture, ...] = ()
+    known: Mapping[Seed, Picture] = field(default_factory=dict)
 
-    def and_(self, before: Sequence[Picture], after: np.ndarray) -> Drawn:
+    def and_(self, before: Sequence[Picture], after: Sequence[Picture]) -> Drawn:
         """The next pictures, and those that were there."""
-        plain = np.stack([picture.pixels for picture in before])
-        pairs = [
-            {"seed": s, "before": b.url, "after": data_url(a), "change": data_url(change_map(b.pixels, a))}
-            for s, b, a in zip(self.seeds[len(self.done) :], before, after, strict=False)
-        ]
-        if self.done:
-            plain, after = np.concatenate([self.before, plain]), np.concatenate([self.after, after])
-        return replace(self, done=(*self.done, *pairs), before=plain, after=after)
+        return replace(self, before=(*self.before, *before), after=(*self.after, *after))
+
+    @property
+    def done(self) -> int:
+        """How many are there."""
+        return len(self.after)
 
     @property
     def complete(self) -> bool:
-        return len(self.done) == len(self.seeds)
+        return self.done == len(self.seeds)
 
     @property
     def pairs(self) -> list[dict]:
-        """All pairs, those that are not done without an after."""
-        waiting = self.seeds[len(self.done) :]
-        befores = [self.known[seed].url if seed in self.known else "" for seed in waiting]
-        rest = [{"seed": s, "before": b, "after": ""} for s, b in zip(waiting, befores, strict=True)]
-        return [*self.done, *rest]
+        """All pairs as the pair sheet takes them, those that are not done without an after."""
+        done = [
+            {"seed": s, "before": b.url, "after": a.url, "change": a.change(b)}
+            for s, b, a in zip(self.seeds, self.before, self.after, strict=False)
+        ]
+        waiting = [(seed, self.known.get(seed)) for seed in self.seeds[self.done :]]
+        return [*done, *({"seed": s, "before": b.url if b else "", "after": ""} for s, b in waiting)]
 
 
 @dataclass(frozen=True)
@@ -63,12 +62,16 @@ class Effect:
     elsewhere: float
 
 
-def effect(before: np.ndarray, after: np.ndarray, heat: np.ndarray, share: float) -> Effect:
-    """Compare pictures, uint8 (N, H, W, 3) each, inside and outside of the places that match.
+def effect(before: Sequence[Picture], after: Sequence[Picture], heat: np.ndarray, share: float) -> Effect:
+    """Compare pictures inside and outside of the places that match.
 
     heat: (N, h, w), the responses.  share: of all positions that counts as matching: those with the highest response.
     """
-    change = np.abs(after.astype(np.float32) - before.astype(np.float32)).mean(-1) / 255
+    old, new = (np.stack([picture.pixels for picture in some]).astype(np.float32) for some in (before, after))
+    change = np.abs(new - old).mean(-1) / 255
+    if heat.shape[1] > change.shape[1]:  # of a layer that is larger than the pictures are shown
+        within = heat.shape[1] // change.shape[1]
+        heat = heat.reshape(len(heat), *[change.shape[1], within] * 2).max((2, 4))
     cell = change.shape[1] // heat.shape[1]
     inside = np.kron(heat > np.quantile(heat, 1 - share), np.ones((cell, cell), bool))
     hit = [float(c[i].mean()) for c, i in zip(change, inside, strict=True) if i.any()]

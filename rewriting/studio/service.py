@@ -7,10 +7,11 @@ in the `Session` that goes in and comes out.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from threading import Lock, RLock
+from weakref import WeakSet, finalize
 
 import numpy as np
 
@@ -20,18 +21,20 @@ from rewriting.core.edit import Edit
 from rewriting.core.presets import preset
 from rewriting.core.request import Request
 from rewriting.core.rewriter import RANK, Matches, Rewriter, default_locality
-from rewriting.core.store import Store
+from rewriting.core.store import Name, Store
 from rewriting.generators import Generator, bundled
+from rewriting.generators.own_picture import OwnPicture, Seed
 from rewriting.hub import load_generator
 from rewriting.studio.encoding import data_url, outline
 from rewriting.studio.fair_queue import FairQueue, WorkAhead
-from rewriting.studio.gallery import Gallery, Picture
 from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
+from rewriting.studio.picture import Picture
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
-from rewriting.studio.session import Numbering, Session
+from rewriting.studio.session import Numbering, PackedRequest, Session
 
 SIDE = 256  # of the masks that people paint
 PAIRS = 12
+TOGETHER = 4  # pictures drawn before others who wait for some of them have theirs
 CHUNKS = (1, 5, PAIRS)  # results appear in steps: so many pairs are there after each
 KEPT_GENERATORS = 3  # loaded from elsewhere; the bundled ones stay
 KEPT_REWRITERS = 8
@@ -48,10 +51,16 @@ class About:
     layers: range
     default_layer: int
     locality: float
+    resolution: int
 
     @classmethod
     def of(cls, generator: Generator) -> About:
-        return cls(generator.layers, generator.config.default_layer, default_locality(generator))
+        return cls(
+            generator.layers,
+            generator.config.default_layer,
+            default_locality(generator),
+            generator.config.resolution,
+        )
 
 
 class Service:
@@ -80,7 +89,7 @@ class Service:
         self._presets: dict[str, Edit] = {}
         self._solving: dict[str, Lock] = {}
         self.store = Store(memory)
-        self._gallery = Gallery(self._draw)
+        self._own: WeakSet[OwnPicture] = WeakSet()
         self.queue = FairQueue()
         self._ahead = WorkAhead(self.queue)
         self._lock = RLock()
@@ -127,8 +136,8 @@ class Service:
     def _make_room(self) -> None:
         foreign = [name for name in self._generators if name not in bundled()]
         for name in foreign[:-KEPT_GENERATORS]:
-            del self._generators[name]
-            self._gallery.forget(name)
+            gone = self._generators.pop(name).digest()
+            self.store.forget(lambda result, gone=gone: gone in result)
             for key in [key for key in self._rewriters if key[0] == name]:
                 del self._rewriters[key]
 
@@ -187,39 +196,73 @@ class Service:
 
     # --- pictures ---------------------------------------------------------------------------------------------------
 
-    def _draw(self, name: str, seeds: Sequence[int], numbering: Numbering) -> np.ndarray:
-        return self.backend(name).images(seeds, (), numbering)
+    def drawn(
+        self,
+        name: str,
+        seeds: Sequence[Seed],
+        numbering: Numbering | None = None,
+        edits: Iterable[Edit] = (),
+        size: int | None = None,
+    ) -> list[Picture]:
+        """Pictures under some edits, one for each seed, drawn once for all who ask for the same."""
+        numbering, edits, backend = numbering or Numbering(), tuple(edits), self.backend(name)
+        names = [self._picture_name(name, seed, numbering, edits, size) for seed in seeds]
+        named = dict(zip(names, seeds, strict=True))
+        self._let_leave(seeds)
 
-    def drawn(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[Picture]:
-        """Unedited pictures, one for each seed."""
-        return self._gallery.pictures(name, seeds, numbering or Numbering())
+        def draw(some: Sequence[Name]) -> Iterator[Picture]:
+            return map(Picture, backend.images([named[one] for one in some], edits, numbering, size))
 
-    def known(self, name: str, seeds: Sequence[int], numbering: Numbering) -> dict[int, Picture]:
-        """Those pictures that are drawn already, by seed."""
-        return self._gallery.known(name, seeds, numbering)
+        return self.store.each(names, draw, max(1, len(seeds)) if backend.at_once else TOGETHER)
 
-    def pictures(self, name: str, seeds: Sequence[int], numbering: Numbering | None = None) -> list[str]:
-        """Unedited pictures as data URLs."""
-        return [picture.url for picture in self.drawn(name, seeds, numbering)]
+    def _let_leave(self, seeds: Sequence[Seed]) -> None:
+        """What is drawn of pictures of one's own goes when these do."""
+        for own in [seed for seed in seeds if isinstance(seed, OwnPicture) and seed not in self._own]:
+            self._own.add(own)
+            finalize(own, self.store.forget, lambda name, digest=own.digest: digest in name)
 
-    def plain(self, session: Session, seeds: Sequence[int]) -> np.ndarray:
+    def _picture_name(
+        self, name: str, seed: Seed, numbering: Numbering, edits: tuple[Edit, ...] = (), size: int | None = None
+    ) -> Name:
+        """All that a picture depends on.  A picture of one's own goes by its digest, which only its owner knows."""
+        generator = self.generator(name)
+        size = generator.config.resolution if size is None else size
+        rules = tuple((edit.digest, edit.strength) for edit in edits if edit.enabled and edit.strength)
+        return (
+            "picture", generator.digest(), generator.precision, getattr(seed, "digest", seed), *numbering, rules, size
+        )  # fmt: skip
+
+    def shown_size(self, name: str) -> int:
+        """Of pictures on a sheet and of pairs, in pixels a side: no larger than they are shown."""
+        return min(SIDE, self.about(name).resolution)
+
+    def known(self, name: str, seeds: Sequence[Seed], numbering: Numbering) -> dict[Seed, Picture]:
+        """Those unedited pictures that are drawn already at the size of a sheet, by seed."""
+        names = {self._picture_name(name, seed, numbering, size=self.shown_size(name)): seed for seed in seeds}
+        return {names[one]: picture for one, picture in self.store.known(names).items()}
+
+    def pictures(self, name: str, seeds: Sequence[Seed], numbering: Numbering | None = None) -> list[str]:
+        """Unedited pictures at the size of a sheet, as data URLs."""
+        return [picture.url for picture in self.drawn(name, seeds, numbering, size=self.shown_size(name))]
+
+    def plain(self, session: Session, seeds: Sequence[Seed], size: int | None = None) -> np.ndarray:
         """Unedited pictures, uint8 (N, H, W, 3)."""
-        return np.stack([p.pixels for p in self.drawn(session.generator, seeds, session.numbering)])
+        return np.stack([p.pixels for p in self.drawn(session.generator, seeds, session.numbering, size=size)])
 
-    def edited(self, session: Session, seeds: Sequence[int]) -> np.ndarray:
+    def edited(self, session: Session, seeds: Sequence[Seed], size: int | None = None) -> np.ndarray:
         """uint8 (N, H, W, 3) under all rules in force, resumed from the lowest edited layer."""
-        layers = [rule.edit.layer for rule in session.rules if rule.edit.enabled and rule.edit.strength]
-        if not layers:
-            return self.plain(session, seeds)
-        return self.backend(session.generator).images(seeds, session.stack, session.numbering)
+        drawn = self.drawn(session.generator, seeds, session.numbering, session.stack, size)
+        return np.stack([picture.pixels for picture in drawn])
 
-    def results(self, session: Session, seeds: Sequence[int]) -> Iterator[Drawn]:
-        """Pictures before and after, more and more of them."""
-        drawn = Drawn(list(seeds), known=self.known(session.generator, seeds, session.numbering))
-        for end in CHUNKS[-1:] if self.backend(session.generator).at_once else CHUNKS:
-            some = drawn.seeds[len(drawn.before) : end]
+    def results(self, session: Session, seeds: Sequence[Seed]) -> Iterator[Drawn]:
+        """Pictures before and after, more and more of them, at the size of a sheet."""
+        name, numbering, stack = session.generator, session.numbering, tuple(session.stack)
+        size, drawn = self.shown_size(name), Drawn(list(seeds), known=self.known(name, seeds, numbering))
+        for end in CHUNKS[-1:] if self.backend(name).at_once else CHUNKS:
+            some = drawn.seeds[drawn.done : end]
             if some:
-                drawn = drawn.and_(self.drawn(session.generator, some, session.numbering), self.edited(session, some))
+                before = self.drawn(name, some, numbering, size=size)
+                drawn = drawn.and_(before, self.drawn(name, some, numbering, stack, size))
                 yield drawn
 
     # --- the request ------------------------------------------------------------------------------------------------
@@ -229,7 +272,19 @@ class Service:
         request = session.request
         if request.erase or request.missing():
             return ""
-        return data_url(self.rewriter(session.generator, request.layer).goal_image(request, for_other_pictures=True))
+        asked = Request(
+            request.copy, request.paste, layer=request.layer, seeding=request.seeding, truncation=request.truncation
+        )
+        rewriter, size = self.rewriter(session.generator, request.layer), self.shown_size(session.generator)
+        generator = rewriter.generator
+
+        def draw() -> str:
+            return data_url(rewriter.goal_image(asked, size, for_other_pictures=True))
+
+        if asked.own_pictures():
+            return draw()
+        name = ("goal", generator.digest(), generator.precision, rewriter.number, PackedRequest.of(asked), size)
+        return self.store.one(name, draw)
 
     def search(self, session: Session, among: int | None = None, best: int = 240) -> Iterator[tuple[int, list[int]]]:
         """Look through pictures 0 .. among - 1: how many were looked at, and the best matches so far."""
@@ -319,7 +374,7 @@ class Service:
         """How much the rules change pictures where the context matches, and elsewhere; None without a context."""
         if not any(not region.empty for region in session.request.places):
             return None
-        heat = self.matches(session, drawn.seeds[: len(drawn.before)]).heat
+        heat = self.matches(session, drawn.seeds[: drawn.done]).heat
         return effect(drawn.before, drawn.after, heat, painted_share(session.request))
 
     def result_seeds(self, session: Session, order: str = "best", start: int = 0) -> list[int]:

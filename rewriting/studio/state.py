@@ -14,8 +14,8 @@ from rewriting.core.request import Request
 from rewriting.generators import bundled
 from rewriting.generators.latents import MAX_SEED
 from rewriting.hub import Account, Choice, Published, PublishedRule
-from rewriting.studio.gallery import Picture
 from rewriting.studio.generator_keys import public_name
+from rewriting.studio.picture import Picture
 from rewriting.studio.results import Effect
 from rewriting.studio.session import PackedRequest, Session
 
