@@ -114,7 +114,7 @@ def number(low: float, high: float) -> Check:
 
     def check(value: Any, name: str) -> float:
         if not is_number(value, low, high):
-            raise refuse(name, f"a number from {low:g} to {high:g}", value)
+            raise refuse(name, f"a number from {low:,.12g} to {high:,.12g}", value)
         return float(value)
 
     return check

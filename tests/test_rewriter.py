@@ -283,7 +283,7 @@ def test_integers_of_numpy_are_integers():
     same = request.with_(context=context, rank=np.int32(3))
     assert same.to_json() == request.with_(rank=3).to_json()
     assert Rewriter(tiny.generator(name="tiny"), np.int64(6)).number == 6
-    with pytest.raises(ValueError, match="rank is True"):
+    with pytest.raises(ValueError, match="rank must be a whole number from 1 to 64, not True"):
         request.with_(rank=True)
 
 
@@ -522,7 +522,7 @@ def test_a_rank_that_the_context_does_not_support_is_said(rewriter):
     message = said(ValueError, rewriter.solve, one, rank=2)
     assert "Rank 2 is more than the context supports (1 here)" in message and "lower the rank" in message
     assert rewriter.solve(one, rank=1).rank == 1
-    assert "rank is 0" in said(ValueError, rewriter.solve, tiny.request(), rank=0)
+    assert "rank must be a whole number" in said(ValueError, rewriter.solve, tiny.request(), rank=0)
     assert "Rank 17" in said(ValueError, rewriter.solve, tiny.request(), rank=17)
     assert "context is empty at this layer" in said(ValueError, rewriter.solve, speck, rank=1)
 
@@ -536,7 +536,7 @@ def test_other_choices_that_cannot_be_are_said(rewriter):
     request = tiny.request()
     assert "huber_delta" in said(ValueError, rewriter.solve, request, huber_delta=0.0)
     assert "method 'pca'" in said(ValueError, rewriter.solve, request, method="pca")
-    assert "locality is -1" in said(ValueError, rewriter.solve, request, locality=-1)
+    assert "from 0 to 1,000,000, not -1" in said(ValueError, rewriter.solve, request, locality=-1)
     far = request.with_(seeding="row", copy=Region(70000, request.copy.mask))
     assert "picture number 70000" in said(ValueError, rewriter.solve, far)
     assert "size 12" in said(ValueError, rewriter.images, [0], size=12)

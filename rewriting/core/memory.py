@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from rewriting import processes
+from rewriting.checks import is_whole, refuse
 from rewriting.deprecation import renamed
 from rewriting.files import cache_root, make_folder, opened_tensors, write_tensors
 from rewriting.generators import Generator, LayerInput
@@ -201,8 +202,8 @@ def directions(
         method = "shrinkage"
     if method not in METHODS:
         raise ValueError(f"method {method!r} is not known; choose {', '.join(METHODS)}.")
-    if not isinstance(rank, int) or rank < 1:
-        raise ValueError(f"rank is {rank!r}; expected a whole number from 1.")
+    if not is_whole(rank, 1):
+        raise refuse("rank", "a whole number from 1", rank)
     chosen = weights > 0
     keys, weights = keys[chosen].double(), weights[chosen, None].double()
     if not len(keys):

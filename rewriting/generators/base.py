@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.checks import is_number, is_whole
+from rewriting.checks import is_whole, number, optional
 from rewriting.deprecation import renamed
 from rewriting.files import make_folder, write_json, write_tensors
 from rewriting.generators.config import CONFIG, WEIGHTS, GeneratorConfig
@@ -175,8 +175,7 @@ class Generator(nn.Module, ABC):
     def check_truncation(self, truncation: float | None) -> float | None:
         """`truncation`, a number from 0 to 2 or None for the config's; None where the generator has none, and 1 asks
         for none.  Raises ValueError for any other value."""
-        if truncation is not None and not is_number(truncation, 0, 2):
-            raise ValueError(f"truncation is {truncation!r}; give a number from 0 to 2.")
+        truncation = optional(number(0, 2))(truncation, "truncation")
         if self.truncates:
             return truncation
         if truncation not in (None, 1):
