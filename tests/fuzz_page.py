@@ -31,12 +31,13 @@ from tests.surroundings import PATIENCE
 ACTIONS = 20  # in a round, at most
 LATE = 0.3  # seconds by which an answer is late, at most
 PRESSED = {  # what can be pressed, and how much likelier it is than others
-    "#cards .card": 4, "#generator label": 2, "#mode label": 2, "#kind label": 2, "#slot label": 2, "#tabs label": 2,
+    "#cards .card": 4, "#generator label": 2, "#mode label": 3, "#kind label": 2, "#slot label": 2, "#tabs label": 2,
     "#sheet .tile": 6, "#pairs .seed": 3, "#matches .tile": 1, "#tray button": 3, "#find": 1, "#rewrite": 6,
     "#stop": 3, "#everywhere input": 1, "#live input": 2, "#previous": 1, "#next": 2, "#everything": 1,
     "#outlines input": 2, "#order label": 2, "#more": 2, "#undo": 5, "#redo": 3, "#new": 2, "#reset": 1,
     "#rules button": 6, "#show-matches": 1, "#show-alone": 1, "#show-layers": 1, "#use-layer": 1,
-    "#copy [data-do]": 2, "#context [data-do]": 2,
+    "#copy [data-do]": 2, "#context [data-do]": 2, "#retouch [data-do]": 2, "#retouch [data-key]": 1,
+    "#retouch .swatch": 1, "#retouched button": 2,
 }  # fmt: skip
 BUSY = "[document.querySelector('#pairs .grid')?.ariaBusy, document.querySelector('#busy')?.innerText]"
 SHOWN = """() => {
@@ -47,13 +48,13 @@ SHOWN = """() => {
   const attributes = (selector, name) => all(selector).map((one) => one.getAttribute(name) || "");
   const checked = (selector) => all(selector).filter((one) => one.checked).map((one) => one.value);
   const shown = {};
-  for (const part of ["headline", "picking", "busy", "explored", "step1", "step2"]) shown[part] = texts(`#${part} :is(h2, p:not(.for-ears), strong, span, small, td)`);
+  for (const part of ["headline", "picking", "busy", "explored", "step1", "step2", "step-retouch"]) shown[part] = texts(`#${part} :is(h2, p:not(.for-ears), strong, span, small, td)`);
   for (const part of ["panel-hold", "panel-go", "panel-tune"]) shown[part] = texts(`#${part} h2`);
   for (const part of ["tabs", "slot", "kind", "mode", "order", "generator"]) shown[part] = [checked(`#${part} input`), texts(`#${part} label`)];
   for (const part of ["rank", "layer", "locality", "strength"]) shown[part] = all(`#${part} input`).map((one) => [one.value, one.min, one.max, one.disabled]);
   for (const part of ["live", "everywhere", "outlines"]) shown[part] = all(`#${part} input`).map((one) => one.checked);
   for (const part of ["undo", "redo", "new", "reset", "rewrite"]) shown[part] = all(`#${part}`).map((one) => one.disabled);
-  for (const part of ["stop", "everything", "use-layer", "step12", "order"]) shown[`${part} visible`] = all(`#${part}`).map((one) => one.checkVisibility());
+  for (const part of ["stop", "everything", "use-layer", "step12", "step-retouch", "order"]) shown[`${part} visible`] = all(`#${part}`).map((one) => one.checkVisibility());
   shown.pairs = [texts("#pairs .seed"), pictures("#pairs .pair img"), attributes("#pairs .grid", "aria-busy"), texts("#pairs .nothing:not([hidden])")];
   shown.sheet = [texts("#sheet .tile b"), pictures("#sheet .tile img"), all("#sheet .tile").map((one) => hash(one.querySelector(".outline .light")?.getAttribute("d")))];
   shown.matches = pictures("#matches .tile img");
@@ -61,6 +62,7 @@ SHOWN = """() => {
   shown.cards = attributes("#cards .card[aria-selected=true]", "data-name");
   shown.first = attributes("#cards .card", "data-name").slice(0, 1);
   for (const part of ["copy", "context"]) shown[part] = [pictures(`#${part} .picture`), attributes(`#${part} .outline .light`, "d").map(hash)];
+  shown.retouch = [pictures("#retouch .picture"), all("#retouch .layer").map((one) => one.checkVisibility() && hash(one.toDataURL())), all("#retouch .pins g").length, texts("#retouch .note:not([hidden])"), pictures("#retouched img"), pictures("#retouch .drawn:not([hidden]) img")];
   const patch = document.querySelector("#paste .patch");
   shown.paste = [pictures("#paste .picture"), patch.hidden ? "" : [hash(patch.getAttribute("src")), patch.style.left, patch.style.top], pictures("#paste .goal.fresh")];
   shown.tray = [attributes("#tray .open", "title"), pictures("#tray img"), attributes("#tray .outline .light", "d").map(hash)];
@@ -93,7 +95,7 @@ class Hand:
             self.done.append(f"press {selector} {number}")
 
     def paint(self) -> None:
-        canvas = self.dice.choice(("copy", "context"))
+        canvas = self.dice.choice(("copy", "context", "retouch"))
         spots = self._spots(canvas, 3)
         if spots and self.page.locator(f"#{canvas} .stage.ready").count():
             self.done.append(f"paint {canvas}")

@@ -50,7 +50,7 @@ LEARNED = {
         "it.", 0.5,
     ),
     "big-eyes": Learned("The eyes of three faces are bent half again as large; so are those of all others now.", 5.5),
-    "striped-roofs": Learned("Bands of cream are painted across three roofs, and the others get theirs too.", 2.5),
+    "blue-lamps": Learned("The lamps of three pictures shine blue; those of every kitchen do now.", 10.5),
 }  # fmt: skip
 
 
