@@ -36,21 +36,20 @@ Made again by `python -m weights.rules.make_presets {name}`.
 
 @dataclass(frozen=True)
 class Learned:
-    """order: of its card among the others, which are numbered from 0.  lead: which of the unseen pictures in which it
-    worked is shown first."""
+    """order: of its card among the others, which are numbered from 0.  lead: which unseen picture is shown first."""
 
     description: str
     order: float
-    lead: int = 0
+    lead: int
 
 
 LEARNED = {
     "red-noses": Learned(
         "A red ball with a gleam is painted on three noses. This generator never drew one, and now every face wears "
-        "it.", 0.5,
+        "it.", 0.5, 707,
     ),
-    "big-eyes": Learned("The eyes of three faces are bent half again as large; so are those of all others now.", 5.5),
-    "blue-lamps": Learned("The lamps of three pictures shine blue; those of every kitchen do now.", 10.5),
+    "big-eyes": Learned("The eyes of three faces are bent half as large again, and all others have them too.", 5.5, 709),
+    "blue-lamps": Learned("The lamps of three pictures shine blue; those of every kitchen do now.", 10.5, 701),
 }  # fmt: skip
 
 
@@ -60,9 +59,7 @@ def make(name: str, folder: Path) -> str:
     *_, edit = Rewriter(lesson.generator).learn(lesson.request())
     found = lesson.measure([edit])
     said = f"{sum(found.hits)} of {len(found.hits)} unseen pictures change as intended, {found.outside:.1%} elsewhere"
-    worked = [seed for seed, hit in zip(lesson.unseen, found.hits, strict=False) if hit]
-    head = worked[rule.lead : rule.lead + 1]
-    shown = head + [seed for seed in lesson.unseen[:SHOWN] if seed not in head][: SHOWN - len(head)]
+    shown = [rule.lead, *(seed for seed in lesson.unseen if seed != rule.lead)][:SHOWN]
     folder = folder / name
     folder.mkdir(parents=True, exist_ok=True)
     request = edit.request.with_(
