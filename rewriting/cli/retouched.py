@@ -33,8 +33,8 @@ def add_retouched(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NUMBER=FILE",
-        help="where the rule should hold in a picture, white on black; the retouch is carried there, and more places "
-        "make a better rule (default: what was retouched)",
+        help="where else the rule should hold, white on black; the retouch is carried there, and more places make a "
+        "better rule (in a retouched picture: by default what differs)",
     )
 
 

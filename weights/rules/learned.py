@@ -48,8 +48,10 @@ LEARNED = {
         "A red ball with a gleam is painted on three noses. This generator never drew one, and now every face wears "
         "it.", 0.5, 707,
     ),
-    "big-eyes": Learned("The eyes of three faces are bent half as large again, and all others have them too.", 5.5, 709),
-    "blue-lamps": Learned("The lamps of three pictures shine blue; those of every kitchen do now.", 10.5, 701),
+    "big-eyes": Learned(
+        "The eyes of three faces are bent half as large again, and all others have them too.", 5.5, 709,
+    ),
+    "blue-lamps": Learned("The lamps of three pictures shine blue; those of every kitchen do now.", 10.5, 709),
 }  # fmt: skip
 
 
