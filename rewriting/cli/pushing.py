@@ -27,6 +27,12 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("folder", metavar="DIR", help="what `apply`, `merge` or `convert` wrote")
     parser.add_argument("--repo", required=True, metavar="USER/NAME", help="where to; it is made if need be")
     parser.add_argument("--pull-request", action="store_true", help="open a pull request instead of a commit")
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="publish the pictures of yours that the rule was made with, too; without them it applies, and nobody can "
+        "change it again",
+    )
     _add_access(parser)
 
     parser = command(
@@ -58,6 +64,7 @@ def push(options: argparse.Namespace) -> None:
             options.repo,
             private=options.private,
             create_pr=options.pull_request,
+            pictures=options.pictures,
             message=options.message,
             token=options.token,
             progress=progress,

@@ -85,11 +85,16 @@ def _squared(picture: Image.Image, side: int) -> np.ndarray:
 # --- kept ------------------------------------------------------------------------------------------------------------
 
 
-def is_part(name: str) -> bool:
-    """Whether a file's name is that of a part of a picture that was brought."""
+def digest_in(name: str) -> str:
+    """Of the picture of which a file of that name is a part; "" if it is of none."""
     stem, dot, ending = name.rpartition(".")
     digest = stem.removeprefix(PREFIX)
-    return name.startswith(PREFIX) and dot + ending in (IMAGE, FOUND) and bool(DIGEST.fullmatch(digest))
+    return digest if stem != digest and dot + ending in (IMAGE, FOUND) and DIGEST.fullmatch(digest) else ""
+
+
+def is_part(name: str) -> bool:
+    """Whether a file's name is that of a part of a picture that was brought."""
+    return bool(digest_in(name))
 
 
 def save_pictures(pictures: Iterable[OwnPicture], folder: str | Path) -> None:

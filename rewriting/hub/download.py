@@ -17,6 +17,7 @@ from typing import Any
 
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
 from rewriting.core.edit import FORMAT as EDIT_FORMAT
+from rewriting.core.own_files import is_part
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.config import MOMENTS, WEIGHTS
 from rewriting.hub.cache import Shelf, Snapshot, writing_to
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 CARD, LICENSE, BEFORE, AFTER = "README.md", "LICENSE", "before.webp", "after.webp"
 MIB = 1 << 20
-LIMITS: Mapping[str, int] = {  # bytes; of our formats nothing but these is ever fetched
+LIMITS: Mapping[str, int] = {  # bytes; of our formats nothing but these, and pictures that were brought, is fetched
     CONFIG: 1 * MIB,
     WEIGHTS: 1024 * MIB,
     MOMENTS: 256 * MIB,
@@ -52,6 +53,7 @@ LIMITS: Mapping[str, int] = {  # bytes; of our formats nothing but these is ever
     BEFORE: 8 * MIB,
     AFTER: 8 * MIB,
 }
+OWN_LIMIT = 32 * MIB  # of a part of a picture that was brought
 KINDS = {
     GENERATOR_FORMAT: "an image generator, which load_generator opens",
     EDIT_FORMAT: "a rule, which load_edits opens",
@@ -182,9 +184,15 @@ def check_fetchable(repo: Repo, paths: Sequence[str]) -> None:
             )
 
 
+def limit_of(path: str) -> int:
+    """Bytes of the largest file of that name that is fetched where it is not needed."""
+    name = path.rpartition("/")[2]
+    return OWN_LIMIT if is_part(name) else LIMITS.get(name, LIMITS[LICENSE])
+
+
 def is_fetchable(repo: Repo, path: str) -> bool:
     """Whether a file that is not needed is there, and is small enough."""
-    return path in repo.files and repo.files[path].size <= LIMITS.get(path.rpartition("/")[2], LIMITS[LICENSE])
+    return path in repo.files and repo.files[path].size <= limit_of(path)
 
 
 def check_admitted(repo: Repo, *, token: Token, endpoint: str | None) -> None:

@@ -38,16 +38,19 @@ def write_rule(
     full_model: bool = False,
     repo_id: str = "",
     seeds: Sequence[int] | None = None,
+    pictures: bool = True,
     **access: Any,
 ) -> Path:
     """Write a repo's folder: an edit repo or, with full_model, the generator with the edits in its weights.
 
     generator: what the edits were made for; by default the bundled or Hub generator that they name, which `access`
     (token, endpoint, cache_dir) opens.  repo_id: where it will be, for the card.  seeds: of the card's pictures.
+    pictures: False leaves out what somebody brought to make the rules; they apply, and cannot be changed again.
     Returns the folder.  Raises HubError or ValueError, or OSError where it cannot be written, before a file of it is
     touched.
     """
     stack = EditStack([edits] if isinstance(edits, Edit) else edits)
+    stack = stack if pictures else stack.without_pictures()
     if not len(stack):
         raise HubError("There is no rule to write; rewrite one first.")
     if not any(edit.enabled and edit.strength for edit in stack):

@@ -12,8 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rewriting.core.edit import CONFIG, Edit, EditStack
+from rewriting.core.edit import CONFIG, REQUESTS, Edit, EditStack
 from rewriting.core.edit import FORMAT as EDIT_FORMAT
+from rewriting.core.own_files import digest_in, is_part
 from rewriting.files import read_json
 from rewriting.generators import Generator, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
@@ -77,6 +78,7 @@ def publish(
     create_pr: bool = False,
     update: bool = True,
     seeds: Sequence[int] | None = None,
+    pictures: bool = False,
     message: str | None = None,
     token: Token = None,
     endpoint: str | None = None,
@@ -90,6 +92,7 @@ def publish(
     private: for a repo that is made; by default as the Hub has it.  An existing repo stays as it is.
     create_pr: open a pull request instead of a commit.  update: False refuses a repo that exists already.
     seeds: of the pictures on the card.  message: of the commit.
+    pictures: whether what somebody brought to make the rules is published too.  Without it, nobody can change them.
     Publishing again without a change makes no commit.  Raises HubError; the repo then is as it was before, and one
     that was made is gone again, or the error says that it stays.
     """
@@ -98,11 +101,19 @@ def publish(
     _check_kind(target, GENERATOR_FORMAT if full_model else EDIT_FORMAT)
     if progress:
         progress(0.0, "Drawing the pictures of the card")
-    made = {"generator": generator, "full_model": full_model, "repo_id": target.repo_id, "seeds": seeds}
+    made = {
+        "generator": generator,
+        "full_model": full_model,
+        "repo_id": target.repo_id,
+        "seeds": seeds,
+        "pictures": pictures,
+    }
     with TemporaryDirectory(prefix="rewriting-") as folder:
         write_rule(edits, folder, **made, **access, cache_dir=cache_dir, progress=progress)
-        files = {name: Path(folder) / name for name in LIMITS if (Path(folder) / name).is_file()}
-        stale = target.files & LIMITS.keys() - files.keys()
+        files = {
+            path.name: path for path in sorted(Path(folder).iterdir()) if path.name in LIMITS or is_part(path.name)
+        }
+        stale = {name for name in target.files if name in LIMITS or is_part(name)} - files.keys()
         return send(target, files, message=message or MESSAGE, stale=stale, create_pr=create_pr, progress=progress)
 
 
@@ -113,6 +124,7 @@ def publish_folder(
     private: bool | None = None,
     create_pr: bool = False,
     update: bool = True,
+    pictures: bool = False,
     message: str | None = None,
     token: Token = None,
     endpoint: str | None = None,
@@ -128,12 +140,27 @@ def publish_folder(
     target = find_target(repo_id, private=private, create_pr=create_pr, update=update, token=token, endpoint=endpoint)
     _check_kind(target, kind)
     files: dict[str, Path | bytes] = {name: folder / name for name in LIMITS if (folder / name).is_file()}
+    if kind == EDIT_FORMAT:
+        files |= _requests(EditStack.load(folder), folder, pictures)
     if CARD not in files and kind == GENERATOR_FORMAT:
         config = read_generator(folder).config
         files[CARD] = generator_card(config, target.repo_id, LICENSE in files, endpoint).encode()
     elif CARD in files:  # written before anybody knew where it would be
         files[CARD] = (folder / CARD).read_bytes().replace(YOUR_REPO.encode(), target.repo_id.encode())
-    return send(target, files, message=message or MESSAGE, create_pr=create_pr, progress=progress)
+    stale = {name for name in target.files if is_part(name)} - files.keys()
+    return send(target, files, message=message or MESSAGE, stale=stale, create_pr=create_pr, progress=progress)
+
+
+def _requests(stack: EditStack, folder: Path, pictures: bool) -> dict[str, Path | bytes]:
+    """The files of a folder of rules that hold what somebody brought: these, or a file of requests without them."""
+    own = {picture.digest for edit in stack if edit.request for picture in edit.request.own_pictures()}
+    if pictures:
+        return {path.name: path for path in sorted(folder.iterdir()) if digest_in(path.name) in own}
+    if not own:
+        return {}
+    with TemporaryDirectory(prefix="rewriting-") as bare:
+        stack.without_pictures().save(bare)
+        return {REQUESTS: Path(bare, REQUESTS).read_bytes()}
 
 
 def _kind_of_folder(folder: Path) -> str:

@@ -16,6 +16,7 @@ from rewriting.checkpoints.conversion import Origin
 from rewriting.checks import brief
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
 from rewriting.core.edit import FORMAT as EDIT_FORMAT
+from rewriting.core.own_files import is_part
 from rewriting.files import read_json
 from rewriting.generators import Generator, GeneratorConfig, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
@@ -45,6 +46,7 @@ from rewriting.processes import Progress
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+MAX_BROUGHT = 64  # files of pictures that somebody brought
 FOREIGN_KEYS = ("model_type", "architectures", "peft_type", "_class_name")  # of config.json in other libraries' repos
 
 
@@ -164,7 +166,7 @@ def open_rules(found: Found, read: Callable[[Path], T], *, cache_dir: str | Path
     if not found.rules:
         raise HubError(f"{found.name.what} holds {KINDS[GENERATOR_FORMAT]}.")
     with Cache(cache_dir) as cache:
-        folder = _ours(found, FACTORS, (REQUESTS, LICENSE), cache.path, access)
+        folder = _ours(found, FACTORS, (REQUESTS, LICENSE, *_brought(found)), cache.path, access)
         with naming(found.name.what):
             return read(folder)
 
@@ -247,6 +249,12 @@ def _chosen(sizes: Mapping[str, int], name: Name) -> str:
 
 
 # --- its files -------------------------------------------------------------------------------------------------------
+
+
+def _brought(found: Found) -> list[str]:
+    """Files of the pictures in the rules' folder that somebody brought."""
+    here = [path.removeprefix(_within(found.folder, "")) for path in (found.repo.files if found.repo else ())]
+    return sorted(name for name in here if is_part(name))[:MAX_BROUGHT]
 
 
 def _ours(
