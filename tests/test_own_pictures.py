@@ -8,11 +8,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from rewriting import Edit, EditStack, Region, Request, Rewriter
+from rewriting import Edit, EditStack, Region, Request, Rewriter, load_generator
+from rewriting.core import inversion
 from rewriting.core.inversion import invert, psnr
 from rewriting.core.own_files import load_picture, load_pictures, save_pictures, squared
+from rewriting.core.presets import preset
 from rewriting.core.retouch import Retouched
 from tests import tiny
+from weights.rules.truth import Truth
 
 LAYERS = (("stylegan2", 7), ("proggan", 6))
 
@@ -140,6 +143,21 @@ def test_ones_own_picture_is_retouched_and_learned():
     after = rewriter.generator.images([own], [edit])[0].astype(float)
     inside = mask > 0
     assert np.abs(after - wanted)[inside].mean() < 0.9 * np.abs(before.astype(float) - wanted)[inside].mean()
+
+
+def test_a_face_that_was_never_drawn_smiles_under_the_rule_that_comes_with_the_software(monkeypatch):
+    for steps in ("STEPS_LATENT", "STEPS_KEY"):
+        monkeypatch.setattr(inversion, steps, 12)  # a rough drawing is enough to see a smile
+    request = preset("frowns-to-smiles").request
+    rewriter = Rewriter(load_generator("face"), request.layer)
+    frowning = 9002
+    own = rewriter.invert(Truth("face", 256).pictures([frowning])[0])
+    before, after = (rewriter.images([own], edits)[0].astype(int) for edits in ([], [rewriter.solve(request)]))
+    changed = np.abs(after - before).mean(-1)
+    mouth = np.s_[160:190, 100:156]
+    assert changed[mouth].mean() > 10 * changed[:128].mean()
+    teeth = (after[mouth].min(-1) > 180).mean() - (before[mouth].min(-1) > 180).mean()
+    assert teeth > 0.1
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

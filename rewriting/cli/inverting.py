@@ -87,7 +87,7 @@ def open_inverted(name: str) -> tuple[OwnPicture, str]:
     Raises ValueError or FileNotFoundError in one sentence.
     """
     from rewriting.core.own_files import load_pictures
-    from rewriting.files import brief
+    from rewriting.checks import brief
     from rewriting.generators.config import CONFIG
 
     config = read_json(Path(name, CONFIG))

@@ -26,14 +26,12 @@ from rewriting.core.own_files import Brought, squared
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.own_picture import OwnPicture
 
-__all__ = ["Inverting", "OwnPicture", "invert", "psnr"]
-
 DRAWN, DRAWN_WHOLE = 200, 40  # pictures to start from; the second, where a small one costs as much as a whole one
 FIRST = 60_000  # their first number
 SMALL = 32  # pixels a side, at which they are compared
 RIDGE = 0.3  # of the regression, times the mean size of a picture's deviation
-STEPS_LATENT, STEPS_KEY = 60, 100
-RATE_LATENT, RATE_KEY, RATE_LATER = 0.05, 0.03, 0.01  # of Adam, in deviations of the latents and mean sizes of the key
+STEPS_LATENT, STEPS_KEY = 60, 70
+RATE_LATENT, RATE_KEY, RATE_LATER = 0.05, 0.08, 0.01  # of Adam, in deviations of the latents and mean sizes of the key
 STAY_LATENT, STAY_KEY = 1e-4, 1e-3  # how much it counts to stay near the mean latent, and where the latent put the key
 COARSE = 0.6  # of the first steps: so long pictures of a quarter of the size are enough, then of half
 LEVELS = 4  # of the pyramid
@@ -81,21 +79,21 @@ def _invert(generator: Generator, image: np.ndarray, layer: int, seed: int) -> I
     wanted = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float().to(generator.device) / 127.5 - 1
     share = _share_of_steps(generator)
     first, second = round(share * STEPS_LATENT), round(share * STEPS_KEY)
-    drawn = _drawn_by(generator, seed)
+    drawn = drawn_by(generator, seed)
 
     def told(step: int, shown: Tensor) -> Inverting:
         seen, size = to_uint8(shown)[0], shown.shape[-1]
         return Inverting(step, first + second, psnr(seen, to_uint8(_sized(wanted, size))[0]), seen)
 
-    latent, shown = _regressed(generator, drawn, wanted)
+    latent, shown = regressed(generator, drawn, wanted)
     yield told(0, shown)
-    for step, moved, shown in _fit_latent(generator, drawn, wanted, latent, first):
+    for step, moved, shown in fit_latent(generator, drawn, wanted, latent, first):
         latent = moved
         if step % SHOWN == 0 or step == first:
             yield told(step, shown)
     with torch.no_grad():
         at = generator.enter(latent, layer)
-    for step, moved, shown in _fit_key(generator, drawn, wanted, layer, at, second):
+    for step, moved, shown in fit_key(generator, drawn, wanted, layer, at, second):
         at = moved
         if step % SHOWN == 0 and step < second:
             yield told(first + step, shown)
@@ -109,7 +107,7 @@ def _invert(generator: Generator, image: np.ndarray, layer: int, seed: int) -> I
 
 
 @dataclass(frozen=True)
-class _Drawn:
+class DrawnPictures:
     """Pictures that the generator drew.  latents: (N, w_dim).  pictures: (N, 3 * SMALL^2).  mean, deviation: (1,
     w_dim), of latents."""
 
@@ -119,13 +117,13 @@ class _Drawn:
     deviation: Tensor
 
 
-_kept: OrderedDict[tuple[str, int, torch.device], _Drawn] = OrderedDict()
+_kept: OrderedDict[tuple[str, int, torch.device], DrawnPictures] = OrderedDict()
 _lock = Lock()
 
 
 @torch.no_grad()
-def _drawn_by(generator: Generator, seed: int) -> _Drawn:
-    """Drawn once for each generator, as long as it is one of the last few."""
+def drawn_by(generator: Generator, seed: int) -> DrawnPictures:
+    """DrawnPictures once for each generator, as long as it is one of the last few."""
     name = generator.digest(), seed, generator.device
     with _lock:
         if name in _kept:
@@ -140,14 +138,14 @@ def _drawn_by(generator: Generator, seed: int) -> _Drawn:
     return drawn
 
 
-def _draw(generator: Generator, seed: int) -> _Drawn:
+def _draw(generator: Generator, seed: int) -> DrawnPictures:
     size = _small(generator)
     whole = generator.last_layer_for(size) == generator.layers[-1]
     count = DRAWN_WHOLE if whole else DRAWN
     latents = generator.map(generator.latents(range(FIRST + seed * DRAWN, FIRST + seed * DRAWN + count)), 1.0)
     pictures = [generator.synthesise(some, size=size) for some in latents.split(1 if whole else 16)]
     mean, deviation = latents.mean(0, keepdim=True), latents.std(0, keepdim=True) + 1e-4
-    return _Drawn(latents, torch.cat(pictures).flatten(1), mean, deviation)
+    return DrawnPictures(latents, torch.cat(pictures).flatten(1), mean, deviation)
 
 
 def _small(generator: Generator) -> int:
@@ -155,7 +153,7 @@ def _small(generator: Generator) -> int:
 
 
 @torch.no_grad()
-def _regressed(generator: Generator, drawn: _Drawn, wanted: Tensor) -> tuple[Tensor, Tensor]:
+def regressed(generator: Generator, drawn: DrawnPictures, wanted: Tensor) -> tuple[Tensor, Tensor]:
     """The latent of the nearest picture that was drawn, or that of kernel ridge regression from all, whichever draws
     the picture better; and what it draws."""
     size = _small(generator)
@@ -168,34 +166,34 @@ def _regressed(generator: Generator, drawn: _Drawn, wanted: Tensor) -> tuple[Ten
     shares = (small - centre) @ away.t() @ torch.linalg.inv(kernel)
     guesses = torch.cat([nearest, drawn.mean + shares @ (drawn.latents - drawn.mean)])
     shown = torch.cat([generator.synthesise(one[None], size=size) for one in guesses])
-    best = _difference(shown, _sized(wanted, size)).argmin()
+    best = difference(shown, _sized(wanted, size)).argmin()
     return guesses[best][None], shown[best][None]
 
 
 # --- what is moved ---------------------------------------------------------------------------------------------------
 
 
-def _fit_latent(
-    generator: Generator, drawn: _Drawn, wanted: Tensor, latent: Tensor, steps: int
+def fit_latent(
+    generator: Generator, drawn: DrawnPictures, wanted: Tensor, latent: Tensor, steps: int
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Step, latent and what it draws, again and again."""
     resolution = generator.config.resolution
     moved = (latent - drawn.mean) / drawn.deviation
-    adam = _Adam([moved], [RATE_LATENT])
+    adam = Adam([moved], [RATE_LATENT])
     for step in range(steps):
         size = max(_small(generator), resolution // (4 if step < COARSE * steps else 2))
         goal = _sized(wanted, size)
 
         def loss(moved: Tensor, size: int = size, goal: Tensor = goal) -> tuple[Tensor, Tensor]:
             shown = generator.synthesise(drawn.mean + drawn.deviation * moved, size=size)
-            return _difference(shown, goal).sum() + STAY_LATENT * moved.square().mean(), shown
+            return difference(shown, goal).sum() + STAY_LATENT * moved.square().mean(), shown
 
         (moved,), shown = adam.step(loss, 1 - step / steps + 0.04)
         yield step + 1, drawn.mean + drawn.deviation * moved, shown
 
 
-def _fit_key(
-    generator: Generator, drawn: _Drawn, wanted: Tensor, layer: int, at: LayerInput, steps: int
+def fit_key(
+    generator: Generator, drawn: DrawnPictures, wanted: Tensor, layer: int, at: LayerInput, steps: int
 ) -> Iterator[tuple[int, LayerInput, Tensor]]:
     """Step, what arrives at the layer and what it draws, again and again."""
     unit = at.key.abs().mean((0, 2, 3), keepdim=True)
@@ -210,15 +208,15 @@ def _fit_key(
     def loss(*moves: Tensor) -> tuple[Tensor, Tensor]:
         here = moved_by(moves)
         shown = generator.leave(layer, generator.value(layer, here), here)
-        return _difference(shown, wanted).sum() + STAY_KEY * moves[0].square().mean(), shown
+        return difference(shown, wanted).sum() + STAY_KEY * moves[0].square().mean(), shown
 
-    adam = _Adam([torch.zeros_like(getattr(at, n)) for n in names], [rates[n] for n in names])
+    adam = Adam([torch.zeros_like(getattr(at, n)) for n in names], [rates[n] for n in names])
     for step in range(steps):
         moves, shown = adam.step(loss, (1 + math.cos(math.pi * step / steps)) / 2)
         yield step + 1, moved_by(moves), shown
 
 
-class _Adam:
+class Adam:
     """Gradient descent with momentum, each number in units of its own recent gradients."""
 
     MOMENTUM, SQUARES = 0.9, 0.99
@@ -244,7 +242,7 @@ class _Adam:
         return list(self._values), shown.detach()
 
 
-def _difference(shown: Tensor, wanted: Tensor) -> Tensor:
+def difference(shown: Tensor, wanted: Tensor) -> Tensor:
     """(B,): mean absolute differences of two pictures, (B, 3, h, w), in this size and in each half of it."""
     total = shown.new_zeros(len(shown))
     for level in range(LEVELS):

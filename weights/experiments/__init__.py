@@ -52,6 +52,7 @@ _ALL: tuple[Experiment, ...] = (
     Experiment("table3", "Table 3: visible watermarks", f"{_HERE}.watermarks:table3", 1000, True),
     Experiment("ablations", "Ablations: what each part of the method is worth", f"{_HERE}.ablations:run", 1000, True),
     Experiment("retouched", "Rules from retouched pictures", f"{_HERE}.retouched:run", 40),
+    Experiment("own-pictures", "Pictures that the generator never drew", f"{_HERE}.own_pictures:run", 100),
     Experiment("failures", "Failures", f"{_HERE}.failures:run", 10),
 )
 

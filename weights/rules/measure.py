@@ -55,11 +55,11 @@ def measure(
     after, area = drawn.astype(np.float32) / 255, material.areas
     outside = ~widen(area, 2 + rule.wider)
     if rule.ideal is not None:
-        hits = _nearer(before, after, ideal(rule, generator, truth, material.unseen), area)
+        hits = nearer(before, after, ideal(rule, generator, truth, material.unseen), area)
     elif not rule.becomes:
         rewriter, copy = Rewriter(generator, material.request.layer), material.request.copy
         wished = pasted(rewriter, copy, material.unseen, area, truth.size).astype(np.float32) / 255
-        hits = _nearer(before, after, wished, area)
+        hits = nearer(before, after, wished, area)
     else:
         now = Segmenter.load(rule.generator).mask(drawn, *rule.becomes)
         hits = (now & area).sum((1, 2)) > rule.share * area.sum((1, 2))
@@ -98,7 +98,7 @@ def draw_scaled(generator: Generator, z: Tensor, weights: Weights | None = None,
     return generator(z, weights, size=size)
 
 
-def _nearer(before: np.ndarray, after: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:
+def nearer(before: np.ndarray, after: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:
     """Which pictures are nearer to the ideal than to what they were, where the ideal differs from that."""
     differs = area & (np.abs(wished - before).mean(-1) > 0.02)
     to_ideal = np.where(differs, np.abs(after - wished).mean(-1), 0).sum((1, 2))
