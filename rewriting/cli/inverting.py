@@ -86,8 +86,8 @@ def open_inverted(name: str) -> tuple[OwnPicture, str]:
 
     Raises ValueError or FileNotFoundError in one sentence.
     """
-    from rewriting.core.own_files import load_pictures
     from rewriting.checks import brief
+    from rewriting.core.own_files import load_pictures
     from rewriting.generators.config import CONFIG
 
     config = read_json(Path(name, CONFIG))
