@@ -21,7 +21,6 @@ from tests.wrapped import (
     WRAPPED,
     save_rosinality_module,
     under,
-    without_skips,
 )
 
 pytest_plugins = ("tests.foreign_fixtures",)
@@ -126,7 +125,6 @@ REFUSED = {
     "genforce": (lambda: {"generator": {"early_layer.const": torch.ones(2)}}, "StyleGAN1 of another code base"),
     "lucidrains": (lambda: {"GAN": {"S.net.0.weight": torch.ones(2)}, "version": "1"}, "another StyleGAN2 code base"),
     "a program": (lambda: {"g_ema": G_EMA, "hook": os_system()}, "asks for '(posix|nt).system', which is a program"),
-    "orig": (lambda: {"G_ema": without_skips(STATE)}, "StyleGAN2 of the architecture 'orig'"),
     "nothing": (lambda: {"opts": {"lr": 1}}, "holds no tensors; is it the right file"),
     "a flat list of numbers": (lambda: G_EMA | {"input.input": torch.ones(5, dtype=torch.int64)}, "as strided int64"),
 }

@@ -22,7 +22,8 @@ ANY = None  # every value will do: the tensors show it, or no picture depends on
 RATE, CLAMP = "rate", "clamp"  # a number that `Arguments` keeps, for the conversion to heed
 LOW_PASS = (1, 3, 3, 1)
 FILTER = (list(LOW_PASS),)
-SKIP, LEAKY, LINEAR = ("skip",), ("lrelu",), ("linear",)
+ARCHITECTURES, LEAKY, LINEAR = ("skip", "orig"), ("lrelu",), ("linear",)
+CHANNELS = (3, 1, 4)  # of pictures: colours, grey, and colours with alpha, which is left out
 Values = tuple[Any, ...] | str | None
 Table = Mapping[str, Values]
 
@@ -42,11 +43,11 @@ AFFINE: Table = {**_FULLY_CONNECTED, "activation": LINEAR, "lr_multiplier": (1,)
 MAPPED: Table = {**_FULLY_CONNECTED, "activation": LEAKY, "lr_multiplier": RATE}
 MAPPING: Table = {
     "z_dim": ANY,
-    "c_dim": (0, None),
+    "c_dim": ANY,  # how many classes there are, of which the conversion takes one
     "w_dim": ANY,
     "num_ws": ANY,
     "num_layers": ANY,
-    "embed_features": ANY,  # of the labels, which an unconditional generator does not have
+    "embed_features": ANY,
     "layer_features": ANY,
     "activation": LEAKY,
     "lr_multiplier": RATE,
@@ -69,7 +70,7 @@ LAYER: Table = {
 }
 TO_RGB: Table = {
     "in_channels": ANY,
-    "out_channels": (3,),
+    "out_channels": CHANNELS,
     "w_dim": ANY,
     "kernel_size": (1,),
     "conv_clamp": CLAMP,
@@ -80,9 +81,9 @@ BLOCK: Table = {
     "out_channels": ANY,
     "w_dim": ANY,
     "resolution": ANY,
-    "img_channels": (3,),
+    "img_channels": CHANNELS,
     "is_last": ANY,
-    "architecture": SKIP,
+    "architecture": ARCHITECTURES,
     "resample_filter": FILTER,
     "conv_clamp": CLAMP,
     "use_fp16": ANY,  # how exactly it computes; here that is chosen for every generator in the same way
@@ -93,13 +94,13 @@ BLOCK: Table = {
 SYNTHESIS: Table = {
     "w_dim": ANY,
     "img_resolution": ANY,
-    "img_channels": (3,),
+    "img_channels": CHANNELS,
     "channel_base": ANY,
     "channel_max": ANY,
     "num_fp16_res": ANY,
     **BLOCK,
 }
-_SIZES: Table = {"z_dim": ANY, "c_dim": (0, None), "w_dim": ANY, "img_resolution": ANY, "img_channels": (3,)}
+_SIZES: Table = {"z_dim": ANY, "c_dim": ANY, "w_dim": ANY, "img_resolution": ANY, "img_channels": CHANNELS}
 GENERATOR: Table = {
     **_SIZES,
     "mapping_kwargs": ANY,  # a table of its own, see `NESTED`
@@ -145,11 +146,11 @@ TENSORFLOW: Table = {  # one table, since each of these functions hands its argu
     "label_fmaps": ANY,
     "dtype": ("float32", "float16"),
     # G_synthesis_stylegan2, and G_synthesis of stylegan2-ada
-    "num_channels": (3,),
+    "num_channels": CHANNELS,
     **dict.fromkeys(("resolution", "fmap_base", "fmap_decay", "fmap_min", "fmap_max", "fmap_const"), ANY),
     "use_noise": ANY,
     "randomize_noise": ANY,
-    "architecture": SKIP,
+    "architecture": ARCHITECTURES,
     "nonlinearity": LEAKY,
     "num_fp16_res": ANY,
     "conv_clamp": CLAMP,
@@ -170,7 +171,6 @@ ATTRIBUTES: tuple[tuple[str, str, Table], ...] = (
     ("FusedLeakyReLU", r".*", {"negative_slope": (0.2,), "scale": (2**0.5,)}),
 )
 
-CONDITIONAL = {"c_dim", "label_size"}
 MOST = 1e30  # of a number that is kept
 CHOOSE_OTHER = "choose a generator that was trained with NVIDIA's own code"
 
@@ -267,10 +267,13 @@ class Arguments:
         if implemented in (RATE, CLAMP):
             self._keep(what, name, value, implemented)
         elif implemented is not ANY and plain_facts(value) not in implemented:
-            meaning = ", which makes it a conditional generator" if name in CONDITIONAL else ""
+            meaning = ", which makes it a conditional generator" if name == "label_size" else ""
+            several = implemented in (ARCHITECTURES, CHANNELS)  # the others of a row mean the same as the first
+            *known, last = map(_shown, implemented if several else implemented[:1])
+            only = f"{', '.join(known)} and {last} are" if known else f"{last} is"
             raise CheckpointError(
-                f"Its {what} has {name} {_shown(value)}{meaning}; only {_shown(implemented[0])} is implemented here, "
-                f"so choose a generator that was trained with that."
+                f"Its {what} has {name} {_shown(value)}{meaning}; only {only} implemented here, so choose a generator "
+                f"that was trained with that."
             )
 
     def _keep(self, what: str, name: str, value: Any, kind: str) -> None:

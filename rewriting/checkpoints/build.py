@@ -31,9 +31,11 @@ def build_generator(
     Adds what a file may lack: fixed noise maps where noise has a weight, and the mean latent.  What was added is said
     in the description.  Raises CheckpointError that names a tensor with what was expected and what was found.
     """
-    notes: list[str] = []
-    fields = infer(found)
+    notes = list(found.notes)
     tensors = dict(found.tensors)
+    if found.architecture == "stylegan2":
+        _three_colours(tensors, notes)
+    fields = infer(found)
     if found.architecture == "stylegan2":
         fields["noise"] = _complete_noise(tensors, fields["resolution"], notes)
         mean = found.latent_avg
@@ -160,6 +162,18 @@ def _in_words(config: GeneratorConfig) -> str:
 
 
 # --- what a file may lack --------------------------------------------------------------------------------------------
+
+
+def _three_colours(tensors: dict[str, Tensor], notes: list[str]) -> None:
+    """Grey pictures get the same value in all three colours, and of those with alpha the colours are kept."""
+    names = [name for name in tensors if re.fullmatch(r"to_rgb(1|s\.\d+)\.(conv\.weight|bias)", name)]
+    counts = {tensors[name].shape[1] for name in names if tensors[name].dim() in (4, 5)}
+    if counts == {1}:
+        tensors |= {name: tensors[name].repeat_interleave(3, 1) for name in names}
+        notes.append("Its pictures are grey.")
+    elif counts == {4}:
+        tensors |= {name: tensors[name][:, :3].clone() for name in names}
+        notes.append("Its pictures have a fourth channel, alpha, which is left out.")
 
 
 def _complete_noise(tensors: dict[str, Tensor], resolution: int, notes: list[str]) -> bool:

@@ -37,26 +37,39 @@ class Origin:
 
 
 def read_checkpoint(
-    path: str | Path, *, name: str = "", truncation: float | None = None, progress: Progress | None = None
+    path: str | Path,
+    *,
+    name: str = "",
+    truncation: float | None = None,
+    label: int | None = None,
+    progress: Progress | None = None,
 ) -> Generator:
     """The generator in a local .pt, .pth or .pkl file: rosinality's layout, the paper's, NVIDIA's StyleGAN2 in PyTorch
     or TensorFlow, or a Progressive GAN; architecture and sizes come from the names and shapes in it.
 
     name: how it is called, by default the file's name.  truncation: psi; by default what is recommended for a file of
-    that name, or 1.  progress: called with a share of 1 and what is being done.
+    that name, or 1.  label: the class to keep of a conditional generator.  progress: called with a share of 1 and what
+    is being done.
 
     Nothing in the file is run: it is read in a process of its own, with limits.  Raises FileNotFoundError, or
     CheckpointError (a ValueError) in one sentence.
     """
     path = Path(path)
-    return described(read_weights(path, progress=progress), Origin(path.name), name=name, truncation=truncation)
+    return described(
+        read_weights(path, label=label, progress=progress), Origin(path.name), name=name, truncation=truncation
+    )
 
 
 def read_weights(
-    path: Path, *, check: Callable[[GeneratorConfig], None] | None = None, progress: Progress | None = None
+    path: Path,
+    *,
+    label: int | None = None,
+    check: Callable[[GeneratorConfig], None] | None = None,
+    progress: Progress | None = None,
 ) -> Generator:
     """The generator in a local file, of which its config says no more than the file does.
 
+    label: the class to keep of a conditional generator.
     check: called before it is built, which takes time and memory; what it raises ends the conversion.  Raises as
     `read_checkpoint`.
     """
@@ -65,8 +78,9 @@ def read_weights(
     try:
         contents = read_contents(path)
         report(0.6, "Recognising the generator")
-        found = canonical(contents)
+        found = canonical(contents, label)
         source = {"layout": found.layout, "sha256": sha256_of(path)}
+        source |= {} if label is None else {"class": label}
         return build_generator(found, check, license=UNKNOWN, extra={"source": source})
     except CheckpointError as error:
         raise CheckpointError(refusal(path.name, str(error))) from None

@@ -6,6 +6,7 @@ are those of GAN dissection.  Every other layout is recognised by a name that on
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,13 +20,14 @@ from rewriting.checkpoints.contents import CheckpointError, Contents, quoted
 
 Tensors = dict[str, Tensor]
 MAPPING_RATE = 0.01
+EMBEDDING = "mapping.embed.weight"
 SIZES = {2**n for n in range(2, 12)}
 REFUSED = (  # a name that tells, and what it tells
     (r"synthesis\.L\d+_|synthesis\.input\.freqs", "a StyleGAN3 or StyleGAN-XL, whose layers differ"),
     (r"\.(iwt|dwt)\.", "a SWAGAN, which draws wavelets"),
     (r"StyleMod|LayerEpilogue|^generator\.progression\.|^g_synthesis\.|\.epi\d?\.style_mod", "a StyleGAN1"),
     (r"^synthesis\.b\d+\.skip\.weight$|^synthesis/\d+x\d+/Skip/", "a StyleGAN2 with residual blocks (resnet)"),
-    (r"^mapping\.embed\.|^mapping/Label", "a conditional generator, which needs a class label for every picture"),
+    (r"^mapping/Label", "a conditional generator of TensorFlow, which needs a class label for every picture"),
     (r"^synthesis/ToRGB_lod\d", "a StyleGAN2 of the configurations B to D (G_synthesis_stylegan_revised)"),
     (r"ToRGB_lod\d|^torgb_lod", "a Progressive GAN or StyleGAN1 in TensorFlow's form"),
     (r"^(GE|SE|G|S)\.(to_latents|net|blocks)|^GAN\.", "a generator of another StyleGAN2 code base (lucidrains)"),
@@ -40,25 +42,31 @@ REFUSED = (  # a name that tells, and what it tells
 @dataclass
 class Canonical:
     """Weights under canonical names.  layout: where they come from, in words.  clamp: at what size the program that
-    trained them cut values off, None for nowhere.  latent_avg: (w_dim,) or None if the file has none."""
+    trained them cut values off, None for nowhere.  latent_avg: (w_dim,) or None if the file has none.  notes: what was
+    done beyond renaming, in sentences."""
 
     architecture: str
     layout: str
     tensors: Tensors
     latent_avg: Tensor | None = None
     clamp: float | None = None
+    notes: tuple[str, ...] = ()
 
 
-def canonical(contents: Contents) -> Canonical:
-    """Recognise the layout and rename.  Raises CheckpointError naming an architecture that is not supported."""
+def canonical(contents: Contents, label: int | None = None) -> Canonical:
+    """Recognise the layout and rename.  label: the class to keep of a conditional generator.
+
+    Raises CheckpointError naming an architecture that is not supported, or the classes that there are."""
     tensors = contents.tensors
+    if label is not None and EMBEDDING not in tensors:
+        raise CheckpointError("It is no conditional generator of NVIDIA's PyTorch code; leave the class out.")
     if what := refused(tensors):
         raise CheckpointError(what)
     for name, convert in LAYOUTS.items():
         if name in tensors:
             if contents.objection:
                 raise CheckpointError(contents.objection)
-            return convert(tensors, contents.facts)
+            return convert(tensors, {**contents.facts, "label": label})
     listed = ", ".join(quoted(name, 40) for name in list(tensors)[:4])
     raise CheckpointError(f"It is no generator that is known here; its tensors are called {listed}.")
 
@@ -212,11 +220,13 @@ def _genforce_layer(name: str, tensor: Tensor) -> Tensors:
 def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     """StyleGAN2-ADA-PyTorch and the StyleGAN3 repo's StyleGAN2.  No transposes, no flips: names, axes of length 1, and
     the mapping network's learning rate, which is multiplied in where it is not the usual one."""
-    if not any(re.fullmatch(r"synthesis\.b4\.torgb\..+", name) for name in tensors):
-        raise CheckpointError(
-            "It is a StyleGAN2 of the architecture 'orig'; only 'skip' is implemented here, so choose a generator "
-            "that was trained with that."
-        )
+    notes = []
+    if EMBEDDING in tensors:
+        tensors = with_class(tensors, facts["label"])
+        notes.append(f"It draws class {facts['label']} alone.")
+    if not any(name.startswith("synthesis.b4.torgb.") for name in tensors):
+        tensors = with_colours_everywhere(tensors)
+        notes.append("Its architecture is 'orig': only the largest size has colours.")
     rate = facts.get("rate") or MAPPING_RATE
     renamed: Tensors = {}
     for name, tensor in tensors.items():
@@ -229,7 +239,54 @@ def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
             renamed |= _nvidia_layer(name, tensor)
     layout = "NVIDIA PyTorch" if facts.get("layout") != "tensorflow" else "NVIDIA TensorFlow"
     mean = _one_latent(tensors.get("mapping.w_avg"))
-    return Canonical("stylegan2", layout, renamed, mean, facts.get("clamp"))
+    return Canonical("stylegan2", layout, renamed, mean, facts.get("clamp"), tuple(notes))
+
+
+def with_class(tensors: Tensors, label: int | None) -> Tensors:
+    """The unconditional generator that draws what a conditional one does for one class.
+
+    Its mapping network takes the latent beside an embedding of the class, each normalised by itself; so for one class
+    the embedding adds a constant to the first layer, which becomes part of the bias.
+    """
+    fits = {EMBEDDING: 2, "mapping.embed.bias": 1, "mapping.fc0.weight": 2, "mapping.fc0.bias": 1}
+    for name, axes in fits.items():
+        _with_axes(axes, name, tensors.get(name, torch.zeros(0)))
+    embedding, bias, weight, offset = (tensors[name].double() for name in fits)
+    (width, classes), joint = embedding.shape, weight.shape[1]
+    if len(bias) != width or joint <= width or len(offset) != len(weight):
+        raise CheckpointError("Its class embedding does not fit its mapping network; it is damaged.")
+    if label is None or not 0 <= label < classes:
+        chosen = "" if label is None else f", and has no class {label}"
+        raise CheckpointError(
+            f"It is a conditional generator of {classes} classes{chosen}; `python -m rewriting convert NAME OUT "
+            f"--class N`, with N from 0 to {classes - 1}, makes a generator of one of them."
+        )
+    embedded = embedding[:, label] / math.sqrt(classes) + bias
+    embedded = embedded * (embedded.square().mean() + 1e-8).rsqrt()
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("mapping.embed.")}
+    latent = joint - width
+    kept["mapping.fc0.weight"] = (weight[:, :latent] * math.sqrt(latent / joint)).float()
+    kept["mapping.fc0.bias"] = (offset + weight[:, latent:] @ embedded / math.sqrt(joint)).float()
+    return kept
+
+
+def with_colours_everywhere(tensors: Tensors) -> Tensors:
+    """The architecture 'skip' that draws what one of the architecture 'orig' does: the smaller sizes add no colour."""
+    blocks = {int(m[1]) for name in tensors if (m := re.fullmatch(r"synthesis\.b(\d{1,4})\.conv1\.weight", name))}
+    found = tensors.get(f"synthesis.b{max(blocks, default=0)}.torgb.weight")
+    if found is None or found.dim() != 4:
+        raise CheckpointError("It has no layer that makes colours of features at its largest size; it is damaged.")
+    added: Tensors = {}
+    for size in sorted(blocks)[:-1]:
+        width = len(tensors[f"synthesis.b{size}.conv1.weight"])
+        affine = _with_axes(2, "affine.weight", tensors.get(f"synthesis.b{size}.conv1.affine.weight", torch.zeros(0)))
+        added |= {
+            f"synthesis.b{size}.torgb.weight": torch.zeros(len(found), width, 1, 1),
+            f"synthesis.b{size}.torgb.bias": torch.zeros(len(found)),
+            f"synthesis.b{size}.torgb.affine.weight": torch.zeros(width, affine.shape[1]),
+            f"synthesis.b{size}.torgb.affine.bias": torch.ones(width),
+        }
+    return tensors | added
 
 
 def _nvidia_layer(name: str, tensor: Tensor) -> Tensors:

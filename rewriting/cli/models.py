@@ -26,6 +26,9 @@ python -m rewriting convert paper-church paper-church
 # a file of a repo on the Hub, or its address; without a file, those that the repo holds are listed
 python -m rewriting convert somebody/churches:network-snapshot.pkl churches
 
+# one class of a conditional generator
+python -m rewriting convert animals.pkl cats --class 3
+
 # then
 python -m rewriting sample --generator my-generator --seeds 0-15 --out sheet.png
 python app.py --generator my-generator
@@ -55,6 +58,9 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--name", default="", metavar="TEXT", help="of the generator (default: the file's)")
     parser.add_argument(
         "--truncation", type=float, metavar="X", help="psi, from 0 to 2 (default: what suits a known model, or 1)"
+    )
+    parser.add_argument(
+        "--class", type=int, dest="label", metavar="N", help="of a conditional generator, which class to keep, from 0"
     )
     parser = command(
         commands, "export", export, "Write a generator as a file that other programs load.", EXPORT_EXAMPLES
@@ -111,9 +117,8 @@ def convert(options: argparse.Namespace) -> None:
     from rewriting import hub
 
     with Progress() as progress:
-        generator = hub.convert(
-            options.source, options.out, name=options.name, truncation=options.truncation, progress=progress
-        )
+        wish = {"name": options.name, "truncation": options.truncation, "label": options.label}
+        generator = hub.convert(options.source, options.out, **wish, progress=progress)
     described = ", ".join(_described(generator.config))
     print(f"Wrote {options.out}: {generator.config.name}, {described}, truncation {generator.config.truncation:g}")
 

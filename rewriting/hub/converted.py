@@ -50,25 +50,31 @@ def digest_of(path: Path) -> str:
     return name if re.fullmatch(r"[0-9a-f]{64}", name) else sha256_of(path)
 
 
-def is_kept(sha256: str) -> bool:
-    """Whether a file of that sha256 was converted before."""
-    return _folder(sha256).is_dir()
+def is_kept(sha256: str, label: int | None = None) -> bool:
+    """Whether a file of that sha256 was converted before, with that class."""
+    return _folder(sha256, label).is_dir()
 
 
 def converted(
-    sha256: str, origin: Origin, fetch: Callable[[], Path], *, progress: Progress | None = None
+    sha256: str,
+    origin: Origin,
+    fetch: Callable[[], Path],
+    *,
+    label: int | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Generator, Path]:
     """The generator in a file, and the folder in which it is kept in our format.
 
-    sha256: the file's.  fetch: called for the file if it was not converted before.
+    sha256: the file's.  fetch: called for the file if it was not converted before.  label: the class to keep of a
+    conditional generator.
     Raises CheckpointError, or what `fetch` raises.
     """
-    folder = _folder(sha256)
+    folder = _folder(sha256, label)
     generator = _kept(folder)
     if generator is None:
         path = fetch()
         with _in_turn(), _first(folder, progress):
-            generator = _kept(folder) or _convert(path, folder, progress)
+            generator = _kept(folder) or _convert(path, folder, label, progress)
     return described(generator, origin), folder
 
 
@@ -104,8 +110,8 @@ def _first(folder: Path, progress: Progress | None) -> Iterator[None]:
         yield
 
 
-def _folder(sha256: str) -> Path:
-    return cache_root() / "converted" / f"{sha256}-{converter()}"
+def _folder(sha256: str, label: int | None) -> Path:
+    return cache_root() / "converted" / (f"{sha256}-{converter()}" + ("" if label is None else f"-{label}"))
 
 
 def _kept(folder: Path) -> Generator | None:
@@ -122,8 +128,8 @@ def _kept(folder: Path) -> Generator | None:
     return generator
 
 
-def _convert(path: Path, folder: Path, progress: Progress | None) -> Generator:
-    generator = read_weights(path, check=check_effort, progress=progress)
+def _convert(path: Path, folder: Path, label: int | None, progress: Progress | None) -> Generator:
+    generator = read_weights(path, label=label, check=check_effort, progress=progress)
     if progress:
         progress(0.9, "Keeping the generator for the next time")
     try:

@@ -74,6 +74,7 @@ def convert(
     *,
     name: str = "",
     truncation: float | None = None,
+    label: int | None = None,
     token: Token = None,
     endpoint: str | None = None,
     cache_dir: str | Path | None = None,
@@ -84,16 +85,18 @@ def convert(
 
     source: any name that `load_generator` opens, usually that of a file of another program.  out: a folder that does
     not exist, is empty, or is a generator repo already.  name, truncation: of the generator; by default the file's,
-    and psi as it suits a known model, or 1.  Other options and errors as for `load_generator`; ValueError for another
-    folder, and OSError for one that cannot be written, before anything is fetched.
+    and psi as it suits a known model, or 1.  label: which class to keep of a conditional generator.
+    Other options and errors as for `load_generator`; ValueError for another folder, and OSError for one that cannot be
+    written, before anything is fetched.
     """
     out, named = Path(out), parse(source, endpoint=endpoint)
     _check_out(out)
     check_writable(out / CONFIG)
     if named.kind is Kind.FOLDER and known_model(str(source)):  # perhaps the folder that it was converted to before
         named = Name(Kind.KNOWN, str(source))
-    generator = open_name(named, token=token, endpoint=endpoint, cache_dir=cache_dir, progress=progress)
-    changes = {"name": name or generator.config.name}
+    access = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
+    generator = open_name(named, label=label, **access)
+    changes = {"name": name or generator.config.name + ("" if label is None else f", class {label}")}
     changes |= {} if truncation is None else {"truncation": truncation}
     generator.config = replace(generator.config, **changes)
     license_text = generator.source.license_text

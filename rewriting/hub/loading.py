@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from rewriting.hub.client import HubError, Missing, Token, Unreachable, hosted
 from rewriting.hub.converted import converted, digest_of, is_kept
 from rewriting.hub.download import KINDS
 from rewriting.hub.names import Kind, Name, at_revision, not_here, parse, repo_name
-from rewriting.hub.repos import find, format_of, open_generator, open_rules
+from rewriting.hub.repos import check_label, find, format_of, open_generator, open_rules
 from rewriting.hub.source import license_text, with_source
 from rewriting.hub.visitors import check_file
 from rewriting.processes import Progress
@@ -56,21 +57,24 @@ def load_generator(
     return open_name(at_revision(parse(name_or_path, endpoint=endpoint), revision), **access)
 
 
-def open_name(name: Name, **access: Any) -> Generator:
-    """The generator of a name that was read; access: the rest of what `load_generator` takes, all of it."""
+def open_name(name: Name, *, label: int | None = None, **access: Any) -> Generator:
+    """The generator of a name that was read.  label: the class to keep of a conditional one in a file of another
+    program.  access: the rest of what `load_generator` takes, all of it."""
     if name.kind is Kind.BUNDLED:
+        check_label(label, name.what)
         return with_source(read_generator(BUNDLED / name.what), BUNDLED / name.what, name=name.what)
     if name.kind is Kind.FOLDER:
-        return _from_folder(Path(name.what), access["progress"])
+        return _from_folder(Path(name.what), label, access["progress"])
     if name.kind is Kind.FILE:
-        return _from_file(Path(name.what), access["progress"])
+        return _from_file(Path(name.what), label, access["progress"])
     if name.kind is Kind.KNOWN:
+        check_label(label, name.what)
         return _known(name.what, access)
     if name.kind is Kind.ADDRESS:
         if hosted():
             raise HubError(f"{name.what[:100]!r} is no address of the Hub, and files elsewhere are not opened here.")
-        return _from_file(download(name.what, progress=access["progress"]), access["progress"])
-    return _from_hub(name, open_generator, access)
+        return _from_file(download(name.what, progress=access["progress"]), label, access["progress"])
+    return _from_hub(name, partial(open_generator, label=label), access)
 
 
 def load_edits(
@@ -157,22 +161,24 @@ def _from_hub(name: Name, opening: Callable[..., T], access: dict[str, Any]) -> 
 # --- on this machine, and known --------------------------------------------------------------------------------------
 
 
-def _from_folder(folder: Path, progress: Progress | None) -> Generator:
+def _from_folder(folder: Path, label: int | None, progress: Progress | None) -> Generator:
     """Our format first; otherwise the only file of another program."""
     found = format_of(folder)
     if found == EDIT_FORMAT:
         raise ValueError(f"{folder} holds {KINDS[EDIT_FORMAT]}.")
     if found == GENERATOR_FORMAT:
+        check_label(label, str(folder))
         return with_source(read_generator(folder), folder)
     path = choose(sizes_in(folder), "", str(folder), lambda path: str(folder / path))
-    return _from_file(folder / path, progress)
+    return _from_file(folder / path, label, progress)
 
 
-def _from_file(path: Path, progress: Progress | None) -> Generator:
+def _from_file(path: Path, label: int | None, progress: Progress | None) -> Generator:
     """A file of another program, or any of those in a folder of our format."""
     if path.name in (CONFIG, WEIGHTS, MOMENTS) and format_of(path.parent) == GENERATOR_FORMAT:
-        return _from_folder(path.parent, progress)
-    generator, kept = converted(digest_of(path), Origin(path.name), lambda: path, progress=progress)
+        return _from_folder(path.parent, label, progress)
+    how = {"label": label, "progress": progress}
+    generator, kept = converted(digest_of(path), Origin(path.name), lambda: path, **how)
     return with_source(generator, kept, license=license_text(path.parent), file=path.name)
 
 

@@ -146,13 +146,19 @@ def _in_our_format(name: Name, repo: Repo, folder: str, access: Mapping[str, Any
     return None
 
 
-def open_generator(found: Found, *, cache_dir: str | Path | None = None, **access: Any) -> Generator:
-    """The generator that was found.  access: token, endpoint, progress.  Raises HubError."""
+def open_generator(
+    found: Found, *, label: int | None = None, cache_dir: str | Path | None = None, **access: Any
+) -> Generator:
+    """The generator that was found.
+
+    label: the class to keep of a conditional one.  access: token, endpoint, progress.  Raises HubError.
+    """
     if found.rules:
         raise HubError(f"{found.name.what} holds {KINDS[EDIT_FORMAT]}.")
     with Cache(cache_dir) as cache:
         if found.path:
-            return _theirs(found, cache.path, access)
+            return _theirs(found, label, cache.path, access)
+        check_label(label, found.name.what)
         folder = _ours(found, WEIGHTS, (MOMENTS, LICENSE), cache.path, access)
         with naming(found.name.what):
             generator = read_generator(folder)
@@ -286,7 +292,13 @@ def _fetched(found: Found, paths: Sequence[str], cache_dir: str | Path | None, a
     return found
 
 
-def _theirs(found: Found, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Generator:
+def check_label(label: int | None, name: str) -> None:
+    """Raises ValueError for a class of a generator in our format."""
+    if label is not None:
+        raise ValueError(f"{name} draws no classes; leave the class out.")
+
+
+def _theirs(found: Found, label: int | None, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Generator:
     """The generator in a file of another program, as this software has it."""
     what, path, repo, sha256 = found.name.what, found.path, found.repo, ""
     if repo is not None:
@@ -294,14 +306,15 @@ def _theirs(found: Found, cache_dir: str | Path | None, access: Mapping[str, Any
         sha256 = listed_sha256(repo.files[path])
         told = [CARD, next((name for name in LICENSES if name in repo.files), LICENSE)]
         told = [name for name in told if is_fetchable(repo, name)]
-        found = _fetched(found, told if sha256 and is_kept(sha256) else [*told, path], cache_dir, access)
+        found = _fetched(found, told if sha256 and is_kept(sha256, label) else [*told, path], cache_dir, access)
     folder = Shelf.of(what, cache_dir).snapshot(found.commit)
     if found.repo is None or not sha256:
         sha256 = digest_of(folder / path)
     terms = license_text(folder)
     origin = Origin(path, repo=what, commit=found.commit, **_license(folder / CARD, bool(terms)))
     try:
-        generator, kept = converted(sha256, origin, lambda: folder / path, progress=access.get("progress"))
+        how = {"label": label, "progress": access.get("progress")}
+        generator, kept = converted(sha256, origin, lambda: folder / path, **how)
     except CheckpointError as error:
         raise HubError(f"In {what}, {error}") from None
     generator.config = replace(generator.config, name=found.opened_by)

@@ -47,10 +47,23 @@ def upfirdn(x: Tensor, fir: Tensor, pad: tuple[int, int]) -> Tensor:
 
 
 def map_latent(
-    state: State, z: Tensor, truncation: float = 1.0, *, activation: str = "lrelu", normalize: bool = True
+    state: State,
+    z: Tensor,
+    truncation: float = 1.0,
+    *,
+    activation: str = "lrelu",
+    normalize: bool = True,
+    label: int | None = None,
 ) -> Tensor:
-    """The mapping network and truncation towards `mapping.w_avg`: (B, z_dim) -> (B, w_dim)."""
+    """The mapping network and truncation towards `mapping.w_avg`: (B, z_dim) -> (B, w_dim).
+
+    label: the class, of a conditional generator: its embedding, normalised as the latent is, stands beside that.
+    """
     x = z / (z.square().mean(dim=1, keepdim=True) + 1e-8).sqrt() if normalize else z
+    if label is not None:
+        one_hot = F.one_hot(torch.full((len(z),), label), state["mapping.embed.weight"].shape[1]).to(z.dtype)
+        y = fully_connected(state, "mapping.embed", one_hot)
+        x = torch.cat([x, y / (y.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()], dim=1)
     index = 0
     while f"mapping.fc{index}.weight" in state:
         x = activate(fully_connected(state, f"mapping.fc{index}", x, lr_multiplier=0.01), activation)
@@ -94,13 +107,14 @@ def generate(
     normalize: bool = True,
     activation: str = "lrelu",
     architecture: str = "skip",
+    label: int | None = None,
 ) -> Tensor:
-    """z (B, z_dim) -> pictures (B, 3, R, R), nominally in [-1, 1], not clipped. Constant noise.
+    """z (B, z_dim) -> pictures (B, C, R, R), nominally in [-1, 1], not clipped. Constant noise.
 
     The rest are the arguments of its constructor that change what it computes; architecture: "skip", or "orig", where
-    only the largest size is turned into colours.
+    only the largest size is turned into colours.  label: the class, of a conditional generator.
     """
-    w = map_latent(state, z, truncation, activation=mapping_activation, normalize=normalize)
+    w = map_latent(state, z, truncation, activation=mapping_activation, normalize=normalize, label=label)
     x = state["synthesis.b4.const"].expand(len(z), -1, -1, -1)
     picture = None
     for r in resolutions(state):
@@ -156,14 +170,23 @@ def random_state(
     channels: dict[int, int] | None = None,
     seed: int = 0,
     noise_weights: float = 0.1,
+    img_channels: int = 3,
+    classes: int = 0,
 ) -> State:
-    """A random generator with every parameter and buffer of the layout; arguments as in `rosinality.random_state`."""
+    """A random generator with every parameter and buffer of the layout; arguments as in `rosinality.random_state`.
+
+    classes: how many a conditional generator has, 0 for an unconditional one.
+    """
     sizes = [2**n for n in range(2, resolution.bit_length())]
     channels = channels or {r: max(24 - 4 * i, 6) for i, r in enumerate(sizes)}
     random = _Random(w_dim, noise_weights, seed)
     state: State = {}
+    if classes:
+        state["mapping.embed.weight"] = random.normal(w_dim, classes)
+        state["mapping.embed.bias"] = random.normal(w_dim, std=0.1)
     for i in range(mapping_layers):
-        state[f"mapping.fc{i}.weight"] = random.normal(w_dim, w_dim if i else z_dim, std=1 / 0.01)
+        joint = z_dim + w_dim if classes else z_dim
+        state[f"mapping.fc{i}.weight"] = random.normal(w_dim, w_dim if i else joint, std=1 / 0.01)
         state[f"mapping.fc{i}.bias"] = random.normal(w_dim, std=0.1 / 0.01)
     state["mapping.w_avg"] = random.normal(w_dim, std=0.2)
     state["synthesis.b4.const"] = random.normal(channels[4], 4, 4)
@@ -173,7 +196,7 @@ def random_state(
         if r > 4:
             state |= random.layer(f"{block}.conv0", channels[r // 2], channels[r], r)
         state |= random.layer(f"{block}.conv1", channels[r], channels[r], r)
-        state |= random.convolution(f"{block}.torgb", channels[r], 3, 1)
+        state |= random.convolution(f"{block}.torgb", channels[r], img_channels, 1)
     return state
 
 
@@ -181,9 +204,10 @@ def init_kwargs(state: State) -> dict:
     """The constructor arguments such a generator records, `channel_base` chosen so that the largest size fits."""
     largest = resolutions(state)[-1]
     mapping_layers = sum(name.startswith("mapping.fc") and name.endswith(".weight") for name in state)
+    embedding = state.get("mapping.embed.weight", torch.zeros(0, 0))
     return {
-        "z_dim": state["mapping.fc0.weight"].shape[1],
-        "c_dim": 0,
+        "z_dim": state["mapping.fc0.weight"].shape[1] - embedding.shape[0],
+        "c_dim": embedding.shape[1],
         "w_dim": len(state["mapping.w_avg"]),
         "mapping_kwargs": {"num_layers": mapping_layers},
         "synthesis_kwargs": {
@@ -193,7 +217,7 @@ def init_kwargs(state: State) -> dict:
             "conv_clamp": None,
         },
         "img_resolution": largest,
-        "img_channels": 3,
+        "img_channels": len(state[f"synthesis.b{largest}.torgb.bias"]),
     }
 
 

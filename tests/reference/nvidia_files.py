@@ -194,7 +194,7 @@ def _own_attributes(class_name: str, path: str, parameters: OrderedDict, kwargs:
     of_layers = {name: synthesis[name] for name in ("activation", "use_noise", "kernel_size") if name in synthesis}
     clamp = {"conv_clamp": synthesis.get("conv_clamp")}
     shape = parameters["weight"].shape if "weight" in parameters else (0, 0)
-    if class_name == "FullyConnectedLayer" and path.startswith("mapping."):
+    if class_name == "FullyConnectedLayer" and path.startswith("mapping.fc"):
         arguments = {"activation": mapping["activation"], "lr_multiplier": mapping["lr_multiplier"]}
         rate = arguments["lr_multiplier"]
         kept = {"activation": arguments["activation"], "bias_gain": rate}

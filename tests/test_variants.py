@@ -1,0 +1,144 @@
+"""StyleGAN2 built otherwise: with classes, in grey, with alpha, with colours at the largest size alone.  Each becomes
+a plain one that draws the same pictures; what cannot is refused by name."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from rewriting import load_generator
+from rewriting.checkpoints import CheckpointError, conversion, read_checkpoint, reader
+from rewriting.cli import main
+from rewriting.files import read_json
+from rewriting.hub import convert
+from tests import tiny
+from tests.foreign import PARITY, draw, z
+from tests.reference import nvidia
+from tests.test_checkpoints import save_ada, save_stylegan3_repo, save_tensorflow
+from tests.wrapped import without_skips
+
+SIZE, CLASSES = 16, 5
+SAVED = {"ada": save_ada, "stylegan3-repo": save_stylegan3_repo, "tensorflow": save_tensorflow}
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch, tmp_path):
+    """Files are read in this process, and kept for one test."""
+    monkeypatch.setattr(conversion, "read_contents", reader.extract)
+    monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "kept"))
+    monkeypatch.chdir(tmp_path)
+
+
+def same(generator, expected):
+    return float((draw(generator, 0.7) - expected).abs().max()) < PARITY
+
+
+# --- classes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def conditional():
+    """A file, and its state."""
+    state = nvidia.random_state(SIZE, classes=CLASSES)
+    save_ada("animals.pkl", state)
+    return state
+
+
+@pytest.mark.parametrize("label", [0, 3, CLASSES - 1])
+def test_one_class_of_a_conditional_generator_draws_what_its_program_draws(conditional, label):
+    generator = read_checkpoint("animals.pkl", label=label)
+    assert same(generator, nvidia.generate(conditional, z(), 0.7, label=label))
+    assert not same(generator, nvidia.generate(conditional, z(), 0.7, label=1))
+    assert f"It draws class {label} alone." in generator.config.description
+
+
+def test_a_state_dict_alone_has_classes_too(conditional):
+    torch.save(conditional, "animals.pt")
+    assert same(read_checkpoint("animals.pt", label=2), nvidia.generate(conditional, z(), 0.7, label=2))
+
+
+def test_the_command_makes_one_generator_of_each_class(conditional, capsys):
+    for label in (1, 2):
+        assert main(["convert", "animals.pkl", f"class{label}", "--class", str(label)]) == 0
+        assert same(load_generator(f"class{label}"), nvidia.generate(conditional, z(), 0.7, label=label))
+    config = read_json(Path("class2") / "config.json")
+    assert config["name"] == "animals, class 2" and config["source"]["class"] == 2
+    assert "Wrote class1: animals, class 1, StyleGAN2, 16 px" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("label", [None, -1, CLASSES])
+def test_without_a_class_that_there_is_the_classes_are_told(conditional, label):
+    with pytest.raises(CheckpointError, match=f"a conditional generator of {CLASSES} classes") as raised:
+        convert("animals.pkl", "out", label=label)
+    said = str(raised.value)
+    assert "--class N`, with N from 0 to 4, makes a generator of one of them." in said and tiny.is_one_sentence(said)
+
+
+def test_where_there_are_no_classes_none_is_taken():
+    save_ada("plain.pkl", nvidia.random_state(SIZE))
+    tiny.generator(name="tiny").save("tiny")
+    for name, said in (
+        ("plain.pkl", "no conditional generator"),
+        ("tiny", "draws no classes"),
+        ("face", "draws no cl"),
+    ):
+        with pytest.raises(ValueError, match=said) as raised:
+            convert(name, "out", label=0)
+        assert tiny.is_one_sentence(str(raised.value))
+
+
+@pytest.mark.parametrize(
+    "name", ["mapping.embed.weight", "mapping.embed.bias", "mapping.fc0.weight", "mapping.fc0.bias"]
+)
+@pytest.mark.parametrize("shape", [(), (1,), (2, 2), (3, 3, 3)])
+def test_an_embedding_that_does_not_fit_is_one_sentence(conditional, name, shape):
+    torch.save(conditional | {name: torch.ones(shape)}, "bad.pt")
+    with pytest.raises(CheckpointError) as raised:
+        read_checkpoint("bad.pt", label=0)
+    assert tiny.is_one_sentence(str(raised.value))
+
+
+# --- pictures of other channels --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SAVED)
+@pytest.mark.parametrize("channels", [1, 4])
+def test_grey_pictures_have_three_equal_colours_and_alpha_is_left_out(name, channels):
+    state = nvidia.random_state(SIZE, img_channels=channels)
+    SAVED[name]("net.pkl", state)
+    generator = read_checkpoint("net.pkl")
+    expected = nvidia.generate(state, z(), 0.7)
+    assert expected.shape[1] == channels and same(generator, expected[:, :3].expand(-1, 3, -1, -1))
+    assert ("Its pictures are grey." if channels == 1 else "alpha, which is left out") in generator.config.description
+
+
+# --- orig ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda path, state: save_ada(path, state, synthesis_kwargs={"architecture": "orig"}),
+        lambda path, state: save_stylegan3_repo(path, state, architecture="orig"),
+        lambda path, state: save_tensorflow(path, state, architecture="orig"),
+        lambda path, state: torch.save(state, path),
+    ],
+    ids=[*SAVED, "tensors alone"],
+)
+def test_colours_at_the_largest_size_alone_are_no_obstacle(save):
+    whole = nvidia.random_state(SIZE)
+    state = without_skips(whole)
+    expected = nvidia.generate(state, z(), 0.7, architecture="orig")
+    assert float((expected - nvidia.generate(whole, z(), 0.7)).abs().max()) > 100 * PARITY
+    save("net.pkl", state)
+    generator = read_checkpoint("net.pkl")
+    assert same(generator, expected) and "architecture is 'orig'" in generator.config.description
+
+
+def test_no_colours_at_all_is_one_sentence():
+    state = {name: one for name, one in nvidia.random_state(SIZE).items() if ".torgb." not in name}
+    torch.save(state, "net.pt")
+    with pytest.raises(CheckpointError, match="no layer that makes colours") as raised:
+        read_checkpoint("net.pt")
+    assert re.search("damaged.$", str(raised.value))
