@@ -156,14 +156,14 @@ def late_answers() -> Iterator[random.Random]:
         Blocks.postprocess_data = in_time
 
 
-def studio() -> str:
+def studio() -> Blocks:
     made = {name: tiny.generator(name=name, seed=n) for n, name in enumerate(("face", "church", "horse", "kitchen"))}
     service = Service(load=made.__getitem__)
     service.searched = 96
     return build(service, "face")
 
 
-def settled(page: Page, rested: Rest) -> dict[str, Any]:
+def settled(page: Page, rested: Rest, demo: Blocks) -> dict[str, Any]:
     """What the page shows once nothing is under way and nothing changes any more."""
     idle = "document.querySelector('#pairs .grid')?.ariaBusy === 'false' && !document.querySelector('#busy p')"
     shown: list[Any] = [None]
@@ -177,11 +177,11 @@ def settled(page: Page, rested: Rest) -> dict[str, Any]:
     try:
         wait_for(still, seconds=PATIENCE, page=page)
     except AssertionError as error:
-        raise AssertionError(f"{error}  {unrest(page, rested, shown)}") from None
+        raise AssertionError(f"{error}  {unrest(page, rested, shown, demo)}") from None
     return shown[-1]
 
 
-def unrest(page: Page, rested: Rest, shown: list[Any]) -> str:
+def unrest(page: Page, rested: Rest, shown: list[Any], demo: Blocks) -> str:
     """Why a page does not come to rest: what it waits for, what changes, what the server does meanwhile, and whether
     the answers are there and were not fetched."""
     said = [f"waits for {request.method} {request.url} {request.post_data}" for request in rested.awaited]
@@ -191,13 +191,15 @@ def unrest(page: Page, rested: Rest, shown: list[Any]) -> str:
     for frame in sys._current_frames().values():
         if any(one.f_code.co_filename.startswith(OURS) for one in callers(frame)):
             said.append("".join(traceback.format_stack(frame)))
+    unanswered = {name: list(ids) for name, ids in demo._queue.pending_event_ids_session.items() if ids}
+    said.append(f"not answered: {unanswered}")
     page.evaluate("document.querySelector('#fetch').click()")
     page.wait_for_timeout(3000)
     said.append(f"busy after a fetch: {page.evaluate(BUSY)}")
     return "\n    ".join(said)
 
 
-def play(browser: Browser, url: str, seed: int) -> list[str]:
+def play(browser: Browser, url: str, demo: Blocks, seed: int) -> list[str]:
     """One round; what it found."""
     dice = random.Random(seed)
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
@@ -209,12 +211,12 @@ def play(browser: Browser, url: str, seed: int) -> list[str]:
     try:
         rested = Rest(page)
         page.goto(url)
-        settled(page, rested)
+        settled(page, rested, demo)
         for _ in range(dice.randint(3, ACTIONS)):
             hand.act()
-        before = settled(page, rested)
+        before = settled(page, rested, demo)
         page.reload()
-        after = settled(page, Rest(page))
+        after = settled(page, Rest(page), demo)
         said += [
             f"{name}: {before[name]} before, {after[name]} after" for name in before if before[name] != after[name]
         ]
@@ -231,10 +233,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first (default: 0)")
     options = parser.parse_args(arguments)
     found = 0
-    with late_answers() as dice, serving(studio(), css=CSS, show_error=True) as url, chromium() as browser:
+    demo = studio()
+    with late_answers() as dice, serving(demo, css=CSS, show_error=True) as url, chromium() as browser:
         for seed in range(options.seed, options.seed + options.rounds):
             dice.seed(seed)
-            if said := play(browser, url, seed):
+            if said := play(browser, url, demo, seed):
                 found += 1
                 print(f"round {seed}:", *said, sep="\n  ", flush=True)
     print(f"{options.rounds} rounds, {found} found something")

@@ -264,6 +264,7 @@ function showImage() {
 
 function pointOf(event) {
   const box = stage.getBoundingClientRect();
+  if (!box.width || !box.height) return cursor || [0, 0]; // it was hidden under the pointer
   return [((event.clientX - box.left) * mask.width) / box.width, ((event.clientY - box.top) * mask.height) / box.height];
 }
 

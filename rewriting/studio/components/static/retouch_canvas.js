@@ -583,6 +583,7 @@ async function readSmooth(file, size) {
 
 function pointOf(event) {
   const box = stage.getBoundingClientRect();
+  if (!box.width || !box.height) return cursor || [0, 0]; // it was hidden under the pointer
   return [((event.clientX - box.left) * side) / box.width, ((event.clientY - box.top) * side) / box.height];
 }
 
