@@ -29,6 +29,7 @@ from rewriting.core.request import Request
 from rewriting.core.rewriter import Matches, Rewriter
 from rewriting.generators import Generator
 from rewriting.generators.config import MOMENTS
+from rewriting.generators.own_picture import as_seed
 from rewriting.generators.precision import choose_device, dtype_of
 from rewriting.hub import load_generator
 
@@ -110,11 +111,11 @@ class LentGpu(Backend):
         edits = tuple(edits)
         changes = tuple(Change.of(part) for edit in edits for part in edit.parts)
         here = partial(super().images, seeds, edits, numbering, size)
-        return self._borrow("draw", here, tuple(map(int, seeds)), changes, tuple(numbering), size)
+        return self._borrow("draw", here, tuple(map(as_seed, seeds)), changes, tuple(numbering), size)
 
     def matches(self, request: Request, seeds: Sequence[int], numbering: Numbering = USUAL) -> Matches:
         here = partial(super().matches, request, seeds, numbering)
-        return self._borrow("match", here, tuple(map(int, seeds)), request, tuple(numbering))
+        return self._borrow("match", here, tuple(map(as_seed, seeds)), request, tuple(numbering))
 
     def solve(self, request: Request) -> Edit:
         answer = self._borrow("solve", partial(super().solve, request), (), request)

@@ -52,6 +52,15 @@ def unpacked(path: Path, required: Sequence[str], optional: Callable[[str], bool
         yield folders
 
 
+def holds(path: Path, name: str) -> bool:
+    """Whether a zip has a file of that name at its top; False for what is no whole zip."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return name in archive.namelist()
+    except Exception:  # of zipfile and struct, of many types
+        return False
+
+
 class _Refused(Exception):
     """A zip that is whole, but not one of rules; the message is one sentence."""
 

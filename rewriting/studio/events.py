@@ -16,7 +16,7 @@ import gradio as gr
 import numpy as np
 
 from rewriting.core.masks import encode_mask
-from rewriting.studio.commands import Exploring, Hub, Making, Pictures, Retouching, Rules, Saving, Visiting
+from rewriting.studio.commands import Bringing, Exploring, Hub, Making, Pictures, Retouching, Rules, Saving, Visiting
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.gradio_fixes import Answer
 from rewriting.studio.jobs import ALL, QUICK, Maker, Turns, in_turn, make_needed
@@ -163,7 +163,7 @@ def hear(visitor: Visitor, part: str, value: Any, seen: int) -> None:
             return visitor.forget(part, "value")  # what changed in it is yet to be found
     elif part == "rules":
         value = {"rows": value["rows"]} if value else {"rows": []}
-    if part not in ("", "token"):
+    if part not in ("", "token", "own"):
         visitor.heard(part, "value", value, seen)
 
 
@@ -183,6 +183,7 @@ def wire(service: Service, on: Events, p: Any, opened: Callable) -> None:
     wire_making(on, p, making)
     wire_painting(on, p, making, Retouching(service))
     wire_pictures(on, p, pictures)
+    wire_bringing(on, p, Bringing(service))
     on(p.rules.input, rules.change_rules, [p.rules], queue="heavy")
     on(p.undo.click, rules.undo, queue="heavy", **EACH)
     on(p.redo.click, rules.redo, queue="heavy", **EACH)
@@ -259,6 +260,12 @@ def wire_pictures(on: Events, p: Any, pictures: Pictures) -> None:
     on(p.more.click, pictures.more_results, queue="heavy")
 
 
+def wire_bringing(on: Events, p: Any, bringing: Bringing) -> None:
+    on(p.own.bring, bringing.bring, [p.own], queue="heavy")
+    on(p.own.draw, bringing.draw, [p.own], queue="heavy")
+    on(p.own.remove, bringing.remove, [p.own], queue="heavy")
+
+
 def wire_exploring(on: Events, p: Any, exploring: Exploring) -> None:
     on(p.show_matches.click, exploring.key_matches, queue="heavy", **LAST)
     on(p.show_alone.click, exploring.values_alone, queue="heavy", **LAST)
@@ -290,5 +297,5 @@ def wire_hub(on: Events, p: Any, hub: Hub) -> None:
     for listen in (p.sign_in.click, p.token.submit):
         on(listen, hub.sign_in, [p.token], queue="hub", **LAST)
     on(p.sign_out.click, hub.sign_out)
-    wish = [p.namespace, p.repo_name, p.what, p.visibility, p.how]
+    wish = [p.namespace, p.repo_name, p.what, p.visibility, p.how, p.with_pictures]
     on(p.publish.click, hub.publish_rules, wish, queue="hub")

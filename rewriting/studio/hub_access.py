@@ -76,12 +76,14 @@ class Wish:
 
     repo: "name/repo", or "repo" for one's own namespace.  full_model: the rewritten model instead of the rules.
     how: one of `HOWS`: a commit to a repo that is there or made, to a new one only, or a pull request.
+    pictures: whether those that the visitor brought are published too.
     """
 
     repo: str
     full_model: bool = False
     private: bool = False
     how: str = "update"
+    pictures: bool = False
 
 
 def bring(service: Service, session: Session, text: str, token: Token, progress: Progress) -> Brought:
@@ -136,8 +138,9 @@ def publish_rules(
         raise ValueError("Give the repo a name first.")
     if wish.how not in HOWS:
         raise ValueError(f"{wish.how!r:.60} is no way to publish; there are {', '.join(HOWS)}.")
+    stack = session.whole_stack if wish.pictures else session.whole_stack.without_pictures()
     return publish(
-        session.whole_stack,
+        stack,
         wish.repo.strip(),
         generator=service.generator(session.generator),
         full_model=wish.full_model,

@@ -20,6 +20,8 @@ VISIBILITY = [("Public", "public"), ("Private", "private")]
 WHAT = [("The rules", "rules"), ("Rewritten model", "model")]
 HOW_SAID = dict(zip(HOWS, ("Create or update", "Only create", "Pull request"), strict=True))
 OWN = "your own name"
+PUBLISH_OWN = "Publish my own pictures too"
+OWN_INFO = "Without them the rules apply all the same, but nobody can change them again."
 OPEN = "Name or address of a generator or of rules: org/name, org/name@revision, org/name:file.pkl"
 
 
@@ -53,11 +55,15 @@ def lay_out_hub() -> dict[str, gr.blocks.Block]:
             what = choose(WHAT, "What", "publish-what")
             visibility = choose(VISIBILITY, "Who may see it", "visibility")
             how = choose([(said, how) for how, said in HOW_SAID.items()], "How", "publish-how")
+        with_pictures = gr.Checkbox(
+            False, label=PUBLISH_OWN, info=OWN_INFO, container=False, visible="hidden", elem_id="with-pictures"
+        )
         publish = gr.Button("Publish", variant="primary", size="sm", elem_id="publish")
         published = status("What was published", "published")
     here = {"address": address, "open_repo": open_, "which_file": which_file, "opening": opening, "use_offered": use}
     here |= {"search_rules": search, "find_rules": find}
     wish = {"namespace": namespace, "repo_name": name, "visibility": visibility, "what": what, "how": how}
+    wish |= {"with_pictures": with_pictures}
     answers = {"finding": finding, "found": found, "publish": publish, "published": published}
     return here | signing | wish | answers
 

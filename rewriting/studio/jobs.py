@@ -12,18 +12,21 @@ from functools import partial
 from typing import Any, TypeVar
 
 from rewriting.backend import listening
+from rewriting.checks import is_whole
 from rewriting.core.presets import preset
 from rewriting.generators.own_picture import Seed
+from rewriting.studio.encoding import data_url
 from rewriting.studio.fair_queue import NoTurn, Turn
+from rewriting.studio.results import Drawn
 from rewriting.studio.service import PAIRS, Service
 from rewriting.studio.session import Session
-from rewriting.studio.state import PAGE, Made, Results, State, View
+from rewriting.studio.state import PAGE, Inverted, Made, Results, State, View
 from rewriting.studio.visitor import Task, Visitor
 
 PARTS = (4, 12, PAGE)  # pictures of a page appear in steps: so many are there after each
 TOLD = 1.0  # seconds of waiting after which visitors are told how many go first, and how often
 QUICK = ("canvases", "goal", "drawn", "sheet")  # what need not wait for its turn
-ALL = (*QUICK, "results")
+ALL = (*QUICK, "own_pairs", "results", "own")
 
 Turns = Callable[[], Turn | NoTurn]
 Part = tuple[Any, bool]  # what has been made so far, and whether that is all
@@ -58,26 +61,39 @@ class Maker:
 
     def goal(self, state: State) -> Iterator[Part]:
         """The pasted goal as the generator draws it, as a data URL."""
-        yield self.service.goal(state.session), True
+        yield "" if self.late(state) else self.service.goal(state.session), True
 
     def drawn(self, state: State) -> Iterator[Part]:
         """The picture being retouched as the generator draws it under the rules in force, as a data URL."""
-        yield self.service.under(state.session, state.view.retouch_seed), True
+        seed, lowest = state.view.retouch_seed, state.session.lowest_layer
+        acts = lowest is None or arrives_by(lowest, seed)
+        yield self.service.under(state.session, seed) if acts else "", True
 
     def sheet(self, state: State) -> Iterator[Part]:
         """The pictures to choose from, as the sheet takes them."""
-        session, seeds, outlined = state.session, state.view.seeds, state.view.outlined
-        outlines = [""] * len(seeds)
-        if outlined is not None:
-            outlines = self.service.outlines_at(session.step("outline", asked=outlined), seeds)
-        for urls in self.pictures(session, seeds):
+        session, own = state.session, state.names["sheet"][-2]
+        seeds = (*own, *state.view.seeds)
+        outlines = self.outlines(state, seeds)
+        first = self.service.pictures(session.generator, own, session.numbering)
+        for urls in self.pictures(session, state.view.seeds):
             yield (
                 [
-                    {"seed": s, "image": u, **({"outline": o} if o else {})}
-                    for s, u, o in zip(seeds, urls, outlines, strict=False)
+                    {"seed": state.own.name_of(s), "image": u, **note(s), **({"outline": o} if o else {})}
+                    for s, u, o in zip(seeds, [*first, *urls], outlines, strict=False)
                 ],
-                len(urls) == len(seeds),
+                len(urls) == len(state.view.seeds),
             )
+
+    def outlines(self, state: State, seeds: Sequence[Seed]) -> list[str]:
+        """What the outlined request reaches in each picture, "" in those that it cannot reach."""
+        outlined = state.view.outlined
+        if outlined is None:
+            return [""] * len(seeds)
+        session = state.session.step("outline", asked=outlined)
+        layer = outlined.rest.layer or self.service.about(session.generator).default_layer
+        reached = [seed for seed in seeds if arrives_by(layer, seed)]
+        found = dict(zip(reached, self.service.outlines_at(session, reached), strict=True))
+        return [found.get(seed, "") for seed in seeds]
 
     def pictures(self, session: Session, seeds: Sequence[Seed]) -> Iterator[list[str]]:
         """Unedited pictures as data URLs, more and more of them."""
@@ -87,19 +103,41 @@ class Maker:
                 urls += self.service.pictures(session.generator, seeds[len(urls) : end], session.numbering)
                 yield urls
 
+    def own_pairs(self, state: State) -> Iterator[Part]:
+        """Each of the visitor's own pictures before and after the rules in force, as the pair sheet takes it."""
+        session, own = state.session, state.ruled_pictures
+        name, how, size = session.generator, session.numbering, self.service.shown_size(session.generator)
+        before = self.service.drawn(name, own, how, size=size)
+        drawn = Drawn(list(own)).and_(before, self.service.drawn(name, own, how, tuple(session.stack), size))
+        named = [{**pair, "seed": state.own.name_of(pair["seed"])} for pair in drawn.pairs]
+        yield dict(zip(own, named, strict=True)), True
+
+    def own(self, state: State) -> Iterator[Part]:
+        """How the generator draws the next of the visitor's own pictures: first in a blur, then more and more so."""
+        generator, number, layer = state.wanted_picture
+        with closing(self.service.invert(generator, state.own.get(f"own-{number}").image, layer)) as steps:
+            for so_far in steps:
+                shown = Inverted(so_far.step / so_far.steps, data_url(so_far.image), so_far.picture)
+                yield shown, so_far.picture is not None
+
     def results(self, state: State) -> Iterator[Part]:
         """Pictures before and after the rules in force: the first, then more; without rules, before only."""
         session, made = state.session, state.result("results")
-        seeds = made.content.seeds if made and made.content else self.result_seeds(session, state.view)
+        view = state.view.with_(order="random") if self.late(state) else state.view
+        seeds = made.content.seeds if made and made.content else self.result_seeds(session, view)
         if not session.rules:
             for urls in self.pictures(session, seeds):
                 pairs = [{"seed": s, "before": u, "after": ""} for s, u in zip(seeds, urls, strict=False)]
                 yield Results(seeds, tuple(pairs)), len(pairs) == len(seeds)
             return
         for drawn in self.service.results(session, seeds):
-            counted = drawn.complete and not (session.rule and session.rule.preset and measured_by_preset(session))
+            counted = drawn.complete and not self.late(state) and not measured_by_preset(session)
             effect = self.service.effect(session, drawn) if counted else None
             yield Results(seeds, tuple(drawn.pairs), effect), drawn.complete
+
+    def late(self, state: State) -> bool:
+        """Whether nothing can match the request yet, as a picture in it is not found at its layer."""
+        return bool(state.arrives_late(self.service.about(state.session.generator).default_layer))
 
     def result_seeds(self, session: Session, view: View) -> tuple[int, ...]:
         """Unseen pictures to show: those that come with a preset, or as the visitor ordered them."""
@@ -108,6 +146,16 @@ class Maker:
         chosen = session.rule.preset if session.rule and view.order == "best" and not view.skipped else ""
         shown = preset(chosen).shown[:PAIRS] if chosen else []
         return tuple(shown or self.service.result_seeds(session, view.order, view.skipped))
+
+
+def arrives_by(layer: int, seed: Seed) -> bool:
+    """Whether a rule of the layer acts on the picture."""
+    return is_whole(seed) or seed.layer <= layer
+
+
+def note(seed: Seed) -> dict[str, str]:
+    """What the sheet says of a picture that was brought."""
+    return {} if is_whole(seed) else {"note": f"{seed.psnr:.0f} dB"}
 
 
 def measured_by_preset(session: Session) -> str:
@@ -121,6 +169,10 @@ def words_for(topic: str, state: State) -> str:
     """What the page says while a result is made."""
     if topic == "sheet":
         return "Drawing" if state.view.outlined is None else "Looking for matches"
+    if topic == "own":
+        generator, number, layer = state.wanted_picture
+        again = f"own-{number}" in state.own.of(generator)
+        return f"Finding your picture again at layer {layer}" if again else "Finding your picture"
     return "Drawing" if topic == "results" else ""
 
 

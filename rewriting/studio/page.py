@@ -15,6 +15,7 @@ from rewriting.studio.api import Api
 from rewriting.studio.components import (
     ContextTray,
     MaskCanvas,
+    OwnPictureTray,
     PairSheet,
     PictureSheet,
     PlacementCanvas,
@@ -192,6 +193,7 @@ def lay_out_seeing() -> Components:
             )  # fmt: skip
             busy = gr.HTML(padding=False, label="What is under way", elem_id="busy")
             stop = gr.Button("Stop", size="sm", variant="stop", visible="hidden", elem_id="stop")
+        own = OwnPictureTray(elem_id="own")
         with gr.Column(elem_id="results"):
             results = lay_out_results()
         with gr.Column(elem_id="pictures"):
@@ -209,8 +211,8 @@ def lay_out_seeing() -> Components:
             reset = gr.Button("Reset", size="sm", interactive=False, elem_id="reset")
         rules = RuleList(elem_id="rules")
     history = {"rules": rules, "new": new, "undo": undo, "redo": redo, "reset": reset}
-    own = {"tabs": tabs, "busy": busy, "stop": stop} | history
-    return own | results | pictures | exploring | lay_out_files() | hub
+    panel = {"tabs": tabs, "busy": busy, "stop": stop, "own": own} | history
+    return panel | results | pictures | exploring | lay_out_files() | hub
 
 
 def lay_out_results() -> Components:

@@ -21,6 +21,7 @@ from rewriting.studio.encoding import cutout, data_url
 from rewriting.studio.generator_keys import label, public_name
 from rewriting.studio.hub_view import hub_tab
 from rewriting.studio.jobs import measured_by_preset
+from rewriting.studio.own_view import own_pairs, own_pictures
 from rewriting.studio.picture import Picture
 from rewriting.studio.results import Effect
 from rewriting.studio.retouches import for_canvas, laid_over
@@ -29,7 +30,7 @@ from rewriting.studio.session import PackedRegion, PackedRetouch, Rule, Session,
 from rewriting.studio.state import Explored, State
 from rewriting.studio.steps import ERASED, RETOUCH, TITLES, VERBS, Step, picking, steps
 from rewriting.studio.visitor import Page
-from rewriting.studio.words import quiet, says, shown
+from rewriting.studio.words import picture_named, picture_words, quiet, says, shown
 
 RETOUCH_SLOTS = {kind: [(f"1 {title}", "retouch"), (f"2 {TITLES[2]}", "context")] for kind, title in RETOUCH.items()}
 SLOTS = [(f"{i} {title}", slot) for i, title, slot in zip("123", TITLES, ("copy", "paste", "context"), strict=False)]
@@ -38,7 +39,7 @@ KINDS = [("The rule holds here", "context"), ("Keep this as it is", "preserve")]
 ERASE_KINDS = [("This disappears", "context"), KINDS[1]]
 TINTS = {"context": "", "preserve": "#0e9f6e"}  # of the places painted for each kind
 DONE = {"paint": "painted", "bend": "bent", "file": "retouched"}
-OTHER_KIND = "Picture {seed} was {was}; if you {verb} it now, that takes its place."
+OTHER_KIND = "{picture} was {was}; if you {verb} it now, that takes its place."
 OWN = {
     "replace": "that has something to copy", "paint": "to paint it as it should look", "bend": "to bend it",
     "file": "to retouch it in another program", "erase": "that shows what should disappear",
@@ -64,6 +65,7 @@ class Render:
             **seeing(state),
             **results(state),
             **sheet(state),
+            **own_pictures(state, self.about(state.session.generator)),
             **explored(state.explored),
             **rules(state),
             **hub_tab(state.hub),
@@ -157,8 +159,8 @@ def canvases(state: State) -> Page:
                 {
                     "image": url(state.picture(region.seed)),
                     "outline": region.url,
-                    "id": f"{kind}-{region.seed}",
-                    "label": f"{words} in picture {region.seed}",
+                    "id": f"{kind}-{state.own.name_of(region.seed)}",
+                    "label": f"{words} in {picture_words(region.seed)}",
                     "tint": TINTS[kind],
                 }
                 for kind, words in (("context", "place"), ("preserve", "kept place"))
@@ -181,15 +183,17 @@ def retouching(state: State) -> Page:
             "value": for_canvas(here) if here is not None and not others else None,
             "drawn": (drawn.content or "") if drawn else "",
             "file_name": f"{generator[-60:]}-{view.retouch_seed}.png",
-            "note": OTHER_KIND.format(seed=view.retouch_seed, was=DONE[here.kind], verb=VERBS[kind]) if others else "",
+            "note": OTHER_KIND.format(picture=picture_named(view.retouch_seed), was=DONE[here.kind], verb=VERBS[kind])
+            if others
+            else "",
             "empty": f"Pick a picture to {VERBS[kind]}",
         },
         "retouched": {
             "items": [
                 {
                     "image": retouched_url(state.picture(one.seed), one),
-                    "id": str(one.seed),
-                    "label": f"picture {one.seed} as it should look",
+                    "id": str(state.own.name_of(one.seed)),
+                    "label": f"{picture_words(one.seed)} as it should look",
                 }
                 for one in asked.retouched
             ]
@@ -244,10 +248,11 @@ def results(state: State) -> Page:
     stopped = fitting is not None and fitting.complete
     if stopped and not any(pair["after"] for pair in pairs) and state.session.rules:
         pairs = []
+    own = own_pairs(state)
     return {
         "headline": {"value": headline(state)},
         "pairs": {
-            "pairs": pairs,
+            "pairs": [*own, *pairs],
             "loading": not state.learning and (not stopped or "rule" in state.jobs),
             "empty": STOPPED if stopped and not pairs else EMPTY,
         },
@@ -323,7 +328,7 @@ def sheet(state: State) -> Page:
     """The pictures to choose from."""
     made, fitting, view = state.made.get("sheet"), state.result("sheet"), state.view
     same = made is not None and made.content is not None and made.name[:2] == state.names["sheet"][:2]
-    retouched = {one.seed: DONE[one.kind] for one in state.session.now.asked.retouched}
+    retouched = {state.own.name_of(one.seed): DONE[one.kind] for one in state.session.now.asked.retouched}
     noted = [
         one | ({"note": retouched[one["seed"]]} if one["seed"] in retouched else {}) for one in made.content
     ] if same else []  # fmt: skip

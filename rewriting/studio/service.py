@@ -18,6 +18,7 @@ import numpy as np
 from rewriting import zerogpu
 from rewriting.backend import Backend
 from rewriting.core.edit import Edit
+from rewriting.core.inversion import Inverting, invert
 from rewriting.core.presets import preset
 from rewriting.core.request import Request
 from rewriting.core.rewriter import RANK, Matches, Rewriter, default_locality
@@ -215,6 +216,10 @@ class Service:
 
         return self.store.each(names, draw, max(1, len(seeds)) if backend.at_once else TOGETHER)
 
+    def invert(self, name: str, image: np.ndarray, layer: int) -> Iterator[Inverting]:
+        """Find how a generator draws a picture that was brought; see `rewriting.core.inversion.invert`."""
+        yield from invert(self.generator(name), image, layer)
+
     def _let_leave(self, seeds: Sequence[Seed]) -> None:
         """What is drawn of pictures of one's own goes when these do."""
         for own in [seed for seed in seeds if isinstance(seed, OwnPicture) and seed not in self._own]:
@@ -337,7 +342,7 @@ class Service:
         """Learn the session's retouched pictures: edits that come nearer and nearer; to stop, close it."""
         yield from self.backend(session.generator).learn(_complete(session))
 
-    def under(self, session: Session, seed: int, number: int | None = None, edit: Edit | None = None) -> str:
+    def under(self, session: Session, seed: Seed, number: int | None = None, edit: Edit | None = None) -> str:
         """A picture under the rules in force, as a data URL.  edit: of the rule `number`, in place of its own."""
         edits = [
             edit.with_(strength=rule.edit.strength, enabled=rule.edit.enabled)

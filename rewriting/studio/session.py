@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from rewriting.core.edit import MAX_EDITS, Edit, EditStack
 from rewriting.core.masks import bounding_box, encode_mask
 from rewriting.core.request import Region, Request
 from rewriting.core.retouch import Retouched
+from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed, check_there
 from rewriting.studio.generator_keys import public_name
 
 MAX_STEPS = 60
@@ -27,7 +28,7 @@ MAX_STEPS = 60
 class PackedRegion:
     """A `Region` whose mask of `side` x `side` pixels is kept as compressed bits."""
 
-    seed: int
+    seed: Seed
     side: int
     bits: bytes
 
@@ -36,23 +37,23 @@ class PackedRegion:
         return cls(region.seed, len(region.mask), zlib.compress(np.packbits(region.mask > 0).tobytes()))
 
     def unpacked(self) -> Region:
-        return _unpacked(self)
+        return Region(self.seed, _mask(self.side, self.bits))
 
     @property
     def empty(self) -> bool:
-        return self.unpacked().empty
+        return not _mask(self.side, self.bits).any()
 
     @property
     def url(self) -> str:
         """The mask as a PNG data URL; "" if nothing is painted."""
-        return _encoded(self)
+        return _encoded(self.side, self.bits)
 
 
 @dataclass(frozen=True)
 class PackedRetouch:
     """A `Retouched` whose patch is kept compressed, and how it was made as JSON."""
 
-    seed: int
+    seed: Seed
     side: int
     box: tuple[int, int, int, int]  # left, top, width, height
     pixels: bytes
@@ -71,6 +72,9 @@ class PackedRetouch:
     def kind(self) -> str:
         """How it was made: "paint", "bend" or "file"."""
         return json.loads(self.how)["kind"]
+
+
+Packed = TypeVar("Packed", PackedRegion, PackedRetouch)
 
 
 @lru_cache(maxsize=32)
@@ -114,22 +118,64 @@ class PackedRequest:
             retouched=tuple(one.unpacked() for one in self.retouched),
         )
 
-    def retouch_of(self, seed: int | None) -> PackedRetouch | None:
+    @property
+    def seeds(self) -> set[Seed]:
+        """The pictures that it speaks of."""
+        named = [one for one in (self.copy, self.paste) if one is not None]
+        return {one.seed for one in (*named, *self.context, *self.preserve, *self.retouched)}
+
+    @property
+    def own_pictures(self) -> tuple[OwnPicture, ...]:
+        """Those of them that somebody brought."""
+        return tuple(seed for seed in self.seeds if isinstance(seed, OwnPicture))
+
+    @property
+    def complete(self) -> bool:
+        """Whether all its pictures are here."""
+        return not any(isinstance(seed, MissingPicture) for seed in self.seeds)
+
+    def instead(self, seeds: Mapping[Seed, Seed]) -> PackedRequest:
+        """The same places in other pictures; nothing of a picture that is missing then is left but its digest."""
+        if not self.seeds & seeds.keys():
+            return self
+
+        def moved(one: Packed) -> Packed:
+            if one is None or one.seed not in seeds:
+                return one
+            gone = isinstance(seeds[one.seed], MissingPicture) and isinstance(one, PackedRetouch)
+            bare = PackedRetouch.of(one.unpacked().without_colours()) if gone else one
+            return replace(bare, seed=seeds[one.seed])
+
+        one = {name: moved(getattr(self, name)) for name in ("copy", "paste")}
+        many = {name: tuple(map(moved, getattr(self, name))) for name in ("context", "preserve", "retouched")}
+        return replace(self, **one, **many)
+
+    def without(self, gone: Seed) -> PackedRequest:
+        """Without what is painted on a picture."""
+        one = {n: None for n in ("copy", "paste") if getattr(self, n) is not None and getattr(self, n).seed == gone}
+        many = {
+            n: tuple(one for one in getattr(self, n) if one.seed != gone) for n in ("context", "preserve", "retouched")
+        }
+        return replace(self, **one, **many)
+
+    def retouch_of(self, seed: Seed | None) -> PackedRetouch | None:
         """What a picture should look like, if it was retouched."""
         return next((one for one in self.retouched if one.seed == seed), None)
 
 
 @lru_cache(maxsize=64)
-def _unpacked(region: PackedRegion) -> Region:
+def _mask(side: int, bits: bytes) -> np.ndarray:
     """Unpacked once while it is in use, for every render asks for it."""
-    packed = np.frombuffer(zlib.decompress(region.bits), np.uint8)
-    mask = np.unpackbits(packed, count=region.side**2).reshape(region.side, region.side)
-    return Region(region.seed, mask.astype(bool))
+    mask = np.unpackbits(np.frombuffer(zlib.decompress(bits), np.uint8), count=side**2)
+    mask = 255 * mask.reshape(side, side)
+    mask.flags.writeable = False
+    return mask
 
 
 @lru_cache(maxsize=256)
-def _encoded(region: PackedRegion) -> str:
-    return "" if region.empty else encode_mask(region.unpacked().mask)
+def _encoded(side: int, bits: bytes) -> str:
+    mask = _mask(side, bits)
+    return encode_mask(mask) if mask.any() else ""
 
 
 class Numbering(NamedTuple):
@@ -184,7 +230,8 @@ class Rule:
     def detail(self) -> str:
         layers = [str(layer) for layer in self.edit.layers]
         named = f"layers {', '.join(layers[:-1])} and {layers[-1]}" if layers[1:] else f"layer {layers[0]}"
-        return f"{named}, rank {self.edit.rank}"
+        missing = self.asked is not None and not self.asked.complete
+        return f"{named}, rank {self.edit.rank}" + (", made with a picture that is not here" if missing else "")
 
 
 @dataclass(frozen=True)
@@ -274,6 +321,45 @@ class Session:
         """The same, so that one undo leads back to what was `before`."""
         return replace(self, past=(*before.past, before.now)[-MAX_STEPS:])
 
+    def with_pictures(self, seeds: Mapping[Seed, Seed]) -> Session:
+        """Other pictures in place of some, in all that undo and redo bring back too."""
+
+        def moved(asked: PackedRequest) -> PackedRequest:
+            return asked.instead(seeds)
+
+        return self._everywhere(moved, moved) if seeds else self
+
+    def without_picture(self, gone: OwnPicture) -> Session:
+        """Nothing is left of a picture that was brought.  Rules that were made with it stay in force, and cannot be
+        changed again."""
+        missing = {gone: MissingPicture(gone.digest)}
+        session = self._everywhere(lambda asked: asked.without(gone), lambda asked: asked.instead(missing))
+        kept = session.rule is None or session.rule.asked is None or session.rule.asked.complete
+        return session if kept else replace(session, now=replace(session.now, editing=None))
+
+    def _everywhere(
+        self, request: Callable[[PackedRequest], PackedRequest], made: Callable[[PackedRequest], PackedRequest]
+    ) -> Session:
+        """request: what becomes of those in the making.  made: of those that rules were made from."""
+
+        def changed(entry: HistoryEntry) -> HistoryEntry:
+            rules = tuple(replace(rule, asked=rule.asked and made(rule.asked)) for rule in entry.rules)
+            return replace(entry, asked=request(entry.asked), rules=rules)
+
+        past, future = (tuple(map(changed, entries)) for entries in (self.past, self.future))
+        return Session(changed(self.now), past, future)
+
+    @property
+    def own_pictures(self) -> tuple[OwnPicture, ...]:
+        """The pictures in the request and in the rules in force that somebody brought."""
+        asked = [self.now.asked, *(rule.asked for rule in self.rules if rule.asked is not None)]
+        return tuple(dict.fromkeys(picture for one in asked for picture in one.own_pictures))
+
+    @property
+    def lowest_layer(self) -> int | None:
+        """The first layer that a rule in force changes."""
+        return min((n for r in self.rules if r.edit.enabled and r.edit.strength for n in r.edit.layers), default=None)
+
     def undo(self) -> Session:
         if not self.past:
             return self
@@ -302,7 +388,7 @@ class Session:
         """Keep the rule as it is and begin another."""
         return self.step("new rule", asked=_nothing(self.generator), editing=None)
 
-    def paint_copy(self, seed: int, mask: np.ndarray | None, paste_seed: int | None = None) -> Session:
+    def paint_copy(self, seed: Seed, mask: np.ndarray | None, paste_seed: Seed | None = None) -> Session:
         """The object to copy.  A placed object moves along, its centre kept; one without a place is put into the
         picture `paste_seed`, if there is one, where it was in its own."""
         copy = Region(seed, mask) if mask is not None else None
@@ -315,13 +401,13 @@ class Session:
             paste = moved(copy, paste_seed, *centre(copy.mask))
         return self.ask("copy", copy=copy, paste=paste, erase=False)
 
-    def place(self, seed: int, x: int, y: int) -> Session:
+    def place(self, seed: Seed, x: int, y: int) -> Session:
         """Put the copied object's centre at (x, y) of a picture, in mask pixels."""
         if self.request.copy is None or self.request.copy.empty:
             raise ValueError("There is nothing to paste yet; paint the object to copy first.")
         return self.ask("paste", paste=moved(self.request.copy, seed, x, y), erase=False)
 
-    def turn_to(self, slot: str, seed: int) -> Session:
+    def turn_to(self, slot: str, seed: Seed) -> Session:
         """Another picture to copy from or to paste into.  A new one to copy from has nothing painted on it yet; in a
         new one to paste into, the object keeps its place, or has the one it had in its own picture."""
         request = self.request
@@ -334,14 +420,14 @@ class Session:
                 return self.place(seed, *centre(placed))
         return self
 
-    def paint_place(self, kind: str, seed: int, mask: np.ndarray | None) -> Session:
+    def paint_place(self, kind: str, seed: Seed, mask: np.ndarray | None) -> Session:
         """Paint where the rule should hold ("context"), or what must not change ("preserve")."""
         regions = list(getattr(self.request, kind))
         at = next((i for i, region in enumerate(regions) if region.seed == seed), len(regions))
         regions[at : at + 1] = [Region(seed, mask)] if mask is not None else []
         return self.ask(kind, **{kind: tuple(regions)})
 
-    def remove_place(self, kind: str, seed: int) -> Session:
+    def remove_place(self, kind: str, seed: Seed) -> Session:
         return self.paint_place(kind, seed, None)
 
     def retouch(self, one: Retouched) -> Session:
@@ -351,7 +437,7 @@ class Session:
         retouched[at : at + 1] = [one]
         return self.ask("retouch", retouched=tuple(retouched), copy=None, paste=None, erase=False)
 
-    def remove_retouch(self, seed: int) -> Session:
+    def remove_retouch(self, seed: Seed) -> Session:
         """The picture may stay as it is drawn."""
         rest = tuple(one for one in self.request.retouched if one.seed != seed)
         return self.ask("retouch", retouched=rest) if len(rest) < len(self.now.asked.retouched) else self
@@ -413,6 +499,8 @@ class Session:
         rule = self._find(number)
         if rule.asked is None:
             raise ValueError(f"The rule {rule.edit.name!r} came without its request; it can be used but not changed.")
+        for seed in rule.asked.seeds:
+            check_there(seed)
         return self.step("reopen", asked=rule.asked, editing=number)
 
     def _check_room(self) -> None:
@@ -441,7 +529,7 @@ def centre(mask: np.ndarray) -> tuple[int, int]:
     return (left + right) // 2, (top + bottom) // 2
 
 
-def moved(copy: Region, seed: int, x: int, y: int) -> Region:
+def moved(copy: Region, seed: Seed, x: int, y: int) -> Region:
     """The copied object's mask with its box centred at (x, y) of another picture, kept inside."""
     top, left, bottom, right = bounding_box(copy.mask)
     side, height, width = len(copy.mask), bottom - top, right - left

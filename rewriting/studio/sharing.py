@@ -7,19 +7,24 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
 
+from rewriting.core.archive import holds, pack, unpacked
 from rewriting.core.contact_sheet import save_picture, sheet, sheet_settings
 from rewriting.core.edit import MAX_EDITS, EditStack
+from rewriting.core.own_files import is_part
 from rewriting.core.request import Region, Request
 from rewriting.generators import bundled
+from rewriting.generators.own_picture import MissingPicture, check_there
 from rewriting.studio.encoding import save_walk
 from rewriting.studio.generator_keys import label, public_name, same
 from rewriting.studio.service import PAIRS, SIDE, Service
 from rewriting.studio.session import Session
 
+REQUEST = "request.json"
 WALK_FRAMES, WALK_STOPS = 32, 4
 
 
@@ -31,8 +36,14 @@ def file_name(session: Session, folder: Path, ending: str) -> Path:
 
 
 def save_request(session: Session, folder: Path) -> Path:
-    """The request as JSON; `Request.load` and the studio open it again."""
-    return session.request.with_(generator=public_name(session.generator)).save(file_name(session, folder, ".json"))
+    """The request as JSON, which `Request.load` and the studio open again; with pictures that the visitor brought, a
+    zip of both."""
+    request = session.request.with_(generator=public_name(session.generator))
+    if not request.own_pictures():
+        return request.save(file_name(session, folder, ".json"))
+    with TemporaryDirectory() as parts:
+        request.save(Path(parts, REQUEST))
+        return pack(Path(parts), file_name(session, folder, "-request.zip"))
 
 
 def save_edit(session: Session, folder: Path) -> Path:
@@ -75,8 +86,16 @@ def read_file(path: str | Path) -> Request | EditStack:
     if path.suffix.lower() == ".json":
         return Request.load(path)
     if path.suffix.lower() == ".zip":
-        return EditStack.load(path)
+        return _request_in(path) or EditStack.load(path)
     raise ValueError(f"{path.name} is neither a request (.json) nor rules (.zip); those two can be opened here.")
+
+
+def _request_in(path: Path) -> Request | None:
+    """The request in a zip that `save_request` made; None if it holds none, which `EditStack.load` then says."""
+    if not holds(path, REQUEST):
+        return None
+    with unpacked(path, (REQUEST,), is_part) as folders:
+        return Request.load(folders[0][1] / REQUEST)
 
 
 def claim(found: Request | EditStack, session: Session) -> str:
@@ -104,6 +123,8 @@ def bring_in(found: Request | EditStack, session: Session, service: Service) -> 
     """
     if isinstance(found, EditStack):
         return adopt_all(found, session, service)
+    for digest in found.missing_pictures():
+        check_there(MissingPicture(digest))
     opened = _opened(session, found.generator, service)
     request = _fitted(found, opened.generator, service)
     return opened.step("open request", request=request, editing=None).as_one_step(session)
@@ -123,7 +144,8 @@ def adopt_all(stack: EditStack, session: Session, service: Service) -> Session:
         edit.check_fits(generator)
         if edit.request is not None:
             edit = edit.with_(request=_fitted(edit.request, session.generator, service))
-        request = edit.request or Request(generator=public_name(session.generator))
+        shown = edit.request if edit.request is not None and not edit.request.missing_pictures() else None
+        request = shown or Request(generator=public_name(session.generator))
         session = session.adopt(edit, request, "open rules", new=True)
     return session.as_one_step(before)
 
@@ -141,6 +163,8 @@ def _fitted(request: Request, generator: str, service: Service) -> Request:
     """The request with masks of the canvases' size; ValueError if it asks for what the generator does not have."""
     if request.layer is not None:
         service.generator(generator).check_layer(request.layer)
+    for own in request.own_pictures():
+        service.generator(generator).enter_own(own, own.layer)  # refuses one of another generator
     return request.with_(
         generator=public_name(generator),
         copy=_sized(request.copy) if request.copy else None,

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from rewriting.core.request import Request
 from rewriting.generators import bundled
 from rewriting.generators.latents import MAX_SEED
+from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed
 from rewriting.hub import Account, Choice, Published, PublishedRule
 from rewriting.studio.generator_keys import public_name
+from rewriting.studio.own_pictures import OwnPictures
 from rewriting.studio.picture import Picture
 from rewriting.studio.results import Effect
 from rewriting.studio.session import PackedRequest, Session
@@ -46,10 +48,10 @@ class View:
     order: of the results, "best" or "random"; skipped: how many pictures of that order come before those shown.
     """
 
-    copy_seed: int | None = None
-    paste_seed: int | None = None
-    context_seed: int | None = None
-    retouch_seed: int | None = None
+    copy_seed: Seed | None = None
+    paste_seed: Seed | None = None
+    context_seed: Seed | None = None
+    retouch_seed: Seed | None = None
     retouch: str = ""
     kind: str = "context"
     slot: str = "copy"
@@ -68,10 +70,19 @@ class View:
         """As at first, on the same tab."""
         return View(tab=self.tab, live=self.live)
 
-    def pick(self, seed: int) -> View:
+    def pick(self, seed: Seed) -> View:
         """The picture goes to the canvas that waits for one, and the next canvas waits."""
         after = {"copy": "paste", "paste": "context", "context": "context", "retouch": "retouch"}[self.slot]
         return replace(self, slot=after, **{f"{self.slot}_seed": seed})
+
+    @property
+    def looked_at(self) -> dict[str, Seed | None]:
+        """The pictures in the canvases."""
+        return {name: getattr(self, name) for name in ("copy_seed", "paste_seed", "context_seed", "retouch_seed")}
+
+    def with_pictures(self, seeds: Mapping[Seed, Seed | None]) -> View:
+        """Others in the canvases in place of some."""
+        return replace(self, **{name: seeds[s] for name, s in self.looked_at.items() if s in seeds})
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -135,6 +146,16 @@ class Results:
 
 
 @dataclass(frozen=True)
+class Inverted:
+    """How far a picture that was brought is found.  share: of the work that is done, 0 to 1.  image: what is drawn so
+    far, as a data URL.  picture: the result, at the end."""
+
+    share: float
+    image: str
+    picture: OwnPicture | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """Long work under way.  number: its own.  name: what it makes.  words: what the page says of it, if anything."""
 
@@ -183,6 +204,7 @@ class State:
     number is no longer here has been cancelled.  opened: keys of the generators that this visitor may turn to, by the
     name that the page shows.  settled: by kind of action on the list of rules: the rule it was done to last, and when.
     notice: what is to be known of how the results came about, such as that no GPU was free.
+    own: the pictures that the visitor brought.
     claimed: the last session of the paper's code that the visitor was asked about, and the generator; see
     `sharing.claim`.
     """
@@ -197,6 +219,7 @@ class State:
     settled: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     notice: str = ""
     claimed: str = ""
+    own: OwnPictures = OwnPictures()
 
     @classmethod
     def on(cls, session: Session) -> State:
@@ -206,7 +229,7 @@ class State:
     @property
     def touched(self) -> bool:
         """Whether the visitor has done anything yet."""
-        return self.begun or self.view != View()
+        return self.begun or self.view != View() or len(self.own) > 0
 
     @property
     def begun(self) -> bool:
@@ -241,11 +264,14 @@ class State:
     def jump(self, session: Session) -> State:
         """Turn to another request: its pictures go into the canvases."""
         old, state = self.session, self.turn(session)
+        if session.generator != old.generator:
+            elsewhere = {seed: None for seed in self.view.looked_at.values() if isinstance(seed, OwnPicture)}
+            state = state.with_(view=state.view.with_pictures(elsewhere))
         if (session.generator, session.numbering) != (old.generator, old.numbering):
             state = state.without("search").look(start=0, found=(), outlined=None)
         if session.look != old.look:
             state = state.look(skipped=0)
-        return replace(state, view=state.view.turned_to(session.request))
+        return replace(state, view=state.view.turned_to(session.request)).with_pictures_of_rules()
 
     def tell(self, **said: Any) -> State:
         """Change what the tab of the Hub shows."""
@@ -258,6 +284,55 @@ class State:
                 for topic, one in self.made.items() if topic == "results"}  # fmt: skip
         return replace(self, made=made, jobs={}, hub=HubTab())
 
+    # --- pictures that were brought ---------------------------------------------------------------------------------
+
+    def with_pictures_of_rules(self) -> State:
+        """The visitor has the pictures that came with rules, too."""
+        own, instead = self.own.with_those(self.session.own_pictures, self.session.generator)
+        return replace(self, own=own).draw_instead(instead)
+
+    def draw_instead(self, seeds: Mapping[Seed, Seed]) -> State:
+        """Other pictures in place of some, wherever they are."""
+        return replace(self, session=self.session.with_pictures(seeds), view=self.view.with_pictures(seeds))
+
+    def without_picture(self, name: str) -> State:
+        """A picture that was brought is gone, and what was painted on it."""
+        state = self.with_(own=self.own.without(name))
+        for gone in self.own.get(name).found.values():
+            view = state.view.with_pictures({gone: None})
+            state = replace(state, session=state.session.without_picture(gone), view=view)
+        made = {topic: one for topic, one in state.made.items() if topic not in ("own", "own_pairs")}
+        return replace(state, made=made).without("own")
+
+    @property
+    def lowest_layer(self) -> int | None:
+        """The first layer that a rule in force or in the making uses, where it says."""
+        asked = self.session.now.asked
+        layers = (self.session.lowest_layer, asked.rest.layer)
+        return min((layer for layer in layers if layer is not None), default=None)
+
+    @property
+    def wanted_picture(self) -> tuple[str, int, int] | None:
+        """The next picture to be found: generator, its number and the layer."""
+        generator, lowest = self.session.generator, self.lowest_layer
+        layers = ((one.number, one.layer(generator, lowest)) for one in self.own.brought)
+        return next(((generator, number, layer) for number, layer in layers if layer is not None), None)
+
+    @property
+    def ruled_pictures(self) -> tuple[OwnPicture, ...]:
+        """Those of the visitor's that all rules in force act on."""
+        lowest = self.session.lowest_layer
+        found = self.own.of(self.session.generator).values()
+        return tuple(one for one in found if lowest is None or one.layer <= lowest)
+
+    def arrives_late(self, default_layer: int) -> str:
+        """Why the rule in the making must wait for a picture that was brought; empty if it need not."""
+        layer = self.session.now.asked.rest.layer or default_layer
+        late = [one for one in self.session.now.asked.own_pictures if one.layer > layer]
+        if not late:
+            return ""
+        return f"Your picture is not found at layer {layer} yet; wait until it is, or choose layer {late[0].layer}."
+
     # --- results and jobs -------------------------------------------------------------------------------------------
 
     @property
@@ -266,23 +341,26 @@ class State:
         session, view, asked = self.session, self.view, self.session.now.asked
         pictures = (session.generator, session.numbering)
         regions = [region for region in (asked.copy, *asked.context, *asked.preserve) if region is not None]
-        looked_at = (view.copy_seed, view.paste_seed, view.context_seed, view.retouch_seed)
-        seeds = {*looked_at, *(one.seed for one in (*regions, *asked.retouched))} - {None}
+        own = tuple(self.own.of(session.generator).values())
+        seeds = {*view.looked_at.values(), *(one.seed for one in (*regions, *asked.retouched)), *own} - {None}
+        seeds = {seed for seed in seeds if not isinstance(seed, MissingPicture)}
         goal = None
         if self.placed and not asked.rest.erase and not session.request.missing():
             goal = (*pictures, asked.rest.layer, asked.copy, asked.paste)
-        sheet = (*pictures, view.seeds, view.outlined)
+        sheet = (*pictures, view.seeds, own, view.outlined)
         results = (session.look, view.order if session.rules else "", view.skipped)
         ruled = view.retouch and view.retouch_seed is not None and session.rule and session.rule.edit.enabled
         names = {
             "canvases": (*pictures, frozenset(seeds)),
             "drawn": (session.look, view.retouch_seed) if ruled else None,
+            "own_pairs": (session.look, self.ruled_pictures) if own and session.rules else None,
             "results": results,
             "goal": goal,
             "sheet": sheet,
+            "own": self.wanted_picture,
         }
-        order = ("canvases", "sheet", "drawn", "goal", "results") if view.tab == "pictures" else names
-        return {topic: names[topic] for topic in order}
+        first = ("canvases", "sheet", "drawn", "goal") if view.tab == "pictures" else ()
+        return {topic: names[topic] for topic in dict.fromkeys((*first, *names))}
 
     @property
     def learning(self) -> bool:
@@ -319,7 +397,7 @@ class State:
         made = self.result("results")
         return made.content.seeds if made and made.content else ()
 
-    def picture(self, seed: int | None) -> Picture | None:
+    def picture(self, seed: Seed | None) -> Picture | None:
         """A picture of the canvases."""
         made = self.made.get("canvases")
         pictures = made.content if made and made.content and made.name[:2] == self.names["canvases"][:2] else {}
@@ -327,7 +405,16 @@ class State:
 
     def put(self, topic: str, made: Made) -> State:
         """What has been made of a result so far."""
-        return replace(self, made={**self.made, topic: made})
+        state = replace(self, made={**self.made, topic: made})
+        if topic != "own" or not made.complete:
+            return state
+        found = made.content.picture if made.content else None
+        return state._found(*made.name[:2], found) if found else state.with_(own=self.own.give_up(*made.name[:2]))
+
+    def _found(self, generator: str, number: int, found: OwnPicture) -> State:
+        before = self.own.of(generator).get(f"own-{number}")
+        state = self.with_(own=self.own.put(number, generator, found))
+        return state if before is None else state.draw_instead({before: found})
 
     def start(self, topic: str, job: Job) -> State:
         """A job is under way; an earlier one of its topic is cancelled."""
@@ -346,4 +433,6 @@ class State:
             job, made = self.jobs["results"], self.result("results")
             content = made.content if made is not None else Results(())
             state = state.put("results", Made(job.name, content, True))
+        if "own" in self.jobs:
+            state = state.with_(own=state.own.give_up(self.jobs["own"].name[0]))
         return replace(state, jobs={})

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from rewriting.studio.session import Session
 from rewriting.studio.state import View
+from rewriting.studio.words import picture_named, picture_words
 
 TITLES = ("Copy", "Paste", "Where it holds", "Rewrite", "Fine-tune")
 ERASED = "What disappears"
@@ -63,7 +64,7 @@ def _retouch(session: Session, view: View) -> Step:
 def _copy(session: Session, view: View) -> Step:
     copy, title = session.request.copy, TITLES[0]
     if copy is not None and not copy.empty:
-        return Step(title, True, f"picture {copy.seed}")
+        return Step(title, True, picture_words(copy.seed))
     return Step(title, False, "pick a picture" if view.copy_seed is None else "paint the object")
 
 
@@ -71,7 +72,7 @@ def _paste(session: Session, view: View) -> Step:
     request, title = session.request, TITLES[1]
     copied = request.copy is not None and not request.copy.empty
     if copied and request.paste is not None and not request.paste.empty:
-        return Step(title, True, f"picture {request.paste.seed}")
+        return Step(title, True, picture_words(request.paste.seed))
     if view.paste_seed is None:
         return Step(title, False, "pick a picture")
     return Step(title, False, "click its place" if copied else "needs step 1")
@@ -122,7 +123,7 @@ def picking(session: Session, view: View) -> str:
     elif view.slot == "copy":
         said = "Press another picture to copy from."
     elif view.slot == "paste" and view.paste_seed is None:
-        done = f"Picture {view.copy_seed} is in step 1" if view.copy_seed is not None else ""
+        done = f"{picture_named(view.copy_seed)} is in step 1" if view.copy_seed is not None else ""
         done += ". " if copied or not done else ": paint the object there. "
         said = f"{done}Now press the picture to paste into."
     elif view.slot == "paste":
@@ -130,16 +131,16 @@ def picking(session: Session, view: View) -> str:
     elif view.slot == "retouch" and view.retouch_seed is None:
         said = f"Press the picture that you want to {VERBS[view.retouch]}."
     elif view.slot == "retouch":
-        said = f"Picture {view.retouch_seed} is in step 1. Press another to {VERBS[view.retouch]} that too."
+        said = f"{picture_named(view.retouch_seed)} is in step 1. Press another to {VERBS[view.retouch]} that too."
     elif view.retouch and view.context_seed is None:
         said = "Press a picture that has such a place too: the more places, the better the rule."
     elif view.context_seed is None and session.now.asked.rest.erase:
         said = "Press a picture that shows what should disappear."
     elif view.context_seed is None:
-        done = f"Picture {view.paste_seed} is in step 2. " if view.paste_seed is not None else ""
+        done = f"{picture_named(view.paste_seed)} is in step 2. " if view.paste_seed is not None else ""
         said = f"{done}{_first_gap(session)}Then press a picture in which the rule should hold, or Rewrite."
     else:
         paint = "paint the place there" if view.kind == "context" else "paint what must not change there"
         step = 1 if session.now.asked.rest.erase else 2 if view.retouch else 3
-        said = f"Picture {view.context_seed} is in step {step}: {paint}; then press another, or Rewrite."
+        said = f"{picture_named(view.context_seed)} is in step {step}: {paint}; then press another, or Rewrite."
     return f"Best matches first; what the rule would reach is outlined. {said}" if view.found else said

@@ -19,7 +19,7 @@ Page = dict[str, dict[str, Any]]  # by component, by property
 Make = Callable[[State], State]
 
 # What a component does by itself as the visitor uses it, and does not tell: to be sent again.
-SPOILED = {"paste": ("goal",), "tray": ("items",), "retouched": ("items",)}
+SPOILED = {"paste": ("goal",), "tray": ("items",), "retouched": ("items",), "own": ("pictures",)}
 
 
 class Visitor:

@@ -7,6 +7,7 @@ can say that it waits, or files to hand over, by component.  What the new state 
 A command refuses with ValueError or OSError in one sentence, and leaves the state as it was.
 """
 
+from rewriting.studio.commands.bringing import Bringing
 from rewriting.studio.commands.exploring import Exploring
 from rewriting.studio.commands.hub import Hub
 from rewriting.studio.commands.making import Making
@@ -16,4 +17,4 @@ from rewriting.studio.commands.rules import Rules
 from rewriting.studio.commands.saving import Saving
 from rewriting.studio.commands.visiting import Visiting
 
-__all__ = ["Exploring", "Hub", "Making", "Pictures", "Retouching", "Rules", "Saving", "Visiting"]
+__all__ = ["Bringing", "Exploring", "Hub", "Making", "Pictures", "Retouching", "Rules", "Saving", "Visiting"]

@@ -180,6 +180,7 @@ class Hub:
         what: str,
         visibility: str,
         how: str,
+        with_pictures: bool = False,
         oauth: gr.OAuthToken | None = None,
     ) -> Iterator[Task]:
         """Publish the rules in force on the Hub, under the visitor's own name.
@@ -187,10 +188,13 @@ class Hub:
         namespace: an organization, or "" for one's own.  name: of the repo; "somebody/repo" where it is to be theirs.
         what: "rules", some kilobytes, or "model", the rewritten generator.  visibility: "public" or "private".
         how: "update", which also creates; "create", which leaves alone what is there; or "pull request".
+        with_pictures: whether the pictures that the visitor brought are published, too.
         """
         name = (name or "").strip()
         repo = f"{namespace}/{name}" if namespace and "/" not in name and name else name
-        wish = hub_access.Wish(repo, full_model=what == "model", private=visibility == "private", how=how)
+        wish = hub_access.Wish(
+            repo, full_model=what == "model", private=visibility == "private", how=how, pictures=bool(with_pictures)
+        )
         session, token = visitor.state.session, token_of(visitor, oauth)
         with visitor.doing("publish") as task:
             task.change(lambda state: state.tell(published=WAIT))

@@ -10,6 +10,7 @@ from rewriting.checks import flag, number, whole
 from rewriting.core.edit import Edit
 from rewriting.core.presets import preset
 from rewriting.core.retouch import KINDS
+from rewriting.generators.own_picture import Seed
 from rewriting.studio.commands.retouching import learn
 from rewriting.studio.service import Service
 from rewriting.studio.session import Session
@@ -86,12 +87,12 @@ class Making:
 
     def edit_place(self, state: State, action: dict | None) -> State:
         """Put a painted place into the third canvas."""
-        kind, seed = _place_named(action)
+        kind, seed = _place_named(state, action)
         return state.look(kind=kind, context_seed=seed)
 
     def remove_place(self, state: State, action: dict | None) -> State:
         """Remove a painted place."""
-        return state.work(state.session.remove_place(*_place_named(action)))
+        return state.work(state.session.remove_place(*_place_named(state, action)))
 
     def set_kind(self, state: State, kind: str) -> State:
         """What is painted on the third canvas: "context", where the rule holds, or "preserve", what stays as it is."""
@@ -142,13 +143,20 @@ class Making:
         """Rewrite at once if the visitor works live, nothing is missing, and nothing is solved already."""
         session = visitor.state.session
         if visitor.state.view.live and not session.solved and not session.request.missing():
+            if self._late(visitor.state):
+                return
             yield from self._make(visitor, only_as_asked=True)
 
     def rewrite(self, visitor: Visitor) -> Iterator[Task]:
         """Solve the request as it is painted now, and put the rule in force."""
         visitor.state.session.request.check()
+        if late := self._late(visitor.state):
+            raise ValueError(late)
         visitor.change(lambda state: state.look(tab="results"))
         yield from self._make(visitor)
+
+    def _late(self, state: State) -> str:
+        return state.arrives_late(self.service.about(state.session.generator).default_layer)
 
     def _make(self, visitor: Visitor, *, only_as_asked: bool = False) -> Iterator[Task]:
         """only_as_asked: unless the visitor has painted on meanwhile."""
@@ -192,10 +200,10 @@ class Making:
         return state
 
 
-def _place_named(action: dict | None) -> tuple[str, int]:
-    """What the tray calls a place: "context" or "preserve", and the picture's number."""
+def _place_named(state: State, action: dict | None) -> tuple[str, Seed]:
+    """What the tray calls a place: "context" or "preserve", and the picture."""
     name = (action or {}).get("id", "")
     kind, _, seed = name.partition("-")
-    if kind not in ("context", "preserve") or not seed.isdecimal():
+    if kind not in ("context", "preserve"):
         raise ValueError(f"There is no place {name!r}; press one that the page shows.")
-    return kind, int(seed)
+    return kind, state.own.named(seed, state.session.generator)

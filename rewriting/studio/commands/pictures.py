@@ -19,10 +19,13 @@ class Pictures:
         """Another tab of the panel on the right."""
         return state.look(tab=tab)
 
-    def pick_picture(self, state: State, seed: int | None) -> State:
-        """Put a picture into the canvas that waits for one; the next canvas waits then."""
-        if seed is None:
+    def pick_picture(self, state: State, name: int | str | None) -> State:
+        """Put a picture into the canvas that waits for one; the next canvas waits then.
+
+        name: its number, or that of one that was brought."""
+        if name is None:
             return state
+        seed = state.own.named(name, state.session.generator)
         state = state.work(state.session.turn_to(state.view.slot, seed))
         return state.with_(view=state.view.pick(seed))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from rewriting.core.edit import Edit
 from rewriting.core.learn import STEPS
+from rewriting.generators.own_picture import Seed
 from rewriting.studio.retouches import from_canvas
 from rewriting.studio.service import Service
 from rewriting.studio.session import Session
@@ -45,14 +46,14 @@ class Retouching:
 
     def edit(self, state: State, action: dict | None) -> State:
         """Put a retouched picture into the canvas."""
-        one = state.session.now.asked.retouch_of(_number(action))
+        one = state.session.now.asked.retouch_of(_named(state, action))
         if one is None:
             return state
         return state.look(retouch_seed=one.seed, retouch=one.kind, slot="retouch")
 
     def remove(self, state: State, action: dict | None) -> State:
         """The picture may stay as it is drawn."""
-        return state.work(state.session.remove_retouch(_number(action)))
+        return state.work(state.session.remove_retouch(_named(state, action)))
 
 
 def learn(visitor: Visitor, service: Service, *, only_as_asked: bool = False) -> Iterator[Task]:
@@ -128,9 +129,6 @@ class _Learning:
         return self.task.change(put)
 
 
-def _number(action: dict | None) -> int:
+def _named(state: State, action: dict | None) -> Seed:
     """The picture that the tray of retouched pictures names."""
-    name = (action or {}).get("id", "")
-    if not name.isdecimal():
-        raise ValueError(f"There is no retouched picture {name!r}; press one that the page shows.")
-    return int(name)
+    return state.own.named((action or {}).get("id", ""), state.session.generator)

@@ -11,8 +11,11 @@ from typing import Any
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
+from rewriting.core.edit import EditStack
+from rewriting.core.request import Request
 from rewriting.studio import sharing
 from rewriting.studio.service import Service
+from rewriting.studio.state import State
 from rewriting.studio.visitor import Task, Visitor
 
 Handed = dict[str, Any]  # by component
@@ -63,7 +66,12 @@ class Saving:
         if claim and claim != visitor.state.claimed:
             visitor.change(lambda state: replace(state, claimed=claim))
             raise ValueError(sharing.whose_pictures(visitor.state.session))
-        visitor.change(lambda state: state.jump(sharing.bring_in(found, state.session, self.service)))
+        visitor.change(lambda state: self._brought_in(found, state))
+
+    def _brought_in(self, found: Request | EditStack, state: State) -> State:
+        if isinstance(found, Request):  # whose pictures may be here
+            found = found.with_pictures(state.own.of(state.session.generator).values())
+        return state.jump(sharing.bring_in(found, state.session, self.service))
 
 
 def _ready(save: Callable[[Path], Path]) -> Handed:

@@ -5,24 +5,30 @@ from typing import Any
 from rewriting import checks
 from rewriting.generators.latents import MAX_SEED, picture_number
 from rewriting.studio.components.component import StudioComponent, user_event
+from rewriting.studio.components.own_picture_tray import picture_name
 
 MAX_PICTURES = 400
 _note = checks.text(60)
 
 
+def _seed(value: Any, name: str) -> int | str:
+    return picture_name(value, name) if isinstance(value, str) else picture_number(value, name)
+
+
 class _Sheet(StudioComponent):
-    """A grid whose value is the seed of the picture a person selected."""
+    """A grid whose value is the seed of the picture a person selected, or the name of one that they brought."""
 
     select = user_event("select", trigger_mode="always_last")
 
-    def read(self, payload: Any) -> int:
-        """The selected seed."""
-        return picture_number(payload, "The picture's seed")
+    def read(self, payload: Any) -> int | str:
+        """The selected seed, or the name of a picture that was brought."""
+        return _seed(payload, "The picture's seed")
 
     def api_info(self) -> dict[str, Any]:
         """The schema of the value."""
-        description = "seed of the selected picture, or null"
-        return {"type": "integer", "minimum": 0, "maximum": MAX_SEED, "description": description}
+        description = "seed of the selected picture, the name of one that was brought, like own-1, or null"
+        number = {"type": "integer", "minimum": 0, "maximum": MAX_SEED}
+        return {"anyOf": [number, {"type": "string"}], "description": description}
 
     def example_payload(self) -> int:
         """A seed."""
@@ -42,7 +48,7 @@ class PictureSheet(_Sheet):
     content = {
         "pictures": checks.listing(
             checks.record(
-                {"seed": picture_number, "image": checks.picture},
+                {"seed": _seed, "image": checks.picture},
                 {"note": _note, "outline": checks.picture},
             ),
             MAX_PICTURES,
@@ -92,7 +98,7 @@ class PairSheet(_Sheet):
     content = {
         "pairs": checks.listing(
             checks.record(
-                {"seed": picture_number, "before": checks.picture, "after": checks.picture},
+                {"seed": _seed, "before": checks.picture, "after": checks.picture},
                 {"change": checks.picture, "note": _note},
             ),
             MAX_PICTURES,

@@ -22,6 +22,7 @@ const ICONS = {
   cross: ["M6 6l12 12", "M18 6 6 18"],
   plus: ["M12 5v14", "M5 12h14"],
   pictures: ["M3 3h8v8H3Z", "M13 3h8v8h-8Z", "M3 13h8v8H3Z", "M13 13h8v8h-8Z"],
+  camera: ["M3 8h4l2-3h6l2 3h4v11H3Z", "M12 17a4 4 0 1 0 0-8 4 4 0 0 0 0 8Z"],
   halves: ["m9 8-4 4 4 4", "m15 8 4 4-4 4"],
 };
 
@@ -64,6 +65,23 @@ function follow(handlers) {
   const byHandler = new Map();
   for (const [prop, handler] of Object.entries(handlers)) byHandler.set(handler, [...(byHandler.get(handler) || []), prop]);
   for (const [handler, names] of byHandler) watch(names, handler);
+}
+
+// A picture goes by its number, or by a name like "own-1" if the visitor brought it.
+function isOwn(seed) {
+  return typeof seed === "string" && seed.startsWith("own-");
+}
+
+function nameOf(seed) {
+  return isOwn(seed) ? `Your picture ${seed.slice(4)}` : `Picture ${seed}`;
+}
+
+function shortName(seed) {
+  return isOwn(seed) ? `Yours ${seed.slice(4)}` : seed;
+}
+
+function seedOf(text) {
+  return isOwn(text) ? text : Number(text);
 }
 
 // What a person did: the value goes up with the event.

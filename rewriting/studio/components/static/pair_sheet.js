@@ -46,10 +46,10 @@ function look(index) {
   const { seed, before, after } = pairs[looked];
   setPicture(find(".was", lens), before);
   setPicture(find(".is", lens), after);
-  find(".was", lens).alt = `Picture ${seed} before`;
-  find(".is", lens).alt = after ? `Picture ${seed} after` : "";
+  find(".was", lens).alt = `${nameOf(seed)} before`;
+  find(".is", lens).alt = after ? `${nameOf(seed)} after` : "";
   find(".then", lens).hidden = !after;
-  find(".which", lens).textContent = `Picture ${seed}`;
+  find(".which", lens).textContent = `${nameOf(seed)}`;
   if (!lens.open) lens.showModal();
 }
 
@@ -97,18 +97,19 @@ function fillPair(pair, shown) {
   const { seed = "", before = "", after = "", change = "", note = "" } = shown || {};
   pair.classList.toggle("waiting", !shown);
   pair.classList.toggle("half", !after);
+  pair.classList.toggle("own", isOwn(seed));
   pair.classList.toggle("mapped", Boolean(change));
-  fillPlace(pair, "before", before, `Picture ${seed} before`);
-  fillPlace(pair, "after", after, `Picture ${seed} after`);
-  fillPlace(pair, "change", change, `What changed in picture ${seed}`);
-  find(".wipe", pair).setAttribute("aria-label", `Divider of picture ${seed}: left of it before, right of it after`);
-  find(".hold", pair).setAttribute("aria-label", `Picture ${seed} after; hold to see before`);
+  fillPlace(pair, "before", before, `${nameOf(seed)} before`);
+  fillPlace(pair, "after", after, `${nameOf(seed)} after`);
+  fillPlace(pair, "change", change, `What changed in ${nameOf(seed).toLowerCase()}`);
+  find(".wipe", pair).setAttribute("aria-label", `Divider of ${nameOf(seed).toLowerCase()}: left of it before, right of it after`);
+  find(".hold", pair).setAttribute("aria-label", `${nameOf(seed)} after; hold to see before`);
   find(".note", pair).textContent = note;
   const button = find(".seed", pair);
-  button.textContent = shown ? seed : "0";
+  button.textContent = shown ? shortName(seed) : "0";
   button.dataset.seed = seed;
-  button.title = `Use picture ${seed}`;
-  find(".zoom", pair).setAttribute("aria-label", `Look closer at picture ${seed}`);
+  button.title = `Use ${nameOf(seed).toLowerCase()}`;
+  find(".zoom", pair).setAttribute("aria-label", `Look closer at ${nameOf(seed).toLowerCase()}`);
   for (const control of pair.querySelectorAll("button, input")) control.disabled = !shown;
 }
 
@@ -123,12 +124,12 @@ function showPairs() {
 }
 
 function pick(event) {
-  tell("select", Number(event.currentTarget.dataset.seed));
+  tell("select", seedOf(event.currentTarget.dataset.seed));
   mark();
 }
 
 function mark() {
-  for (const button of grid.querySelectorAll(".seed")) button.setAttribute("aria-pressed", button.dataset.seed !== "" && Number(button.dataset.seed) === props.value);
+  for (const button of grid.querySelectorAll(".seed")) button.setAttribute("aria-pressed", button.dataset.seed !== "" && seedOf(button.dataset.seed) === props.value);
 }
 
 function view(key) {

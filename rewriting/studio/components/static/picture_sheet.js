@@ -2,7 +2,7 @@
 
 const grid = find(".grid");
 const settle = rove(grid, ".tile:not(.waiting)");
-let selected = null; // a seed
+let selected = null; // a seed, or the name of one's own picture
 
 function makeTile() {
   const place = make("div", { class: "place" }, make("img", { alt: "", loading: "lazy", draggable: "false" }));
@@ -14,8 +14,9 @@ function fillTile(tile, picture) {
   tile.classList.toggle("waiting", !picture);
   tile.toggleAttribute("disabled", !picture);
   tile.dataset.seed = picture ? picture.seed : "";
-  tile.setAttribute("aria-label", picture ? `Picture ${picture.seed}${picture.note ? `, ${picture.note}` : ""}` : "Picture on its way");
-  find("b", tile).textContent = picture ? picture.seed : "0";
+  tile.classList.toggle("own", isOwn(picture && picture.seed));
+  tile.setAttribute("aria-label", picture ? `${nameOf(picture.seed)}${picture.note ? `, ${picture.note}` : ""}` : "Picture on its way");
+  find("b", tile).textContent = picture ? shortName(picture.seed) : "0";
   find(".note", tile).textContent = (picture && picture.note) || "";
   const place = find(".place", tile);
   setPicture(find("img", tile), picture ? picture.image : "");
@@ -25,13 +26,13 @@ function fillTile(tile, picture) {
 
 function pick(event) {
   const tile = event.currentTarget;
-  selected = Number(tile.dataset.seed);
+  selected = seedOf(tile.dataset.seed);
   mark();
   tell("select", selected);
 }
 
 function mark() {
-  for (const tile of grid.children) tile.setAttribute("aria-selected", tile.dataset.seed !== "" && Number(tile.dataset.seed) === selected);
+  for (const tile of grid.children) tile.setAttribute("aria-selected", tile.dataset.seed !== "" && seedOf(tile.dataset.seed) === selected);
 }
 
 function showPictures() {
@@ -43,7 +44,7 @@ function showPictures() {
 }
 
 function showSelected() {
-  selected = Number.isInteger(props.value) ? props.value : null;
+  selected = Number.isInteger(props.value) || isOwn(props.value) ? props.value : null;
   mark();
 }
 

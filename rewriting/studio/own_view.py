@@ -1,0 +1,80 @@
+"""What the page shows of the pictures that a visitor brought."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rewriting.studio.generator_keys import label
+from rewriting.studio.own_pictures import MOST_SIDE, BroughtPicture, nearness
+from rewriting.studio.service import About
+from rewriting.studio.state import Inverted, State
+from rewriting.studio.visitor import Page
+from rewriting.studio.words import shown
+
+LEAST_SIDE = 512  # pixels a side of the square that is kept, for generators that draw larger pictures than this one
+
+
+def own_pictures(state: State, about: About) -> Page:
+    """The tray of one's own pictures, and the question on publishing them."""
+    shared = any(rule.asked is not None and rule.asked.own_pictures for rule in state.session.rules)
+    return {
+        "own": {
+            "pictures": [tile(state, one) for one in state.own.brought],
+            "side": min(MOST_SIDE, max(LEAST_SIDE, about.resolution)),
+        },
+        "with_pictures": {"visible": shown(shared), "value": False},
+    }
+
+
+def tile(state: State, one: BroughtPicture) -> dict[str, Any]:
+    """A picture beside its drawing, and how near that comes."""
+    generator = state.session.generator
+    found = one.found.get(generator)
+    said = {"id": one.name, "image": one.url, "label": f"Your picture {one.number}", "kind": "quiet"}
+    drawn = state.picture(found)
+    said |= {"drawn": drawn.url if drawn is not None else ""}
+    layer = one.layer(generator, state.lowest_layer)
+    if layer is not None:
+        return said | under_way(state, one, layer)
+    if found is None:
+        who = label(generator)
+        return said | {"words": f"{who} does not draw it yet.", "draw": f"Draw it with {who}"}
+    lowest = state.lowest_layer
+    if lowest is not None and lowest < found.layer:
+        words = f"A rule of layer {lowest} cannot act on it: it was found at layer {found.layer}."
+        return said | {"words": words, "draw": f"Find it at layer {lowest}"}
+    return said | how_near(label(generator), found.psnr)
+
+
+def under_way(state: State, one: BroughtPicture, layer: int) -> dict[str, Any]:
+    """How far it is found, with the picture so far."""
+    generator, job, made = state.session.generator, state.jobs.get("own"), state.result("own")
+    again = f" again at layer {layer}, where a rule acts" if generator in one.found else ""
+    if job is None or job.name[:2] != (generator, one.number):
+        return {"words": f"Waits to be found{again}.", "share": 0.0}
+    so_far = made.content if made is not None and isinstance(made.content, Inverted) else None
+    if so_far is None:
+        return {"words": f"Finding how {label(generator)} draws it{again}…", "share": 0.0}
+    words = f"Finding how {label(generator)} draws it{again}: {so_far.share:.0%}"
+    return {"words": words, "share": so_far.share, "drawn": so_far.image}
+
+
+def how_near(who: str, decibels: float) -> dict[str, str]:
+    """In words and in decibels."""
+    if words := nearness(decibels):
+        return {"words": f"{who} draws it {words} ({decibels:.0f} dB).", "kind": "good"}
+    words = f"{who} cannot draw it: this is what comes nearest ({decibels:.0f} dB). Rules act on that all the same."
+    return {"words": words, "kind": "bad"}
+
+
+def own_pairs(state: State) -> list[dict[str, Any]]:
+    """The first pairs of the results: one's own pictures before, and after the rules in force."""
+    generator, made = state.session.generator, state.made.get("own_pairs")
+    fresh = state.session.rules and made is not None and made.name[0][:2] == state.session.look[:2]
+    ruled = made.content or {} if fresh else {}
+    pairs = []
+    for name, found in state.own.of(generator).items():
+        drawn = state.picture(found)
+        plain = {"seed": name, "before": drawn.url if drawn is not None else "", "after": ""}
+        pairs.append(ruled.get(found, plain))
+    return pairs
