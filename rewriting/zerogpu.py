@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 SHARE_USED = "Your share of the GPU is used up for now, so the CPU does the work, which takes longer."
 NOT_FREE = "No GPU is free at the moment, so the CPU does the work, which takes longer."
 WORTH = 10_000_000  # weights of a generator from which the GPU is worth the wait: 4 million are bundled
+LEARNING = 45  # seconds for a rule that is learned from retouched pictures
 MEASURING = 5  # seconds for second moments that do not come with a generator
 _measured = set[tuple[str, int | None]]()  # layers whose second moments the process with the GPU has measured
 
@@ -181,7 +182,9 @@ def seconds(task: str, files: GeneratorFiles, seeds: Sequence[int], *more: Any) 
     """The most that a call may take, which must be left of what the visitor may use."""
     known = files.measured or any((files.folder, one.layer) in _measured for one in more if isinstance(one, Request))
     measuring = 0 if known or task == "draw" else MEASURING
-    return {"draw": 5, "match": 10, "solve": 15}[task] + len(seeds) // 20 + measuring
+    learned = task == "solve" and any(one.retouched for one in more if isinstance(one, Request))
+    usual = {"draw": 5, "match": 10, "solve": LEARNING if learned else 15}
+    return usual[task] + len(seeds) // 20 + measuring
 
 
 @marked

@@ -84,6 +84,15 @@ def test_a_bend_moves_what_was_at_a_point_there_and_leaves_what_is_out_of_reach(
     assert np.array_equal(bent[far], ramp[far])
 
 
+def test_a_bend_that_a_program_made_is_shown_as_it_is_and_can_be_bent_on(picture):
+    moves = [[0.4, 0.5, 0.3, 0.5], [0.1, 0.1, 0.1, 0.1]]
+    mask = tiny.box(SIDE, 8, 4, 24, 20)
+    made = Retouched.found(SEED, picture, 255 - picture, mask=mask, how={"kind": "bend", "moves": moves})
+    shown = for_canvas(PackedRetouch.of(made))
+    assert shown["points"] == moves and shown["layer"].startswith("data:image/png")
+    assert from_canvas(shown, SEED, picture).how["points"] == moves
+
+
 def test_pins_keep_a_bend_still_at_the_rim_but_not_where_another_point_moves():
     points = [[0.4, 0.5, 0.4, 0.44], [0.6, 0.5, 0.6, 0.44]]
     moves = pinned(points, 0.15)
@@ -175,6 +184,14 @@ def test_a_picture_that_was_painted_can_be_bent_instead_and_says_so(service):
     assert Render(service.about)(state)["retouch"]["value"] == bent
 
 
+def test_no_picture_is_awaited_for_a_canvas_that_is_not_there(service):
+    state = State.on(service.open(NAME))
+    assert Retouching(service).add(state, {"kind": "add"}).view.slot == "copy"
+    painting = turned_to(service)
+    assert painting.await_picture("copy").view.slot == "retouch"
+    assert Making(service).set_mode(painting, "erase").await_picture("retouch").view.slot == "context"
+
+
 def test_several_pictures_are_retouched_and_each_can_be_reopened_and_removed(service):
     commands = Retouching(service)
     state = commands.retouch(turned_to(service), painted())
@@ -230,6 +247,7 @@ def test_a_first_rule_is_in_force_at_once_and_comes_nearer_in_one_step_of_undo(s
     assert rule.edit.report.iterations == STEPS and rule.edit.name == "Red spots" and rule.learned
     assert rule.edit.report.loss_after < edits[0].report.loss_after
     assert not visitor.state.learning and visitor.state.session.solved
+    assert visitor.state.session.undo().rule.edit.factor is rule.edit.factor  # with the name that it had at first
     assert visitor.state.session.undo().undo().now == before.now
 
 

@@ -43,7 +43,8 @@ def values_alone(service: Service, session: Session) -> str:
     """What the painted values draw without their surroundings, beside the same place in the picture (Figure 2d)."""
     request = session.request
     rewriter = service.rewriter(session.generator, request.layer)
-    regions = [r for r in (request.copy, *request.context) if r is not None and not r.empty][:6]
+    places = request.places if request.retouched else request.context
+    regions = [r for r in (request.copy, *places) if r is not None and not r.empty][:6]
     if not regions:
         raise ValueError("Nothing is painted yet; paint an object or a place first.")
     figures, how = [], session.numbering._asdict()

@@ -53,6 +53,8 @@ def _for_canvas(packed: PackedRetouch) -> Mapping[str, Any]:
     how = {name: value for name, value in one.how.items() if name in ("kind", "strokes", "points", "reach")}
     if "points" in how:
         return how  # the canvas bends the picture itself
+    if one.how["kind"] == "bend":  # made by a program; to be bent on from there
+        how |= {"points": list(one.how["moves"][:MAX_POINTS]), "reach": REACH}
     return {**how, "layer": _layer_url(one)}
 
 

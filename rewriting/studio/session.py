@@ -464,11 +464,17 @@ class Session:
         return self.step(what, rules=(*self.rules, rule), editing=number, **changes)
 
     def refine(self, number: int, edit: Edit) -> Session:
-        """A rule that is still being learned comes nearer: no change of its own that undo would stop at."""
-        rule = self._find(number)
-        kept = {name: getattr(rule.edit, name) for name in ("name", "strength", "enabled")}
-        finer = Rule.of(number, edit.with_(**kept), rule.preset)
-        return replace(self, now=replace(self.now, rules=tuple(finer if r is rule else r for r in self.rules)))
+        """A rule that is still being learned comes nearer, wherever undo leads: no change that it would stop at."""
+        was = self._find(number).edit.factor
+
+        def finer(rule: Rule) -> Rule:
+            if rule.number != number or rule.edit.factor is not was:
+                return rule
+            kept = {name: getattr(rule.edit, name) for name in ("name", "strength", "enabled")}
+            return Rule.of(number, edit.with_(**kept), rule.preset)
+
+        past = tuple(replace(moment, rules=tuple(map(finer, moment.rules))) for moment in self.past)
+        return replace(self, now=replace(self.now, rules=tuple(map(finer, self.rules))), past=past)
 
     def change_rule(self, number: int, what: str, **changes: Any) -> Session:
         """Another strength, name or switch for one rule."""

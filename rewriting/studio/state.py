@@ -253,6 +253,11 @@ class State:
         """Change some of what is looked at."""
         return replace(self, view=self.view.with_(**changes))
 
+    def await_picture(self, slot: str) -> State:
+        """Which canvas the next picked picture goes to, if it is one of those that there are."""
+        there = ("context",) if self.mode == "erase" else ("retouch", "context") if self.view.retouch else SLOTS[:3]
+        return self.look(slot=slot) if slot in there else self
+
     def work(self, session: Session) -> State:
         """Change what was made; what is under way goes on."""
         return replace(self, session=session)

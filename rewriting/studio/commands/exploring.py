@@ -45,6 +45,8 @@ class Exploring:
         """Try the request at every layer and chart how well each suits; the last line recommends one."""
         session = visitor.state.session
         session.request.check()
+        if session.now.asked.retouched:
+            raise ValueError("Layers are tried for what is pasted or erased; what is retouched is learned in several.")
         with visitor.doing("explore", "Trying layers") as task:
             task.change(_found(Explored(quiet("Trying the layers, one after another…"))))
             yield task

@@ -346,7 +346,7 @@ function drawNow() {
   drawOutline(overlay, bits ? { width: side, height: side, bits } : null);
   drawPins();
   drawRings();
-  const text = stroke || !original ? "" : props.kind === "bend" ? (made.points.length ? "" : HINTS.bend) : file && !made.layer ? HINTS.file : "";
+  const text = stroke || !original ? "" : props.kind === "bend" ? (empty(made) ? HINTS.bend : "") : file && !made.layer ? HINTS.file : "";
   hint.textContent = waiting() || text;
 }
 
