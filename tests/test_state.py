@@ -65,6 +65,14 @@ def test_a_visitor_turns_only_to_generators_that_the_page_offers():
         state.key_of("org/other")
 
 
+def test_a_canvas_that_the_page_lacks_waits_for_no_picture():
+    """As when a press on a canvas and another mode arrive in the other order."""
+    state = State.on(painted())
+    assert state.look(slot="retouch").view.slot == "copy"
+    assert state.look(retouch="paint", slot="paste").view.slot == "retouch"
+    assert state.work(state.session.ask("mode", erase=True)).look(slot="paste").view.slot == "context"
+
+
 def test_another_request_brings_its_pictures_and_ends_a_search():
     state = State.on(Session.on("face")).look(found=(9, 8), start=0, kind="preserve", slot="paste")
     state = state.jump(painted())

@@ -54,35 +54,35 @@ def add_commands(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NUMBER=FILE",
-        help="a picture as it should be: that number's, retouched in any program; up to 16 of them",
+        help="the picture of that number as it should look, retouched in any program; at most 16",
     )
     add_retouched(parser)
     parser.add_argument(
         "--layer",
         type=int,
         metavar="N",
-        help="low layers decide what is there, high ones how it looks (default: the request's); retouched pictures "
-        "take further layers from there on where they need them",
+        help="layer to rewrite: low layers decide what is there, high layers how it looks (default: the request's); "
+        "rules from retouched pictures may also use higher layers",
     )
     parser.add_argument(
         "--rank",
         type=int,
         metavar="N",
-        help="how many directions it may use (default: the request's, or what is usual)",
+        help="number of directions that the rule may use (default: the request's, or 5)",
     )
     parser.add_argument(
         "--locality",
         type=float,
         metavar="X",
-        help="how much other places count, 0 or more (default: the request's, or what is usual for the generator)",
+        help="weight of other places, 0 or more (default: the request's, or the generator's)",
     )
-    parser.add_argument("--name", metavar="TEXT", help="of the rule (default: the request's)")
+    parser.add_argument("--name", metavar="TEXT", help="name of the rule (default: the request's)")
     parser.add_argument(
-        "--seeds", metavar="N", help="up to 12 pictures to show, such as 0-5 (default: six that the rule applies to)"
+        "--seeds", metavar="N", help="at most 12 pictures to show, such as 0-5 (default: six matching pictures)"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="the edit folder to write")
 
-    parser = command(commands, "merge", merge, "Write rules into the weights: a generator of its own.", MERGE_EXAMPLES)
+    parser = command(commands, "merge", merge, "Write rules into the weights of a new generator.", MERGE_EXAMPLES)
     add_generator(parser)
     add_edits(parser, required=True)
     parser.add_argument("--out", required=True, metavar="DIR", help="the generator folder to write")
@@ -100,7 +100,7 @@ def add_request(parser: argparse.ArgumentParser) -> Any:
     parser.add_argument(
         "--for-other-pictures",
         action="store_true",
-        help="use a request that was made on pictures of another generator, or does not say of which",
+        help="allow a request made on pictures of another generator, or of an unknown one",
     )
     return source
 

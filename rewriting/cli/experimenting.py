@@ -26,20 +26,23 @@ python -m rewriting experiments table1 --n 50 --out reports
 
 
 def add_commands(commands: Any) -> None:
-    summary = "Run one of the paper's experiments again on the bundled generators, and write a report."
+    summary = "Repeat an experiment of the paper on the bundled generators, and write a report."
     parser = command(commands, "experiments", experiments, summary, EXAMPLES, together=True)
-    parser.add_argument("name", nargs="?", metavar="NAME", help="which one; without a name they are listed")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the experiment; without a name, all are listed")
     parser.add_argument(
         "--n",
         "--pictures",
         dest="n",
         type=int,
         metavar="N",
-        help="pictures to measure (default: the experiment's, in tables the paper's); after torchrun, which takes --n "
-        "for its own, as --pictures",
+        help="number of pictures to measure (default: the experiment's, and in tables the paper's); write "
+        "--pictures after torchrun, which has an --n of its own",
     )
     parser.add_argument(
-        "--out", default=FOLDER, metavar="FOLDER", help="the report becomes FOLDER/NAME (default: %(default)s)"
+        "--out",
+        default=FOLDER,
+        metavar="FOLDER",
+        help="folder for the report, which is written to FOLDER/NAME (default: %(default)s)",
     )
 
 

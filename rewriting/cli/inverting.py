@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
         commands,
         "invert",
         invert,
-        "Find the features with which a generator draws a picture of yours, so that rules act on it.",
+        "Find features with which a generator draws your picture, so that rules can change it.",
         EXAMPLES,
     )
     parser.add_argument("picture", metavar="FILE", help="a picture of any size; its middle square is used")
@@ -43,10 +43,10 @@ def add_commands(commands: Any) -> None:
         "--layer",
         type=int,
         metavar="N",
-        help="rules of this layer and later ones act on it; a lower layer draws it less faithfully (default: the "
+        help="lowest layer whose rules act on the picture; a lower layer draws it less faithfully (default: the "
         "generator's)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of where the search starts (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the search (default: 0)")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
 
 

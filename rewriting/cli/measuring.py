@@ -13,38 +13,38 @@ from rewriting.files import check_writable, make_folder, write_json
 STEPS = 2001  # of the paper's code
 LAYERS, RANKS = (6, 8, 10), (1, 3, 10)
 EXAMPLES = """
-# everything, which takes a while: the paper's way takes as long as it takes
+# everything, which takes a while, as the paper's solver is slow
 python -m rewriting bench --json bench.json
 
 # how fast it draws, and how soon the studio answers
 python -m rewriting bench draw app
 
-# what somebody waits for who starts the studio and makes a first rule, also with a large generator of their own
+# the waiting times of somebody who starts the studio and makes a first rule, also with a large generator
 python -m rewriting bench first-contact
 
 # one solve, at full size and on a bundled generator
 python -m rewriting bench solve --layers 8 --ranks 1
 
-# only to see that it runs: the solves' ratios are then against 20 steps of the paper's way, not against all 2001
+# a trial run: the solves are compared with 20 steps of the paper's solver instead of 2001
 python -m rewriting bench solve --iterations 20
 """
 
 
 def add_commands(commands: Any) -> None:
-    summary = "Measure how fast it is here, each time beside the straightforward way to do the same."
+    summary = "Measure speed on this machine, compared with a straightforward implementation."
     parser = command(commands, "bench", bench, summary, EXAMPLES)
     subjects = "solve, draw, moments, search, app or first-contact (default: all)"
     parser.add_argument("only", nargs="*", metavar="SUBJECT", help=subjects)
-    parser.add_argument("--layers", type=int, nargs="+", default=LAYERS, metavar="N", help="of the solves")
-    parser.add_argument("--ranks", type=int, nargs="+", default=RANKS, metavar="N", help="of the solves")
+    parser.add_argument("--layers", type=int, nargs="+", default=LAYERS, metavar="N", help="layers to solve at")
+    parser.add_argument("--ranks", type=int, nargs="+", default=RANKS, metavar="N", help="ranks to solve for")
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu or cuda")
-    parser.add_argument("--json", metavar="FILE", help="where to write the numbers, for programs")
+    parser.add_argument("--json", metavar="FILE", help="file to write the numbers to")
     parser.add_argument(
         "--iterations",
         type=int,
         default=STEPS,
         metavar="N",
-        help="of the projected gradient (default: %(default)s, as the paper's code)",
+        help="steps of projected gradient descent (default: %(default)s, as in the paper's code)",
     )
 
 

@@ -41,13 +41,19 @@ python -m rewriting export face smiling-faces.pt --edit my-rule
 python -m rewriting export org/churches churches.pt --layout nvidia
 """
 MOMENTS_EXAMPLES = """
-# once for a generator folder; the first rewriting of a layer then need not wait
+# once for a generator folder, so that the first rule at a layer is solved without waiting
 python -m rewriting moments --generator my-church
 """
 
 
 def add_commands(commands: Any) -> None:
-    command(commands, "models", models, "List the generators and the rules there are.", "python -m rewriting models")
+    command(
+        commands,
+        "models",
+        models,
+        "List all bundled generators, known models and presets.",
+        "python -m rewriting models",
+    )
     parser = command(
         commands, "convert", convert, "Turn a file of another program into a generator folder.", CONVERT_EXAMPLES
     )
@@ -55,29 +61,31 @@ def add_commands(commands: Any) -> None:
         "source", metavar="NAME", help="a file, an address, ORG/NAME:FILE on the Hub, or a name of `models`"
     )
     parser.add_argument("out", metavar="OUT", help="the generator folder to write")
-    parser.add_argument("--name", default="", metavar="TEXT", help="of the generator (default: the file's)")
+    parser.add_argument("--name", default="", metavar="TEXT", help="name of the generator (default: the file's)")
     parser.add_argument(
-        "--truncation", type=float, metavar="X", help="psi, from 0 to 2 (default: what suits a known model, or 1)"
+        "--truncation", type=float, metavar="X", help="truncation psi, from 0 to 2 (default: the known model's, or 1)"
     )
     parser.add_argument(
-        "--class", type=int, dest="label", metavar="N", help="of a conditional generator, which class to keep, from 0"
+        "--class", type=int, dest="label", metavar="N", help="class of a conditional generator to keep, counted from 0"
     )
     parser = command(
         commands, "export", export, "Write a generator as a file that other programs load.", EXPORT_EXAMPLES
     )
-    parser.add_argument("generator", metavar="NAME", help="as for --generator of the other commands")
+    parser.add_argument(
+        "generator", metavar="NAME", help="name of the generator, as for --generator of the other commands"
+    )
     parser.add_argument("out", metavar="OUT", help="the file to write, which ends in .pt or .pth")
     parser.add_argument(
         "--layout",
         metavar="L",
-        help="rosinality (default) or nvidia for StyleGAN2; dissection, the only one, for a Progressive GAN",
+        help="layout of the file: rosinality (default) or nvidia for StyleGAN2, dissection for a Progressive GAN",
     )
     add_edits(parser)
     parser = command(
         commands,
         "moments",
         moments,
-        "Measure a generator's features at every layer, and keep that beside it.",
+        "Measure the second moments of a generator's features at every layer, and keep them beside it.",
         MOMENTS_EXAMPLES,
         together=True,
     )

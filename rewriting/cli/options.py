@@ -57,7 +57,7 @@ def add_generator(parser: argparse.ArgumentParser, *, required: bool = True) -> 
         "--generator",
         required=required,
         metavar="NAME",
-        help="one of those that `models` lists, a folder, a file such as model.pt, a Hub repo ORG/NAME, "
+        help="a name that `models` lists, a folder, a file such as model.pt, a Hub repo ORG/NAME, "
         "ORG/NAME@REVISION or ORG/NAME:FILE, or an address of the Hub",
     )
     add_device(parser)
@@ -78,8 +78,8 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="float32",
         choices=("float32", "bfloat16"),
-        help="in which features are computed: bfloat16 is faster where the processor has units for it, and draws "
-        "slightly other pictures (default: float32)",
+        help="number format of the features: bfloat16 is faster on processors with units for it, and draws "
+        "slightly different pictures (default: float32)",
     )
 
 
@@ -91,11 +91,14 @@ def add_edits(parser: argparse.ArgumentParser, *, required: bool = False) -> Non
         default=[],
         required=required,
         metavar="DIR",
-        help="rules to put in force: edit folders, Hub repos ORG/NAME or ORG/NAME@REVISION, or addresses of these, "
-        "in any order",
+        help="rules to apply, in any order: edit folders, Hub repos ORG/NAME or ORG/NAME@REVISION, or addresses of "
+        "these",
     )
     parser.add_argument(
-        "--strength", type=float, metavar="X", help="of all these rules: 1 as solved, 0 none, negative the opposite"
+        "--strength",
+        type=float,
+        metavar="X",
+        help="strength of these rules: 1 as solved, 0 for no change, below 0 for the opposite",
     )
 
 

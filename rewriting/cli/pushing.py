@@ -24,35 +24,39 @@ python -m rewriting deploy --space your-name/rewriting --hardware cpu-basic
 
 def add_commands(commands: Any) -> None:
     parser = command(commands, "push", push, "Publish an edit folder or a generator folder on the Hub.", PUSH_EXAMPLES)
-    parser.add_argument("folder", metavar="DIR", help="what `apply`, `merge` or `convert` wrote")
-    parser.add_argument("--repo", required=True, metavar="USER/NAME", help="where to; it is made if need be")
+    parser.add_argument("folder", metavar="DIR", help="a folder that `apply`, `merge` or `convert` wrote")
+    parser.add_argument("--repo", required=True, metavar="USER/NAME", help="repo to publish to; a missing one is made")
     parser.add_argument("--pull-request", action="store_true", help="open a pull request instead of a commit")
     parser.add_argument(
         "--pictures",
         action="store_true",
-        help="publish the pictures of yours that the rule was made with, too; without them it applies, and nobody can "
-        "change it again",
+        help="also publish your own pictures that the rule was made with; without them the rule works, but nobody "
+        "can edit it",
     )
     _add_access(parser)
 
     parser = command(
         commands, "deploy", deploy, "Create or update a Space on the Hub that runs the studio.", DEPLOY_EXAMPLES
     )
-    parser.add_argument("--space", required=True, metavar="USER/NAME", help="where to; it is made if need be")
-    parser.add_argument("--title", metavar="TEXT", help="of the Space (default: that in README.md)")
-    parser.add_argument("--hardware", metavar="H", help="of a new Space, such as cpu-basic (default: ZeroGPU)")
+    parser.add_argument(
+        "--space", required=True, metavar="USER/NAME", help="Space to deploy to; a missing one is made"
+    )
+    parser.add_argument("--title", metavar="TEXT", help="title of the Space (default: the title in README.md)")
+    parser.add_argument(
+        "--hardware", metavar="H", help="hardware of a new Space, such as cpu-basic (default: ZeroGPU)"
+    )
     parser.add_argument(
         "--torch-index",
         metavar="ADDRESS",
-        help="for hardware without a GPU: a package index that has PyTorch built for CPUs, which saves gigabytes",
+        help="package index with PyTorch for CPUs, which saves gigabytes on hardware without a GPU",
     )
     _add_access(parser)
 
 
 def _add_access(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--private", action="store_true", default=None, help="keep a new one to yourself")
-    parser.add_argument("--token", help="that may write (default: that of `hf auth login`, or HF_TOKEN)")
-    parser.add_argument("--message", metavar="TEXT", help="of the commit")
+    parser.add_argument("--private", action="store_true", default=None, help="make a new repo private")
+    parser.add_argument("--token", help="token with write access (default: the one of `hf auth login`, or HF_TOKEN)")
+    parser.add_argument("--message", metavar="TEXT", help="message of the commit")
 
 
 def push(options: argparse.Namespace) -> None:

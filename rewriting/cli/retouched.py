@@ -26,15 +26,15 @@ def add_retouched(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NUMBER=FILE",
-        help="what of a retouched picture counts, white on black (default: what differs from the generator's picture)",
+        help="part of a retouched picture that counts, white on black (default: what differs from the drawing)",
     )
     parser.add_argument(
         "--context",
         action="append",
         default=[],
         metavar="NUMBER=FILE",
-        help="where else the rule should hold, white on black; the retouch is carried there, and more places make a "
-        "better rule (in a retouched picture: by default what differs)",
+        help="another place where the rule should hold, white on black; the retouch is copied there, and more "
+        "places make a better rule (default in a retouched picture: the pixels that differ)",
     )
 
 

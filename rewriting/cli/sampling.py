@@ -53,25 +53,27 @@ def add_commands(commands: Any) -> None:
         nargs="+",
         default=[],
         metavar="DIR",
-        help="pictures of yours, as `invert` wrote them; they come first, and their generator is known",
+        help="folders with your own pictures, written by `invert`; these name their generator, and come first",
     )
     parser.add_argument(
-        "--seeds", metavar="N", help="such as 0-15 or 3,8,20-29 (default: 0-15, or none beside --picture)"
+        "--seeds",
+        metavar="N",
+        help="picture numbers such as 0-15 or 3,8,20-29 (default: 0-15, or none beside --picture)",
     )
-    parser.add_argument("--size", type=int, metavar="N", help="side in pixels, a power of two (default: all there is)")
+    parser.add_argument("--size", type=int, metavar="N", help="side in pixels, a power of two (default: full size)")
     parser.add_argument(
         "--truncation",
         type=float,
         metavar="X",
-        help="0 draws the mean picture, 1 the whole variety (default: the model's)",
+        help="truncation psi from 0, the mean picture, to 1, full variety (default: the model's)",
     )
     parser.add_argument(
         "--out",
         required=True,
         metavar="PATH",
-        help="a .png, .webp or .jpg for one sheet; any other name is a folder for a file per seed",
+        help="a .png, .webp or .jpg file for one sheet; any other name makes a folder with one file for each picture",
     )
-    parser.add_argument("--overwrite", action="store_true", help="draw again what the folder has already")
+    parser.add_argument("--overwrite", action="store_true", help="draw pictures again that are in the folder already")
 
 
 def sample(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from rewriting.cli.sampling import parse_seeds
 
 STEP = 64  # pictures between two words of progress
 EXAMPLES = """
-# the 24 churches, of a thousand, whose features are most like what the rule was painted on, and their pictures
+# of a thousand churches, the 24 whose features are most like those of the painted places, and their pictures
 python -m rewriting search --preset trees-from-towers --seeds 0-999 --out towers.png
 
 # a hundred thousand, shared by four processes; the list goes into a file
@@ -23,14 +23,18 @@ torchrun --nproc-per-node 4 -m rewriting search --request request.json --seeds 0
 
 
 def add_commands(commands: Any) -> None:
-    summary = "Find the pictures that match a request's context best: a line of number and response for each."
+    summary = "List the pictures that match a request's context best, with their response."
     parser = command(commands, "search", search, summary, EXAMPLES, together=True)
     add_generator(parser, required=False)
     add_request(parser)
-    parser.add_argument("--layer", type=int, metavar="N", help="whose features are compared (default: the request's)")
-    parser.add_argument("--seeds", default="0-999", metavar="N", help="such as 0-999 (default: 0-999)")
-    parser.add_argument("--best", type=int, default=24, metavar="N", help="how many to list (default: 24)")
-    parser.add_argument("--out", metavar="FILE", help="a .png, .webp or .jpg to show them on")
+    parser.add_argument(
+        "--layer", type=int, metavar="N", help="layer whose features are compared (default: the request's)"
+    )
+    parser.add_argument(
+        "--seeds", default="0-999", metavar="N", help="picture numbers to look through (default: 0-999)"
+    )
+    parser.add_argument("--best", type=int, default=24, metavar="N", help="number of pictures to list (default: 24)")
+    parser.add_argument("--out", metavar="FILE", help="a .png, .webp or .jpg file for a sheet of them")
 
 
 def search(options: argparse.Namespace) -> None:

@@ -33,28 +33,34 @@ def add_commands(commands: Any) -> None:
         commands,
         "walk",
         walk,
-        "Animate the way from picture to picture and back to the first: under rules, before beside after.",
+        "Animate a walk from picture to picture and back; with rules, before beside after.",
         EXAMPLES,
     )
     add_generator(parser, required=False)
     add_edits(parser)
     parser.add_argument("--preset", metavar="NAME", help="a rule that comes with the software (`models` lists them)")
-    parser.add_argument("--seeds", default="0-3", metavar="N", help="such as 0-3 or 3,8,11 (default: 0-3)")
     parser.add_argument(
-        "--frames", type=int, default=16, metavar="N", help="from one picture to the next (default: 16)"
+        "--seeds", default="0-3", metavar="N", help="picture numbers such as 0-3 or 3,8,11 (default: 0-3)"
     )
     parser.add_argument(
-        "--milliseconds", type=int, default=80, metavar="N", help="that a frame is shown, 10 to 1000 (default: 80)"
+        "--frames", type=int, default=16, metavar="N", help="frames from one picture to the next (default: 16)"
     )
-    parser.add_argument("--size", type=int, metavar="N", help="side in pixels, a power of two (default: all there is)")
+    parser.add_argument(
+        "--milliseconds",
+        type=int,
+        default=80,
+        metavar="N",
+        help="time that a frame is shown, 10 to 1000 (default: 80)",
+    )
+    parser.add_argument("--size", type=int, metavar="N", help="side in pixels, a power of two (default: full size)")
     parser.add_argument(
         "--truncation",
         type=float,
         metavar="X",
-        help="0 draws the mean picture, 1 the whole variety (default: the model's)",
+        help="truncation psi from 0, the mean picture, to 1, full variety (default: the model's)",
     )
-    parser.add_argument("--alone", action="store_true", help="show the pictures after the rules alone")
-    parser.add_argument("--out", required=True, metavar="FILE", help="a .webp, .gif or .mp4")
+    parser.add_argument("--alone", action="store_true", help="show only the pictures after the rules")
+    parser.add_argument("--out", required=True, metavar="FILE", help="a .webp, .gif or .mp4 file")
 
 
 def walk(options: argparse.Namespace) -> None:

@@ -83,7 +83,7 @@ class Events:
         """queue: "quick", "heavy" for what waits for its turn to draw or solve, or "hub".  options: of gradio's
         listener."""
         answer = self.answering(command, inputs, queue)
-        # gradio would tell all outputs, each time an event begins, goes on or ends, how it stands
+        # gradio#3714: it would tell every output each time that an event begins, goes on or ends
         told = {"show_progress": "hidden", "show_progress_on": self.seen}
         usual = {"api_visibility": "private", **told, **QUEUES[queue]}
         return listen(answer, [*inputs, self.seen, self.visitor], [*self.shown, self.seen], **usual | options)

@@ -1,4 +1,7 @@
-"""Gradio's blocks, with answers of which nothing is lost on the way and nothing old overtakes what is new."""
+"""Gradio's blocks, with answers of which nothing is lost on the way and nothing old overtakes what is new.
+
+Numbers such as gradio#7102 are issues and pull requests of gradio-app/gradio.  Where none is named, none is known.
+"""
 
 from __future__ import annotations
 
@@ -55,13 +58,13 @@ class Answer:
 class Blocks(gr.Blocks):
     """Blocks whose events may show different things in each part of an answer, and the same things as others.
 
-    After its first part, gradio sends what differs from the part before, and the browser mends the part before in
-    place.  Of two parts that arrive together it shows the first only when that is mended already: what the second
-    does not speak of is gone.  A part that takes something away is sent whole here, and mends nothing.
+    After its first part, gradio sends what differs from the part before (gradio#7102), and the browser mends the part
+    before in place.  Of two parts that arrive together it shows the first only when that is mended already: what the
+    second does not speak of is gone.  A part that takes something away is sent whole here, and mends nothing.
     """
 
     def fetch_what_is_left(self) -> None:
-        """Let the page fetch answers that were left behind; call it within the blocks.
+        """Let the page fetch answers that were left behind (as in gradio#7921); call it within the blocks.
 
         gradio closes its stream of answers once it has sent all there are.  A browser that still reads it believes it
         open, and opens no other for what is asked meanwhile, whose answer nobody would fetch.
@@ -111,7 +114,7 @@ class Blocks(gr.Blocks):
     ) -> list[Any]:
         if not isinstance(predictions, Answer) and predictions != gr.skip():
             return await super().postprocess_data(block_fn, predictions, state)
-        # gradio would make each component anew for every part of an answer, those of which nothing is said too
+        # gradio#1472: it would make each component anew for every part of an answer, the unchanged ones too
         updates = predictions.updates() if isinstance(predictions, Answer) else {}
         named, sent = copy(block_fn), {}
         named.outputs = [block for block in block_fn.outputs if block in updates]

@@ -241,7 +241,7 @@ def lay_out_pictures() -> Components:
         next_ = gr.Button("Next", size="sm", elem_id="next")
         everything = gr.Button("All pictures", size="sm", visible="hidden", elem_id="everything")
         number = gr.Number(label="From number", precision=0, minimum=0, maximum=LAST, elem_id="number")
-        outlines = gr.Checkbox(label="Outline what the rule would reach", container=False, elem_id="outlines")
+        outlines = gr.Checkbox(label="Outline matching places", container=False, elem_id="outlines")
     return {
         "picking": picking, "slot": slot, "sheet": sheet, "previous": previous, "next": next_,
         "everything": everything, "number": number, "outlines": outlines,
@@ -250,9 +250,9 @@ def lay_out_pictures() -> Components:
 
 def lay_out_exploring() -> Components:
     with gr.Row(elem_id="bar-explore"):
-        show_matches = gr.Button("What it will reach", size="sm", elem_id="show-matches")
-        show_alone = gr.Button("What it copies", size="sm", elem_id="show-alone")
-        show_layers = gr.Button("Which layer suits", size="sm", elem_id="show-layers")
+        show_matches = gr.Button("Matching places", size="sm", elem_id="show-matches")
+        show_alone = gr.Button("Copied object", size="sm", elem_id="show-alone")
+        show_layers = gr.Button("Best layer", size="sm", elem_id="show-layers")
     explored = gr.HTML(padding=False, label="Findings", elem_id="explored")
     matches = PictureSheet(count=0, size="large", empty="", elem_id="matches", visible="hidden", label="Best matches")
     with gr.Row(elem_id="bar-layer"):

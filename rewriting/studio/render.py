@@ -46,8 +46,7 @@ OWN = {
 }  # fmt: skip
 EMPTY = "Results appear here"
 STOPPED = "You stopped before any picture was drawn. Press Show others to draw them."
-EXPLORE = "Look into the rule you are making: what it will reach, what it copies, and which layer suits it."
-REACH = "The rule will reach what is bright. The numbers say how strongly each picture matches."
+EXPLORE = "Inspect the rule that you are making: its matching places, its copied object, and the best layer for it."
 NOTHING_COPIED = "<p class='quiet'>To erase, nothing is copied. Paint what should disappear in step 1.</p>"
 
 

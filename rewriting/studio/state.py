@@ -250,8 +250,14 @@ class State:
         return replace(self, **changes)
 
     def look(self, **changes: Any) -> State:
-        """Change some of what is looked at."""
-        return replace(self, view=self.view.with_(**changes))
+        """Change some of what is looked at.  Only a canvas that the page has can wait for a picture."""
+        view = self.view.with_(**changes)
+        slots = ("copy", "paste", "context")
+        if view.retouch:
+            slots = ("retouch", "context")
+        elif self.session.now.asked.rest.erase:
+            slots = ("context",)
+        return replace(self, view=view if view.slot in slots else view.with_(slot=slots[0]))
 
     def await_picture(self, slot: str) -> State:
         """Which canvas the next picked picture goes to, if it is one of those that there are."""

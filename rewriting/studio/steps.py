@@ -143,4 +143,4 @@ def picking(session: Session, view: View) -> str:
         paint = "paint the place there" if view.kind == "context" else "paint what must not change there"
         step = 1 if session.now.asked.rest.erase else 2 if view.retouch else 3
         said = f"{picture_named(view.context_seed)} is in step {step}: {paint}; then press another, or Rewrite."
-    return f"Best matches first; what the rule would reach is outlined. {said}" if view.found else said
+    return f"Best matches first. Outlines show the places that match the rule. {said}" if view.found else said

@@ -11,7 +11,7 @@ from rewriting.studio.state import Explored, State
 from rewriting.studio.visitor import Task, Visitor
 from rewriting.studio.words import quiet
 
-REACH = "The rule will reach what is bright. The numbers say how strongly each picture matches."
+REACH = "The rule changes the bright places. The number of a picture says how strongly it matches."
 
 
 class Exploring:
@@ -62,7 +62,7 @@ class Exploring:
         """Set the layer that the chart recommends."""
         best = state.explored.advised
         if best is None:
-            raise ValueError("No layer has been recommended yet; press Which layer suits first.")
+            raise ValueError("No layer has been recommended yet; press Best layer first.")
         layer = self.service.generator(state.session.generator).check_layer(best)
         return state.work(state.session.ask("settings", layer=layer))
 

@@ -113,13 +113,11 @@ class Making:
             if bool(retouch) != bool(view.retouch):
                 other |= {"rank": None, "locality": None}  # which means other things there
             state = state.work(state.session.ask("mode", erase=erase, **other))
-        slots = ("retouch", "context") if retouch else ("context",) if erase else ("copy", "paste", "context")
         seeds = (view.retouch_seed, view.copy_seed, view.paste_seed, view.context_seed)
         seed = next((seed for seed in seeds if seed is not None), None)
         return state.look(
             retouch=retouch,
             retouch_seed=seed if retouch else view.retouch_seed,
-            slot=view.slot if view.slot in slots else slots[0],
         )
 
     def settings(self, state: State, layer: int, rank: int, locality: float, everywhere: bool) -> State:
