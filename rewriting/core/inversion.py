@@ -37,7 +37,7 @@ COARSE = 0.6  # of the first steps: so long pictures of a quarter of the size ar
 LEVELS = 4  # of the pyramid
 SHOWN = 5  # steps from one picture to look at to the next
 WORK = 4e9  # multiplications of one picture, up to which a generator has all steps
-LEAST = 0.3  # of the steps, that the largest generators have
+LEAST = 0.5  # of the steps, that the largest generators have
 KEPT = 4  # generators whose drawn pictures are kept
 
 
