@@ -18,6 +18,7 @@ from PIL import Image
 
 from rewriting import EditStack, Rewriter
 from rewriting.core.masks import encode_mask
+from rewriting.core.own_files import load_picture
 from rewriting.core.presets import Preset
 from rewriting.hub import client as hub_client
 from rewriting.studio import api, calls, page, service, tools
@@ -98,10 +99,10 @@ def unpacked(path: str, folder: Path) -> EditStack:
 # --- what there is ---------------------------------------------------------------------------------------------------
 
 
-def test_programs_find_thirteen_documented_endpoints_and_none_of_the_pages_own(studio: SimpleNamespace):
+def test_programs_find_fourteen_documented_endpoints_and_none_of_the_pages_own(studio: SimpleNamespace):
     listed = studio.blocks.get_api_info(all_endpoints=True)["named_endpoints"]
     assert {name.removeprefix("/") for name in listed} == {
-        "list_generators", "list_presets", "draw", "before_and_after", "search", "make_rule", "learn_rule",
+        "list_generators", "list_presets", "draw", "before_and_after", "invert", "search", "make_rule", "learn_rule",
         "solve_request", "suggest_layer", "save_rules", "find_on_hub", "open_from_hub", "publish",
     }  # fmt: skip
     for name, endpoint in listed.items():
@@ -212,6 +213,27 @@ def test_a_place_by_numbers_is_the_same_as_its_mask(program: Program, tmp_path: 
     assert by_masks["report"] == by_numbers["report"]
     after = [pixels(answer["pictures"][0]["after"]) for answer in (by_numbers, by_masks)]
     assert np.array_equal(*after)
+
+
+def test_a_picture_of_ones_own_stands_wherever_a_number_does(program: Program, made: dict, tmp_path: Path):
+    photo = tmp_path / "photo.png"
+    Image.fromarray(made[NAME].images([5])[0][:, ::-1]).save(photo)
+    answer = program("invert", image=handle_file(photo), generator=NAME, layer=LAYER)
+    with zipfile.ZipFile(answer["file"]) as archive:
+        archive.extractall(tmp_path / "own")
+    own = load_picture(tmp_path / "own")
+    assert answer["layer"] == own.layer == LAYER and f"{own.psnr:.1f} dB" in answer["words"]
+    mine = handle_file(answer["file"])
+    first, second = program("draw", generator=NAME, seeds=[mine, 3])["pictures"]
+    assert (first["seed"], second["seed"]) == (own.digest, 3)
+    assert np.array_equal(pixels(first["picture"]), sent(made[NAME].images([own])[0], tmp_path))
+    asked = ASKED | {"context": [{"seed": mine, "ellipse": [0.2, 0.3, 0.6, 0.7]}]}
+    rule = program("make_rule", **asked, **SETTINGS, generator=NAME, seeds=[mine])
+    (edit,) = unpacked(rule["rule"], tmp_path / "rule")
+    assert edit.request.own_pictures() == [own] and rule["pictures"][0]["change"] > 0
+    assert "picture that can be read" in program.refusal("invert", image="data:image/png;base64,AAAA", generator=NAME)
+    photo_again = {"seeds": [handle_file(photo)], "generator": NAME}
+    assert "whole zip" in program.refusal("draw", **photo_again)
 
 
 def test_a_rule_is_learned_from_pictures_as_they_should_look(

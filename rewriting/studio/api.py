@@ -17,15 +17,17 @@ from rewriting.checkpoints.known_models import known_model
 from rewriting.checks import flag, listing, number, one_of, refuse, text, whole
 from rewriting.core.archive import MAX_ARCHIVE
 from rewriting.core.edit import MAX_EDITS, Edit, EditStack
+from rewriting.core.inversion import invert
 from rewriting.core.layer_choice import recommended, suitabilities
+from rewriting.core.own_files import MAX_FILE, squared
 from rewriting.core.presets import presets
 from rewriting.core.request import MAX_REGIONS, MAX_RETOUCHED, Request
 from rewriting.generators import bundled
-from rewriting.generators.latents import picture_number
+from rewriting.generators.own_picture import Seed, seed_json
 from rewriting.hub.client import Token
 from rewriting.hub.names import repo_name
 from rewriting.hub.source import license_of
-from rewriting.studio.attachments import contents, names_a_file, offered, picture
+from rewriting.studio.attachments import contents, names_a_file, offered, own_picture_file, picture, read_seed
 from rewriting.studio.calls import offer
 from rewriting.studio.fair_queue import Turn
 from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
@@ -42,9 +44,9 @@ PART = 4  # pictures drawn until others may go first
 STRENGTHS = -10, 10
 
 PLACE = (
-    'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}: the number of a picture, and left, top, right and bottom in '
-    "shares of it. In place of box, ellipse takes the same four numbers, and mask a square PNG, white where painted, "
-    "as a data URL or as a file that you upload."
+    'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}: the number of a picture, or a file that invert answered, and '
+    "left, top, right and bottom in shares of it. In place of box, ellipse takes the same four numbers, and mask a "
+    "square PNG, white where painted, as a data URL or as a file that you upload."
 )
 ARGUMENTS = {
     "generator": "A name that list_generators has, or a repo of the Hub such as name/repo. By default the one that "
@@ -54,7 +56,7 @@ ARGUMENTS = {
     "strengths": "A number from -10 to 10 for each of the rules: 1 as solved, 0 none, negative the opposite.",
     "truncation": "From 0 to 2; less makes pictures more typical. By default the generator's own.",
     "places": f"A list of places, each {PLACE}",
-    "seeds": "The numbers of up to 24 pictures. By default six that match the context best.",
+    "seeds": "Up to 24 pictures: numbers, or files that invert answered. By default six that match the context best.",
     "retouched": "A list of one to sixteen pictures as they should look, each like "
     '{"seed": 3, "picture": "data:..."}: the number of a picture, and the picture retouched, as PNG, JPEG or WebP in '
     "its own size, as a data URL or as a file that you upload; what differs is found, or is what mask, a square PNG, "
@@ -71,6 +73,7 @@ ARGUMENTS = {
     "rank": "How many directions the rule may use, 1 to 64; more of them follow the goal more closely. By default 5.",
 }
 EXAMPLES = {
+    "image": "data:image/png;base64,...",
     "rules": ["frowns-to-smiles"],
     "places": [{"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}],
     "retouched": [{"seed": 3, "points": [[0.5, 0.6, 0.5, 0.55]]}],
@@ -98,6 +101,7 @@ class Api:
             self.list_presets,
             self.draw,
             self.before_and_after,
+            self.invert,
             self.search,
             self.make_rule,
             self.learn_rule,
@@ -138,7 +142,7 @@ class Api:
     def draw(
         self,
         generator: str = "",
-        seeds: list[int] | None = None,
+        seeds: list[int | str | dict] | None = None,
         rules: list[str | dict] | None = None,
         strengths: list[float] | None = None,
         truncation: float | None = None,
@@ -148,7 +152,7 @@ class Api:
         """Draw pictures of a generator, with rules in force or without.
 
         Args:
-            seeds: The numbers of up to 24 pictures, each from 0 to 4294967295. By default 0 to 5.
+            seeds: Up to 24 pictures: numbers from 0 to 4294967295, or files that invert answered. By default 0 to 5.
 
         Returns:
             {"generator", "pictures"}; pictures is a list of {"seed", "picture"}.
@@ -160,14 +164,15 @@ class Api:
         for some in self._parts(session, numbers):
             with turn():
                 pictures = self.service.edited(session, some)
-            drawn += [{"seed": s, "picture": picture(p, str(s))} for s, p in zip(some, pictures, strict=True)]
+            for s, pixels in zip(some, pictures, strict=True):
+                drawn.append({"seed": seed_json(s), "picture": picture(pixels, str(s))})
         return {"generator": self._name(session.generator), "pictures": drawn}
 
     def before_and_after(
         self,
         rules: list[str | dict],
         generator: str = "",
-        seeds: list[int] | None = None,
+        seeds: list[int | str | dict] | None = None,
         strengths: list[float] | None = None,
         truncation: float | None = None,
         *,
@@ -185,6 +190,37 @@ class Api:
         return {
             "generator": self._name(session.generator),
             "pictures": self._pairs(session, numbers or self._best(session, turn), turn),
+        }
+
+    def invert(self, image: str | dict, generator: str = "", layer: int | None = None, *, token: Token = None) -> dict:
+        """Find the features with which a generator draws a picture of yours, so that rules act on it and use it.
+
+        Args:
+            image: A PNG, JPEG or WebP of any size, as a data URL or as a file that you upload; its middle square is
+                used.
+            layer: Rules of this layer and of later ones act on the picture. By default the generator's own choice.
+
+        Returns:
+            {"generator", "layer", "psnr", "words", "file", "drawn"}; file stands for the picture wherever a number
+            does; psnr is in dB, how near the drawing comes, and words say what that means.
+        """
+        turn = self.service.queue.turns()
+        key = self._key(generator, token)
+        made = self.service.generator(key)
+        layer = made.check_layer(made.config.default_layer if layer is None else layer)
+        data = contents(image, "image", MAX_FILE)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "image"
+            path.write_bytes(data)
+            wanted = squared(path, made.config.resolution)
+        *_, last = _in_turn(invert(made, wanted, layer), turn)
+        return {
+            "generator": self._name(key),
+            "layer": last.picture.layer,
+            "psnr": round(last.psnr, 2),
+            "words": last.picture.likeness(self._name(key)),
+            "file": own_picture_file(last.picture),
+            "drawn": picture(last.image, str(last.picture)),
         }
 
     def search(
@@ -239,7 +275,7 @@ class Api:
         rank: int | None = None,
         locality: float | None = None,
         name: str = "",
-        seeds: list[int] | None = None,
+        seeds: list[int | str | dict] | None = None,
         truncation: float | None = None,
         *,
         token: Token = None,
@@ -277,7 +313,7 @@ class Api:
         rank: int | None = None,
         locality: float | None = None,
         name: str = "",
-        seeds: list[int] | None = None,
+        seeds: list[int | str | dict] | None = None,
         truncation: float | None = None,
         *,
         token: Token = None,
@@ -311,7 +347,7 @@ class Api:
         return self._solved(session, numbers, turn)
 
     def solve_request(
-        self, request: dict, generator: str = "", seeds: list[int] | None = None, *, token: Token = None
+        self, request: dict, generator: str = "", seeds: list[int | str | dict] | None = None, *, token: Token = None
     ) -> dict:
         """Solve a request that was saved: by this studio, or as a session by the code of the paper.
 
@@ -554,7 +590,7 @@ class Api:
 
     # --- from a session to an answer --------------------------------------------------------------------------------
 
-    def _solved(self, session: Session, seeds: list[int], turn: Turns) -> dict:
+    def _solved(self, session: Session, seeds: list[Seed], turn: Turns) -> dict:
         if session.now.asked.retouched:
             *_, edit = _in_turn(self.service.learn(session), turn)
             session = session.adopt(edit)
@@ -573,7 +609,7 @@ class Api:
             "pictures": self._pairs(session, seeds or self._best(session, turn), turn),
         }
 
-    def _pairs(self, session: Session, seeds: list[int], turn: Turns) -> list[dict]:
+    def _pairs(self, session: Session, seeds: list[Seed], turn: Turns) -> list[dict]:
         pairs = []
         for some in self._parts(session, seeds):
             with turn():
@@ -581,7 +617,7 @@ class Api:
             for s, before, after in zip(some, befores, afters, strict=True):
                 change = float(np.abs(after.astype(np.float32) - before).mean() / 255)
                 shown = {"before": picture(before, f"{s}-before"), "after": picture(after, f"{s}-after")}
-                pairs.append({"seed": s, **shown, "change": round(change, 5)})
+                pairs.append({"seed": seed_json(s), **shown, "change": round(change, 5)})
         return pairs
 
     def _best(self, session: Session, turn: Turns) -> list[int]:
@@ -589,7 +625,7 @@ class Api:
         with turn():
             return self.service.result_seeds(session)[:SHOWN]
 
-    def _parts(self, session: Session, seeds: list[int]) -> Iterator[list[int]]:
+    def _parts(self, session: Session, seeds: list[Seed]) -> Iterator[list[Seed]]:
         """So many pictures at a time that others need not wait for long; all at once where a GPU is lent."""
         step = MOST if self.service.backend(session.generator).at_once else PART
         return (seeds[start : start + step] for start in range(0, len(seeds), step))
@@ -631,8 +667,8 @@ def _some(values: Any, name: str) -> Any:
     return values
 
 
-def _seeds(seeds: Any) -> list[int]:
-    return listing(picture_number, MOST)([] if seeds is None else seeds, "seeds")
+def _seeds(seeds: Any) -> list[Seed]:
+    return listing(read_seed, MOST)([] if seeds is None else seeds, "seeds")
 
 
 def _parsed(request: Any) -> Any:

@@ -18,6 +18,10 @@ from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder, is_in_or_equal
 
 from rewriting.checks import refuse
+from rewriting.core.archive import MAX_ARCHIVE, pack, unpacked
+from rewriting.core.own_files import is_part, load_picture, save_pictures
+from rewriting.generators.latents import picture_number
+from rewriting.generators.own_picture import OwnPicture, Seed
 from rewriting.hub.client import hosted
 from rewriting.studio.encoding import webp
 
@@ -61,6 +65,32 @@ def picture(pixels: np.ndarray, name: str) -> dict[str, Any]:
         path = Path(folder) / f"{name}.webp"
         path.write_bytes(webp(pixels))
         return offered(path) | {"mime_type": "image/webp"}
+
+
+def own_picture_file(own: OwnPicture) -> dict[str, Any]:
+    """A picture of one's own as a file that `read_seed` reads."""
+    with tempfile.TemporaryDirectory() as folder:
+        parts = Path(folder) / "parts"
+        save_pictures([own], parts)
+        return offered(pack(parts, Path(folder) / f"picture-{own}.zip"))
+
+
+def read_seed(value: Any, name: str) -> Seed:
+    """The number of a picture, or a picture of one's own in the file that `own_picture_file` made of it.
+
+    name: of the argument.  Raises ValueError in one sentence.
+    """
+    if not names_a_file(value, ".zip"):
+        return picture_number(value, name)
+    data = contents(value, name, MAX_ARCHIVE)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.zip"
+        path.write_bytes(data)
+        try:
+            with unpacked(path, (), is_part) as folders:
+                return load_picture(folders[0][1])
+        except (ValueError, FileNotFoundError) as error:
+            raise ValueError(f"{name}: {error}") from None
 
 
 def _check_size(size: int, name: str, most: int) -> None:

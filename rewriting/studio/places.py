@@ -9,8 +9,7 @@ from PIL import Image
 from rewriting.checks import number, refuse
 from rewriting.core.masks import MAX_LENGTH, PREFIX, decode_mask
 from rewriting.core.request import Region
-from rewriting.generators.latents import picture_number
-from rewriting.studio.attachments import contents
+from rewriting.studio.attachments import contents, read_seed
 from rewriting.studio.session import centre, moved
 
 SHAPES = ("box", "ellipse", "mask")
@@ -18,13 +17,13 @@ LIKE = 'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}'
 
 
 class Place(TypedDict, total=False):
-    """seed: the number of the picture.  And one of:
+    """seed: the number of the picture, or the file of one's own.  And one of:
 
     box: [left, top, right, bottom], each a share of the picture, from 0 to 1.  ellipse: the same four numbers, for the
     ellipse in that box.  mask: a square PNG, white where painted, as a data URL or an uploaded file.
     """
 
-    seed: int
+    seed: int | str | dict
     box: list[float]
     ellipse: list[float]
     mask: str | dict
@@ -48,7 +47,7 @@ def region(place: Any, name: str, side: int) -> Region:
         raise refuse(name, f"a place with one of {', '.join(SHAPES)}, {LIKE}", place)
     (shape,) = shapes
     draw = {"box": _box, "ellipse": _ellipse, "mask": _mask}[shape]
-    return Region(picture_number(place["seed"], f"{name}.seed"), draw(place[shape], f"{name}.{shape}", side))
+    return Region(read_seed(place["seed"], f"{name}.seed"), draw(place[shape], f"{name}.{shape}", side))
 
 
 def spot(place: Any, name: str, copy: Region) -> Region:
@@ -63,7 +62,7 @@ def spot(place: Any, name: str, copy: Region) -> Region:
         x, y = centre(copy.mask)
     else:
         x, y = (min(side - 1, int(share * side)) for share in _shares(at, f"{name}.at", 2))
-    return moved(copy, picture_number(place["seed"], f"{name}.seed"), x, y)
+    return moved(copy, read_seed(place["seed"], f"{name}.seed"), x, y)
 
 
 def _check_keys(place: Any, name: str, kind: type) -> None:

@@ -15,8 +15,8 @@ from PIL import Image
 from rewriting import checks
 from rewriting.core.masks import BOMBS, DAMAGED, PREFIX, bounding_box, png_bytes
 from rewriting.core.retouch import MAX_POINTS, Retouched, bend, pinned, reached
-from rewriting.generators.latents import picture_number
-from rewriting.studio.attachments import contents
+from rewriting.generators.own_picture import Seed
+from rewriting.studio.attachments import contents, read_seed
 from rewriting.studio.places import region
 from rewriting.studio.session import PackedRetouch
 
@@ -76,14 +76,14 @@ def laid_over(packed: PackedRetouch, picture: np.ndarray) -> np.ndarray:
 
 
 class RetouchedPicture(TypedDict, total=False):
-    """seed: the number of the picture.  And one of:
+    """seed: the number of the picture, or the file of one's own.  And one of:
 
     picture: how it should look, PNG, JPEG or WebP in its own size, as a data URL or an uploaded file; what differs is
     found, or is what `mask` shows in white.  points: a list of [x, y, x', y'] in shares of the picture: what is at
     (x, y) is drawn at (x', y'), and as far around as `reach` says.
     """
 
-    seed: int
+    seed: int | str | dict
     picture: str | dict
     mask: str | dict
     points: list[list[float]]
@@ -94,8 +94,8 @@ LIKE = 'like {"seed": 3, "picture": "data:image/png;base64,..."}'
 _points = checks.listing(checks.listing(checks.number(-1, 2), 4), MAX_POINTS)
 
 
-def seed_of(given: Any, name: str) -> int:
-    """The number of a `RetouchedPicture`; ValueError in one sentence if it is none."""
+def seed_of(given: Any, name: str) -> Seed:
+    """The picture of a `RetouchedPicture`; ValueError in one sentence if it is none."""
     if not isinstance(given, dict) or "seed" not in given:
         raise checks.refuse(name, f"a retouched picture {LIKE}", given)
     if unknown := [key for key in given if key not in RetouchedPicture.__annotations__]:
@@ -103,7 +103,7 @@ def seed_of(given: Any, name: str) -> int:
         raise ValueError(f"{name} has the unknown key {unknown[0]!r:.60}; the keys are {known}.")
     if (given.get("picture") is None) == (given.get("points") is None):
         raise checks.refuse(name, f"a retouched picture with either picture or points, {LIKE}", given)
-    return picture_number(given["seed"], f"{name}.seed")
+    return read_seed(given["seed"], f"{name}.seed")
 
 
 def from_program(given: Mapping[str, Any], name: str, original: np.ndarray) -> Retouched:
