@@ -9,12 +9,13 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 from torch import Tensor
 
 from rewriting.core import memory
 from rewriting.core.learn import Example, coarse
-from rewriting.core.masks import MAX_SIDE
+from rewriting.core.masks import MAX_SIDE, grown
+from rewriting.core.place_finder import PlaceFinder
 from rewriting.core.request import Region, Request
 from rewriting.core.retouch import Alignment, Retouched, carried
 from rewriting.generators import Generator, LayerInput, to_uint8
@@ -23,7 +24,7 @@ from rewriting.generators.own_picture import Seed
 RING = 6 / 256  # of the side: as far around a retouch its edge counts as part of it
 ALIKE = 0.1  # of the logarithm of the size: places that differ less are as good as each other to carry a retouch from
 PRESERVE = 1.0  # how much a preserved place counts beside a retouched picture
-OTHERS, OTHERS_FIRST = 16, 30_000  # pictures that nobody painted in, of which nothing should change but what matches
+OTHERS, OTHERS_FIRST = 28, 30_000  # pictures that nobody painted in
 ELSEWHERE = 2.0  # how much each of them counts beside a retouched picture
 MATCHES = 0.5  # of the response of the painted places: from here on the rule may hold in a picture
 AROUND = 12 / 256  # of the side: so far around such a place nothing is said of the picture
@@ -38,6 +39,7 @@ class Reader(Protocol):
     def features(self, seeds: Sequence[Seed], *, seeding: str, truncation: float | None) -> list[LayerInput]: ...
     def directions(self, request: Request, rank: int) -> Tensor: ...
     def context_keys(self, request: Request) -> tuple[Tensor, Tensor]: ...
+    def second_moment(self) -> Tensor: ...
 
 
 def examples(reader: Reader, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
@@ -50,14 +52,15 @@ def examples(reader: Reader, request: Request, layers: Sequence[int]) -> list[Ca
     seeds = {one.seed for one in retouched}
     further = [region for region in request.context if not region.empty and region.seed not in seeds]
     made = [lambda one=one: lesson.retouched(one) for one in retouched]
-    made += [lambda to=to, one=one: lesson.carried(one, to) for one, to in _pairs(retouched, further, request)]
+    made += [lambda to=to: lesson.carried(to) for to in further]
     kept = [region for region in request.preserve if not region.empty]
     made += [lambda region=region: lesson.preserved(region) for region in kept]
     return made
 
 
 def others(reader: Reader, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
-    """Pictures that nobody painted in and that should stay as they are, but where they look like the context."""
+    """Pictures that nobody painted in: the retouch where its place is found, or that nothing should change but where
+    they look like the context."""
     lesson, painted = _Lesson(reader, request, layers), {region.seed for region in request.places}
     seeds = [seed for seed in range(OTHERS_FIRST, OTHERS_FIRST + OTHERS) if seed not in painted]
     return [lambda seed=seed: lesson.other(seed) for seed in seeds]
@@ -69,33 +72,23 @@ def place_of(retouched: Retouched, request: Request) -> np.ndarray:
     return painted[0] if painted else retouched.mask
 
 
-def _pairs(retouched: list[Retouched], further: list[Region], request: Request) -> list[tuple[Retouched, Region]]:
-    """From which picture the retouch is carried to which place: from a place of its size, and from all in turn."""
-    pairs, used = [], [0] * len(retouched)
-    for to in further:
-        unlike = [
-            round(Alignment.of(_sized(place_of(one, request), len(to.mask)), to.mask).stretch / ALIKE)
-            for one in retouched
-        ]
-        best = min(range(len(retouched)), key=lambda i: (unlike[i], used[i]))
-        used[best] += 1
-        pairs.append((retouched[best], to))
-    return pairs
-
-
 class _Lesson:
     """Makes the examples of one request."""
 
     def __init__(self, reader: Reader, request: Request, layers: Sequence[int]):
         self.reader, self.request, self.layers = reader, request, layers
+        self._retouched = [one for one in request.retouched if not one.empty]
+        self._originals: dict[Seed, np.ndarray] = {}
+        self._used = [0] * len(self._retouched)
 
     def retouched(self, one: Retouched) -> Example:
-        picture = self._picture(one.seed)
+        picture = self._original(one)
         return self._example(one.seed, picture, one.over(picture), one.mask)
 
-    def carried(self, one: Retouched, to: Region) -> Example:
+    def carried(self, to: Region) -> Example:
         """The retouch at another place; if nothing of it fits into the picture, that stays as it is."""
-        original, picture = self._picture(one.seed), self._picture(to.seed)
+        one = self._nearest(to)
+        original, picture = self._original(one), self._picture(to.seed)
         side = len(picture)
         alignment = Alignment.of(_sized(place_of(one, self.request), side), _sized(to.mask, side))
         there = carried(one, original, alignment, to.seed, picture)
@@ -108,13 +101,16 @@ class _Lesson:
         return self._example(region.seed, picture, picture, region.mask, "preserve", PRESERVE)
 
     def other(self, seed: int) -> Example:
-        direction, response = self._match
         side = self.reader.generator.config.resolution
+        place = self._finder.find(self._at(seed), side)
+        if place is not None:
+            return self.carried(Region(seed, place))
+        direction, response = self._match
         with torch.no_grad():
             heat = memory.response(direction, self._at(seed)).cpu().numpy()
         alike = ((heat > MATCHES * response) * 255).astype(np.uint8)
         alike = Image.fromarray(alike).resize((side, side), Image.Resampling.NEAREST)
-        around = np.asarray(alike.filter(ImageFilter.MaxFilter(2 * round(AROUND * side) + 1)))
+        around = grown(np.asarray(alike), round(AROUND * side))
         half = self._coarse(seed)
         if half is None:
             picture = self._picture(seed)
@@ -122,6 +118,22 @@ class _Lesson:
         unseen = half.new_zeros(1, 1, 1).expand(3, side, side)
         inside = torch.from_numpy(np.asarray(around, np.float32) / 255).to(half.device)
         return Example(self._at(seed), unseen, unseen, inside, ELSEWHERE, "elsewhere", half)
+
+    def _nearest(self, to: Region) -> Retouched:
+        """From which picture the retouch is carried to a place: from a place of its size, and from all in turn."""
+        here = [_sized(place_of(one, self.request), len(to.mask)) for one in self._retouched]
+        unlike = [round(Alignment.of(place, to.mask).stretch / ALIKE) for place in here]
+        best = min(range(len(here)), key=lambda i: (unlike[i], self._used[i]))
+        self._used[best] += 1
+        return self._retouched[best]
+
+    @cached_property
+    def _finder(self) -> PlaceFinder:
+        side = self.reader.generator.config.resolution
+        places = [region for region in self.request.places if not region.empty]
+        return PlaceFinder(
+            [(self._at(one.seed), _sized(one.mask, side)) for one in places], self.reader.second_moment()
+        )
 
     @cached_property
     def _match(self) -> tuple[Tensor, float]:
@@ -139,6 +151,11 @@ class _Lesson:
     def _coarse(self, seed: Seed) -> Tensor | None:
         return coarse(self.reader.generator, self.layers, self._at(seed))
 
+    def _original(self, one: Retouched) -> np.ndarray:
+        if one.seed not in self._originals:
+            self._originals[one.seed] = self._picture(one.seed)
+        return self._originals[one.seed]
+
     @torch.no_grad()
     def _picture(self, seed: Seed) -> np.ndarray:
         at, generator, layer = self._at(seed), self.reader.generator, self.reader.number
@@ -153,8 +170,7 @@ class _Lesson:
         kind: str = "goal",
         weight: float = 1,
     ) -> Example:
-        ring = round(RING * len(picture))
-        wide = Image.fromarray(_sized(mask, len(picture))).filter(ImageFilter.MaxFilter(2 * ring + 1))
+        wide = grown(_sized(mask, len(picture)), round(RING * len(picture)))
         device = self.reader.generator.device
         inside = torch.from_numpy(np.asarray(wide, np.float32) / 255).to(device)
         original, wanted = (_tensor(one).to(device) for one in (picture, wanted))

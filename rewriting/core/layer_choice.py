@@ -94,7 +94,7 @@ def crop(at: LayerInput, rows: slice, columns: slice, size: int) -> LayerInput:
         top, left = rows.start // cell, columns.start // cell
         bottom, right = -(-rows.stop // cell), -(-columns.stop // cell)
         rgb = rgb[:, :, top:bottom, left:right] * 0
-    return replace(at, rgb=rgb, origin=(rows.start / size, columns.start / size))
+    return replace(at, rgb=rgb, origins=((rows.start / size, columns.start / size),))
 
 
 def isolation(

@@ -6,8 +6,9 @@ everywhere else.  The directions D stay those of the painted places.  Values tha
 goal: they ask for more than a picture needs, and so for more change elsewhere.
 
 What reaches the first of the layers is computed once.  A step draws patches only: of what was retouched, with as much
-around it as its colours depend on, and of as large a part of the same picture elsewhere.  Adam moves Lambda (Kingma
-and Ba, 2015), in units of each weight's deviation.  The same examples give the same Lambda.
+around it as its colours depend on, and of as large a part of the same picture elsewhere; those of one size are drawn
+together.  Adam moves Lambda (Kingma and Ba, 2015), in units of each weight's deviation, by small steps: large ones
+change much elsewhere that no picture asks for.  The same examples give the same Lambda.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from rewriting.generators.base import Weights
 RANK = 20
 STEPS = 160
 TOGETHER = 2  # examples a step
-RATE, MOMENTUM, SQUARES = 0.05, 0.9, 0.999  # of Adam; the rate falls to nothing
-OUTSIDE = 2.0  # how much a pixel outside counts beside one inside, where nobody chooses
-COARSE = 0.5  # of the steps: so long pictures of half the size are enough
+RATE, MOMENTUM, SQUARES = 0.03, 0.9, 0.999  # of Adam; the rate falls to nothing
+OUTSIDE = 2.5  # how much a pixel outside counts beside one inside, where nobody chooses
+COARSE = 0.2  # of the steps: so long pictures of half the size are enough
 LEVELS = 4  # of the pyramid on which pictures are compared
 HALO = 16 / 256  # of the picture's side, drawn around a patch and not looked at: what is cut off is missed there
 SHOWN = 5  # steps from one rule to look at to the next
@@ -77,11 +78,11 @@ class Learned:
 def default_layers(generator: Generator, request: Request, first: int) -> tuple[int, ...]:
     """The layers that learn a request, from `first` on, where nobody chooses.
 
-    What was bent is there already, and one layer moves it.  What was painted need never have been there: the next two
-    sizes draw its colours and its edges.
+    What was bent is there already: one layer moves it, and the next size sharpens it.  What was painted need never
+    have been there: the next two sizes draw its colours and its edges.
     """
     bent = all(one.how["kind"] == "bend" for one in request.retouched)
-    return tuple(n for n in ((first,) if bent else (first, first + 2, first + 4)) if n in generator.layers)
+    return tuple(n for n in range(first, first + (4 if bent else 6), 2) if n in generator.layers)
 
 
 def learn(
@@ -98,31 +99,34 @@ def learn(
 
     examples: each made when it is first drawn, so that a first rule need not wait for all.
     directions: {layer: (S, I)}.  outside: how much a pixel outside counts, 0 or more.  together: examples a step.
-    others: examples from elsewhere, of which each step draws one.  To stop early, close the iterator.
+    others: further examples, of which each step draws one.  To stop early, close the iterator.
     """
     generator = generator.computing_in(torch.float32)
     layers = sorted(directions)
     weights = {n: generator.conv(n).weight.detach().reshape(generator.conv(n).weight.shape[-4:]) for n in layers}
     units = {n: float(weights[n].std()) for n in layers}
-    factors = {n: weights[n].new_zeros(len(weights[n]), len(directions[n]), *weights[n].shape[2:]) for n in layers}
-    first, second = ({n: torch.zeros_like(factors[n]) for n in layers} for _ in range(2))
+    factors = [weights[n].new_zeros(len(weights[n]), len(directions[n]), *weights[n].shape[2:]) for n in layers]
+    first, second = ([torch.zeros_like(factor) for factor in factors] for _ in range(2))
     order, random = _Order(examples, together), np.random.default_rng(0)
     further, seen = _Order(others, 1), _Seen()
     for step in range(steps):
-        changed = {n: weights[n] + units[n] * expand(factors[n], directions[n]) for n in layers}
-        gradients = {n: torch.zeros_like(changed[n]) for n in layers}
-        for example in [*order.next(), *further.next()]:
-            for patch in _patches(example, random, fine=step >= COARSE * steps):
-                seen.add(example, patch, *_add_gradients(generator, layers, changed, patch, outside, gradients))
+        patches = _patches(order.next() + further.next(), random, fine=step >= COARSE * steps)
+        with torch.enable_grad():
+            leaves = [factor.detach().requires_grad_() for factor in factors]
+            changed = {
+                n: weights[n] + units[n] * expand(leaf, directions[n]) for n, leaf in zip(layers, leaves, strict=True)
+            }
+            loss = sum(_loss(generator, layers, changed, some, outside, seen) for some in _alike(patches))
+            slopes = torch.autograd.grad(loss, leaves)
         rate = RATE * (1 - step / steps) + RATE / 500
-        for n in layers:
-            slope = units[n] * torch.einsum("oihw,si->oshw", gradients[n], directions[n])
-            first[n].lerp_(slope, 1 - MOMENTUM)
-            second[n].lerp_(slope.square(), 1 - SQUARES)
-            size = (second[n] / (1 - SQUARES ** (step + 1))).sqrt().clamp_min(1e-12)
-            factors[n] -= rate / (1 - MOMENTUM ** (step + 1)) * first[n] / size
+        for factor, slope, mean, square in zip(factors, slopes, first, second, strict=True):
+            mean.lerp_(slope, 1 - MOMENTUM)
+            square.lerp_(slope.square(), 1 - SQUARES)
+            size = (square / (1 - SQUARES ** (step + 1))).sqrt().clamp_min(1e-12)
+            factor -= rate / (1 - MOMENTUM ** (step + 1)) * mean / size
         if (step + 1) % SHOWN == 0 or step + 1 == steps:
-            yield Learned({n: units[n] * factors[n] for n in layers}, step + 1, steps, **seen.means())
+            found = {n: units[n] * factor for n, factor in zip(layers, factors, strict=True)}
+            yield Learned(found, step + 1, steps, **seen.means())
 
 
 class _Order:
@@ -149,13 +153,14 @@ class _Seen:
     def __init__(self) -> None:
         self._of: dict[str, dict[int, float]] = {name: {} for name in ("before", "inside", "outside", "preserved")}
 
-    def add(self, example: Example, patch: _Patch, inside: float, outside: float) -> None:
+    def add(self, patch: _Patch, inside: float, outside: float) -> None:
+        example = id(patch.example)
         if patch.kind == "goal":
-            self._of["before"][id(example)], self._of["inside"][id(example)] = patch.before, inside
+            self._of["before"][example], self._of["inside"][example] = patch.before, inside
         elif patch.kind == "preserve":
-            self._of["preserved"][id(example)] = inside
+            self._of["preserved"][example] = inside
         else:
-            self._of["outside"][id(example)] = outside
+            self._of["outside"][example] = outside
 
     def means(self) -> dict[str, float]:
         means = {name: float(np.mean(list(of.values()))) / 2 if of else 0.0 for name, of in self._of.items()}
@@ -168,48 +173,61 @@ class _Patch:
     of its pixels; inside sums to 1 over a whole example, and so does outside.  kind: the example's, or "outside" for
     any other part of it.  before: the sum of its differences inside, without any change."""
 
+    example: Example
+    kind: str
     at: LayerInput
     wanted: Tensor
     inside: Tensor
     outside: Tensor
-    kind: str
     before: float
-    weight: float
 
 
-def _patches(example: Example, random: np.random.Generator, *, fine: bool) -> Iterator[_Patch]:
-    """The part that was retouched, and as large a part anywhere, of which the pixels outside count.
+def _patches(examples: Sequence[Example], random: np.random.Generator, *, fine: bool) -> list[_Patch]:
+    """Of each example the part that was retouched, and a part anywhere, of which the pixels outside count.
 
-    fine: whether the first is drawn in full size; outside, half of it says enough.
+    All are of one size.  fine: whether the first is drawn in full size; outside, half of it says enough.
     """
-    side, cells = example.inside.shape[-1], example.at.key.shape[-1]
+    cells = examples[0].at.key.shape[-1]
     halo = max(1, round(HALO * cells))
-    if example.kind == "elsewhere":
-        height = width = cells // 2
-    else:
-        box = _cells(example.inside, side // cells, halo)
-        yield _cut(example, box, halo, example.kind, fine=fine)
-        height, width = box[2:]
-    if (height, width) != (cells, cells):
-        corner = (2 * int(random.integers(0, (cells - n) // 2 + 1)) for n in (height, width))
-        yield _cut(example, (*corner, height, width), halo, "outside", fine=False)
+    boxes = [None if one.kind == "elsewhere" else _cells(one.inside, cells, halo) for one in examples]
+    size = [max((box[1][i] - box[0][i] for box in boxes if box), default=cells // 2) for i in range(2)]
+    patches = []
+    for example, box in zip(examples, boxes, strict=True):
+        if box:
+            corner = [
+                min(max(0, (start + end - n) // 4 * 2), cells - n) for start, end, n in zip(*box, size, strict=True)
+            ]
+            patches.append(_cut(example, corner, size, halo, example.kind, fine=fine))
+        if size != [cells, cells] or not box:
+            corner = [2 * int(random.integers(0, (cells - n) // 2 + 1)) for n in size]
+            patches.append(_cut(example, corner, size, halo, "outside", fine=False))
+    return patches
 
 
-def _cells(inside: Tensor, cell: int, halo: int) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of what was retouched, in positions of the first layer's key, even, with a halo."""
+def _alike(patches: Sequence[_Patch]) -> list[list[_Patch]]:
+    """Those of full size, and those of half of it, which are drawn together."""
+    sizes = {patch.wanted.shape: [] for patch in patches}
+    for patch in patches:
+        sizes[patch.wanted.shape].append(patch)
+    return list(sizes.values())
+
+
+def _cells(inside: Tensor, cells: int, halo: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(top, left), (bottom, right) of what was retouched, in positions of the first layer's key, even, with a halo."""
     top, left, bottom, right = bounding_box(inside.cpu().numpy())
-    cells = len(inside) // cell
-    top, left = (max(0, n // cell - halo) // 2 * 2 for n in (top, left))
-    bottom, right = (min(cells, -(-(-(-n // cell) + halo) // 2) * 2) for n in (bottom, right))
-    return top, left, bottom - top, right - left
+    cell = len(inside) // cells
+    return (
+        tuple(max(0, n // cell - halo) // 2 * 2 for n in (top, left)),
+        tuple(min(cells, -(-(-(-n // cell) + halo) // 2) * 2) for n in (bottom, right)),
+    )
 
 
-def _cut(example: Example, box: tuple[int, int, int, int], halo: int, kind: str, *, fine: bool) -> _Patch:
+def _cut(example: Example, corner: Sequence[int], size: Sequence[int], halo: int, kind: str, *, fine: bool) -> _Patch:
     original, wanted, inside = example.original, example.wanted, example.inside
     if not fine and example.coarse is not None:
         inside = F.avg_pool2d(inside[None], 2)[0]
         original, wanted = example.coarse, example.coarse + F.avg_pool2d(wanted - original, 2)
-    top, left, height, width = box
+    (top, left), (height, width) = corner, size
     cells, side = example.at.key.shape[-1], len(inside)
     cell = side // cells
     here = np.s_[..., top * cell : (top + height) * cell, left * cell : (left + width) * cell]
@@ -225,8 +243,8 @@ def _cut(example: Example, box: tuple[int, int, int, int], halo: int, kind: str,
     else:
         within, without = 0 * within, without / valid.sum()
     before = float(((original[here] - wanted[here]).abs().mean(0) * within).sum())
-    at = _part(example.at, *box)
-    return _Patch(at, wanted[here][None], within[None, None], without[None, None], kind, before, example.weight)
+    at = _part(example.at, top, left, height, width)
+    return _Patch(example, kind, at, wanted[here][None], within[None, None], without[None, None], before)
 
 
 def coarse(generator: Generator, layers: Sequence[int], at: LayerInput) -> Tensor | None:
@@ -249,39 +267,39 @@ def _part(at: LayerInput, top: int, left: int, height: int, width: int) -> Layer
         rows, columns = (slice(int(a / ratio), int((a + n) / ratio)) for a, n in ((top, height), (left, width)))
         rgb = rgb[:, :, rows, columns]
     key = at.key[:, :, top : top + height, left : left + width]
-    return replace(at, key=key, rgb=rgb, origin=(top / cells, left / cells))
+    return replace(at, key=key, rgb=rgb, origins=((top / cells, left / cells),))
 
 
-def _add_gradients(
+def _loss(
     generator: Generator,
     layers: Sequence[int],
-    weights: Mapping[int, Tensor],
-    patch: _Patch,
+    weights: Weights,
+    patches: Sequence[_Patch],
     outside: float,
-    gradients: Mapping[int, Tensor],
-) -> tuple[float, float]:
-    """Adds what the patch's loss says of each layer's weight; mean differences inside and outside."""
-    with torch.enable_grad():
-        leaves = {n: weights[n].detach().requires_grad_() for n in layers}
-        drawn = _drawn(generator, layers[0], patch.at, leaves, patch.wanted.shape[-2])
-        loss, inside, without, told = 0.0, patch.inside, patch.outside, []
-        wanted = patch.wanted
-        for level in range(LEVELS):
-            difference = (drawn - wanted).abs().mean(1, keepdim=True)
-            parts = (difference * inside).sum(), (difference * without).sum()
-            told.append(tuple(float(part.detach()) for part in parts))
-            loss = loss + parts[0] + outside * parts[1]
-            if level + 1 < LEVELS:  # the weights are summed, so that they still sum to 1
-                drawn, wanted = F.avg_pool2d(drawn, 2), F.avg_pool2d(wanted, 2)
-                inside, without = 4 * F.avg_pool2d(inside, 2), 4 * F.avg_pool2d(without, 2)
-        found = torch.autograd.grad(patch.weight * loss, [leaves[n] for n in layers])
-    for n, gradient in zip(layers, found, strict=True):
-        gradients[n] += gradient
-    return told[0]
+    seen: _Seen,
+) -> Tensor:
+    """Of patches of one size, drawn together: differences on a pyramid.  seen: told what they are in full size."""
+    at = LayerInput.cat([patch.at for patch in patches])
+    wanted, inside, without = (
+        torch.cat([getattr(patch, name) for patch in patches]) for name in ("wanted", "inside", "outside")
+    )
+    counts = inside.new_tensor([patch.example.weight for patch in patches])
+    drawn, loss = _drawn(generator, layers[0], at, weights, wanted.shape[-2]), 0.0
+    for level in range(LEVELS):
+        difference = (drawn - wanted).abs().mean(1, keepdim=True)
+        parts = [(difference * where).sum((1, 2, 3)) for where in (inside, without)]
+        loss = loss + ((parts[0] + outside * parts[1]) * counts).sum()
+        if level == 0:
+            for patch, *told in zip(patches, *(part.tolist() for part in parts), strict=True):
+                seen.add(patch, *told)
+        if level + 1 < LEVELS:  # the weights are summed, so that they still sum to 1
+            drawn, wanted = F.avg_pool2d(drawn, 2), F.avg_pool2d(wanted, 2)
+            inside, without = 4 * F.avg_pool2d(inside, 2), 4 * F.avg_pool2d(without, 2)
+    return loss
 
 
 def _drawn(generator: Generator, first: int, at: LayerInput, weights: Weights, height: int) -> Tensor:
-    """(1, 3, height, w): a part of a picture, from what arrives at a layer, in full size or in less."""
+    """(B, 3, height, w): parts of pictures, from what arrives at a layer, in full size or in less."""
     cells, whole = at.key.shape[-2], generator.value_size(first) // (2 if generator.conv(first).upsample else 1)
     last = generator.last_layer_for(height * whole // cells)
     value = generator.value(first, at, weights.get(first))

@@ -101,6 +101,15 @@ def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(resized, np.float32) / 255
 
 
+def grown(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """A mask, uint8 (H, W), wider by so many pixels in each of the four directions: the maximum over squares."""
+    for axis in range(2):
+        wide = [(pixels, pixels) if axis == i else (0, 0) for i in range(2)]
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(mask, wide), 2 * pixels + 1, axis)
+        mask = windows.max(-1)
+    return mask
+
+
 def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
     """(top, left, bottom, right) of what is above 0, bottom and right exclusive; ValueError if nothing is."""
     rows, columns = np.any(mask > 0, 1), np.any(mask > 0, 0)

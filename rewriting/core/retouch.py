@@ -33,6 +33,7 @@ PINS = 8  # around each end of a way that a point moves
 FADING = 0.4  # of a bend's reach
 OPAQUE = 100.0  # variance, of 255 squared, below which a picture says nothing of how its colours were changed
 MAX_PARTS = 4
+COARSER = 4  # pixels between those of which a bend is computed that is carried elsewhere: it is smooth
 
 
 @dataclass(frozen=True, eq=False)
@@ -393,8 +394,9 @@ def carried(
     mask = np.asarray(Image.fromarray(retouched.mask).resize((side, side), Image.Resampling.BILINEAR), np.float32)
     seen = sampled(mask[..., None], x, y)[..., 0] * inside / 255
     if retouched.how["kind"] == "bend":
-        shift = displacement(retouched.how["moves"], side)
-        shift = sampled(shift, x, y) * scale[..., None] * seen[..., None]
+        coarse = COARSER * displacement(retouched.how["moves"], side // COARSER)
+        shift = sampled(coarse, (x + 0.5) / COARSER - 0.5, (y + 0.5) / COARSER - 0.5)
+        shift = shift * scale[..., None] * seen[..., None]
         there = _shifted(picture, shift)
     else:
         opaque = retouched.how["kind"] == "paint"

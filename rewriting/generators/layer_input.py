@@ -18,20 +18,21 @@ class LayerInput:
     style: (B, I), the modulation, which the demodulation needs; None in a Progressive GAN.
     latent: (B, w_dim), for the layers after; None in a Progressive GAN.
     rgb: (B, 3, r, r), the picture summed up so far; None if there is none yet.
-    origin: (top, left) of what arrives, in sides of the picture: a part of one has the noise of its place.
+    origins: where each begins, (top, left) in sides of the picture, if parts of pictures arrive: a part has the noise
+    of its place.  Empty for whole pictures.
     """
 
     key: Tensor
     style: Tensor | None = None
     latent: Tensor | None = None
     rgb: Tensor | None = None
-    origin: tuple[float, float] = (0.0, 0.0)
+    origins: tuple[tuple[float, float], ...] = ()
 
     def __len__(self) -> int:
         return len(self.key)
 
     def __getitem__(self, index: slice) -> LayerInput:
-        return LayerInput(*[None if t is None else t[index] for t in self._tensors()], self.origin)
+        return LayerInput(*[None if t is None else t[index] for t in self._tensors()], self.origins[index])
 
     def split(self) -> Iterator[LayerInput]:
         """One by one, each a copy that keeps no batch alive."""
@@ -39,14 +40,16 @@ class LayerInput:
             yield self
             return
         for i in range(len(self)):
-            yield LayerInput(*[None if t is None else t[i : i + 1].clone() for t in self._tensors()], self.origin)
+            one = self[i : i + 1]
+            yield LayerInput(*[None if t is None else t.clone() for t in one._tensors()], one.origins)
 
     @staticmethod
     def cat(inputs: Sequence[LayerInput]) -> LayerInput:
         import torch  # slow to import, and the list of generators needs none of it
 
         columns = zip(*[one._tensors() for one in inputs], strict=True)
-        return LayerInput(*[None if column[0] is None else torch.cat(column) for column in columns])
+        tensors = [None if column[0] is None else torch.cat(column) for column in columns]
+        return LayerInput(*tensors, tuple(origin for one in inputs for origin in one.origins))
 
     def nbytes(self) -> int:
         return sum(t.numel() * t.element_size() for t in self._tensors() if t is not None)

@@ -278,17 +278,17 @@ class StyleGAN2(Generator):
         return shapes | ({"rgb": (1, 3, *[self.value_size(summed)] * 2)} if summed else {})
 
     def _noise_of(self, layer: int, at: LayerInput) -> Tensor | None:
-        """(1, 1, h', w'): of the part of the picture that arrives."""
+        """(1, 1, h', w'), or (B, 1, h', w') where parts of pictures arrive: each has that of its place."""
         noise, ratio = self.noise(layer), 2 if self.conv(layer).upsample else 1
-        if noise is None:
-            return None
-        top, left = (round(origin * noise.shape[-1]) for origin in at.origin)
+        if noise is None or not at.origins:
+            return noise
         height, width = (ratio * n for n in at.key.shape[2:])
-        return noise[..., top : top + height, left : left + width]
+        corners = [[round(part * noise.shape[-1]) for part in origin] for origin in at.origins]
+        return torch.cat([noise[..., top : top + height, left : left + width] for top, left in corners])
 
     def advance(self, layer: int, value: Tensor, at: LayerInput, *, in_place: bool = False) -> LayerInput:
         rgb = self._add_rgb(layer, value, at.latent, at.rgb)
-        return LayerInput(*self.conv(layer + 1).key(value, at.latent, in_place=in_place), at.latent, rgb, at.origin)
+        return LayerInput(*self.conv(layer + 1).key(value, at.latent, in_place=in_place), at.latent, rgb, at.origins)
 
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
         return self._add_rgb(layer, value, at.latent, at.rgb)

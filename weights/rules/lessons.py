@@ -9,9 +9,10 @@ from functools import lru_cache
 import numpy as np
 
 from rewriting import Edit, Region, Request, load_generator
+from rewriting.core.masks import grown
 from rewriting.core.retouch import Retouched
 from rewriting.generators import Generator
-from weights.rules.retouches import Retouch, grown
+from weights.rules.retouches import Retouch
 from weights.rules.truth import Truth
 
 GIVEN, PLACES = 3, 9  # pictures that are retouched, and further ones in which the place is painted
@@ -84,6 +85,7 @@ class Lesson:
                 closed.append(1 - left / np.abs(old - ideal)[inside].mean())
                 moved.append(change / 255)
                 hits.append(bool(left < change))
-            outside.append(np.abs(new - old)[~grown(self.place(seed), self.retouch.reach)].mean() / 255)
+            away = grown(self.place(seed).astype(np.uint8), self.retouch.reach) == 0
+            outside.append(np.abs(new - old)[away].mean() / 255)
         nearer = float(np.mean(np.array(closed) > 0))
         return Outcome(float(np.mean(closed)), float(np.mean(outside)), nearer, float(np.mean(moved)), tuple(hits))

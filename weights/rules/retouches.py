@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from rewriting.core.masks import grown
 from rewriting.core.retouch import bend
 from weights.rules.truth import Truth
 
@@ -78,15 +79,9 @@ def wide(*labels: str, least: int = LEAST, wider: int = 0) -> Callable[[Truth, i
 
     def place(truth: Truth, seed: int) -> np.ndarray:
         found = truth.mask([seed], *labels)[0]
-        return grown(found, wider) if found.sum() >= least else np.zeros_like(found)
+        return grown(found.astype(np.uint8), wider) > 0 if found.sum() >= least else np.zeros_like(found)
 
     return place
-
-
-def grown(mask: np.ndarray, pixels: int) -> np.ndarray:
-    if not pixels:
-        return mask
-    return np.asarray(Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MaxFilter(2 * pixels + 1))) > 0
 
 
 def red_nose(picture: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, How]:
