@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rewriting.installation import VERSION
+from rewriting.lazy import lazily
 
 if TYPE_CHECKING:
     from rewriting.core.edit import Edit, EditStack
@@ -28,12 +29,9 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """The public names, imported when first asked for: `python -m rewriting --help` needs no PyTorch."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import_module("rewriting.hub")  # which gives edits the methods that they had: see `rewriting.hub.deprecated`
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    if name in _HOMES:
+        import_module("rewriting.hub")  # which gives edits the methods that they had: see `rewriting.hub.deprecated`
+    return lazily(__name__, _HOMES)(name)
 
 
 def __dir__() -> list[str]:

@@ -188,8 +188,8 @@ def test_no_picture_is_awaited_for_a_canvas_that_is_not_there(service):
     state = State.on(service.open(NAME))
     assert Retouching(service).add(state, {"kind": "add"}).view.slot == "copy"
     painting = turned_to(service)
-    assert painting.await_picture("copy").view.slot == "retouch"
-    assert Making(service).set_mode(painting, "erase").await_picture("retouch").view.slot == "context"
+    assert painting.look(slot="copy").view.slot == "retouch"
+    assert Making(service).set_mode(painting, "erase").look(slot="retouch").view.slot == "context"
 
 
 def test_several_pictures_are_retouched_and_each_can_be_reopened_and_removed(service):

@@ -4,13 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rewriting.deprecation import renamed
+from rewriting.lazy import lazily
 
 if TYPE_CHECKING:
     from rewriting.checkpoints.contents import CheckpointError
     from rewriting.checkpoints.conversion import read_checkpoint
 
 __all__ = ["CheckpointError", "read_checkpoint"]
-_HOMES = {"CheckpointError": "contents", "read_checkpoint": "conversion"}
+_HOMES = {"CheckpointError": ".contents", "read_checkpoint": ".conversion"}
 _MOVED = {  # deprecated
     "convert": "rewriting.hub.convert",
     "download": "rewriting.hub.addresses.download",
@@ -22,9 +23,5 @@ def __getattr__(name: str) -> Any:
     """What reads files is imported when first asked for: the list of known models needs no PyTorch."""
     if name in _MOVED:
         renamed(f"rewriting.checkpoints.{name}", _MOVED[name])
-        return getattr(import_module("rewriting.hub.moved"), name)
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+        return getattr(import_module("rewriting.hub.deprecated"), name)
+    return lazily(__name__, _HOMES)(name)

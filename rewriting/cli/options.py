@@ -48,6 +48,17 @@ def command(
     return parser
 
 
+def add_drawing(parser: argparse.ArgumentParser) -> None:
+    """How pictures are drawn: their size and truncation."""
+    parser.add_argument("--size", type=int, metavar="N", help="side in pixels, a power of two (default: full size)")
+    parser.add_argument(
+        "--truncation",
+        type=float,
+        metavar="X",
+        help="truncation psi from 0, the mean picture, to 1, full variety (default: the model's)",
+    )
+
+
 def examples(text: str) -> str:
     return "examples:\n" + textwrap.indent(text.strip("\n"), "  ")
 

@@ -9,7 +9,15 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewriting.cli.options import add_edits, add_generator, command, is_picture_file, open_edits, open_generator
+from rewriting.cli.options import (
+    add_drawing,
+    add_edits,
+    add_generator,
+    command,
+    is_picture_file,
+    open_edits,
+    open_generator,
+)
 from rewriting.cli.progress import Progress
 from rewriting.files import check_writable, make_folder
 
@@ -60,13 +68,7 @@ def add_commands(commands: Any) -> None:
         metavar="N",
         help="picture numbers such as 0-15 or 3,8,20-29 (default: 0-15, or none beside --picture)",
     )
-    parser.add_argument("--size", type=int, metavar="N", help="side in pixels, a power of two (default: full size)")
-    parser.add_argument(
-        "--truncation",
-        type=float,
-        metavar="X",
-        help="truncation psi from 0, the mean picture, to 1, full variety (default: the model's)",
-    )
+    add_drawing(parser)
     parser.add_argument(
         "--out",
         required=True,

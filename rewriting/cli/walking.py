@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewriting.cli.options import add_edits, add_generator, command
+from rewriting.cli.options import add_drawing, add_edits, add_generator, command
 from rewriting.cli.progress import Progress
 from rewriting.cli.sampling import opened, parse_seeds
 
@@ -52,13 +52,7 @@ def add_commands(commands: Any) -> None:
         metavar="N",
         help="time that a frame is shown, 10 to 1000 (default: 80)",
     )
-    parser.add_argument("--size", type=int, metavar="N", help="side in pixels, a power of two (default: full size)")
-    parser.add_argument(
-        "--truncation",
-        type=float,
-        metavar="X",
-        help="truncation psi from 0, the mean picture, to 1, full variety (default: the model's)",
-    )
+    add_drawing(parser)
     parser.add_argument("--alone", action="store_true", help="show only the pictures after the rules")
     parser.add_argument("--out", required=True, metavar="FILE", help="a .webp, .gif or .mp4 file")
 

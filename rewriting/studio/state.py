@@ -259,11 +259,6 @@ class State:
             slots = ("context",)
         return replace(self, view=view if view.slot in slots else view.with_(slot=slots[0]))
 
-    def await_picture(self, slot: str) -> State:
-        """Which canvas the next picked picture goes to, if it is one of those that there are."""
-        there = ("context",) if self.mode == "erase" else ("retouch", "context") if self.view.retouch else SLOTS[:3]
-        return self.look(slot=slot) if slot in there else self
-
     def work(self, session: Session) -> State:
         """Change what was made; what is under way goes on."""
         return replace(self, session=session)

@@ -33,15 +33,15 @@ class Pictures:
         """Which canvas the next picked picture goes to."""
         if slot not in SLOTS:
             raise ValueError(f"There is no canvas {slot!r:.60}; there are {', '.join(SLOTS)}.")
-        return state.await_picture(slot)
+        return state.look(slot=slot)
 
     def await_copy(self, state: State) -> State:
         """The next picked picture is to be copied from."""
-        return state.await_picture("copy").look(tab="pictures")
+        return state.look(slot="copy", tab="pictures")
 
     def await_paste(self, state: State) -> State:
         """The next picked picture is to be pasted into."""
-        return state.await_picture("paste").look(tab="pictures")
+        return state.look(slot="paste", tab="pictures")
 
     def await_context(self, state: State) -> State:
         """The next picked picture is to be painted where the rule should hold."""

@@ -42,7 +42,7 @@ class Retouching:
 
     def await_picture(self, state: State) -> State:
         """The next picked picture goes into the canvas."""
-        return state.await_picture("retouch").look(tab="pictures")
+        return state.look(slot="retouch", tab="pictures")
 
     def edit(self, state: State, action: dict | None) -> State:
         """Put a retouched picture into the canvas."""
