@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import random
 import sys
 import traceback
@@ -19,6 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from rewriting.studio.gradio_fixes import Blocks
@@ -36,6 +39,8 @@ PRESSED = {  # what can be pressed, and how much likelier it is than others
     "#stop": 3, "#everywhere input": 1, "#live input": 2, "#previous": 1, "#next": 2, "#everything": 1,
     "#outlines input": 2, "#order label": 2, "#more": 2, "#undo": 5, "#redo": 3, "#new": 2, "#reset": 1,
     "#rules button": 6, "#show-matches": 1, "#show-alone": 1, "#show-layers": 1, "#use-layer": 1,
+    "#own .remove": 1, "#own .draw": 2,
+    "#own [data-do=cancel]": 1, "#own [data-do=use]": 2,
     "#copy [data-do]": 2, "#context [data-do]": 2, "#retouch [data-do]": 2, "#retouch [data-key]": 1,
     "#retouch .swatch": 1, "#retouched button": 2,
 }  # fmt: skip
@@ -55,6 +60,7 @@ SHOWN = """() => {
   for (const part of ["live", "everywhere", "outlines"]) shown[part] = all(`#${part} input`).map((one) => one.checked);
   for (const part of ["undo", "redo", "new", "reset", "rewrite"]) shown[part] = all(`#${part}`).map((one) => one.disabled);
   for (const part of ["stop", "everything", "use-layer", "step12", "step-retouch", "order"]) shown[`${part} visible`] = all(`#${part}`).map((one) => one.checkVisibility());
+  shown.own = [texts("#own .label"), texts("#own .words"), pictures("#own .own img"), texts("#own .draw:not([hidden])")];
   shown.pairs = [texts("#pairs .seed"), pictures("#pairs .pair img"), attributes("#pairs .grid", "aria-busy"), texts("#pairs .nothing:not([hidden])")];
   shown.sheet = [texts("#sheet .tile b"), pictures("#sheet .tile img"), all("#sheet .tile").map((one) => hash(one.querySelector(".outline .light")?.getAttribute("d")))];
   shown.matches = pictures("#matches .tile img");
@@ -78,7 +84,9 @@ class Hand:
         self.page, self.dice, self.done = page, dice, []
 
     def act(self) -> None:
-        act = self.dice.choices((self.press, self.paint, self.move, self.slide, self.turn), (10, 3, 2, 1, 1))[0]
+        act = self.dice.choices(
+            (self.press, self.paint, self.move, self.slide, self.turn, self.bring), (20, 6, 4, 2, 2, 1)
+        )[0]
         act()
         self.page.wait_for_timeout(self.dice.choice((0, 0, 30, 120, 400)))
 
@@ -122,6 +130,15 @@ class Hand:
             self.done.append("go to a picture")
             box.fill(str(self.dice.choice((0, 24, 31, 5000))))
             box.press("Enter")
+
+    def bring(self) -> None:
+        if self.page.locator("#own [data-do=file]").is_visible() and not self.page.locator(".crop[open]").count():
+            self.done.append("bring a picture")
+            pixels = np.random.default_rng(self.dice.randrange(9)).integers(0, 255, (4, 6, 3), dtype=np.uint8)
+            file = io.BytesIO()
+            Image.fromarray(pixels).resize((96, 64)).save(file, "PNG")
+            picture = {"name": "mine.png", "mimeType": "image/png", "buffer": file.getvalue()}
+            self.page.locator("#own .from-file").set_input_files(picture)
 
     def _spots(self, canvas: str, count: int) -> list[tuple[float, float]]:
         stage = self.page.locator(f"#{canvas} .stage")

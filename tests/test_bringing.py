@@ -4,21 +4,27 @@ import base64
 import copy
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from rewriting.core import inversion
 from rewriting.studio import sharing
-from rewriting.studio.commands import Bringing, Making, Pictures, Rules, Saving, Visiting
+from rewriting.studio.commands import Bringing, Hub, Making, Pictures, Rules, Saving, Visiting
 from rewriting.studio.components import OwnPictureTray
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.jobs import ALL, Maker, make_needed
+from rewriting.studio.page import CSS, build
 from rewriting.studio.render import Render
 from rewriting.studio.service import SIDE, Service
 from rewriting.studio.state import State
 from rewriting.studio.visitor import Visitor
 from tests import tiny
+from tests.browser import chromium, chromium_page, serving
+from tests.visitor import Visitor as Guest
+
+pytest_plugins = ("tests.hub_fixtures",)
 
 NAME, OTHER = "face", "church"  # two tiny generators take the places of bundled ones
 LAYER = 6  # that rules change here
@@ -257,6 +263,17 @@ def test_a_rule_without_its_picture_applies_and_says_that_it_cannot_be_changed(p
         other.does(Rules().change_rules, {"rows": [], "action": {"kind": "reopen", "id": "1"}})
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_picture_is_published_only_with_its_owners_word(person, hub, asked):
+    alice, said = hub.add_user("alice"), person.page()["with_pictures"]
+    assert said == {"visible": True, "value": False}
+    shop = Service(load=person.service.generator, endpoint=hub.url)
+    wish = ("", "rule", "rules", "public", "update", asked, SimpleNamespace(token=alice))
+    list(Hub(shop).publish_rules(person.visitor, *wish))
+    files = hub.repo("alice/rule").head.files
+    assert any(name.startswith("own-") for name in files) is asked
+
+
 def test_what_is_taken_away_is_gone_and_undo_does_not_bring_it_back(person):
     own = person.state.own.of(NAME)["own-1"]
     page = person.does(Bringing(person.service).remove, {"kind": "remove", "id": "own-1"})
@@ -308,3 +325,41 @@ def test_the_page_tells_only_actions_that_there_are():
     for action in ({"kind": "remove", "id": "7"}, {"kind": "bring", "image": "file:///x"}, {"kind": "bring"}, 5):
         with pytest.raises(ValueError):
             tray.read(action)
+
+
+# --- in a browser ----------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_is_brought_cropped_copied_from_and_taken_away(service, tmp_path):
+    Image.fromarray(tiny.generator(seed=9).images([4])[0]).resize((300, 200)).save(tmp_path / "me.png")
+    (tmp_path / "me.heic").write_bytes(b"no picture")
+    demo = build(service, NAME)
+    with serving(demo, css=CSS, show_error=True) as url, chromium() as browser, chromium_page(browser, url) as page:
+        visitor, chosen = Guest(page), page.locator("#own .from-file")
+        chosen.set_input_files(tmp_path / "me.heic")
+        visitor.until(lambda: "cannot read HEIC" in visitor.text("#own .refused"))
+        chosen.set_input_files(tmp_path / "me.png")
+        canvas = page.locator("#own .crop canvas")
+        visitor.until(lambda: page.locator("#own .crop[open]").count())
+        whole = canvas.evaluate("(one) => one.toDataURL()")
+        page.keyboard.press("+")
+        visitor.until(lambda: canvas.evaluate("(one) => one.toDataURL()") != whole)
+        assert not page.locator("#own .refused").is_visible()
+        page.keyboard.press("Enter")
+        visitor.turn_to("Pictures")
+        visitor.until(lambda: page.locator("#sheet .tile").first.get_attribute("data-seed") == "own-1")
+        visitor.until(lambda: "dB" in visitor.text("#own .words") and visitor.idle())
+        visitor.choose("own-1", "copy")
+        assert visitor.address("#copy .picture") == visitor.address("#sheet .tile img")
+        with chromium_page(browser, url) as elsewhere:
+            other = Guest(elsewhere)
+            other.turn_to("Pictures")
+            assert (
+                not elsewhere.locator(".own").count() and visitor.address("#copy .picture") not in elsewhere.content()
+            )
+        page.reload()
+        again = Guest(page)
+        again.until(lambda: page.locator("#own .own").count() and "dB" in again.text("#own .words"))
+        page.locator("#own .remove").click()
+        again.until(lambda: not page.locator(".own").count() and again.idle())
+        assert again.address("#copy .picture") == ""

@@ -138,13 +138,13 @@ def publish_rules(
         raise ValueError("Give the repo a name first.")
     if wish.how not in HOWS:
         raise ValueError(f"{wish.how!r:.60} is no way to publish; there are {', '.join(HOWS)}.")
-    stack = session.whole_stack if wish.pictures else session.whole_stack.without_pictures()
     return publish(
-        stack,
+        session.whole_stack,
         wish.repo.strip(),
         generator=service.generator(session.generator),
         full_model=wish.full_model,
         private=wish.private,
+        pictures=wish.pictures,
         create_pr=wish.how == "pull request",
         update=wish.how != "create",
         token=token,

@@ -240,6 +240,7 @@ function makeOwn() {
 
 function fillOwn(item, shown) {
   item.dataset.id = shown.id;
+  item.classList.toggle("settled", shown.kind !== "bad" && shown.share === undefined && !shown.draw);
   setPicture(find(".yours img", item), shown.image);
   setPicture(find(".drawn img", item), shown.drawn);
   find(".yours img", item).alt = `${shown.label} as you brought it`;
