@@ -96,9 +96,14 @@ def build(heard: Heard) -> gr.Blocks:
             lambda: sheet.show(pictures=PICTURES, loading=False), None, sheet
         )
         pairs = PairSheet(pairs=PAIRS, elem_id="pairs")
+        gr.Button("full", elem_id="set-closer").click(
+            lambda: pairs.show(closer=[{"seed": 2, "before": picture(20), "after": picture(21)}]), None, pairs
+        )
+        gr.Button("detail", elem_id="set-detail").click(lambda: pairs.show(detail=True), None, pairs)
         rules = RuleList(ROWS, elem_id="rules")
         for component, event in (
             (paint, "input"), (place, "input"), (cards, "select"), (sheet, "select"), (pairs, "select"),
+            (pairs, "enlarge"),
             (tray, "edit"), (tray, "remove"), (tray, "add"), (rules, "input"), (empty, "choose"),
         ):  # fmt: skip
             name = component.elem_id

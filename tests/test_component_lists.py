@@ -1,7 +1,7 @@
 """The studio's placement canvas, sheets, cards and lists in a real browser."""
 
 from tests.browser import wait_for
-from tests.component_page import HOSTILE, PAIRS, ROWS, SIDE, at, box_of, last, settled_box
+from tests.component_page import HOSTILE, PAIRS, ROWS, SIDE, at, box_of, last, picture, settled_box
 
 pytest_plugins = ("tests.component_fixtures",)
 
@@ -132,6 +132,20 @@ def test_a_pair_can_be_looked_at_closely_and_used(page, heard):
     page.keyboard.press("Enter")
     lens.get_by_role("button", name="Use this picture").click()
     assert last(page, heard, "pairs") == 3 and lens.is_hidden()
+
+
+def test_a_pair_that_has_more_detail_is_asked_for_and_comes_in_full(page, heard):
+    lens = page.locator("#pairs dialog")
+    page.locator("#set-detail").click()
+    page.wait_for_timeout(300)
+    page.locator("#pairs .place.after").nth(2).click()
+    assert last(page, heard, "pairs") == 2 and lens.locator(".is").get_attribute("src") == PAIRS[2]["after"]
+    page.evaluate("document.querySelector('#set-closer').click()")  # the answer, while the lens is open
+    wait_for(lambda: lens.locator(".is").get_attribute("src") == picture(21), page=page)
+    assert lens.locator(".was").get_attribute("src") == picture(20)
+    page.keyboard.press("ArrowLeft")
+    assert lens.locator(".is").get_attribute("src") == PAIRS[1]["after"] and last(page, heard, "pairs", 2) == 1
+    page.keyboard.press("Escape")
 
 
 def test_an_empty_canvas_asks_for_a_picture_by_key_as_by_click(page, heard):

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import gradio as gr
 import pytest
@@ -158,7 +159,7 @@ def test_stop_ends_a_search_and_keeps_what_it_found(on, service, asked, monkeypa
 
 
 def test_a_preset_that_is_pressed_while_another_is_on_its_way_counts(on, service, asked, monkeypatch):
-    made = {name: Preset(name, asked.state.session.request.with_(name=name, rank=rank), "nowhere")
+    made = {name: Preset(name, asked.state.session.request.with_(name=name, rank=rank), Path("nowhere"))
             for name, rank in (("one", 1), ("two", 2))}  # fmt: skip
     for module in ("service", "jobs", "render", "commands.making"):
         monkeypatch.setattr(f"rewriting.studio.{module}.preset", made.__getitem__)
@@ -290,3 +291,16 @@ def test_an_answer_that_is_overtaken_on_its_way_does_not_come_back_over_the_newe
         let_go.set()
         shows("ended", "yes")
         assert opened.locator("#words textarea").input_value() == "new"
+
+
+def test_a_pair_that_is_looked_at_closely_comes_in_full_until_the_rules_change(on, service, asked, monkeypatch):
+    monkeypatch.setattr("rewriting.studio.service.SIDE", 16)
+    monkeypatch.setattr("rewriting.studio.render.SIDE", 16)
+    list(on.answering(Making(service).rewrite, queue="heavy")(0, asked))
+    look = on.answering(Pictures(service).look_closer, [gr.Number()])
+    shown = pages(look(7, 0, asked))[-1]["pairs"]
+    (closer,) = shown["closer"]
+    assert shown["detail"] and closer["seed"] == 7
+    assert closer["before"] == service.drawn(NAME, [7])[0].url
+    assert closer["after"] == service.drawn(NAME, [7], edits=asked.state.session.stack)[0].url != closer["before"]
+    assert pages(on.answering(Rules().undo, queue="heavy")(0, asked))[-1]["pairs"]["closer"] == []

@@ -107,8 +107,9 @@ def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel):
         for path in (ROOT / "rewriting").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    there |= {f"rewriting/data/presets/{name}/{file}": ROOT / "presets" / name / file for name in presets() for file in
-              ("README.md", "preview.webp", "request.json")}  # fmt: skip
+    rule = ("README.md", "preview.webp", "request.json", "config.json", "edit.safetensors", "edit.json")
+    there |= {f"rewriting/data/presets/{name}/{file}": ROOT / "presets" / name / file
+              for name in presets() for file in rule}  # fmt: skip
     generator = ("README.md", "config.json", "model.safetensors", "second_moments.safetensors", "sheet.webp")
     there |= {
         f"rewriting/data/weights/{name}/{file}": ROOT / "weights" / name / file

@@ -5,6 +5,7 @@ import base64
 import io
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,7 +43,7 @@ def studio(folder, tmp_path_factory) -> Iterator[SimpleNamespace]:
         tools.install()
         shop = Service(made.__getitem__, endpoint=hub.url)
         request = tiny.request(name="Hats").with_(generator="face", layer=LAYER, rank=1)
-        presets = {PRESET: Preset(PRESET, request, None)}
+        presets = {PRESET: Preset(PRESET, request, Path("nowhere"))}
         patch.setattr(service, "preset", presets.__getitem__)
         patch.setattr(api, "presets", lambda: presets)
         patch.setattr(page, "presets", dict)

@@ -339,7 +339,7 @@ def test_two_visitors_who_press_a_preset_at_once_wait_for_one_solution(service, 
         return solve(request)
 
     monkeypatch.setattr(rewriter, "solve", slowly)
-    monkeypatch.setattr(service, "_presets", {})
+    service.store.forget(lambda name: name[:2] == ("preset", "two"))
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(service.preset_edit, ["two", "two"])
     assert solved == ["Preset two"] and first is second

@@ -1,6 +1,6 @@
 """Preset rules: folders of `presets/`, each a request.json, a preview.webp and a card README.md.
 
-A folder may hold the rule as it was solved, too, in the files of a saved edit: what was learned takes long to make.
+A folder also holds the rule as it was solved, in the files of a saved edit: whoever presses it waits for no solve.
 """
 
 from __future__ import annotations

@@ -246,6 +246,7 @@ def wire_painting(on: Events, p: Any, making: Making, retouching: Retouching) ->
 def wire_pictures(on: Events, p: Any, pictures: Pictures) -> None:
     for sheet in (p.sheet, p.pairs, p.matches):
         on(sheet.select, pictures.pick_picture, [sheet])
+    on(p.pairs.enlarge, pictures.look_closer, [p.pairs])
     on(p.slot.input, pictures.await_picture, [p.slot], **LAST)
     on(p.copy.choose, pictures.await_copy)
     on(p.paste.choose, pictures.await_paste)

@@ -25,7 +25,7 @@ from rewriting.studio.visitor import Task, Visitor
 
 PARTS = (4, 12, PAGE)  # pictures of a page appear in steps: so many are there after each
 TOLD = 1.0  # seconds of waiting after which visitors are told how many go first, and how often
-QUICK = ("canvases", "goal", "drawn", "sheet")  # what need not wait for its turn
+QUICK = ("canvases", "goal", "drawn", "sheet", "closer")  # what need not wait for its turn
 ALL = (*QUICK, "own_pairs", "results", "own")
 
 Turns = Callable[[], Turn | NoTurn]
@@ -62,6 +62,11 @@ class Maker:
     def goal(self, state: State) -> Iterator[Part]:
         """The pasted goal as the generator draws it, as a data URL."""
         yield "" if self.late(state) else self.service.goal(state.session), True
+
+    def closer(self, state: State) -> Iterator[Part]:
+        """A picture before and after, in full, as the pair sheet takes it."""
+        _, seed = state.names["closer"]
+        yield self.service.closer(state.session, seed), True
 
     def drawn(self, state: State) -> Iterator[Part]:
         """The picture being retouched as the generator draws it under the rules in force, as a data URL."""

@@ -25,7 +25,7 @@ from rewriting.studio.own_view import own_pairs, own_pictures
 from rewriting.studio.picture import Picture
 from rewriting.studio.results import Effect
 from rewriting.studio.retouches import for_canvas, laid_over
-from rewriting.studio.service import About
+from rewriting.studio.service import SIDE, About
 from rewriting.studio.session import PackedRegion, PackedRetouch, Rule, Session, centre
 from rewriting.studio.state import Explored, State
 from rewriting.studio.steps import ERASED, RETOUCH, TITLES, VERBS, Step, picking, steps
@@ -62,7 +62,7 @@ class Render:
             **making(state, self.about(state.session.generator)),
             **canvases(state),
             **seeing(state),
-            **results(state),
+            **results(state, self.about(state.session.generator)),
             **sheet(state),
             **own_pictures(state, self.about(state.session.generator)),
             **explored(state.explored),
@@ -239,9 +239,9 @@ def seeing(state: State) -> Page:
     }
 
 
-def results(state: State) -> Page:
+def results(state: State, about: About) -> Page:
     """Pictures under the rules in force.  Those of other rules stay, dimmed, until the new ones come."""
-    made, fitting = state.made.get("results"), state.result("results")
+    made, fitting, closer = state.made.get("results"), state.result("results"), state.result("closer")
     same = made is not None and made.content is not None and made.name[0][:2] == state.session.look[:2]
     pairs = list(made.content.pairs) if same else []
     stopped = fitting is not None and fitting.complete
@@ -254,6 +254,8 @@ def results(state: State) -> Page:
             "pairs": [*own, *pairs],
             "loading": not state.learning and (not stopped or "rule" in state.jobs),
             "empty": STOPPED if stopped and not pairs else EMPTY,
+            "detail": about.resolution > SIDE,
+            "closer": [closer.content] if closer and closer.content else [],
         },
         "order": {"value": state.view.order, "visible": shown(bool(state.session.rules))},
     }

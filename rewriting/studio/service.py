@@ -10,7 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
-from threading import Lock, RLock
+from threading import RLock
+from typing import Any
 from weakref import WeakSet, finalize
 
 import numpy as np
@@ -87,8 +88,6 @@ class Service:
         self._generators: OrderedDict[str, Generator] = OrderedDict()
         self._rewriters: OrderedDict[tuple[str, int], Rewriter] = OrderedDict()
         self._about: dict[str, About] = {}
-        self._presets: dict[str, Edit] = {}
-        self._solving: dict[str, Lock] = {}
         self.store = Store(memory)
         self._own: WeakSet[OwnPicture] = WeakSet()
         self.queue = FairQueue()
@@ -270,6 +269,12 @@ class Service:
                 drawn = drawn.and_(before, self.drawn(name, some, numbering, stack, size))
                 yield drawn
 
+    def closer(self, session: Session, seed: Seed) -> dict[str, Any]:
+        """A picture before and after in full, as the pair sheet takes it; without rules, before only."""
+        (before,) = self.drawn(session.generator, [seed], session.numbering)
+        (after,) = self.drawn(session.generator, [seed], session.numbering, session.stack)
+        return {"seed": seed, "before": before.url, "after": after.url if session.rules else ""}
+
     # --- the request ------------------------------------------------------------------------------------------------
 
     def goal(self, session: Session) -> str:
@@ -366,14 +371,15 @@ class Service:
         return adopted.as_one_step(session)
 
     def preset_edit(self, name: str) -> Edit:
-        """A preset, solved: everybody's, so solved once, and who asks meanwhile waits for the same."""
+        """A preset, solved: as it comes with the software, or on other weights solved once for all who ask."""
         chosen = preset(name)
-        with self._solving.setdefault(name, Lock()):
-            if name not in self._presets:
-                made = chosen.edit(self.generator(chosen.generator).digest())
-                made = made or self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
-                self._presets[name] = made
-            return self._presets[name]
+        generator = self.generator(chosen.generator)
+
+        def solve() -> Edit:
+            came = chosen.edit(generator.digest())
+            return came or self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
+
+        return self.store.one(("preset", name, generator.digest(), generator.precision), solve)
 
     def effect(self, session: Session, drawn: Drawn) -> Effect | None:
         """How much the rules change pictures where the context matches, and elsewhere; None without a context."""

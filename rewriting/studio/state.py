@@ -46,6 +46,7 @@ class View:
     start: first picture of the sheet's page.  found: pictures of a search, best first, instead of all.  outlined: the
     request whose matches are outlined on the sheet.
     order: of the results, "best" or "random"; skipped: how many pictures of that order come before those shown.
+    closer: the picture that is looked at as large as the window allows, and what the rules made of pictures then.
     """
 
     copy_seed: Seed | None = None
@@ -62,6 +63,7 @@ class View:
     outlined: PackedRequest | None = None
     order: str = "best"
     skipped: int = 0
+    closer: tuple[Name, int] | None = None
 
     def with_(self, **changes: Any) -> View:
         return replace(self, **changes)
@@ -364,8 +366,9 @@ class State:
             "goal": goal,
             "sheet": sheet,
             "own": self.wanted_picture,
+            "closer": view.closer if view.closer and view.closer[0] == session.look else None,
         }
-        first = ("canvases", "sheet", "drawn", "goal") if view.tab == "pictures" else ()
+        first = ("canvases", "sheet", "drawn", "goal", "closer") if view.tab == "pictures" else ()
         return {topic: names[topic] for topic in dict.fromkeys((*first, *names))}
 
     @property

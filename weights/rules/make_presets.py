@@ -1,7 +1,8 @@
 """Makes the preset rules anew on the present weights: `python -m weights.rules.make_presets [NAME ...]`.
 
 For each: chooses pictures and masks (`rules`), solves, measures on pictures the rule was not made from, and writes
-presets/NAME/ with request.json, preview.webp and README.md, the card that says what was measured.
+presets/NAME/ with request.json, the rule as it was solved, preview.webp and README.md, the card that says what was
+measured.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ def make(name: str, folder: Path) -> Measured:
     folder = folder / name
     folder.mkdir(parents=True, exist_ok=True)
     material.request.with_(notes=notes).save(folder / "request.json")
+    edit.with_(request=None).save(folder)  # the studio presses a preset without solving it
     pair = [generator.images([shown[0]], edits)[0] for edits in ([], [edit])]
     Image.fromarray(np.concatenate(pair, 1)).save(folder / "preview.webp", quality=92)
     (folder / "README.md").write_text(card(name, rule, material, found, generator.digest()[:12]), encoding="utf-8")

@@ -89,6 +89,10 @@ class Pictures:
                     return
                 yield task
 
+    def look_closer(self, state: State, seed: int | None) -> State:
+        """Look at a pair as large as the window allows."""
+        return state.look(closer=None if seed is None else (state.session.look, seed))
+
     # --- results ----------------------------------------------------------------------------------------------------
 
     def order_results(self, state: State, order: str) -> State:

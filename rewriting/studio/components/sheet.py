@@ -91,10 +91,12 @@ class PairSheet(_Sheet):
 
     Each pair is {"seed", "before", "after"} with, if wanted, a "change" map and a "note". A pair whose after is the
     empty string keeps its place until the picture comes; while none of them has one, they are single pictures.
-    Without a map the difference is computed by the browser.
+    Without a map the difference is computed by the browser.  Where there is more detail than shown, the event
+    `enlarge` asks for a pair that is looked at closely; its value is the seed.
     """
 
     stem = "pair_sheet"
+    enlarge = user_event("enlarge", trigger_mode="always_last")
     content = {
         "pairs": checks.listing(
             checks.record(
@@ -107,6 +109,10 @@ class PairSheet(_Sheet):
         "loading": checks.flag,
         "view": checks.one_of("pairs", "slider", "change", "after"),
         "empty": checks.text(200),
+        "detail": checks.flag,
+        "closer": checks.listing(
+            checks.record({"seed": picture_number, "before": checks.picture, "after": checks.picture}), 1
+        ),
     }
 
     def __init__(
@@ -118,6 +124,8 @@ class PairSheet(_Sheet):
         loading: bool = False,
         view: str = "pairs",
         empty: str = "Results appear here",
+        detail: bool = False,
+        closer: list[dict] | tuple = (),
         label: str = "Before and after",
         **kwargs: Any,
     ):
@@ -129,8 +137,11 @@ class PairSheet(_Sheet):
             loading: whether pictures are on their way.
             view: to begin with: pairs, slider, change or after.
             empty: what is written where there are no pairs and none are on their way.
+            detail: whether the pictures are larger than these.
+            closer: the pair that was asked for last with `enlarge`, in full.
             label: what the pairs are, read to those who do not see them.
             kwargs: what every gradio component takes.
         """
         shown = {"pairs": pairs, "count": count, "loading": loading, "view": view, "empty": empty}
+        shown |= {"detail": detail, "closer": closer}
         super().__init__(value, shown, label=label, **kwargs)

@@ -10,6 +10,7 @@ const VIEWS = [
 const grid = find(".grid");
 const lens = find(".lens");
 let looked = 0; // the pair in the lens
+let asked = ""; // the pictures that were asked for in full
 
 function makePlace(kind) {
   return make("div", { class: `place ${kind}` }, make("img", { alt: "", draggable: "false" }));
@@ -43,7 +44,9 @@ function look(index) {
   const pairs = props.pairs || [];
   if (!pairs.length) return lens.close();
   looked = (index + pairs.length) % pairs.length;
-  const { seed, before, after } = pairs[looked];
+  const { seed } = pairs[looked];
+  const closer = (props.closer || []).find((one) => one.seed === seed);
+  const { before, after } = closer || pairs[looked];
   setPicture(find(".was", lens), before);
   setPicture(find(".is", lens), after);
   find(".was", lens).alt = `${nameOf(seed)} before`;
@@ -51,6 +54,10 @@ function look(index) {
   find(".then", lens).hidden = !after;
   find(".which", lens).textContent = `${nameOf(seed)}`;
   if (!lens.open) lens.showModal();
+  if (props.detail && !closer && asked !== before + after) {
+    asked = before + after;
+    tell("enlarge", seed);
+  }
 }
 
 function use() {
@@ -141,6 +148,7 @@ startLens();
 const markView = choice(find(".choice"), VIEWS, props.view, view);
 view(props.view);
 follow({
+  closer: () => lens.open && look(looked),
   pairs: showPairs, loading: showPairs, count: showPairs, empty: showPairs, label: showPairs, value: mark,
   view: () => {
     markView(props.view);
