@@ -60,6 +60,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--share", action="store_true", help="make a public address, which lasts a week")
     add_device(parser)
     parser.add_argument(
+        "--memory",
+        type=megabytes,
+        metavar="MB",
+        help="for features and pictures that may be asked for again (default: a sixteenth of the machine's memory, "
+        "from 256 to 1024)",
+    )
+    parser.add_argument(
         "--mcp",
         action="store_true",
         help='offer what programs can ask for as MCP tools; needs pip install "gradio[mcp]"',
@@ -73,8 +80,18 @@ def port(text: str) -> int:
     return int(text)
 
 
-def open_service(device: str, first: str, precision: str = "float32") -> tuple[Service, str]:
+def megabytes(text: str) -> int:
+    if not (text.isdecimal() and 64 <= int(text) <= 1 << 20):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of megabytes from 64 to {1 << 20}")
+    return int(text)
+
+
+def open_service(
+    device: str, first: str, precision: str = "float32", memory: int | None = None
+) -> tuple[Service, str]:
     """What the page works in, with generators on that device, and its key of the one that it opens with: `first`.
+
+    memory: bytes for what may be asked for again; by default as suits this machine.
 
     Raises what loading raises.
     """
@@ -97,7 +114,8 @@ def open_service(device: str, first: str, precision: str = "float32") -> tuple[S
     generator = load(first)
     if generator.source.file:
         note(said_of(generator))
-    service, key = Service(load, prepare=prepare), key_named(first, generator)
+    room = serving.room_for_results() if memory is None else memory
+    service, key = Service(load, prepare=prepare, memory=room), key_named(first, generator)
     service.add(key, generator)
     return service, key
 
@@ -178,7 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.share:
             serving.check_proxies()
         with serving.folder_for_files():
-            service, options.generator = open_service(options.device, options.generator, options.precision)
+            memory = options.memory and options.memory << 20
+            service, options.generator = open_service(options.device, options.generator, options.precision, memory)
             serve(service, options, name)
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -23,7 +23,13 @@ SETTINGS = re.compile(
 )
 PROXY = re.compile(r".*_PROXY")
 PROXIES = "REWRITING_TESTS_PROXIES"  # holds the user's, as JSON, for whatever fetches something that the tests need
-OURS = {"OMP_NUM_THREADS": "1", "COLUMNS": "80", "HF_HUB_DISABLE_TELEMETRY": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
+OURS = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",  # for tests of more threads, beside others on the same cores
+    "COLUMNS": "80",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+}
 
 
 def settle() -> None:

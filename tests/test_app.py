@@ -196,6 +196,28 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_is_loaded(tmp_
     assert said.startswith("error: GRADIO_TEMP_DIR is '") and "nothing can be written" in said
 
 
+@pytest.mark.parametrize("text", ["63", "x", "-1", "1.5", "2000000"])
+def test_what_is_no_amount_of_memory_is_refused(text, capsys):
+    with pytest.raises(SystemExit):
+        app.parse(["--memory", text])
+    assert f"{text!r} is not a number of megabytes from 64" in capsys.readouterr().err
+    assert app.parse(["--memory", "512"]).memory == 512
+
+
+@pytest.mark.parametrize(
+    ("machine", "limit", "room"), [(16, None, 1024), (8, None, 512), (64, None, 1024), (64, 8, 512), (2, "max", 256)]
+)
+def test_a_small_machine_or_container_keeps_less(monkeypatch, tmp_path, machine, limit, room):
+    """In GB, and in MB."""
+    pages = {"SC_PHYS_PAGES": machine << 18, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(serving.os, "sysconf", pages.__getitem__)
+    file = tmp_path / "memory.max"
+    monkeypatch.setattr(serving, "LIMITS", (str(file),))
+    if limit is not None:
+        file.write_text(limit if isinstance(limit, str) else f"{limit << 30}\n")
+    assert serving.room_for_results() == room << 20
+
+
 @pytest.mark.parametrize("text", ["0", "65536", "x", "-1"])
 def test_what_is_no_port_is_refused(text, capsys, monkeypatch):
     with pytest.raises(SystemExit) as ended:

@@ -39,7 +39,8 @@ def service(made: dict[str, Generator]) -> Service:
 
 
 @pytest.fixture
-def visitor(service: Service) -> Visitor:
+def visitor(service: Service, monkeypatch: pytest.MonkeyPatch) -> Visitor:
+    monkeypatch.setattr(page, "SOON", PATIENCE)  # all that the page opens with is there, however busy the machine is
     return page.newcomer(service, NAME, Render(service.about))
 
 

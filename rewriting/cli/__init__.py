@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0; 2 with one sentence on stderr; 130 for Ctrl-C."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads slow down whatever else runs; see app.py
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the Hub's client tells of each attempt; commands tell the end
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:

@@ -24,7 +24,7 @@ from rewriting.generators.threads import side_by_side, single_threaded
 from rewriting.processes import Progress
 
 SAMPLES = 1000  # pictures of a C that is shipped with a generator
-QUICK_SAMPLES = 64  # of a C that somebody waits for: its rules are as good, see docs/method.md
+QUICK_SAMPLES = 64  # of a C that somebody waits for: its rules are as good, see docs/speed.md
 EIGENVALUE_FLOOR = 1e-6  # of the largest: below it an eigenvalue is rounding, and whitening would amplify that
 ROWS = 128  # of a moment, that one thread computes
 METHODS = ("shrinkage", "whitened", "svd", "units", "single")

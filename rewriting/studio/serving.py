@@ -10,13 +10,26 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 
 NAME, PORT, FOLDER = "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_TEMP_DIR"  # what people set for gradio
 HERE = "127.0.0.1"
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container on Linux
+
+
+def room_for_results() -> int:
+    """Bytes of memory for what may be asked for again: a sixteenth of what this machine has, or this container may
+    take, from 256 MiB to 1 GiB; 512 MiB where the system does not tell."""
+    told = []
+    with suppress(AttributeError, ValueError, OSError):
+        told.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for limit in LIMITS:
+        with suppress(ValueError, OSError):  # "max" where there is none
+            told.append(int(Path(limit).read_text()))
+    return min(max(min(told) // 16, 256 << 20), 1 << 30) if told else 512 << 20
 
 
 def server_name(name: str) -> str:
