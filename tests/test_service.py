@@ -348,9 +348,11 @@ def test_two_visitors_who_press_a_preset_at_once_wait_for_one_solution(service, 
 def test_after_warming_up_a_press_on_a_preset_solves_and_draws_nothing_new(service, preset, monkeypatch):
     shown, request = [30, 31], preset["one"].request
     monkeypatch.setitem(preset, "one", replace(preset["one"], request=request.with_(notes={"show": shown})))
-    assert list(service.warm("one"))[-1] == "pictures"
-    monkeypatch.setattr(service.rewriter(NAME, LAYER), "solve", None)
-    assert service.choose(service.open(NAME), "one").solved
+    assert [*dict.fromkeys(service.warm("one"))] == ["rule", "picture", "pair"]
+    for method in ("solve", "images"):
+        monkeypatch.setattr(service.rewriter(NAME, LAYER), method, None)
+    pressed = service.choose(service.open(NAME), "one")
+    assert pressed.solved and list(service.results(pressed, shown))[-1].complete
     assert set(service.known(NAME, [*shown, 0, 1, 2], Numbering())) == {*shown, 0, 1, 2}
 
 

@@ -65,8 +65,9 @@ class Maker:
 
     def closer(self, state: State) -> Iterator[Part]:
         """A picture before and after, in full, as the pair sheet takes it."""
-        _, seed = state.names["closer"]
-        yield self.service.closer(state.session, seed), True
+        _, name = state.names["closer"]
+        before, after = self.service.closer(state.session, state.own.named(name, state.session.generator))
+        yield {"seed": name, "before": before, "after": after}, True
 
     def drawn(self, state: State) -> Iterator[Part]:
         """The picture being retouched as the generator draws it under the rules in force, as a data URL."""

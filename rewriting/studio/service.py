@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from threading import RLock
-from typing import Any
 from weakref import WeakSet, finalize
 
 import numpy as np
@@ -180,19 +179,17 @@ class Service:
 
     def warm(self, name: str) -> Iterator[str]:
         """Do what a press on a preset would wait for, standing aside for visitors before each step: its name."""
-        chosen = preset(name)
-        rewriter, request = self.rewriter(chosen.generator, chosen.request.layer), chosen.request
-        regions = (request.copy, request.paste, *request.context)
-        seeds = [*chosen.shown[:PAIRS], *(r.seed for r in (*regions, *request.retouched) if r is not None)]
-        steps = {
-            "second moment": rewriter.second_moment,
-            "rule": lambda: self.preset_edit(name),
-            "pictures": lambda: self.pictures(chosen.generator, seeds),
-        }
-        for step, take in steps.items():
-            self.queue.stand_aside()
-            take()
-            yield step
+        chosen, size = preset(name), self.shown_size(preset(name).generator)
+        request, shown = chosen.request, chosen.shown[:PAIRS]
+        regions = (request.copy, request.paste, *request.context, *request.retouched)
+        seeds = [*shown, *(region.seed for region in regions if region is not None)]
+        numbering, rule = Numbering(request.seeding, request.truncation), [self.preset_edit(name)]
+        yield "rule"
+        for step, wanted, edits in (("picture", seeds, []), ("pair", shown, rule)):
+            for seed in wanted:
+                self.queue.stand_aside()
+                self.drawn(chosen.generator, [seed], numbering, edits, size)
+                yield step
 
     # --- pictures ---------------------------------------------------------------------------------------------------
 
@@ -269,11 +266,11 @@ class Service:
                 drawn = drawn.and_(before, self.drawn(name, some, numbering, stack, size))
                 yield drawn
 
-    def closer(self, session: Session, seed: Seed) -> dict[str, Any]:
-        """A picture before and after in full, as the pair sheet takes it; without rules, before only."""
+    def closer(self, session: Session, seed: Seed) -> tuple[str, str]:
+        """A picture before and after in full, as data URLs; without rules, before and ""."""
         (before,) = self.drawn(session.generator, [seed], session.numbering)
         (after,) = self.drawn(session.generator, [seed], session.numbering, session.stack)
-        return {"seed": seed, "before": before.url, "after": after.url if session.rules else ""}
+        return before.url, after.url if session.rules else ""
 
     # --- the request ------------------------------------------------------------------------------------------------
 

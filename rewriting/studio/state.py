@@ -46,7 +46,7 @@ class View:
     start: first picture of the sheet's page.  found: pictures of a search, best first, instead of all.  outlined: the
     request whose matches are outlined on the sheet.
     order: of the results, "best" or "random"; skipped: how many pictures of that order come before those shown.
-    closer: the picture that is looked at as large as the window allows, and what the rules made of pictures then.
+    closer: what the rules made of pictures when one was looked at as large as the window allows, and its name.
     """
 
     copy_seed: Seed | None = None
@@ -63,7 +63,7 @@ class View:
     outlined: PackedRequest | None = None
     order: str = "best"
     skipped: int = 0
-    closer: tuple[Name, int] | None = None
+    closer: tuple[Name, int | str] | None = None
 
     def with_(self, **changes: Any) -> View:
         return replace(self, **changes)

@@ -89,9 +89,12 @@ class Pictures:
                     return
                 yield task
 
-    def look_closer(self, state: State, seed: int | None) -> State:
-        """Look at a pair as large as the window allows."""
-        return state.look(closer=None if seed is None else (state.session.look, seed))
+    def look_closer(self, state: State, name: int | str | None) -> State:
+        """Look at a pair as large as the window allows.  name: as for `pick_picture`."""
+        if name is None:
+            return state
+        state.own.named(name, state.session.generator)  # refuses what is not there
+        return state.look(closer=(state.session.look, name))
 
     # --- results ----------------------------------------------------------------------------------------------------
 

@@ -110,9 +110,7 @@ class PairSheet(_Sheet):
         "view": checks.one_of("pairs", "slider", "change", "after"),
         "empty": checks.text(200),
         "detail": checks.flag,
-        "closer": checks.listing(
-            checks.record({"seed": picture_number, "before": checks.picture, "after": checks.picture}), 1
-        ),
+        "closer": checks.listing(checks.record({"seed": _seed, "before": checks.picture, "after": checks.picture}), 1),
     }
 
     def __init__(
