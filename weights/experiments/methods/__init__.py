@@ -180,7 +180,7 @@ def _window(term: Term, box: tuple[int, int, int, int], side: int, ratio: int) -
     column = min(max((left + right - side) // 2, 0), size - side)
     keys = np.s_[..., row : row + side, column : column + side]
     values = np.s_[..., row * ratio : (row + side) * ratio, column * ratio : (column + side) * ratio]
-    at = LayerInput(term.at.key[keys], term.at.style, term.at.latent, origin=(row / size, column / size))
+    at = LayerInput(term.at.key[keys], term.at.style, term.at.latent, origins=((row / size, column / size),))
     return Term(at, term.target[values], term.weight[values], term.kind)
 
 
