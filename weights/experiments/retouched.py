@@ -32,7 +32,8 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
     """n: unseen pictures of each retouch."""
     report.text(
         f"{GIVEN} pictures are retouched by a program, as a person would with a brush, a warp or another program; the "
-        f"place is painted in {PLACES} more, to which the retouch is carried. Closed: the share of the distance to "
+        f"place is painted in {PLACES} more, to which the retouch is carried, as it is to pictures that nobody "
+        f"painted in where the place is clear. Those measured are others again. Closed: the share of the distance to "
         f"the ideal that is gone where the ideal differs from the picture, the ideal being the same program's work at "
         f"the true place in that picture. Outside: mean change away from the place, of the full range."
     )
