@@ -18,6 +18,7 @@ from rewriting.studio.render import Render
 from rewriting.studio.retouches import as_told, for_canvas, from_canvas, from_program
 from rewriting.studio.service import Service
 from rewriting.studio.session import PackedRetouch
+from rewriting.studio.sharing import bring_in, read_file, save_edit
 from rewriting.studio.state import State
 from rewriting.studio.visitor import Visitor
 from tests import tiny
@@ -295,3 +296,15 @@ def test_a_saved_request_with_retouched_pictures_opens_as_it_was(service, lesson
     state = State.on(service.open(NAME)).jump(service.open(NAME).step("open", request=request))
     assert state.mode == "paint" and state.view.retouch_seed == SEED
     assert isinstance(state.session.request.retouched[0], Retouched)
+
+
+def test_a_learned_rule_is_saved_opened_and_changed_as_any_other(service, lesson, tmp_path):
+    state, edits = lesson
+    ruled = state.session.adopt(edits[-1])
+    opened = bring_in(read_file(save_edit(ruled, tmp_path)), service.open(NAME), service)
+    assert opened.rule.edit.layers == edits[-1].layers and opened.rule.learned
+    assert opened.now.asked.retouched == ruled.now.asked.retouched
+    assert service.under(opened, SEED) == service.under(ruled, SEED) != service.pictures(NAME, [SEED])[0]
+    half = opened.change_rule(1, "strength", strength=0.5)
+    assert service.under(half, SEED) not in (service.under(opened, SEED), service.pictures(NAME, [SEED])[0])
+    assert State.on(opened).jump(opened.reopen_rule(1)).mode == "paint"

@@ -7,6 +7,7 @@ const MOST = 512;
 const STEPS = 30; // of undo
 const GRID = 65; // points a side between which a bend is interpolated
 const [STIFF, PINS, FADING, SHARP] = [1e-3, 8, 0.4, 4]; // as in retouch.py and retouches.py
+const MANY = 12; // points, of which more are drawn small, and only while one is at them
 const HOLD = 12; // pixels on the screen around a point in which it is taken hold of
 const TWICE_MS = 350;
 const LONGEST = 40000; // characters of strokes; of more nothing is kept but what they painted
@@ -365,12 +366,14 @@ function drawPins() {
   const wide = stage.getBoundingClientRect().width || side;
   const unit = side / wide; // a pixel of the screen
   const dot = (x, y, r) => makeSvg("circle", { cx: x * side, cy: y * side, r: r * unit });
+  const many = made.points.length > MANY; // as programs make them
+  pins.classList.toggle("many", many);
   pins.replaceChildren(...(props.kind === "bend" ? made.points : []).flatMap(([x, y, tx, ty], i) => {
     const moved = x !== tx || y !== ty;
     const ends = { x1: x * side, y1: y * side, x2: tx * side, y2: ty * side };
-    const at = makeSvg("g", { class: `${moved ? "to" : "pin"}${i === held || (stroke && i === stroke.index) ? " held" : ""}` }, dot(tx, ty, 6));
+    const at = makeSvg("g", { class: `${moved ? "to" : "pin"}${i === held || (stroke && i === stroke.index) ? " held" : ""}` }, dot(tx, ty, many ? 3 : 6));
     if (!moved) return [at];
-    return [makeSvg("line", { class: "under", ...ends }), makeSvg("line", ends), makeSvg("g", { class: "from" }, dot(x, y, 3)), at];
+    return [makeSvg("line", { class: "under", ...ends }), makeSvg("line", ends), makeSvg("g", { class: "from" }, dot(x, y, many ? 1.5 : 3)), at];
   }));
 }
 
