@@ -270,11 +270,12 @@ class LoopbackHub:
 
     async def refs(self, request: Request) -> Response:
         repo = self._readable(request)
-        named = {"main": repo.head, **repo.branches}
-        branches = [
-            {"name": name, "ref": f"refs/heads/{name}", "targetCommit": commit.sha} for name, commit in named.items()
-        ]
-        return JSONResponse({"branches": branches, "tags": [], "converts": []})
+
+        def listed(kind: str, named: Mapping[str, Commit]) -> list[dict[str, str]]:
+            return [{"name": n, "ref": f"refs/{kind}/{n}", "targetCommit": commit.sha} for n, commit in named.items()]
+
+        branches = listed("heads", {"main": repo.head, **repo.branches})
+        return JSONResponse({"branches": branches, "tags": listed("tags", repo.tags), "converts": []})
 
     async def tree(self, request: Request) -> Response:
         commit = self._commit_at(self._readable(request), request)

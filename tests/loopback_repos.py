@@ -69,7 +69,7 @@ class Commit:
 @dataclass
 class Repo:
     """admitted: the users who accepted a gated repo's conditions.  pulls: {number: commit}.  branches: other than
-    main; tags are no different."""
+    main.  tags: {name: commit}."""
 
     name: str
     kind: str
@@ -79,6 +79,7 @@ class Repo:
     commits: list[Commit] = field(default_factory=list)
     pulls: dict[int, Commit] = field(default_factory=dict)
     branches: dict[str, Commit] = field(default_factory=dict)
+    tags: dict[str, Commit] = field(default_factory=dict)
     created_with: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -88,12 +89,17 @@ class Repo:
     def at(self, revision: str) -> Commit | None:
         if revision == "main":
             return self.head
-        if revision in self.branches:
-            return self.branches[revision]
+        if revision in self.branches or revision in self.tags:
+            return self.branches.get(revision) or self.tags[revision]
         if match := re.fullmatch(r"refs/pr/(\d+)", revision):
             return self.pulls.get(int(match[1]))
         return next(
-            (c for c in (*self.commits, *self.pulls.values(), *self.branches.values()) if c.sha == revision), None
+            (
+                c
+                for c in (*self.commits, *self.pulls.values(), *self.branches.values(), *self.tags.values())
+                if c.sha == revision
+            ),
+            None,
         )
 
 

@@ -224,12 +224,14 @@ def test_what_is_not_found_says_what_was_looked_for_and_where(hub, tmp_path, mon
 def test_a_branch_with_slashes_is_found_by_the_repos_branches(hub, tmp_path):
     repo = hub.add_repo("org/net", {"net.pkl": written(tmp_path, save_ada)})
     other = {"a/net.pkl": hub._file("a/net.pkl", written(tmp_path, save_ada, seed=5))}
-    repo.branches["try/two"] = hub._commit(repo, other, "two")
+    repo.branches["try/two"] = repo.tags["v2"] = hub._commit(repo, other, "two")
     repo.commits.pop()
+    for name in ("tree/v2", "tree/v2/a", "resolve/v2/a/net.pkl"):
+        assert draws(opened(hub, f"{hub.url}/org/net/{name}"), 5), name
     for name in ("tree/try/two", "tree/try/two/a", "blob/try/two/a/net.pkl", "resolve/try%2Ftwo/a/net.pkl"):
         assert draws(opened(hub, f"{hub.url}/org/net/{name}"), 5), name
     assert draws(opened(hub, "org/net@try/two"), 5) and draws(opened(hub, "org/net@try/two/a/net.pkl"), 5)
-    assert "no branch or tag that 'try/one' begins with; it has main, try/two" in refused(
+    assert "no branch or tag that 'try/one' begins with; it has main, try/two, v2" in refused(
         lambda: opened(hub, "org/net@try/one")
     )
     hub.stop()

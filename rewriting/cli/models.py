@@ -123,12 +123,15 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def convert(options: argparse.Namespace) -> None:
     from rewriting import hub
+    from rewriting.hub.source import license_of
 
     with Progress() as progress:
         wish = {"name": options.name, "truncation": options.truncation, "label": options.label}
         generator = hub.convert(options.source, options.out, **wish, progress=progress)
     described = ", ".join(_described(generator.config))
-    print(f"Wrote {options.out}: {generator.config.name}, {described}, truncation {generator.config.truncation:g}")
+    config = generator.config
+    licence = f"its licence is {license_of(config)}"
+    print(f"Wrote {options.out}: {config.name}, {described}, truncation {config.truncation:g}; {licence}")
 
 
 def export(options: argparse.Namespace) -> None:
