@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rewriting.checkpoints import CheckpointError
+from rewriting.checkpoints.contents import CheckpointError
 from rewriting.checkpoints.conversion import Origin
 from rewriting.checks import brief
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
