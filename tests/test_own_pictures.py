@@ -76,6 +76,14 @@ def test_numbers_and_pictures_are_drawn_in_their_order(found):
     assert np.array_equal(drawn[1], drawn[3]) and np.array_equal(drawn, rewriter.images([3, own, 0, own]))
 
 
+def test_a_smaller_picture_of_ones_own_is_the_same_in_small(found):
+    rewriter, own = found
+    whole = rewriter.generator.images([own])[0].astype(float)
+    small = whole.reshape(16, 2, 16, 2, 3).mean((1, 3))
+    for draw in (rewriter.generator.images, rewriter.images):
+        assert np.abs(draw([own, 3], size=16)[0] - small).mean() < 2
+
+
 def test_rules_of_its_layer_and_later_ones_act_on_it(found):
     rewriter, own = found
     made, before = rewriter.generator, rewriter.generator.images([own])

@@ -256,7 +256,8 @@ def coarse(generator: Generator, layers: Sequence[int], at: LayerInput) -> Tenso
         or not max(layers) <= generator.last_layer_for(half) < generator.layers[-1]
     ):
         return None
-    return generator.leave(layers[0], generator.value(layers[0], at), at, size=half)[0]
+    on_the_way = replace(at, full_size=False)
+    return generator.leave(layers[0], generator.value(layers[0], at), on_the_way, size=half)[0]
 
 
 def _part(at: LayerInput, top: int, left: int, height: int, width: int) -> LayerInput:

@@ -6,6 +6,7 @@ import copy
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -210,7 +211,7 @@ class Generator(nn.Module, ABC):
         for earlier in range(picture.layer, layer):
             value = self.value(earlier, at, _pick(weights, earlier), in_place=True)
             at = self.advance(earlier, value, at, in_place=True)
-        return at
+        return replace(at, full_size=True)
 
     def input_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
         """Of what arrives at a layer, for one picture: {name of a field of `LayerInput`: shape}."""
@@ -244,7 +245,7 @@ class Generator(nn.Module, ABC):
         at: that layer's input.  size: as for `images`; a picture smaller than the value is averaged down.
         """
         size = self.check_size(size)
-        last = self.last_layer_for(max(size, self.value_size(layer)))
+        last = self.layers[-1] if at.full_size else self.last_layer_for(max(size, self.value_size(layer)))
         for later in range(layer + 1, last + 1):
             at = self.advance(later - 1, value, at, in_place=later > layer + 1)  # the first is the caller's
             value = self.value(later, at, _pick(weights, later), in_place=True)

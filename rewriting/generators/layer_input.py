@@ -20,6 +20,8 @@ class LayerInput:
     rgb: (B, 3, r, r), the picture summed up so far; None if there is none yet.
     origins: where each begins, (top, left) in sides of the picture, if parts of pictures arrive: a part has the noise
     of its place.  Empty for whole pictures.
+    full_size: whether smaller pictures are averaged from the full size.  What was found for a picture of one's own
+    draws that at full size, and what a generator shows on the way need not be the same picture in small.
     """
 
     key: Tensor
@@ -27,12 +29,15 @@ class LayerInput:
     latent: Tensor | None = None
     rgb: Tensor | None = None
     origins: tuple[tuple[float, float], ...] = ()
+    full_size: bool = False
 
     def __len__(self) -> int:
         return len(self.key)
 
     def __getitem__(self, index: slice) -> LayerInput:
-        return LayerInput(*[None if t is None else t[index] for t in self._tensors()], self.origins[index])
+        return LayerInput(
+            *[None if t is None else t[index] for t in self._tensors()], self.origins[index], self.full_size
+        )
 
     def split(self) -> Iterator[LayerInput]:
         """One by one, each a copy that keeps no batch alive."""
@@ -41,7 +46,7 @@ class LayerInput:
             return
         for i in range(len(self)):
             one = self[i : i + 1]
-            yield LayerInput(*[None if t is None else t.clone() for t in one._tensors()], one.origins)
+            yield LayerInput(*[None if t is None else t.clone() for t in one._tensors()], one.origins, one.full_size)
 
     @staticmethod
     def cat(inputs: Sequence[LayerInput]) -> LayerInput:
@@ -49,7 +54,8 @@ class LayerInput:
 
         columns = zip(*[one._tensors() for one in inputs], strict=True)
         tensors = [None if column[0] is None else torch.cat(column) for column in columns]
-        return LayerInput(*tensors, tuple(origin for one in inputs for origin in one.origins))
+        origins = tuple(origin for one in inputs for origin in one.origins)
+        return LayerInput(*tensors, origins, any(one.full_size for one in inputs))
 
     def nbytes(self) -> int:
         return sum(t.numel() * t.element_size() for t in self._tensors() if t is not None)
