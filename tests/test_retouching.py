@@ -246,7 +246,7 @@ def test_a_first_rule_is_in_force_at_once_and_comes_nearer_in_one_step_of_undo(s
         pass
     rule = visitor.state.session.rule
     assert rule.edit.report.iterations == STEPS and rule.edit.name == "Red spots" and rule.learned
-    assert rule.edit.report.loss_after < edits[0].report.loss_after
+    assert rule.edit.factor is edits[-1].factor
     assert not visitor.state.learning and visitor.state.session.solved
     assert visitor.state.session.undo().rule.edit.factor is rule.edit.factor  # with the name that it had at first
     assert visitor.state.session.undo().undo().now == before.now
