@@ -132,10 +132,11 @@ def test_a_picture_is_saved_retouched_elsewhere_and_brought_back(browser: Browse
         wait_for(lambda: count(page) == 1, page=page)
         assert colour(page, 34 / 64, 28 / 64)[3] == 255 and colour(page, 5 / 64, 60 / 64)[3] == 0
         assert page.locator("#retouch .outline path.light").get_attribute("d")
-        page.locator("#retouch [data-key=eraser]").click()
+        page.locator("#retouch .stage").focus()
+        page.keyboard.press("e")
         page.mouse.click(*at(page, 34 / 64, 28 / 64))
         assert colour(page, 34 / 64, 28 / 64)[3] == 0
-        page.locator("#retouch [data-key=brush]").click()
+        page.keyboard.press("b")
         page.mouse.click(*at(page, 34 / 64, 28 / 64))
         red, green, blue, opaque = colour(page, 34 / 64, 28 / 64)
         assert opaque == 255 and blue > 200 and red < 60
