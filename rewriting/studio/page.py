@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import gradio as gr
-from gradio.blocks import Block, BlockContext
 
 from rewriting.core.presets import Preset, presets
 from rewriting.core.rewriter import LOCALITY, RANK
@@ -100,27 +97,13 @@ def fill(parts: Components, page: Page) -> None:
     """Give the components what they show first, so that the page needs no event to be complete."""
     for part, properties in page.items():
         for name, value in properties.items():
-            _set(parts[part], name, value)
-            if name == "visible" and isinstance(parts[part], BlockContext):
-                for child in _inside(parts[part]):  # as gradio does when it hides a column, but not in the first page
-                    _set(child, name, value)
-
-
-def _set(part: Block, name: str, value: Any) -> None:
-    content = getattr(part, "props", {})
-    if name in content:
-        content[name] = value
-    else:
-        setattr(part, name, value)
-    if name != "value":
-        part.constructor_args[name] = value  # what gradio goes by when it changes something else
-
-
-def _inside(part: BlockContext) -> Iterator[Block]:
-    for child in part.children:
-        yield child
-        if isinstance(child, BlockContext):
-            yield from _inside(child)
+            content = getattr(parts[part], "props", {})
+            if name in content:
+                content[name] = value
+            else:
+                setattr(parts[part], name, value)
+            if name != "value":
+                parts[part].constructor_args[name] = value  # what gradio goes by when it changes something else
 
 
 def card(preset: Preset) -> dict[str, str]:
