@@ -34,7 +34,7 @@ def generator_repos(folder: Path, repo: Path) -> Iterator[Job]:
         path = _repo(folder / f"t{index}", text, weights, "model.safetensors")
         yield Job("generator", f"config: {text[:40]!r}", path)
     changes = [
-        *[{"resolution": v} for v in (2**40, -8, 0, 8.0, "8", None, [8], True, 12, 10**400)],
+        *[{"resolution": v} for v in (2**40, -8, 0, 8.5, "8", None, [8], True, 12, 10**400)],
         *[{"z_dim": v} for v in (2**31, 0, None, "20")],
         *[{"channels": v} for v in ({}, [], {"4": 2**40, "8": 1}, {"4": 24}, {"a": 1}, {"4": -1, "8": 20}, None)],
         *[{"architecture": v} for v in ("stylegan3", None, [], {"a": 1}, "__import__('os')")],
@@ -195,7 +195,7 @@ def requests(folder: Path) -> Iterator[Job]:
     good = {"format": "rewriting-request", "format_version": 1, "copy": place, "paste": place, "context": [place]}
     session = {"object": [1, place["mask"]], "paste": [2, place["mask"]], "key": [[3, place["mask"]]]}
     changes = [
-        *[{"layer": v} for v in (10**400, -1, 8.0, "8", [8], True)],
+        *[{"layer": v} for v in (10**400, -1, 8.5, "8", [8], True)],
         *[{"rank": v} for v in (0, 10**9, "1")],
         *[{"locality": v} for v in (float("nan"), -1, "0", 1e300)],
         *[{"truncation": v} for v in (float("inf"), "0.5", [])],
