@@ -49,7 +49,7 @@ def test_invert_writes_what_sample_draws_without_naming_the_generator(made, tmp_
 
 
 def test_invert_says_how_near_the_drawing_comes(made, tmp_path, capsys):
-    for picture, words in ((made / "me.jpg", "dB"), (noise(tmp_path), "does not know")):
+    for picture, words in ((made / "me.jpg", "dB"), (noise(tmp_path), "cannot draw it")):
         arguments = ("--generator", made / "tiny", "--layer", 8, "--out", tmp_path / "out")
         assert run("invert", *arguments, picture) == 0
         told = capsys.readouterr().out

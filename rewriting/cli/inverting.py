@@ -57,6 +57,7 @@ def invert(options: argparse.Namespace) -> None:
     from rewriting.core.contact_sheet import save_picture, sheet
     from rewriting.core.own_files import save_pictures, squared
     from rewriting.generators.config import CONFIG
+    from rewriting.generators.own_picture import likeness
 
     out = output_folder(options.out, FORMAT)
     with Progress() as progress:
@@ -68,7 +69,7 @@ def invert(options: argparse.Namespace) -> None:
     write_json(out / CONFIG, about | {"generator": options.generator, "layer": own.layer, "psnr": own.psnr})
     drawn = generator.images([own])[0]
     save_picture(sheet([[np.asarray(own.image), drawn]]), out / SHEET)
-    print(own.likeness(generator.config.name))
+    print(likeness(generator.config.name or "The generator", own.psnr))
     print(f"Wrote {out}: what was found at layer {own.layer}, and {SHEET}, your picture beside its drawing.")
 
 

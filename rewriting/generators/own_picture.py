@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 SHORT = 8  # digits of a digest that people are shown
-GOOD = 30.0  # dB of a drawing that looks like its picture
+GOOD, ROUGH = 30.0, 25.0  # dB from which a drawing looks like its picture, and from which it resembles it
+NEARNESS = ((GOOD + 4, "almost exactly"), (GOOD, "closely"), (ROUGH, "roughly"))  # from so many dB on
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +69,6 @@ class OwnPicture:
         found = {"latent": self.latent, "key": self.at.key, "style": self.at.style}
         found |= {"later": self.at.latent, "rgb": self.at.rgb}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
-
-    def likeness(self, name: str) -> str:
-        """In words and a number, how near the drawing of the generator of that name comes."""
-        told = f"{name or 'The generator'} draws your picture at {self.psnr:.1f} dB"
-        if self.psnr >= GOOD:
-            return f"{told}, which looks like it."
-        return f"{told}, and {GOOD:g} dB look like a picture: this one shows what the generator does not know."
 
     def _sha256(self) -> str:
         sha = hashlib.sha256(f"{self.generator} layer {self.layer} {self.image.shape}\n".encode())
@@ -137,6 +131,14 @@ def check_there(seed: Seed) -> None:
             f"The rule was made with a picture that somebody brought ({seed}) and that did not come with it; the rule "
             f"still applies, but it cannot be changed again."
         )
+
+
+def likeness(who: str, psnr: float) -> str:
+    """How near a drawing of a generator comes to a picture, in words and in dB; who: the generator's name."""
+    for least, words in NEARNESS:
+        if psnr >= least:
+            return f"{who} draws it {words} ({round(psnr, 1):g} dB)."
+    return f"{who} cannot draw it: this is what comes nearest ({round(psnr, 1):g} dB). Rules act on that all the same."
 
 
 def _rounded(at: LayerInput) -> LayerInput:

@@ -23,7 +23,7 @@ from rewriting.core.own_files import MAX_FILE, squared
 from rewriting.core.presets import presets
 from rewriting.core.request import MAX_REGIONS, MAX_RETOUCHED, Request
 from rewriting.generators import bundled
-from rewriting.generators.own_picture import Seed, seed_json
+from rewriting.generators.own_picture import Seed, likeness, seed_json
 from rewriting.hub.client import Token
 from rewriting.hub.names import repo_name
 from rewriting.hub.source import license_of
@@ -218,7 +218,7 @@ class Api:
             "generator": self._name(key),
             "layer": last.picture.layer,
             "psnr": round(last.psnr, 2),
-            "words": last.picture.likeness(self._name(key)),
+            "words": likeness(self._name(key), last.psnr),
             "file": own_picture_file(last.picture),
             "drawn": picture(last.image, str(last.picture)),
         }

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from rewriting.core.own_files import squared
-from rewriting.generators.own_picture import GOOD, OwnPicture, Seed
+from rewriting.generators.own_picture import OwnPicture, Seed
 from rewriting.studio.encoding import data_url
 
 MOST = 8  # pictures of one visitor
@@ -25,7 +25,6 @@ SMALL = 160  # pixels a side, where it is shown beside its drawing
 MOST_CHARACTERS = 8_000_000  # of the data URL in which one comes
 NAME = re.compile(r"own-([1-9][0-9]{0,5})")
 NO_PICTURE = "The file is no picture that can be read; save it as JPEG or PNG and bring that."
-NEARNESS = ((GOOD + 4, "almost exactly"), (GOOD, "closely"), (GOOD - 5, "roughly"))  # from so many dB on
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +171,3 @@ def read_image(url: str) -> np.ndarray:
             return squared(image, min(*image.size, MOST_SIDE))
     except Exception:  # Pillow's own errors, of many types
         raise ValueError(NO_PICTURE) from None
-
-
-def nearness(decibels: float) -> str:
-    """How near a drawing comes, in a word or two; empty if it does not come near."""
-    return next((words for least, words in NEARNESS if decibels >= least), "")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rewriting.generators.own_picture import GOOD
+from rewriting.generators.own_picture import GOOD, ROUGH, likeness
 from rewriting.studio.generator_keys import label
-from rewriting.studio.own_pictures import MOST_SIDE, BroughtPicture, nearness
+from rewriting.studio.own_pictures import MOST_SIDE, BroughtPicture
 from rewriting.studio.service import About
 from rewriting.studio.state import Inverted, State
 from rewriting.studio.visitor import Page
@@ -62,13 +62,8 @@ def under_way(state: State, one: BroughtPicture, layer: int) -> dict[str, Any]:
 
 def how_near(who: str, decibels: float) -> dict[str, str]:
     """In words and in decibels."""
-    if words := nearness(decibels):
-        return {
-            "words": f"{who} draws it {words} ({decibels:.0f} dB).",
-            "kind": "good" if decibels >= GOOD else "quiet",
-        }
-    words = f"{who} cannot draw it: this is what comes nearest ({decibels:.0f} dB). Rules act on that all the same."
-    return {"words": words, "kind": "bad"}
+    kind = "good" if decibels >= GOOD else "quiet" if decibels >= ROUGH else "bad"
+    return {"words": likeness(who, decibels), "kind": kind}
 
 
 def own_pairs(state: State) -> list[dict[str, Any]]:
