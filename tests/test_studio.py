@@ -199,7 +199,9 @@ def test_of_two_quick_choices_the_last_counts(browser: Browser, url: str):
         assert page.locator("#generator input:checked").get_attribute("value") == "horse"
         for name in ("horse-hats", "longer-tails"):
             page.locator(f"#cards [data-name='{name}']").click()
+        visitor.until(lambda: visitor.rules() == ["Longer tails"])  # the first may be there for a moment
         visitor.results()
+        visitor.until(visitor.idle)
         assert visitor.rules() == ["Longer tails"]
         assert page.locator("#cards [aria-selected=true]").get_attribute("data-name") == "longer-tails"
 

@@ -109,6 +109,11 @@ function askForPicture(stage) {
   };
 }
 
+// [x, y], one step in the direction of an arrow key; undefined for other keys.
+function arrow(event) {
+  return { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+}
+
 // A canvas can be had as large as the window: the very same one, so that nothing is lost on the way in or out.
 function enlargeable(stage) {
   const easel = find(".easel");

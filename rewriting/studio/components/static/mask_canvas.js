@@ -365,7 +365,7 @@ function onKey(event) {
 
 // Arrow keys move the brush, Space paints where it is: true if the key was one of these.
 function brushByKeys(event) {
-  const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  const move = arrow(event);
   if (!move && event.key !== " ") return false;
   const [x, y] = cursor || [mask.width / 2, mask.height / 2];
   const far = event.shiftKey ? 8 : 1;

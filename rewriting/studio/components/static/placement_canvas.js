@@ -188,7 +188,7 @@ function onKey(event) {
     event.preventDefault();
     return takeBack();
   }
-  const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  const way = arrow(event);
   if (!way || drag || !ready()) return;
   event.preventDefault();
   const far = event.shiftKey ? 8 : 1;

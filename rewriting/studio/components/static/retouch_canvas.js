@@ -727,7 +727,7 @@ function onKey(event) {
 
 // Arrow keys move the brush or the point that is held, Space paints or takes hold: true if the key was one of these.
 function moveByKeys(event) {
-  const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  const move = arrow(event);
   if (!move && event.key !== " ") return false;
   if (stroke) return true;
   const far = (event.shiftKey ? 8 : 1) * (side / 256);
@@ -743,8 +743,8 @@ function moveByKeys(event) {
   return true;
 }
 
-function bendByKeys(arrow) {
-  if (!arrow) return takeHold(held >= 0 ? -1 : pointAt(cursor), held < 0);
+function bendByKeys(moved) {
+  if (!moved) return takeHold(held >= 0 ? -1 : pointAt(cursor), held < 0);
   if (held < 0) return;
   const to = cursor.map((n) => Math.round((10000 * n) / side) / 10000);
   bendAgain({ points: made.points.map((move, i) => (i === held ? [move[0], move[1], ...to] : move)) });
