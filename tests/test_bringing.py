@@ -130,7 +130,7 @@ def test_a_picture_that_is_not_drawn_well_says_so_with_a_number():
     assert how_near("Face", 36) == {"words": "Face draws it almost exactly (36 dB).", "kind": "good"}
     assert how_near("Face", 31)["words"] == "Face draws it closely (31 dB)."
     far = how_near("Face", 12.4)
-    assert far["kind"] == "bad" and "cannot draw it" in far["words"] and "12 dB" in far["words"]
+    assert far["kind"] == "bad" and "cannot draw it" in far["words"] and "12.4 dB" in far["words"]
 
 
 @pytest.mark.parametrize("image", ["data:image/png;base64,AAAA", "data:image/png;base64,!", "data:image/heic;base64,"])

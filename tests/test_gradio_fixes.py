@@ -102,3 +102,33 @@ def test_what_is_asked_while_the_last_answer_still_arrives_is_answered():
         route.fulfill(response=answer)
         for name in names:
             wait_for(lambda name=name: page.locator(f"#says-{name} textarea").input_value() == name, page=page)
+
+
+def test_what_is_asked_while_the_page_closes_a_stream_that_the_server_has_not_closed_yet_is_answered():
+    """A busy server has said that there is no more to come, and its connection stays open for a while."""
+    with Blocks(analytics_enabled=False) as demo:
+        names = ("first", "second")
+        words = {name: gr.Textbox("", elem_id=f"says-{name}") for name in names}
+        for name in names:
+            gr.Button(name, elem_id=name).click(lambda name=name: name, None, words[name])
+        demo.fetch_what_is_left()
+    with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as page:
+        page.evaluate("""() => {
+          const plain = window.fetch;
+          window.fetch = async (request, ...more) => {
+            const answer = await plain(request, ...more);
+            if (!request.url?.includes("/queue/data") || window.letGo) return answer;
+            const said = new TextEncoder().encode(await answer.text());
+            const held = new Promise((resolve) => (window.letGo = resolve));
+            const body = new ReadableStream({ start: (stream) => held.then(() => stream.enqueue(said)) });
+            return new Response(body, { headers: answer.headers });
+          };
+        }""")
+        page.locator("#first").click()
+        page.wait_for_function("Boolean(window.letGo)")
+        with page.expect_response("**/queue/join*"):
+            page.locator("#second").click()
+        page.wait_for_timeout(200)
+        page.evaluate("window.letGo()")
+        for name in names:
+            wait_for(lambda name=name: page.locator(f"#says-{name} textarea").input_value() == name, page=page)

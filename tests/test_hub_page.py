@@ -41,7 +41,10 @@ def browser() -> Iterator[Browser]:
 def says(page: Page, part: str, words: str) -> str:
     """What a line of the tab says, once it says this."""
     line = page.locator(f"#{part}")
-    wait_for(lambda: words in line.inner_text(), page=page)
+    try:
+        wait_for(lambda: words in line.inner_text(), page=page)
+    except AssertionError as error:
+        raise AssertionError(f"{error}  The line should say {words!r}, and says {line.inner_text()!r}.") from None
     return line.inner_text()
 
 

@@ -17,18 +17,23 @@ from gradio.state_holder import SessionState
 from rewriting.studio.calls import HANDLERS, check_count
 from rewriting.studio.visitor import Page, Visitor
 
-# What was asked while a stream of answers was open may have been left out of it: asking for anything fetches it.
-FETCH = """() => {
-  let asked = [];
-  new PerformanceObserver((list) => {
-    for (const { name, startTime, responseEnd } of list.getEntries()) {
-      if (name.includes("/queue/join")) asked.push(responseEnd);
-      if (!name.includes("/queue/data")) continue;
-      if (asked.some((time) => time > startTime && time <= responseEnd)) document.querySelector("#fetch").click();
-      asked = asked.filter((time) => time > responseEnd);
+# A press that is asked for while a stream of answers is about to close may be left out of it: asking for anything more
+# fetches its answer.  The browser closes the stream by its signal when the server says so.
+FETCH = """<script>{
+  const plain = window.fetch;
+  let asked = false; // since the last stream was opened
+  window.fetch = async (address, options) => {
+    const { pathname } = new URL(address.url ?? address, location.href);
+    if (pathname.endsWith("/queue/data")) {
+      asked = false;
+      const closed = () => asked && document.querySelector("#fetch")?.click();
+      (address.signal ?? options?.signal)?.addEventListener("abort", closed);
     }
-  }).observe({ type: "resource" });
-}"""
+    const answer = await plain(address, options);
+    if (pathname.endsWith("/queue/join")) asked = true;
+    return answer;
+  };
+}</script>"""
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,11 @@ class Blocks(gr.Blocks):
         fetch.click(
             lambda: None, None, None, api_visibility="private", show_progress="hidden", trigger_mode="multiple"
         )
-        self.load(None, None, None, js=FETCH)
 
     def launch(self, *arguments: Any, **options: Any) -> Any:
         """Serve the page, as gradio does; wrong calls of its endpoints are answered with a sentence."""
-        return super().launch(*arguments, **options, app_kwargs={"exception_handlers": HANDLERS})
+        head = FETCH + (options.pop("head", None) or "")
+        return super().launch(*arguments, **options, head=head, app_kwargs={"exception_handlers": HANDLERS})
 
     async def process_api(
         self,
