@@ -137,7 +137,7 @@ def test_a_picture_that_is_not_drawn_well_says_so_with_a_number():
 def test_what_is_no_picture_is_refused_in_a_sentence_and_changes_nothing(service, image):
     person = Person(service)
     before = person.state
-    with pytest.raises(ValueError, match="no picture that can be read; save it as JPEG or PNG"):
+    with pytest.raises(ValueError, match="not a readable picture; save it as JPEG or PNG"):
         person.does(Bringing(service).bring, {"kind": "bring", "image": image})
     assert person.state is before
 
@@ -146,7 +146,7 @@ def test_more_pictures_than_are_kept_are_refused(service):
     person = Person(service)
     for seed in range(8):
         person.visitor.change(lambda state, seed=seed: Bringing(service).bring(state, sent(seed)))
-    with pytest.raises(ValueError, match="You have 8 pictures here, as many as are kept"):
+    with pytest.raises(ValueError, match="You have 8 pictures here, which is the most"):
         person.visitor.change(lambda state: Bringing(service).bring(state, sent(8)))
 
 
@@ -193,8 +193,8 @@ def test_a_rule_of_an_earlier_layer_has_it_found_again_there(person):
     making = Making(person.service)
     person.visitor.change(lambda state: state.work(state.session.ask("settings", layer=LAYER - 2)))
     (meanwhile,) = person.render(person.state)["own"]["pictures"]
-    assert f"again at layer {LAYER - 2}" in meanwhile["words"]
-    with pytest.raises(ValueError, match=f"not found at layer {LAYER - 2} yet"):
+    assert f"again from layer {LAYER - 2}" in meanwhile["words"]
+    with pytest.raises(ValueError, match=f"not drawn from layer {LAYER - 2} yet"):
         next(making.rewrite(person.visitor))
     person.page()
     after = person.state.own.of(NAME)["own-1"]

@@ -82,7 +82,7 @@ def test_a_rewrite_shows_at_once_that_it_was_heard_then_the_rule_then_picture_by
     assert counts == sorted(counts) and {0, 1, 5, 12} == set(counts)
     last = shown[-1]
     assert [row["name"] for row in last["rules"]["value"]["rows"]] == ["Rule 1"] and not last["pairs"]["loading"]
-    assert "places like those painted" in last["headline"]["value"] and last["busy"]["value"] == ""
+    assert "matching places" in last["headline"]["value"] and last["busy"]["value"] == ""
 
 
 def test_what_a_command_does_not_touch_is_not_made_anew(on, service, asked, monkeypatch):

@@ -112,7 +112,7 @@ def test_a_rule_is_published_and_opened_by_somebody_else(browser: Browser, studi
         link = alice.locator("#published a").get_attribute("href")
         assert link == f"{studio.hub.url}/alice/no-glasses"
         publish(alice, "no-glasses")
-        says(alice, "published", "no commit was made")
+        says(alice, "published", "No commit was made")
         assert len(studio.hub.repo("alice/no-glasses").commits) == 2  # its making, and the rule
         kept = alice.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
         assert token not in alice.content() + kept and not alice.locator("#token input").is_visible()
@@ -150,7 +150,7 @@ def test_of_several_files_one_is_chosen_from_a_list_and_said_to_be_what_it_is(
     with chromium_page(browser, studio.url) as page:
         to_the_hub(page)
         open_repo(page, f"{studio.hub.url}/org/nets/tree/main")
-        says(page, "opening", "org/nets holds 2 files that may be generators; choose one of them.")
+        says(page, "opening", "org/nets holds 2 files that may be generators; choose one.")
         page.locator("#which-file input").click()
         page.get_by_text("dogs.pt (0.1 MB)").click()
         says(page, "opening", "Found dogs at ")

@@ -187,7 +187,7 @@ def test_rules_for_a_bundled_generator_open_it(hub, shop, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "Type the name"),
+        ("", "The name is missing"),
         ("org/none", "no repo org/none"),
         ("org/gated", "accepted its conditions"),
         ("org/tiny@nowhere", "no revision 'nowhere'"),
@@ -305,7 +305,7 @@ def test_the_wish_is_carried_out(hub, folder, shop):
     assert not published("guild/hats", private=True).changed
     assert "This token may not" in refused(lambda: published("org/rule"))
     assert "no rule" in refused(lambda: publish_rules(shop, Session.on("face"), Wish("x"), alice), ValueError).lower()
-    assert "a name" in refused(lambda: published(" "), ValueError)
+    assert "has no name" in refused(lambda: published(" "), ValueError)
     assert "pull request" in refused(lambda: published("x", how="by pigeon"), ValueError)
 
 

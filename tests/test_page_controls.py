@@ -66,16 +66,16 @@ def test_what_the_rule_would_reach_is_outlined_where_asked(browser: Browser, url
         visitor.until(lambda: not any(outlines.evaluate_all("all => all.map(one => one.getAttribute('d'))")))
 
 
-def test_a_place_can_be_kept_as_it_is(browser: Browser, url: str):
+def test_a_place_can_be_protected(browser: Browser, url: str):
     with chromium_page(browser, url) as page:
         visitor = Visitor(page)
         copied(visitor)
-        page.locator("#kind label", has_text="Keep").click()
+        page.locator("#kind label", has_text="Protect").click()
         visitor.choose(3, "context")
         visitor.paint("context", MOUTH)
-        visitor.until(lambda: "1 kept" in visitor.text("#panel-hold small"))
+        visitor.until(lambda: "1 protected" in visitor.text("#panel-hold small"))
         page.locator("#tray [aria-label^='Remove']").last.click()
-        visitor.until(lambda: "kept" not in visitor.text("#panel-hold small"))
+        visitor.until(lambda: "protected" not in visitor.text("#panel-hold small"))
 
 
 def test_results_are_the_best_matches_or_any_pictures_and_more_of_them(browser: Browser, url: str):
@@ -100,7 +100,7 @@ def test_another_generator_begins_afresh_and_undo_goes_back(browser: Browser, ur
         visitor.press("#rewrite")
         drawn = visitor.results()
         page.locator("#generator label", has_text="Church").click()
-        visitor.until(lambda: visitor.text("#headline").startswith("What the church generator draws"))
+        visitor.until(lambda: visitor.text("#headline").startswith("Pictures of the church generator"))
         assert not visitor.rules()
         visitor.press("#undo")
         visitor.until(lambda: visitor.rules() == ["Rule 1"])

@@ -82,7 +82,7 @@ def test_the_canvases_show_the_request_and_the_goal_in_their_pictures(service, r
 
 def test_results_belong_to_the_rules_they_were_drawn_under(service, render, ruled):
     visitor, before = shown(service, render, turned(ruled))
-    assert "places like those painted" in before["headline"]["value"]
+    assert "matching places" in before["headline"]["value"]
     visitor.change(lambda state: state.work(state.session.change_rule(1, "strength", strength=0.5)))
     meanwhile = render(visitor.state)
     assert "Rule 1" in meanwhile["headline"]["value"] and "places" not in meanwhile["headline"]["value"]
@@ -110,7 +110,7 @@ def test_what_is_only_counted_is_not_praised(service, render, ruled):
 def test_a_lower_rank_is_explained(service, render, ruled):
     little = ruled.paint_place("context", 2, tiny.box(SIDE, 150, 150, 156, 156)).ask("settings", rank=12)
     _, one = shown(service, render, turned(service.rewrite(little)))
-    assert "instead of 12, because you painted only a little" in one["headline"]["value"]
+    assert "instead of 12, because the painted area is small" in one["headline"]["value"]
 
 
 def test_erasing_counts_its_own_steps_and_hides_what_is_for_pasting(render, ruled):
@@ -120,7 +120,7 @@ def test_erasing_counts_its_own_steps_and_hides_what_is_for_pasting(render, rule
         assert all(f"<em>{n}</em>" in one[head]["value"] for n, head in zip(numbers, heads, strict=True))
         assert one["everywhere"]["visible"] == one["step12"]["visible"] == ("hidden" if erase else True)
         assert one["no_copy"]["visible"] == (True if erase else "hidden")
-        assert one["kind"]["choices"][0][0] == ("This disappears" if erase else "The rule holds here")
+        assert one["kind"]["choices"][0][0] == ("Erase here" if erase else "Change here")
 
 
 def test_no_goal_stays_in_a_canvas_that_erasing_hides(service, render, ruled):
@@ -213,7 +213,7 @@ def test_a_session_that_names_no_generator_is_opened_when_asked_for_twice(servic
     path.write_text(json.dumps({"object": None, "key": [[3, encode_mask(tiny.disk(256, 90, 90, 30))]]}))
     for generator in (NAME, OTHER):
         visitor.change(lambda state, generator=generator: state.jump(service.open(generator)))
-        with pytest.raises(ValueError, match="does not say which generator drew its pictures") as asked:
+        with pytest.raises(ValueError, match="does not name its generator") as asked:
             list(files.open_file(visitor, str(path)))
         assert tiny.is_one_sentence(str(asked.value)) and not visitor.state.session.request.context
     list(files.open_file(visitor, str(path)))

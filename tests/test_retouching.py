@@ -127,11 +127,11 @@ def jpeg_url(data):
 @pytest.mark.parametrize(
     ("made", "told"),
     [
-        ({"kind": "bend", "points": [[0.5, 0.5, 0.5, 0.5]], "reach": 0.1}, "Nothing was moved yet"),
+        ({"kind": "bend", "points": [[0.5, 0.5, 0.5, 0.5]], "reach": 0.1}, "No point has moved yet"),
         ({"kind": "paint", "layer": tiny.png_url(np.zeros((32, 32, 4), np.uint8))}, "Nothing is painted"),
-        ({"kind": "paint"}, "came without its colours"),
+        ({"kind": "paint"}, "has no colours"),
         ({"kind": "paint", "layer": tiny.png_url(np.zeros((32, 16, 4), np.uint8))}, "expected a square"),
-        ({"kind": "file", "picture": "data:image/png;base64,AAAA"}, "no picture that can be read"),
+        ({"kind": "file", "picture": "data:image/png;base64,AAAA"}, "not a readable picture"),
         ({"kind": "file", "picture": tiny.png_url(np.zeros((16, 32, 3), np.uint8))}, "keep it square"),
     ],
 )  # fmt: skip
@@ -149,7 +149,7 @@ def test_a_goal_that_is_painted_needs_one_step_and_counts_its_own(service):
     page = render(state)
     assert page["mode"]["value"] == "paint" and page["step_retouch"]["visible"] is True
     assert page["step12"]["visible"] == "hidden" and not page["rewrite"]["interactive"]
-    assert "paint it as it should look" in page["head_retouch"]["value"] and "<em>3</em>" in page["head_go"]["value"]
+    assert "paint the change" in page["head_retouch"]["value"] and "<em>3</em>" in page["head_go"]["value"]
     state = Retouching(service).retouch(state, painted())
     page = render(state)
     assert page["rewrite"]["interactive"] and "1 picture" in page["head_retouch"]["value"]
@@ -177,7 +177,8 @@ def test_a_picture_that_was_painted_can_be_bent_instead_and_says_so(service):
     state = Making(service).set_mode(state, "bend")
     shown = Render(service.about)(state)["retouch"]
     assert (
-        shown["value"] is None and shown["note"] == "Picture 3 was painted; if you bend it now, that takes its place."
+        shown["value"] is None
+        and shown["note"] == "Picture 3 was painted. If you bend it now, you replace that change."
     )
     bent = {"kind": "bend", "points": [[0.5, 0.5, 0.6, 0.5]], "reach": 0.2}
     state = Retouching(service).retouch(state, bent)
@@ -285,7 +286,8 @@ def test_a_learned_rule_says_how_far_it_goes_and_in_which_layers(service, lesson
     for _ in make_needed(visitor, Maker(service), ALL, NoTurn):
         pass
     page = Render(service.about)(visitor.state)
-    assert "% of the way to what you showed" in page["headline"]["value"] and "learned in" in page["headline"]["value"]
+    words = page["headline"]["value"]
+    assert "% of the way to your retouched picture" in words and "learned in" in words
     assert page["rules"]["value"]["rows"][0]["detail"] == visitor.state.session.rule.detail
     assert str(edits[-1].layers[-1]) in visitor.state.session.rule.detail
 

@@ -282,17 +282,17 @@ def test_each_step_says_what_it_still_needs():
     assert notes(session, view) == [
         (1, "pick a picture"),
         (2, "pick a picture"),
-        (4, "still missing: copy (1) and paste (2)"),
+        (4, "needs steps 1 and 2"),
     ]
     view = view.pick(5)
     assert notes(session, view)[0] == (1, "paint the object")
     session = session.paint_copy(5, tiny.box(SIDE, 10, 20, 20, 40))
-    assert notes(session, view) == [(2, "pick a picture"), (4, "still missing: paste (2)")]
+    assert notes(session, view) == [(2, "pick a picture"), (4, "needs step 2")]
     session, view = session.turn_to("paste", 4), view.pick(4)
     assert notes(session, view) == [(4, "ready: press to see it")]
     session = session.adopt(edit(request=asked(session)))
     assert notes(session, view) == []
-    assert notes(session.ask("settings", rank=1), view) == [(4, "changed: press to see it")]
+    assert notes(session.ask("settings", rank=1), view) == [(4, "changed: press to update")]
 
 
 def test_the_steps_can_be_done_in_any_order():
@@ -306,7 +306,7 @@ def test_the_steps_can_be_done_in_any_order():
 
 def test_to_erase_only_places_are_needed():
     session, view = Session.on("face").ask("mode", erase=True), View(slot="context")
-    assert notes(session, view) == [(1, "pick a picture"), (2, "still missing: what disappears (1)")]
+    assert notes(session, view) == [(1, "pick a picture"), (2, "needs step 1")]
     session = session.paint_place("context", 1, tiny.disk(SIDE, 9, 9, 5))
     assert notes(session, view.pick(1)) == [(2, "ready: press to see it")]
     assert "Picture 1 is in step 1" in picking(session, view.pick(1))
@@ -316,7 +316,7 @@ def test_the_hint_names_what_is_still_to_be_painted_before_it_speaks_of_rewritin
     session, view = Session.on("face"), View().pick(5).pick(4)
     assert "Paint the object to copy in step 1" in picking(session, view)
     painted = session.paint_copy(5, tiny.disk(SIDE, 60, 60, 9))
-    assert "Click in step 2" in picking(painted, view)
+    assert "Place the object in step 2" in picking(painted, view)
     placed = painted.place(4, 80, 80)
     assert "step 1" not in picking(placed, view) and "Rewrite" in picking(placed, view)
 

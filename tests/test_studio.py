@@ -49,13 +49,13 @@ def differing(before: list[str], after: list[str]) -> int:
 def test_a_rule_is_painted_changed_and_kept(browser: Browser, url: str, tmp_path: Path):
     with chromium_page(browser, url) as page:
         visitor = Visitor(page)
-        assert visitor.missing() == "still missing: copy (1) and paste (2)"
+        assert visitor.missing() == "needs steps 1 and 2"
         assert page.locator("#rewrite").is_disabled()
 
         # 1 and 2: copy a smile, drag it, nudge it; the goal follows
         visitor.choose(SMILING, "copy")
         visitor.paint("copy", MOUTH)
-        visitor.until(lambda: visitor.missing() == "still missing: paste (2)")
+        visitor.until(lambda: visitor.missing() == "needs step 2")
         visitor.choose(FROWNING, "paste")
         goals = [visitor.until(lambda: visitor.address("#paste .goal.fresh"))]
         assert goals[0] != visitor.address("#paste .picture")
@@ -128,9 +128,9 @@ def test_a_rule_is_painted_changed_and_kept(browser: Browser, url: str, tmp_path
 
         # a second rule on top: erase what is painted; then back and forth
         visitor.press("#new")
-        visitor.until(lambda: visitor.missing().startswith("still missing"))
+        visitor.until(lambda: visitor.missing().startswith("needs step"))
         page.locator("#mode label", has_text="Erase").click()
-        visitor.until(lambda: visitor.missing() == "still missing: what disappears (1)")
+        visitor.until(lambda: visitor.missing() == "needs step 1")
         visitor.choose(SMILING, "context")
         visitor.paint("context", CHEST)
         visitor.until(lambda: visitor.missing() == "ready: press to see it")
@@ -194,7 +194,7 @@ def test_of_two_quick_choices_the_last_counts(browser: Browser, url: str):
         visitor = Visitor(page)
         for name in ("Church", "Horse"):
             page.locator("#generator label", has_text=name).click()
-        visitor.until(lambda: visitor.text("#headline").startswith("What the horse generator draws"))
+        visitor.until(lambda: visitor.text("#headline").startswith("Pictures of the horse generator"))
         visitor.until(visitor.idle)
         assert page.locator("#generator input:checked").get_attribute("value") == "horse"
         for name in ("horse-hats", "longer-tails"):

@@ -231,7 +231,7 @@ def test_a_picture_of_ones_own_stands_wherever_a_number_does(program: Program, m
     rule = program("make_rule", **asked, **SETTINGS, generator=NAME, seeds=[mine])
     (edit,) = unpacked(rule["rule"], tmp_path / "rule")
     assert edit.request.own_pictures() == [own] and rule["pictures"][0]["change"] > 0
-    assert "picture that can be read" in program.refusal("invert", image="data:image/png;base64,AAAA", generator=NAME)
+    assert "not a readable picture" in program.refusal("invert", image="data:image/png;base64,AAAA", generator=NAME)
     photo_again = {"seeds": [handle_file(photo)], "generator": NAME}
     assert "whole zip" in program.refusal("draw", **photo_again)
 
@@ -264,7 +264,7 @@ def test_a_rule_is_learned_from_pictures_as_they_should_look(
         ([], "retouched is empty"),
         ([{"seed": 0}], "with either picture or points"),
         ([bent | {"picture": "data:image/png;base64,AAAA"}], "with either picture or points"),
-        ([{"seed": 0, "picture": "data:image/png;base64,AAAA"}], "no picture that can be read"),
+        ([{"seed": 0, "picture": "data:image/png;base64,AAAA"}], "not a readable picture"),
         ([bent | {"reach": 7}], "reach must be a number"),
         ([bent | {"points": [[0.1, 0.2]]}], "four numbers"),
         ([bent | {"colour": "red"}], "unknown key 'colour'"),
@@ -335,7 +335,7 @@ REFUSALS = [
     ("solve_request", {"request": "{"}, "not JSON"),
     ("suggest_layer", {"copy": COPY, "paste": {}}, "paste must be a place"),
     ("save_rules", {"rules": []}, "rules is empty"),
-    ("publish", {"repo": "", "rules": [PRESET]}, "Give the repo a name"),
+    ("publish", {"repo": "", "rules": [PRESET]}, "The repo has no name"),
     ("publish", {"repo": "x", "rules": [PRESET], "how": "by post"}, "how must be one of"),
 ]
 

@@ -151,5 +151,5 @@ def _opened(path: str):  # noqa: ANN202 - Pillow is imported when it is needed
         picture.load()
     except (*DAMAGED, *BOMBS) as error:
         told = isinstance(error, ValueError) and str(error).startswith(path)
-        raise ValueError(str(error) if told else f"{path} is not a picture that can be read.") from None
+        raise ValueError(str(error) if told else f"{path} is not a readable picture; save it as PNG.") from None
     return picture

@@ -61,9 +61,9 @@ def squared(picture: Brought, side: int) -> np.ndarray:
             opened.draft("RGB", (2 * side, 2 * side))  # a large JPEG is read in less
             return _squared(opened, side)
     except (*BOMBS, _TooLarge):
-        raise ValueError(f"{path.name} has more pixels than are read; save it smaller.") from None
+        raise ValueError(f"{path.name} has too many pixels; save it smaller.") from None
     except Exception:  # Pillow's own errors, of many types
-        raise ValueError(f"{path.name} is not a picture that can be read; save it as JPEG or PNG.") from None
+        raise ValueError(f"{path.name} is not a readable picture; save it as JPEG or PNG.") from None
 
 
 class _TooLarge(Exception):

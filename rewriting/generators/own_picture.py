@@ -138,7 +138,7 @@ def likeness(who: str, psnr: float) -> str:
     for least, words in NEARNESS:
         if psnr >= least:
             return f"{who} draws it {words} ({round(psnr, 1):g} dB)."
-    return f"{who} cannot draw it: this is what comes nearest ({round(psnr, 1):g} dB). Rules act on that all the same."
+    return f"{who} cannot draw it: this is its nearest picture ({round(psnr, 1):g} dB). Rules still change it."
 
 
 def _rounded(at: LayerInput) -> LayerInput:

@@ -1,4 +1,4 @@
-"""Looking into a rule: what its key matches, what its value draws, and which layer suits it."""
+"""Inspection of a rule: the matches of its key, the drawing of its value alone, and the best layer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MATCHES = 12
 
 
 def key_matches(service: Service, session: Session) -> Iterator[tuple[int, list[dict]]]:
-    """How many pictures were looked at, and those of them that match the context best, dimmed where they do not
-    (paper, Figure 2c)."""
+    """Search for matches of the context, in steps: the number of pictures searched, and the best of them, dimmed
+    outside the matching places (paper, Figure 2c)."""
     for looked, ranked in service.search(session):
         seeds = ranked[:MATCHES]
         found = service.matches(session, seeds)
@@ -40,7 +40,7 @@ def key_matches(service: Service, session: Session) -> Iterator[tuple[int, list[
 
 
 def values_alone(service: Service, session: Session) -> str:
-    """What the painted values draw without their surroundings, beside the same place in the picture (Figure 2d)."""
+    """HTML: the painted values drawn without their surroundings, beside the same place in the picture (Figure 2d)."""
     request = session.request
     rewriter = service.rewriter(session.generator, request.layer)
     places = request.places if request.retouched else request.context
@@ -59,19 +59,19 @@ def values_alone(service: Service, session: Session) -> str:
 
 
 def layer_chart(service: Service, session: Session) -> Iterator[tuple[list[Suitability], str]]:
-    """One layer after another: what was found so far, and a chart of it."""
+    """Try the layers one after another: the results so far, and a chart of them."""
     found: list[Suitability] = []
     generator = service.generator(session.generator)
     for one in suitabilities(generator, session.request, lambda n: service.rewriter(session.generator, n)):
         found.append(one)
         yield found, chart(found, done=False)
     if not found:
-        raise ValueError("What is painted is too small for any layer; paint a larger area.")
+        raise ValueError("The painted area is too small for any layer; paint a larger one.")
     yield found, chart(found, done=True)
 
 
 def chart(found: Sequence[Suitability], *, done: bool) -> str:
-    """Bars by layer: how far the goal was reached, how much a value means alone, what changed elsewhere."""
+    """Bars by layer: the share of the goal reached, the likeness of isolated values, the change elsewhere."""
     best = recommended(found) if done else None
     rows = "".join(
         f"<tr{' class=best' if one.layer == best else ''}><th>{one.layer}</th>{_bar(one.reached)}{_bar(one.isolation)}"
@@ -82,7 +82,7 @@ def chart(found: Sequence[Suitability], *, done: bool) -> str:
     advice = advice if best else "Trying the layers, one after another…"
     return (
         f"<p class='quiet' role='status'>{html.escape(advice)}</p><table class='layers'><thead><tr><th>Layer</th>"
-        f"<th>Goal reached</th><th>Looks the same on its own</th><th>Changes elsewhere</th></tr></thead>"
+        f"<th>Goal reached</th><th>Object alone looks the same</th><th>Change elsewhere</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )
 

@@ -1,7 +1,7 @@
-"""What a visitor does with the Hub: open a repo, look at what others published, publish the rules in force.
+"""A visitor's use of the Hub: open a repo, list published rules, publish the rules in force.
 
-Each takes the visitor's own token, None where there is none: that is the login of this machine for whoever runs the
-studio on it, and on a hosted Space no token at all.
+Each function takes the visitor's own token.  None means the login of this machine for the person who runs the studio,
+and no token at all on a hosted Space.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Brought:
-    """What was opened: the service's key of a generator, and rules for it, if there are any.
+    """An opened generator, by the service's key, and rules for it, if there are any.
 
-    facts: of the generator, in words.  foreign: whether it was made of a file of another program.
+    facts: of the generator, in words.  foreign: whether another program wrote its file.
     """
 
     key: str
@@ -50,17 +50,17 @@ class Brought:
         return cls(key, stack, facts, foreign)
 
     def into(self, session: Session, service: Service) -> Session:
-        """The session on that generator, with the rules in force after those that are."""
+        """The session on that generator, with the opened rules after those in force."""
         opened = session if session.generator == self.key else session.open(self.key)
         return adopt_all(self.stack, opened, service).as_one_step(session) if len(self.stack) else opened
 
     def said(self) -> str:
-        """That it is in use now."""
+        """A sentence for a generator or rules in use."""
         facts = f": {self.facts}" if self.facts and not len(self.stack) else ""
         return f"Opened {self._named()}{facts}."
 
     def offered(self) -> str:
-        """What it is, to be read before it is used."""
+        """A sentence for an offered generator, to read before use."""
         return f"Found {self._named()}: {self.facts}."
 
     def _named(self) -> str:
@@ -72,11 +72,11 @@ class Brought:
 
 @dataclass(frozen=True)
 class Wish:
-    """What to publish and where.
+    """The settings of a publication.
 
-    repo: "name/repo", or "repo" for one's own namespace.  full_model: the rewritten model instead of the rules.
-    how: one of `HOWS`: a commit to a repo that is there or made, to a new one only, or a pull request.
-    pictures: whether those that the visitor brought are published too.
+    repo: "name/repo", or "repo" in the visitor's own namespace.  full_model: the rewritten model instead of the rules.
+    how: one of `HOWS`: a commit to an old or a new repo, a commit to a new repo only, or a pull request.
+    pictures: whether to publish the visitor's own pictures, too.
     """
 
     repo: str
@@ -87,12 +87,12 @@ class Wish:
 
 
 def bring(service: Service, session: Session, text: str, token: Token, progress: Progress) -> Brought:
-    """Load what a visitor names, in any form that `rewriting.hub.names` reads.  The session stays as it is.
+    """Load a generator or rules by any name that `rewriting.hub.names` reads.  The session does not change.
 
-    Raises ValueError or OSError in one sentence; SeveralFiles if several files of a repo may be meant.
+    Raises ValueError or OSError in one sentence; SeveralFiles if the repo holds several candidates.
     """
     if not text.strip():
-        raise ValueError("Type the name of a generator or of a repo, such as org/name, first.")
+        raise ValueError("The name is missing; type the name of a generator or of a repo, such as org/name.")
     name = parse(text, endpoint=service.endpoint)
     if name.kind is Kind.BUNDLED:
         return Brought(name.what, EditStack())
@@ -124,7 +124,7 @@ def bring(service: Service, session: Session, text: str, token: Token, progress:
 
 
 def _seal(token: Token) -> str:
-    """What stands for the token in a key: that of this machine's login is all its user's."""
+    """The stand-in for a token in a key; the login of this machine has one for all visits of its user."""
     return token if isinstance(token, str) else "this machine"
 
 
@@ -133,11 +133,11 @@ def publish_rules(
 ) -> Published:
     """Publish the rules in force.  Raises ValueError in one sentence."""
     if not session.rules:
-        raise ValueError("No rule is in force; press a preset or rewrite one, then publish it.")
+        raise ValueError("No rule is in force; choose a preset or make a rule first.")
     if not wish.repo.strip():
-        raise ValueError("Give the repo a name first.")
+        raise ValueError("The repo has no name; type one.")
     if wish.how not in HOWS:
-        raise ValueError(f"{wish.how!r:.60} is no way to publish; there are {', '.join(HOWS)}.")
+        raise ValueError(f"The method {wish.how!r:.60} is unknown; use one of {', '.join(HOWS)}.")
     return publish(
         session.whole_stack,
         wish.repo.strip(),
@@ -154,14 +154,14 @@ def publish_rules(
 
 
 def published_rules(service: Service, search: str, token: Token) -> list[PublishedRule]:
-    """What others published, newest first.  search: part of an id."""
+    """Published rules, newest first.  search: part of an id."""
     return list_rules(search=search.strip() or None, limit=LISTED, token=token, endpoint=service.endpoint)
 
 
 def telling(call: Callable[[Progress], T]) -> Iterator[str]:
-    """Run a call in a thread of its own and yield what it says of its progress, as it changes.
+    """Run a call in a thread of its own, and yield its progress in sentences.
 
-    As a generator it returns what the call returns, and raises what it raises.
+    The generator returns the call's result, and raises the call's exception.
     """
     said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     future: Future[T] = Future()

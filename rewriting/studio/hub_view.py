@@ -1,4 +1,4 @@
-"""The tab of the Hub: open what is there, sign in, publish the rules in force."""
+"""The tab of the Hub: open generators and rules, sign in, publish the rules in force."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ WHAT = [("The rules", "rules"), ("Rewritten model", "model")]
 HOW_SAID = dict(zip(HOWS, ("Create or update", "Only create", "Pull request"), strict=True))
 OWN = "your own name"
 PUBLISH_OWN = "Publish my own pictures too"
-OWN_INFO = "Without them the rules apply all the same, but nobody can change them again."
-OPEN = "Name or address of a generator or of rules: org/name, org/name@revision, org/name:file.pkl"
+OWN_INFO = "Without the pictures the rules still work, but nobody can edit them."
+OPEN = "A generator or rules, by name or address: org/name, org/name@revision, org/name:file.pkl"
 
 
 def on_space() -> bool:
-    """Whether visitors sign in by the Hub's own page; elsewhere they type a token."""
+    """Whether visitors sign in on the Hub's own page; elsewhere they type a token."""
     return bool(os.environ.get("SPACE_ID"))
 
 
 def lay_out_hub() -> dict[str, gr.blocks.Block]:
-    """The tab, with nothing asked of the Hub yet."""
+    """Lay out the tab; it sends no request to the Hub yet."""
     with gr.Column(elem_id="hub-open"):
         gr.HTML("<h2>Open from the Hub</h2>", padding=False)
         with gr.Row(elem_id="bar-address"):
             address = box("Repo", "org/name", "address", info=OPEN)
             open_ = gr.Button("Open", size="sm", elem_id="open-repo")
-        opening = status("What is opened", "opening")
+        opening = status("Status of opening", "opening")
         which_file = gr.Dropdown([], value=None, label="File", visible="hidden", elem_id="which-file", min_width=0)
         use = gr.Button("Use it", variant="primary", size="sm", visible="hidden", elem_id="use-offered")
         with gr.Row(elem_id="bar-search"):
             search = box("Search published rules", "part of a name", "search-rules")
             find = gr.Button("Search", size="sm", elem_id="find-rules")
-        finding = status("What is found", "finding")
+        finding = status("Status of the search", "finding")
         found = RepoCards(elem_id="found")
     with gr.Column(elem_id="hub-publish"):
         gr.HTML("<h2>Publish the rules in force</h2>", padding=False)
         signing = lay_out_signing()
         with gr.Row(elem_id="bar-target"):
-            namespace = gr.Dropdown([(OWN, "")], value="", label="Where", elem_id="namespace", min_width=0)
+            namespace = gr.Dropdown([(OWN, "")], value="", label="Owner", elem_id="namespace", min_width=0)
             name = box("Name", "my-rule", "repo-name")
         with gr.Row(elem_id="bar-wishes"):
-            what = choose(WHAT, "What", "publish-what")
-            visibility = choose(VISIBILITY, "Who may see it", "visibility")
-            how = choose([(said, how) for how, said in HOW_SAID.items()], "How", "publish-how")
+            what = choose(WHAT, "Content", "publish-what")
+            visibility = choose(VISIBILITY, "Visibility", "visibility")
+            how = choose([(said, how) for how, said in HOW_SAID.items()], "Method", "publish-how")
         with_pictures = gr.Checkbox(
             False, label=PUBLISH_OWN, info=OWN_INFO, container=False, visible="hidden", elem_id="with-pictures"
         )
         publish = gr.Button("Publish", variant="primary", size="sm", elem_id="publish")
-        published = status("What was published", "published")
+        published = status("Status of publishing", "published")
     here = {"address": address, "open_repo": open_, "which_file": which_file, "opening": opening, "use_offered": use}
     here |= {"search_rules": search, "find_rules": find}
     wish = {"namespace": namespace, "repo_name": name, "visibility": visibility, "what": what, "how": how}
@@ -69,13 +69,13 @@ def lay_out_hub() -> dict[str, gr.blocks.Block]:
 
 
 def lay_out_signing() -> dict[str, gr.blocks.Block]:
-    """On a Space the Hub's own button, which has the scopes of the README; elsewhere a box for a token."""
+    """On a Space the Hub's own button, with the scopes that the README names; elsewhere a box for a token."""
     typed = not on_space()
     with gr.Row(elem_id="bar-account"):
-        account = status("Who you are", "account")
+        account = status("Account", "account")
         if on_space() and os.environ.get("OAUTH_CLIENT_ID"):
             gr.LoginButton(size="sm", elem_id="login")
-        info = "Stays in this session" if hosted() else "Leave empty to use the login of `hf auth login`"
+        info = "Kept for this session only" if hosted() else "Leave empty to use the login of `hf auth login`"
         token = gr.Textbox(
             label="Write token", type="password", max_lines=1, max_length=400, info=info, visible=typed,
             elem_id="token", min_width=0,
@@ -106,7 +106,7 @@ def status(label: str, elem_id: str) -> gr.HTML:
 
 
 def hub_tab(hub: HubTab) -> Page:
-    """What the tab shows of a visitor's state."""
+    """The tab as a function of its state."""
     who, published = hub.account, hub.published
     names = [(OWN if who is None else f"{who.name} (you)", "")]
     names += [(name, name) for name in (who.organizations if who else ())]
@@ -132,12 +132,12 @@ def hub_tab(hub: HubTab) -> Page:
 
 
 def said_of(published: Published, private: str = " It is private.") -> str:
-    """What came of publishing, with a link to it."""
+    """The outcome of publishing, with a link to it."""
     if published.pull_request:
         return f"<p class='good' role='status'>Opened {_link(published.pull_request, 'a pull request')}.</p>"
     link = _link(published.url, published.repo_id)
     if not published.changed:
-        what = f"Nothing has changed since it was published; no commit was made in {link}."
+        what = f"No commit was made: {link} already holds these files."
     else:
         what = f"{'Published' if published.created else 'Updated'} {link}."
     return f"<p class='good' role='status'>{what}{private if published.private else ''}</p>"
@@ -150,13 +150,13 @@ def _link(url: str, text: str) -> str:
 
 
 def said_of_account(account: Account | None, typed: bool) -> str:
-    """Who is signed in, and how."""
+    """The name of the account, and the way it signed in."""
     if account is None:
         how = "sign in to publish." if on_space() else "type a token to publish."
         return said(f"You are not signed in; {how}")
     groups = f", member of {', '.join(account.organizations)}" if account.organizations else ""
-    where = "" if typed or on_space() else " by this machine's login"
-    may = " It may make new repos, change those made here, and open pull requests." if on_space() else ""
+    where = "" if typed or on_space() else " with this machine's login"
+    may = " The studio may create repos, change those that it created, and open pull requests." if on_space() else ""
     return said(f"Signed in as {account.name}{where}{groups}.{may}")
 
 

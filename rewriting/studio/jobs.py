@@ -178,7 +178,7 @@ def words_for(topic: str, state: State) -> str:
     if topic == "own":
         generator, number, layer = state.wanted_picture
         again = f"own-{number}" in state.own.of(generator)
-        return f"Finding your picture again at layer {layer}" if again else "Finding your picture"
+        return f"Drawing your picture again from layer {layer}" if again else "Drawing your picture"
     return "Drawing" if topic == "results" else ""
 
 

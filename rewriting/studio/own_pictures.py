@@ -24,7 +24,7 @@ MOST_SIDE = 1024  # pixels a side that are kept of a picture
 SMALL = 160  # pixels a side, where it is shown beside its drawing
 MOST_CHARACTERS = 8_000_000  # of the data URL in which one comes
 NAME = re.compile(r"own-([1-9][0-9]{0,5})")
-NO_PICTURE = "The file is no picture that can be read; save it as JPEG or PNG and bring that."
+NO_PICTURE = "The file is not a readable picture; save it as JPEG or PNG."
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ class OwnPictures:
             return int(name)
         one = self.get(name)
         if generator not in one.found:
-            raise ValueError("The generator does not draw this picture of yours yet; press Draw it first.")
+            raise ValueError("The generator has not drawn this picture of yours yet; press Draw it first.")
         return one.found[generator]
 
     def name_of(self, seed: Seed) -> int | str:
@@ -106,7 +106,7 @@ class OwnPictures:
     def bring(self, image: np.ndarray, generator: str, layer: int) -> OwnPictures:
         """One more, to be found for a generator.  Raises ValueError if there are too many."""
         if len(self) >= MOST:
-            raise ValueError(f"You have {len(self)} pictures here, as many as are kept; take one away first.")
+            raise ValueError(f"You have {len(self)} pictures here, which is the most; remove one first.")
         number = self.last + 1
         return OwnPictures((*self.brought, BroughtPicture(number, image, {}, {generator: layer})), number)
 

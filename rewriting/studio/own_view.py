@@ -1,4 +1,4 @@
-"""What the page shows of the pictures that a visitor brought."""
+"""The page's view of a visitor's own pictures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rewriting.studio.state import Inverted, State
 from rewriting.studio.visitor import Page
 from rewriting.studio.words import shown
 
-LEAST_SIDE = 512  # pixels a side of the square that is kept, for generators that draw larger pictures than this one
+LEAST_SIDE = 512  # pixels a side of the stored square, in case another generator draws larger pictures
 
 
 def own_pictures(state: State, about: About) -> Page:
-    """The tray of one's own pictures, and the question on publishing them."""
+    """The tray of the visitor's own pictures, and the question on publishing them."""
     shared = any(rule.asked is not None and rule.asked.own_pictures for rule in state.session.rules)
     return {
         "own": {
@@ -28,7 +28,7 @@ def own_pictures(state: State, about: About) -> Page:
 
 
 def tile(state: State, one: BroughtPicture) -> dict[str, Any]:
-    """A picture beside its drawing, and how near that comes."""
+    """A picture beside its drawing, and the likeness of the two."""
     generator = state.session.generator
     found = one.found.get(generator)
     said = {"id": one.name, "image": one.url, "label": f"Your picture {one.number}", "kind": "quiet"}
@@ -39,35 +39,35 @@ def tile(state: State, one: BroughtPicture) -> dict[str, Any]:
         return said | under_way(state, one, layer)
     if found is None:
         who = label(generator)
-        return said | {"words": f"{who} does not draw it yet.", "draw": f"Draw it with {who}"}
+        return said | {"words": f"{who} has not drawn it yet.", "draw": f"Draw it with {who}"}
     lowest = state.lowest_layer
     if lowest is not None and lowest < found.layer:
-        words = f"A rule of layer {lowest} cannot act on it: it was found at layer {found.layer}."
-        return said | {"words": words, "draw": f"Find it at layer {lowest}"}
+        words = f"A rule of layer {lowest} cannot change this drawing, which starts at layer {found.layer}."
+        return said | {"words": words, "draw": f"Draw it again from layer {lowest}"}
     return said | how_near(label(generator), found.psnr)
 
 
 def under_way(state: State, one: BroughtPicture, layer: int) -> dict[str, Any]:
-    """How far it is found, with the picture so far."""
+    """The progress of drawing it, with the drawing so far."""
     generator, job, made = state.session.generator, state.jobs.get("own"), state.result("own")
-    again = f" again at layer {layer}, where a rule acts" if generator in one.found else ""
+    again = f" again from layer {layer}, where a rule acts" if generator in one.found else ""
     if job is None or job.name[:2] != (generator, one.number):
-        return {"words": f"Waits to be found{again}.", "share": 0.0}
+        return {"words": f"Waiting to be drawn{again}.", "share": 0.0}
     so_far = made.content if made is not None and isinstance(made.content, Inverted) else None
     if so_far is None:
-        return {"words": f"Finding how {label(generator)} draws it{again}…", "share": 0.0}
-    words = f"Finding how {label(generator)} draws it{again}: {so_far.share:.0%}"
+        return {"words": f"{label(generator)} is drawing it{again}…", "share": 0.0}
+    words = f"{label(generator)} is drawing it{again}: {so_far.share:.0%}"
     return {"words": words, "share": so_far.share, "drawn": so_far.image}
 
 
 def how_near(who: str, decibels: float) -> dict[str, str]:
-    """In words and in decibels."""
+    """The likeness of the drawing, in words and in decibels."""
     kind = "good" if decibels >= GOOD else "quiet" if decibels >= ROUGH else "bad"
     return {"words": likeness(who, decibels), "kind": kind}
 
 
 def own_pairs(state: State) -> list[dict[str, Any]]:
-    """The first pairs of the results: one's own pictures before, and after the rules in force."""
+    """The first pairs of the results: the visitor's own pictures before and after the rules in force."""
     generator, made = state.session.generator, state.made.get("own_pairs")
     fresh = state.session.rules and made is not None and made.name[0][:2] == state.session.look[:2]
     ruled = made.content or {} if fresh else {}

@@ -1,4 +1,4 @@
-"""The page: what lies where."""
+"""The layout of the page."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def own_text(name: str) -> str:
 
 
 CSS = static("colours.css") + own_text("page.css") + own_text("hub.css")
-SOON = 1.0  # seconds in which the page is to be there, once its parts are
+SOON = 1.0  # seconds for drawing pictures before the page is served
 TITLE, ICON = "Rewriting", Path(__file__).with_name("icon.png")
 MODES = [("Paste", "replace"), ("Paint", "paint"), ("Bend", "bend"), ("From a file", "file"), ("Erase", "erase")]
 TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore"), ("Hub", "hub")]
@@ -67,7 +67,7 @@ def build(service: Service, first: str) -> gr.Blocks:
 
 
 def newcomer(service: Service, generator: str, render: Render) -> Visitor:
-    """Who has just opened the page, on a generator, and sees its pictures: as many as are soon drawn."""
+    """A visitor who has just opened the page on a generator, with the pictures that could be drawn within `SOON`."""
     visitor = Visitor(State.on(service.open(generator)), {})
     late = time.monotonic() + SOON
     with closing(make_needed(visitor, Maker(service), ALL, NoTurn)) as steps:
@@ -78,7 +78,7 @@ def newcomer(service: Service, generator: str, render: Render) -> Visitor:
 
 
 def lay_out() -> Components:
-    """All components, by name, where a visitor sees them."""
+    """All components by name, laid out as a visitor sees them."""
     with gr.Row(elem_id="head"):
         gr.HTML(f"<h1>{TITLE}</h1><p>Change the rules of an image generator, not one image.</p>", elem_id="title")
         generator = gr.Radio(
@@ -94,7 +94,7 @@ def lay_out() -> Components:
 
 
 def fill(parts: Components, page: Page) -> None:
-    """Give the components what they show first, so that the page needs no event to be complete."""
+    """Give the components their first values, so that the page is complete without an event."""
     for part, properties in page.items():
         for name, value in properties.items():
             content = getattr(parts[part], "props", {})
@@ -128,7 +128,7 @@ def lay_out_making() -> Components:
                 copy = canvas(MaskCanvas, "Object to copy", "Pick a picture to copy from", "copy")
             with gr.Column(min_width=0, elem_id="step2"):
                 head_paste = head(2)
-                paste = canvas(PlacementCanvas, "Where it goes", "Pick a picture to paste into", "paste")
+                paste = canvas(PlacementCanvas, "Place of the object", "Pick a picture to paste into", "paste")
         with gr.Column(elem_id="step-retouch", visible="hidden") as step_retouch:
             head_retouch = head(1)
             retouch = RetouchCanvas(elem_id="retouch")
@@ -137,11 +137,11 @@ def lay_out_making() -> Components:
     with gr.Column(elem_id="panel-hold"):
         head_hold = head(3)
         kind = gr.Radio(
-            KINDS, value="context", show_label=False, container=False, label="What you paint", elem_id="kind",
+            KINDS, value="context", show_label=False, container=False, label="Kind of place", elem_id="kind",
             elem_classes="choose",
         )  # fmt: skip
         with gr.Row(elem_id="places"):
-            context = canvas(MaskCanvas, "Places", "Pick a picture that has such a place", "context")
+            context = canvas(MaskCanvas, "Places", "Pick a picture that the rule should change", "context")
             tray = ContextTray(hint="Add", elem_id="tray")
         find = gr.Button("Find pictures like these", size="sm", elem_id="find")
     with gr.Column(elem_id="panel-go"):
@@ -184,14 +184,14 @@ def slider(low: float, high: float, value: float, label: str, info: str, step: f
 
 
 def lay_out_seeing() -> Components:
-    """Right: results, pictures to choose from, and the rules in force."""
+    """Right: the results, the pictures to choose from, and the rules in force."""
     with gr.Column(elem_id="panel-see"):
         with gr.Row(elem_id="bar-tabs"):
             tabs = gr.Radio(
-                TABS, value="results", show_label=False, container=False, label="What to see", interactive=True,
+                TABS, value="results", show_label=False, container=False, label="Tabs", interactive=True,
                 elem_id="tabs",
             )  # fmt: skip
-            busy = gr.HTML(padding=False, label="What is under way", elem_id="busy")
+            busy = gr.HTML(padding=False, label="Progress", elem_id="busy")
             stop = gr.Button("Stop", size="sm", variant="stop", visible="hidden", elem_id="stop")
         own = OwnPictureTray(elem_id="own")
         with gr.Column(elem_id="results"):
@@ -220,7 +220,7 @@ def lay_out_results() -> Components:
     pairs = PairSheet(count=PAIRS, elem_id="pairs", label="Unseen pictures, before and after")
     with gr.Row(elem_id="bar-results"):
         order = gr.Radio(
-            ORDERS, value="best", show_label=False, container=False, label="Which", elem_id="order", visible="hidden",
+            ORDERS, value="best", show_label=False, container=False, label="Order", elem_id="order", visible="hidden",
             elem_classes="choose",
         )  # fmt: skip
         more = gr.Button("Show others", size="sm", elem_id="more")
@@ -228,11 +228,11 @@ def lay_out_results() -> Components:
 
 
 def lay_out_pictures() -> Components:
-    picking = gr.HTML(padding=False, label="What to pick", elem_id="picking")
+    picking = gr.HTML(padding=False, label="Next picture", elem_id="picking")
     with gr.Row(elem_id="bar-slot"):
-        gr.HTML("<p class='quiet'>A picture goes to</p>", padding=False)
+        gr.HTML("<p class='quiet'>The next picture goes to</p>", padding=False)
         slot = gr.Radio(
-            SLOTS, value="copy", show_label=False, container=False, label="A picture goes to", elem_id="slot",
+            SLOTS, value="copy", show_label=False, container=False, label="The next picture goes to", elem_id="slot",
             elem_classes="choose",
         )  # fmt: skip
     sheet = PictureSheet(count=PAGE, elem_id="sheet", label="Pictures to choose from")

@@ -1,4 +1,4 @@
-"""What the page shows of a visitor's state, and all that it says.
+"""The page as a function of a visitor's state: the properties of its components, and its texts.
 
 `Render` is a pure function of the state: {component: {property: value}}, for every component that ever changes.  The
 same state always gives the same page, so nothing has to remember what was shown before.
@@ -28,26 +28,26 @@ from rewriting.studio.retouches import for_canvas, laid_over
 from rewriting.studio.service import SIDE, About
 from rewriting.studio.session import PackedRegion, PackedRetouch, Rule, Session, centre
 from rewriting.studio.state import Explored, State
-from rewriting.studio.steps import ERASED, RETOUCH, TITLES, VERBS, Step, picking, steps
+from rewriting.studio.steps import ERASE, RETOUCH, TITLES, VERBS, Step, picking, steps
 from rewriting.studio.visitor import Page
 from rewriting.studio.words import picture_named, picture_words, quiet, says, shown
 
 RETOUCH_SLOTS = {kind: [(f"1 {title}", "retouch"), (f"2 {TITLES[2]}", "context")] for kind, title in RETOUCH.items()}
 SLOTS = [(f"{i} {title}", slot) for i, title, slot in zip("123", TITLES, ("copy", "paste", "context"), strict=False)]
-ERASE_SLOTS = [(f"1 {ERASED}", "context")]
-KINDS = [("The rule holds here", "context"), ("Keep this as it is", "preserve")]
-ERASE_KINDS = [("This disappears", "context"), KINDS[1]]
+ERASE_SLOTS = [(f"1 {ERASE}", "context")]
+KINDS = [("Change here", "context"), ("Protect here", "preserve")]
+ERASE_KINDS = [("Erase here", "context"), KINDS[1]]
 TINTS = {"context": "", "preserve": "#0e9f6e"}  # of the places painted for each kind
 DONE = {"paint": "painted", "bend": "bent", "file": "retouched"}
-OTHER_KIND = "{picture} was {was}; if you {verb} it now, that takes its place."
+OTHER_KIND = "{picture} was {was}. If you {verb} it now, you replace that change."
 OWN = {
-    "replace": "that has something to copy", "paint": "to paint it as it should look", "bend": "to bend it",
-    "file": "to retouch it in another program", "erase": "that shows what should disappear",
+    "replace": "that shows an object to copy", "paint": "to paint on it", "bend": "to bend it",
+    "file": "to retouch it in another program", "erase": "that shows an object to erase",
 }  # fmt: skip
 EMPTY = "Results appear here"
-STOPPED = "You stopped before any picture was drawn. Press Show others to draw them."
+STOPPED = "You stopped before the first picture. Press Show others to draw the pictures."
 EXPLORE = "Inspect the rule that you are making: its matching places, its copied object, and the best layer for it."
-NOTHING_COPIED = "<p class='quiet'>To erase, nothing is copied. Paint what should disappear in step 1.</p>"
+NOTHING_COPIED = "<p class='quiet'>Erasing needs no copy. Paint the object to erase in step 1.</p>"
 
 
 class Render:
@@ -72,7 +72,7 @@ class Render:
 
 
 def head(state: State) -> Page:
-    """The generators to turn to, and the presets."""
+    """The generators to choose from, and the presets."""
     here, names = public_name(state.session.generator), list(state.opened)
     others = [name for name in names[1:] if name != here][-1:]
     choices = [(label(name), name) for name in dict.fromkeys([*bundled(), *names[:1], *others, here])]
@@ -83,13 +83,13 @@ def head(state: State) -> Page:
 
 
 def coming(state: State, kind: str) -> str | None:
-    """The "preset" or the "generator" that is on its way, if one is."""
+    """The name of the "preset" or "generator" that is being loaded; None if none is."""
     job = state.jobs.get("rule")
     return job.name[1] if job is not None and job.name[0] == kind else None
 
 
 def preset_in_force(session: Session) -> str | None:
-    """The name of the preset that is being looked at."""
+    """The name of the preset whose rule is open."""
     return session.rule.preset if session.rule and session.rule.preset else None
 
 
@@ -118,7 +118,7 @@ def making(state: State, about: About) -> Page:
             "minimum": about.layers.start,
             "maximum": about.layers.stop - 1,
             "value": rest.layer or about.default_layer,
-            "info": f"Usually {about.default_layer}. Low layers decide what is there, high ones how it looks.",
+            "info": f"Usually {about.default_layer}. Low layers change objects, high layers colours and textures.",
         },
         "rank": {
             "value": rest.rank or usual_rank,
@@ -162,7 +162,7 @@ def canvases(state: State) -> Page:
                     "label": f"{words} in {picture_words(region.seed)}",
                     "tint": TINTS[kind],
                 }
-                for kind, words in (("context", "place"), ("preserve", "kept place"))
+                for kind, words in (("context", "place"), ("preserve", "protected place"))
                 for region in getattr(asked, kind)
             ]
         },
@@ -170,7 +170,7 @@ def canvases(state: State) -> Page:
 
 
 def retouching(state: State) -> Page:
-    """The canvas on which a picture is retouched, and those that were."""
+    """The canvas on which a picture is retouched, and the tray of retouched pictures."""
     asked, view, drawn = state.session.now.asked, state.view, state.result("drawn")
     here, kind = asked.retouch_of(view.retouch_seed), view.retouch or "paint"
     others = here is not None and here.kind != kind
@@ -192,7 +192,7 @@ def retouching(state: State) -> Page:
                 {
                     "image": retouched_url(state.picture(one.seed), one),
                     "id": str(state.own.name_of(one.seed)),
-                    "label": f"{picture_words(one.seed)} as it should look",
+                    "label": f"{picture_words(one.seed)}, {DONE[one.kind]}",
                 }
                 for one in asked.retouched
             ]
@@ -202,7 +202,7 @@ def retouching(state: State) -> Page:
 
 @lru_cache(maxsize=64)
 def retouched_url(picture: Picture | None, one: PackedRetouch) -> str:
-    """A retouched picture as a data URL; "" while there is none."""
+    """A retouched picture as a data URL; "" before its original is drawn."""
     return data_url(laid_over(one, picture.pixels)) if picture is not None else ""
 
 
@@ -212,14 +212,14 @@ def url(picture: Picture | None) -> str:
 
 @lru_cache(maxsize=64)
 def place(paste: PackedRegion) -> dict[str, int]:
-    """Where a pasted object is: its centre."""
+    """The centre of the pasted object, in mask pixels."""
     x, y = centre(paste.unpacked().mask)
     return {"x": x, "y": y}
 
 
 @lru_cache(maxsize=64)
 def patch(picture: Picture | None, copy: PackedRegion) -> str:
-    """The copied object cut out of its picture, as a data URL; "" while there is none."""
+    """The copied object, cut out of its picture, as a data URL; "" while there is none."""
     return cutout(picture.pixels, copy.unpacked().mask) if picture is not None and not copy.empty else ""
 
 
@@ -227,7 +227,7 @@ def patch(picture: Picture | None, copy: PackedRegion) -> str:
 
 
 def seeing(state: State) -> Page:
-    """Which tab is open, and what is under way."""
+    """The open tab, and the progress of running work."""
     words = next((job.words for job in reversed(state.jobs.values()) if job.words), "")
     slots = ERASE_SLOTS if state.session.now.asked.rest.erase else RETOUCH_SLOTS.get(state.view.retouch, SLOTS)
     return {
@@ -240,7 +240,7 @@ def seeing(state: State) -> Page:
 
 
 def results(state: State, about: About) -> Page:
-    """Pictures under the rules in force.  Those of other rules stay, dimmed, until the new ones come."""
+    """Pictures under the rules in force.  The pictures of earlier rules stay, dimmed, until the new ones arrive."""
     made, fitting, closer = state.made.get("results"), state.result("results"), state.result("closer")
     same = made is not None and made.content is not None and made.name[0][:2] == state.session.look[:2]
     pairs = list(made.content.pairs) if same else []
@@ -262,7 +262,7 @@ def results(state: State, about: About) -> Page:
 
 
 def headline(state: State) -> str:
-    """The rule that is looked at, and what it does."""
+    """The name of the open rule, and its measured effect."""
     session, pressed = state.session, coming(state, "preset")
     noticed = [("", state.notice)] if state.notice else []
     if state.learning and not session.solved:
@@ -272,7 +272,7 @@ def headline(state: State) -> str:
         return says(name or "Your rule", ("", "rewriting…"), *noticed)
     if not session.rules:
         return says(
-            f"What the {label(session.generator).lower()} generator draws",
+            f"Pictures of the {label(session.generator).lower()} generator",
             ("", f"Try a rule above. To make your own, press a picture {OWN.get(state.mode, OWN['replace'])}."),
             *noticed,
         )
@@ -281,13 +281,13 @@ def headline(state: State) -> str:
 
 
 def numbers(state: State, rule: Rule | None) -> list[tuple[str, str]]:
-    """What the rule does: each a kind, "good" for what was hoped for, and a text."""
+    """The rule's measured effect, as (kind, text) pairs; the kind "good" marks an intended effect."""
     drawn = state.result("results")
     if rule is None:
         return []
     if drawn is None or not drawn.content or not any(pair["after"] for pair in drawn.content.pairs):
         drawing = "results" in state.jobs
-        return [*solve_time(state, rule), *([("", "looking for pictures that match…")] if drawing else [])]
+        return [*solve_time(state, rule), *([("", "looking for matching pictures…")] if drawing else [])]
     measured, effect = measured_by_preset(state.session), drawn.content.effect
     said = [("good", measured)] if measured else []
     if effect is not None and not measured:
@@ -297,22 +297,23 @@ def numbers(state: State, rule: Rule | None) -> list[tuple[str, str]]:
 
 
 def reached(rule: Rule, effect: Effect) -> str:
-    """How much of what was asked for the rule does."""
+    """How much of its goal the rule reaches."""
     report = rule.edit.report
     if rule.learned and report is not None and report.loss_before > 0:
-        return f"{max(0.0, 1 - report.loss_after / report.loss_before):.0%} of the way to what you showed"
-    return f"Changes {effect.changed} of {effect.among} places like those painted"
+        share = max(0.0, 1 - report.loss_after / report.loss_before)
+        return f"{share:.0%} of the way to your retouched picture{'s' if len(rule.asked.retouched) > 1 else ''}"
+    return f"Changes {effect.changed} of {effect.among} matching places"
 
 
 def lowered(rule: Rule) -> list[tuple[str, str]]:
-    """Why the rank is not the one that was asked for."""
+    """The reason for a rank below the chosen one."""
     wanted = rule.asked.rest.rank if rule.asked else None
     if rule.learned:
         return []
     wanted = RANK if wanted is None else wanted
     if rule.edit.rank >= wanted:
         return []
-    return [("", f"rank {rule.edit.rank} instead of {wanted}, because you painted only a little")]
+    return [("", f"rank {rule.edit.rank} instead of {wanted}, because the painted area is small")]
 
 
 def solve_time(state: State, rule: Rule) -> list[tuple[str, str]]:
@@ -352,7 +353,7 @@ def explored(found: Explored) -> Page:
 
 
 def rules(state: State) -> Page:
-    """The rules in force, and the ways back."""
+    """The rules in force, and the buttons of the history."""
     session, (low, high) = state.session, STRENGTH
     rows = [
         {
@@ -374,7 +375,7 @@ def rules(state: State) -> Page:
 
 
 def step_head(step: Step, *, following: bool = False) -> str:
-    """The heading of a step: its number, what it is, and what it has or needs."""
+    """The heading of a step: its number, title and note."""
     state = "done" if step.done else "next" if following else ""
     note = f"<small>{html.escape(step.note)}</small>"
     return f"<h2 class='step {state}'><em>{step.number}</em><span>{step.title}</span>{note}</h2>"

@@ -1,4 +1,4 @@
-"""Pictures before and after the rules in force, and how much changed where."""
+"""Pictures before and after the rules in force, and the size of the change."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from rewriting.core.request import Request
 from rewriting.generators.own_picture import Seed
 from rewriting.studio.picture import Picture
 
-CHANGED = 0.03  # mean change (of 1) of the matching places from which a picture counts as changed
+CHANGED = 0.03  # least mean change of the matching places, of 1, in a picture that counts as changed
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Results as far as they are drawn.
+    """The results that are drawn so far.
 
-    seeds: of all pictures wanted.  before, after: the first of them.  known: pictures before, by seed, that are there
-    already.
+    seeds: of all pictures to draw.  before, after: the pictures drawn so far, in the order of seeds.  known: unedited
+    pictures that were drawn earlier, by seed.
     """
 
     seeds: list[Seed]
@@ -28,12 +28,12 @@ class Drawn:
     known: Mapping[Seed, Picture] = field(default_factory=dict)
 
     def and_(self, before: Sequence[Picture], after: Sequence[Picture]) -> Drawn:
-        """The next pictures, and those that were there."""
+        """A copy with further pictures."""
         return replace(self, before=(*self.before, *before), after=(*self.after, *after))
 
     @property
     def done(self) -> int:
-        """How many are there."""
+        """The number of pairs drawn so far."""
         return len(self.after)
 
     @property
@@ -42,7 +42,7 @@ class Drawn:
 
     @property
     def pairs(self) -> list[dict]:
-        """All pairs as the pair sheet takes them, those that are not done without an after."""
+        """All pairs in the form of the pair sheet; "after" is empty in a pair that is not drawn yet."""
         done = [
             {"seed": s, "before": b.url, "after": a.url, "change": a.change(b)}
             for s, b, a in zip(self.seeds, self.before, self.after, strict=False)
@@ -53,8 +53,11 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Effect:
-    """What the rules do to some pictures.  changed: in how many of `among` the matching places changed visibly.
-    inside, elsewhere: mean absolute change, of 1, at the matching places and at all others."""
+    """The effect of rules on pictures.
+
+    changed: the number of pictures, of `among`, whose matching places changed visibly.
+    inside, elsewhere: mean absolute change, of 1, at the matching places and at all others.
+    """
 
     changed: int
     among: int
@@ -63,9 +66,10 @@ class Effect:
 
 
 def effect(before: Sequence[Picture], after: Sequence[Picture], heat: np.ndarray, share: float) -> Effect:
-    """Compare pictures inside and outside of the places that match.
+    """Compare pictures inside and outside of the matching places.
 
-    heat: (N, h, w), the responses.  share: of all positions that counts as matching: those with the highest response.
+    heat: (N, h, w), the responses.  share: the share of all positions that counts as matching; these are the positions
+    with the highest responses.
     """
     old, new = (np.stack([picture.pixels for picture in some]).astype(np.float32) for some in (before, after))
     change = np.abs(new - old).mean(-1) / 255
@@ -84,6 +88,6 @@ def effect(before: Sequence[Picture], after: Sequence[Picture], heat: np.ndarray
 
 
 def painted_share(request: Request) -> float:
-    """The mean painted share of the context's masks: how much of a picture the rule is about."""
+    """The mean painted share of the context's masks: the share of a picture that the rule changes."""
     shares = [float((region.mask > 0).mean()) for region in request.places if not region.empty]
     return min(0.5, max(0.002, float(np.mean(shares)))) if shares else 0.02

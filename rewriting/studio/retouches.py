@@ -1,4 +1,4 @@
-"""Retouched pictures as the canvas of the page and as programs have them, and as requests have them."""
+"""Conversion of retouched pictures between the canvas of the page, programs, and requests."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from rewriting.studio.places import region
 from rewriting.studio.session import PackedRetouch
 
 MOST_BYTES = 6 << 20  # of a file
-MOST = 1024  # pixels a side of what a canvas sends
-BENT = 512  # pixels a side at which a bend is worked out; larger pictures are bent by that
-SHARP = 4  # how much sooner a bent picture covers the other than it bends
-REACH = 0.15  # of the picture's side: how far a bend reaches, where nobody says
+MOST = 1024  # pixels a side of a picture from a canvas
+BENT = 512  # pixels a side at which a bend is computed; larger pictures use the same bend
+SHARP = 4  # the mask of a bent picture rises this much faster than the bend
+REACH = 0.15  # default reach of a bend, as a share of the picture's side
 
 
 def from_canvas(made: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched:
-    """The retouched picture that a canvas has made; see `RetouchCanvas`.
+    """The retouched picture from a canvas; see `RetouchCanvas`.
 
-    original: the picture, uint8 (H, H, 3).  Raises ValueError if nothing was changed, or for what cannot be read.
+    original: the picture, uint8 (H, H, 3).  Raises ValueError if nothing was changed, or if a picture is unreadable.
     """
     if made["kind"] == "bend":
         return _bent(made, seed, original)
     if made["kind"] == "file" and "picture" in made:
         return Retouched.found(seed, original, _picture(made["picture"], len(original)))
     if "layer" not in made:
-        raise ValueError("The retouched picture came without its colours; retouch it again.")
+        raise ValueError("The retouched picture has no colours; retouch it again.")
     how = {name: value for name, value in made.items() if name != "layer"}
     return _layered(made["layer"], seed, how)
 
 
 def for_canvas(packed: PackedRetouch) -> dict[str, Any]:
-    """The same, back again: what a canvas shows.  What it told is not sent back to it in other words."""
+    """The value of a canvas that shows a retouched picture: the inverse of `from_canvas`."""
     return dict(_for_canvas(packed))
 
 
@@ -59,8 +59,8 @@ def _for_canvas(packed: PackedRetouch) -> Mapping[str, Any]:
 
 
 def as_told(made: Mapping[str, Any] | None) -> Any:
-    """What a canvas shows that told this, as `for_canvas` would say it; of a file that was just opened, nothing is
-    known yet."""
+    """The value of a canvas in the form of `for_canvas`, to compare the two.  A file that was just opened stays as it
+    is, because nobody has looked for its changes yet."""
     if made is None or made["kind"] == "bend" or "picture" in made:
         return made
     try:
@@ -76,11 +76,11 @@ def laid_over(packed: PackedRetouch, picture: np.ndarray) -> np.ndarray:
 
 
 class RetouchedPicture(TypedDict, total=False):
-    """seed: the number of the picture, or the file of one's own.  And one of:
+    """seed: the number of the picture, or the file of a picture of one's own.  And one of:
 
-    picture: how it should look, PNG, JPEG or WebP in its own size, as a data URL or an uploaded file; what differs is
-    found, or is what `mask` shows in white.  points: a list of [x, y, x', y'] in shares of the picture: what is at
-    (x, y) is drawn at (x', y'), and as far around as `reach` says.
+    picture: the retouched picture, a PNG, JPEG or WebP of the same size, as a data URL or an uploaded file.  The
+    change is where it differs or, with `mask`, where the mask is white.  points: a list of [x, y, x', y'] in shares
+    of the picture: the content at (x, y) moves to (x', y'), with its surroundings within `reach`.
     """
 
     seed: int | str | dict
@@ -95,7 +95,7 @@ _points = checks.listing(checks.listing(checks.number(-1, 2), 4), MAX_POINTS)
 
 
 def seed_of(given: Any, name: str) -> Seed:
-    """The picture of a `RetouchedPicture`; ValueError in one sentence if it is none."""
+    """The seed of a `RetouchedPicture`; ValueError in one sentence if the value has another form."""
     if not isinstance(given, dict) or "seed" not in given:
         raise checks.refuse(name, f"a retouched picture {LIKE}", given)
     if unknown := [key for key in given if key not in RetouchedPicture.__annotations__]:
@@ -130,7 +130,7 @@ def from_program(given: Mapping[str, Any], name: str, original: np.ndarray) -> R
 def _bent(made: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched:
     points, reach = made.get("points", []), made.get("reach", REACH)
     if not any(point[:2] != point[2:] for point in points):
-        raise ValueError("Nothing was moved yet; drag a point to where it should be.")
+        raise ValueError("No point has moved yet; drag one to its new place.")
     side = min(len(original), BENT)
     small = original if side == len(original) else np.asarray(Image.fromarray(original).resize((side, side)))
     seen, moves = reached(points, reach, side), pinned(points, reach)
@@ -140,7 +140,7 @@ def _bent(made: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched
 
 
 def _layered(url: Any, seed: int, how: Mapping[str, Any]) -> Retouched:
-    """From a PNG data URL, square, in the wanted colours where something changed and transparent elsewhere."""
+    """From a square PNG data URL: the new colours where the picture changed, transparent elsewhere."""
     try:
         image = Image.open(io.BytesIO(png_bytes(url, "the painted layer")), formats=["PNG"])
         if image.width != image.height or image.width > MOST:
@@ -152,7 +152,7 @@ def _layered(url: Any, seed: int, how: Mapping[str, Any]) -> Retouched:
         told = isinstance(error, ValueError) and str(error).startswith("the painted layer")
         raise ValueError(str(error) if told else "the painted layer is not a whole PNG; paint it again.") from None
     if not layer[..., 3].any():
-        raise ValueError("Nothing is painted; paint the picture as it should look.")
+        raise ValueError("Nothing is painted; paint the change on the picture.")
     top, left, bottom, right = bounding_box(layer[..., 3])
     return Retouched(seed, len(layer), left, top, layer[top:bottom, left:right], how)
 
@@ -169,11 +169,11 @@ def _layer_url(one: Retouched) -> str:
 def _picture(url: Any, side: int) -> np.ndarray:
     """uint8 (side, side, 3) from a data URL."""
     if not isinstance(url, str) or not url.startswith("data:image/") or len(url) > MOST_BYTES * 4 // 3:
-        raise ValueError("The file is no picture of at most 6 MB; save it as PNG, JPEG or WebP.")
+        raise ValueError("The file is not a picture of at most 6 MB; save it as PNG, JPEG or WebP.")
     try:
         return _opened(base64.b64decode(url.partition(",")[2], validate=True), side)
     except binascii.Error:
-        raise ValueError("The file is no picture that can be read; save it as PNG.") from None
+        raise ValueError("The file is not a readable picture; save it as PNG.") from None
 
 
 def _opened(data: bytes, side: int) -> np.ndarray:
@@ -181,9 +181,9 @@ def _opened(data: bytes, side: int) -> np.ndarray:
     try:
         image = Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"])
         if image.width != image.height or image.width > 4 * MOST:
-            raise ValueError(f"The file is {image.width} x {image.height} pixels; keep it square, as it was saved.")
+            raise ValueError(f"The file has {image.width} x {image.height} pixels; keep it square, as it was saved.")
         image = image.convert("RGB")
     except (*DAMAGED, *BOMBS) as error:
-        told = isinstance(error, ValueError) and str(error).startswith("The file is")
-        raise ValueError(str(error) if told else "The file is no picture that can be read; save it as PNG.") from None
+        told = isinstance(error, ValueError) and str(error).startswith("The file has")
+        raise ValueError(str(error) if told else "The file is not a readable picture; save it as PNG.") from None
     return np.asarray(image if image.width == side else image.resize((side, side), Image.Resampling.LANCZOS))

@@ -322,7 +322,7 @@ class Service:
         """How strongly some pictures respond to the context, and where."""
         request = session.request
         if all(region.empty for region in request.places):
-            raise ValueError("Nothing is painted that could match; paint a place first.")
+            raise ValueError("Nothing is painted to match; paint a place first.")
         return self.backend(session.generator).matches(request, seeds, session.numbering)
 
     # --- rules ------------------------------------------------------------------------------------------------------

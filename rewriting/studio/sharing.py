@@ -1,4 +1,4 @@
-"""Files to take home, and files brought along: requests, edits, sheets and walks."""
+"""Saving and opening files: requests, edits, sheets and walks."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ WALK_FRAMES, WALK_STOPS = 32, 4
 
 
 def file_name(session: Session, folder: Path, ending: str) -> Path:
-    """Where to write what is named after the rule."""
+    """The path of a file that is named after the rule."""
     title = session.rule.edit.name if session.rule else session.request.name
     stem = re.sub(r"[^a-z0-9]+", "-", (title or "rule").lower()).strip("-") or "rule"
     return folder / f"{stem[:60]}{ending}"
 
 
 def save_request(session: Session, folder: Path) -> Path:
-    """The request as JSON, which `Request.load` and the studio open again; with pictures that the visitor brought, a
-    zip of both."""
+    """Save the request as JSON, which `Request.load` and the studio open; with pictures of the visitor's own, save a
+    zip of the request and the pictures."""
     request = session.request.with_(generator=public_name(session.generator))
     if not request.own_pictures():
         return request.save(file_name(session, folder, ".json"))
@@ -47,12 +47,12 @@ def save_request(session: Session, folder: Path) -> Path:
 
 
 def save_edit(session: Session, folder: Path) -> Path:
-    """All rules in force as an edit repo in a zip, which `EditStack.load` opens."""
+    """Save all rules in force as an edit repo in a zip, which `EditStack.load` opens."""
     return session.whole_stack.save_archive(file_name(session, folder, ".zip"))
 
 
 def save_sheet(service: Service, session: Session, folder: Path, seeds: list[int]) -> Path:
-    """Pictures before and after, row by row, as PNG, which notes how they were drawn."""
+    """Save pictures before and after, row by row, as PNG; its metadata holds the settings of the drawing."""
     before = service.plain(session, seeds)
     after = service.edited(session, seeds)
     rows = []
@@ -64,7 +64,7 @@ def save_sheet(service: Service, session: Session, folder: Path, seeds: list[int
 
 
 def walk_frames(service: Service, session: Session, seeds: list[int]) -> Iterator[np.ndarray]:
-    """A walk through the latent space, frame by frame: before beside after, uint8 (H, 2 W, 3)."""
+    """The frames of a walk through the latent space: before beside after, uint8 (H, 2 W, 3)."""
     generator, stops = service.generator(session.generator), seeds[:WALK_STOPS]
     for i in range(WALK_FRAMES):
         at, how = i / WALK_FRAMES, session.numbering._asdict()
@@ -73,12 +73,12 @@ def walk_frames(service: Service, session: Session, seeds: list[int]) -> Iterato
 
 
 def save_walk_file(session: Session, folder: Path, frames: list[np.ndarray]) -> Path:
-    """The frames of a walk as animated WebP."""
+    """Save the frames of a walk as animated WebP."""
     return save_walk(frames, file_name(session, folder, ".webp"))
 
 
 def read_file(path: str | Path) -> Request | EditStack:
-    """A request (.json, ours or a session of the paper's code) or rules (.zip of edit repos).
+    """Read a request (.json, ours or a session of the paper's code) or rules (.zip of edit repos).
 
     Raises ValueError in one sentence.
     """
@@ -87,11 +87,11 @@ def read_file(path: str | Path) -> Request | EditStack:
         return Request.load(path)
     if path.suffix.lower() == ".zip":
         return _request_in(path) or EditStack.load(path)
-    raise ValueError(f"{path.name} is neither a request (.json) nor rules (.zip); those two can be opened here.")
+    raise ValueError(f"{path.name} is neither a request (.json) nor rules (.zip); open one of those two.")
 
 
 def _request_in(path: Path) -> Request | None:
-    """The request in a zip that `save_request` made; None if it holds none, which `EditStack.load` then says."""
+    """The request in a zip that `save_request` made; None if the zip holds none."""
     if not holds(path, REQUEST):
         return None
     with unpacked(path, (REQUEST,), is_part) as folders:
@@ -99,8 +99,9 @@ def _request_in(path: Path) -> Request | None:
 
 
 def claim(found: Request | EditStack, session: Session) -> str:
-    """What a visitor claims who opens a saved session of the paper's code: that its pictures are this generator's,
-    which the file does not say; "" for anything else."""
+    """A name for the claim that the pictures of a saved session of the paper's code are this generator's.
+
+    Such a file does not name its generator, so the visitor has to confirm the claim.  "" for any other file."""
     if isinstance(found, EditStack) or not found.is_session:
         return ""
     content = json.dumps(found.to_json(), sort_keys=True)
@@ -108,18 +109,17 @@ def claim(found: Request | EditStack, session: Session) -> str:
 
 
 def whose_pictures(session: Session) -> str:
-    """The question whether a session's pictures are this generator's, in one sentence."""
+    """The question whether a saved session was made with this generator, in one sentence."""
     return (
-        f"This saved session does not say which generator drew its pictures; if it was {label(session.generator)}, or "
-        f"to use its places on these pictures, open the file once more, else choose its generator first."
+        f"This saved session does not name its generator; open the file again to use it with "
+        f"{label(session.generator)}, or choose its generator first."
     )
 
 
 def bring_in(found: Request | EditStack, session: Session, service: Service) -> Session:
-    """Bring what `read_file` found into a session.
+    """Add a request or rules from `read_file` to a session; a file for another bundled generator opens that generator.
 
-    What was made on another bundled generator opens that.  Raises ValueError in one sentence; what came in is
-    untouched.
+    Raises ValueError in one sentence; the given session does not change.
     """
     if isinstance(found, EditStack):
         return adopt_all(found, session, service)
@@ -131,14 +131,15 @@ def bring_in(found: Request | EditStack, session: Session, service: Service) -> 
 
 
 def adopt_all(stack: EditStack, session: Session, service: Service) -> Session:
-    """Put edits from elsewhere in force, after those that are."""
+    """Put the edits of a file in force, after the rules that are in force already."""
     before = session
     if not stack[0].base or stack[0].base != service.generator(session.generator).digest():
         session = _opened(session, stack[0].generator, service)
     generator = service.generator(session.generator)
     if len(session.rules) + len(stack) > MAX_EDITS:
         raise ValueError(
-            f"{len(session.rules)} rules and {len(stack)} more are too many; {MAX_EDITS} can be in force."
+            f"{len(session.rules)} rules are in force and the file has {len(stack)}, together more than {MAX_EDITS}; "
+            "delete some first."
         )
     for edit in stack:
         edit.check_fits(generator)
@@ -160,11 +161,11 @@ def _opened(session: Session, generator: str, service: Service) -> Session:
 
 
 def _fitted(request: Request, generator: str, service: Service) -> Request:
-    """The request with masks of the canvases' size; ValueError if it asks for what the generator does not have."""
+    """The request with masks of the canvases' size; ValueError if its layer or pictures do not fit the generator."""
     if request.layer is not None:
         service.generator(generator).check_layer(request.layer)
     for own in request.own_pictures():
-        service.generator(generator).enter_own(own, own.layer)  # refuses one of another generator
+        service.generator(generator).enter_own(own, own.layer)  # refuses a picture of another generator
     return request.with_(
         generator=public_name(generator),
         copy=_sized(request.copy) if request.copy else None,

@@ -339,7 +339,7 @@ class State:
         late = [one for one in self.session.now.asked.own_pictures if one.layer > layer]
         if not late:
             return ""
-        return f"Your picture is not found at layer {layer} yet; wait until it is, or choose layer {late[0].layer}."
+        return f"Your picture is not drawn from layer {layer} yet; wait for that, or choose layer {late[0].layer}."
 
     # --- results and jobs -------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""How far a rule in the making is: its steps, and what each still needs."""
+"""The steps in which a visitor makes a rule, and what each step still needs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from rewriting.studio.session import Session
 from rewriting.studio.state import View
 from rewriting.studio.words import picture_named, picture_words
 
-TITLES = ("Copy", "Paste", "Where it holds", "Rewrite", "Fine-tune")
-ERASED = "What disappears"
+TITLES = ("Copy", "Paste", "Context", "Rewrite", "Fine-tune")
+ERASE = "Erase"
 RETOUCH = {"paint": "Paint", "bend": "Bend", "file": "Retouch"}  # titles of the first step, by kind
 
 
 @dataclass(frozen=True)
 class Step:
-    """done: whether it has all it needs.  note: what it has, or needs.  needed: whether the rule cannot do without.
-    number: on the page, from 1; 0 for a step that is not there."""
+    """One step.
+
+    done: whether it is complete.  note: the content of the step or, if it is incomplete, the next thing to do.
+    needed: whether the rule requires it.  number: its number on the page, from 1; 0 if the page does not show it.
+    """
 
     title: str
     done: bool
@@ -27,21 +30,21 @@ class Step:
 
 VERBS = {"paint": "paint", "bend": "bend", "file": "retouch"}
 TO_DO = {
-    "paint": "paint it as it should look",
-    "bend": "drag it to where it should be",
-    "file": "save it, retouch it, bring it back",
+    "paint": "paint the change",
+    "bend": "drag a part of the picture",
+    "file": "save, retouch, and open it again",
 }
-TUNE = Step(TITLES[4], False, "if the result is not right", False)
+TUNE = Step(TITLES[4], False, "optional", False)
 
 
 ABSENT = Step("", True, "", False)
 
 
 def steps(session: Session, view: View) -> list[Step]:
-    """All six: copy, paste, retouch, where it holds, rewrite, fine-tune.
+    """The six steps: copy, paste, retouch, context, rewrite, fine-tune.
 
-    A rule copies and pastes, or retouches, or erases and does with neither; what is not there is done, and numbered 0.
-    The last is never done, nor needed."""
+    A rule needs copy and paste, or retouch, or neither to erase.  A step that the rule does not need counts as done
+    and has number 0.  Fine-tune is never done and never needed."""
     erase = session.now.asked.rest.erase
     first = [_retouch(session, view)] if view.retouch else [_copy(session, view), _paste(session, view)]
     first = [] if erase else first
@@ -54,7 +57,7 @@ def steps(session: Session, view: View) -> list[Step]:
 
 
 def _retouch(session: Session, view: View) -> Step:
-    """The pictures that show how it should look."""
+    """The retouched pictures, which show the goal."""
     title, count = RETOUCH[view.retouch], len(session.now.asked.retouched)
     if count:
         return Step(title, True, _count(count, "picture"))
@@ -75,40 +78,40 @@ def _paste(session: Session, view: View) -> Step:
         return Step(title, True, picture_words(request.paste.seed))
     if view.paste_seed is None:
         return Step(title, False, "pick a picture")
-    return Step(title, False, "click its place" if copied else "needs step 1")
+    return Step(title, False, "place the object" if copied else "needs step 1")
 
 
 def _hold(session: Session, view: View, erase: bool) -> Step:
-    request, title = session.request, ERASED if erase else TITLES[2]
+    request, title = session.request, ERASE if erase else TITLES[2]
     places = sum(not region.empty for region in request.context)
-    kept = sum(not region.empty for region in request.preserve)
+    protected = sum(not region.empty for region in request.preserve)
     parts = [_count(places, "place")] if places else []
-    parts += [f"{kept} kept"] if kept else []
+    parts += [f"{protected} protected"] if protected else []
     if places:
         return Step(title, True, ", ".join(parts), erase)
     if view.retouch:
-        return Step(title, False, ", ".join([*parts, "optional, makes it better"]), False)
+        return Step(title, False, ", ".join([*parts, "optional, improves the rule"]), False)
     if not erase:
         return Step(title, False, ", ".join([*parts, "optional"]), False)
-    return Step(title, False, "pick a picture" if view.context_seed is None else "paint it")
+    return Step(title, False, "pick a picture" if view.context_seed is None else "paint the object")
 
 
 def _go(session: Session, absent: list[Step]) -> Step:
     title = TITLES[3]
     if absent:
-        what = " and ".join(f"{step.title.lower()} ({step.number})" for step in absent)
-        return Step(title, False, f"still missing: {what}")
+        numbers = " and ".join(str(step.number) for step in absent)
+        return Step(title, False, f"needs step{'s' if len(absent) > 1 else ''} {numbers}")
     if session.solved:
-        return Step(title, True, "the results show this rule")
-    return Step(title, False, "changed: press to see it" if session.rule else "ready: press to see it")
+        return Step(title, True, "done: see the results")
+    return Step(title, False, "changed: press to update" if session.rule else "ready: press to see it")
 
 
 def _first_gap(session: Session) -> str:
-    """What steps 1 and 2 still lack, as the beginning of what to do."""
+    """A sentence on what is missing in steps 1 and 2; "" if nothing is."""
     request = session.request
     if request.copy is None or request.copy.empty:
         return "Paint the object to copy in step 1. "
-    return "" if request.paste is not None and not request.paste.empty else "Click in step 2 where it belongs. "
+    return "" if request.paste is not None and not request.paste.empty else "Place the object in step 2. "
 
 
 def _count(number: int, thing: str) -> str:
@@ -116,31 +119,33 @@ def _count(number: int, thing: str) -> str:
 
 
 def picking(session: Session, view: View) -> str:
-    """What to do on the sheet of pictures, in one or two sentences."""
+    """What to do on the sheet of pictures, in one to three sentences."""
     copied = session.request.copy is not None and not session.request.copy.empty
     if view.slot == "copy" and view.copy_seed is None:
-        said = "Press the picture that has what you want to copy."
+        said = "Press a picture that shows the object to copy."
     elif view.slot == "copy":
         said = "Press another picture to copy from."
     elif view.slot == "paste" and view.paste_seed is None:
         done = f"{picture_named(view.copy_seed)} is in step 1" if view.copy_seed is not None else ""
         done += ". " if copied or not done else ": paint the object there. "
-        said = f"{done}Now press the picture to paste into."
+        said = f"{done}Now press a picture to paste into."
     elif view.slot == "paste":
         said = "Press another picture to paste into."
     elif view.slot == "retouch" and view.retouch_seed is None:
-        said = f"Press the picture that you want to {VERBS[view.retouch]}."
+        said = f"Press a picture to {VERBS[view.retouch]}."
     elif view.slot == "retouch":
-        said = f"{picture_named(view.retouch_seed)} is in step 1. Press another to {VERBS[view.retouch]} that too."
+        said = (
+            f"{picture_named(view.retouch_seed)} is in step 1. Press another picture to {VERBS[view.retouch]} it too."
+        )
     elif view.retouch and view.context_seed is None:
-        said = "Press a picture that has such a place too: the more places, the better the rule."
+        said = "Press a picture that the rule should change too: more places make a better rule."
     elif view.context_seed is None and session.now.asked.rest.erase:
-        said = "Press a picture that shows what should disappear."
+        said = "Press a picture that shows the object to erase."
     elif view.context_seed is None:
         done = f"{picture_named(view.paste_seed)} is in step 2. " if view.paste_seed is not None else ""
-        said = f"{done}{_first_gap(session)}Then press a picture in which the rule should hold, or Rewrite."
+        said = f"{done}{_first_gap(session)}Then press a picture that the rule should change, or press Rewrite."
     else:
-        paint = "paint the place there" if view.kind == "context" else "paint what must not change there"
+        paint = "paint the place to change" if view.kind == "context" else "paint the place to protect"
         step = 1 if session.now.asked.rest.erase else 2 if view.retouch else 3
-        said = f"{picture_named(view.context_seed)} is in step {step}: {paint}; then press another, or Rewrite."
+        said = f"{picture_named(view.context_seed)} is in step {step}: {paint}, then press another, or Rewrite."
     return f"Best matches first. Outlines show the places that match the rule. {said}" if view.found else said

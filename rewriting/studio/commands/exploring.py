@@ -1,4 +1,4 @@
-"""Looking into a rule: what it will reach, what it draws, which layer suits it."""
+"""The tab Explore: the matching places of a rule, its copied object, and the best layer for it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from rewriting.studio.state import Explored, State
 from rewriting.studio.visitor import Task, Visitor
 from rewriting.studio.words import quiet
 
-REACH = "The rule changes the bright places. The number of a picture says how strongly it matches."
+REACH = "The rule changes the bright places. The number below a picture is its match with the painted places."
 
 
 class Exploring:
-    """The tab Explore."""
+    """Commands of the tab Explore."""
 
     def __init__(self, service: Service):
         self.service = service
 
     def key_matches(self, visitor: Visitor) -> Iterator[Task]:
-        """The pictures that the painted places match best, bright where they match."""
+        """Show the pictures that match the painted places best, bright in the matching places."""
         session = visitor.state.session
         if all(region.empty for region in session.request.places):
-            raise ValueError("Nothing is painted that could match; paint a place first.")
+            raise ValueError("Nothing is painted to match; paint a place first.")
         with visitor.doing("explore", "Looking at pictures") as task:
             task.change(_found(Explored(quiet("Looking…"))))
             yield task
@@ -35,18 +35,18 @@ class Exploring:
                 yield task
 
     def values_alone(self, visitor: Visitor) -> Iterator[Task]:
-        """What the painted values draw without their surroundings."""
+        """Draw the painted values without their surroundings."""
         session = visitor.state.session
         with visitor.doing("explore", "Drawing") as task:
             yield task
             task.end(_found(Explored(values_alone(self.service, session))))
 
     def layer_chart(self, visitor: Visitor) -> Iterator[Task]:
-        """Try the request at every layer and chart how well each suits; the last line recommends one."""
+        """Try the request at every layer, and chart the results; a sentence recommends the best layer."""
         session = visitor.state.session
         session.request.check()
         if session.now.asked.retouched:
-            raise ValueError("Layers are tried for what is pasted or erased; what is retouched is learned in several.")
+            raise ValueError("Best layer takes a copied or an erased object; a retouched picture uses several layers.")
         with visitor.doing("explore", "Trying layers") as task:
             task.change(_found(Explored(quiet("Trying the layers, one after another…"))))
             yield task

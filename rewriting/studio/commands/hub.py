@@ -1,7 +1,7 @@
-"""The Hub: open what is there, sign in, publish the rules in force.
+"""The tab of the Hub: open generators and rules, sign in, publish the rules in force.
 
-A visitor acts with their own token or none.  On a Space it comes with each call, from the Hub's own login; elsewhere
-it is the one they typed, which only the `Visitor` keeps; whoever runs the studio has this machine's login.
+A visitor acts with their own token or none.  On a Space the Hub's login sends the token with each call; elsewhere the
+visitor types it, and only the `Visitor` keeps it.  The person who runs the studio has this machine's login.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LEFT = ("Not opened, because you went on with something else.", "quiet")
 
 
 class Hub:
-    """The tab of the Hub."""
+    """Commands of the tab of the Hub."""
 
     def __init__(self, service: Service):
         self.service = service
@@ -38,19 +38,19 @@ class Hub:
     def open_repo(self, visitor: Visitor, repo: str, oauth: gr.OAuthToken | None = None) -> Iterator[Task]:
         """Open a generator or rules from the Hub: "name/repo" or "name/repo@revision".  Undo goes back.
 
-        Rules are put in force after those that are, or on the generator they were made for, if that is another.
+        Rules come into force after the present ones; rules for another generator open that generator first.
         """
         yield from self._open(visitor, repo or "", (), oauth)
 
     def open_file(self, visitor: Visitor, name: str | None, oauth: gr.OAuthToken | None = None) -> Iterator[Task]:
-        """Open one of the files among which the visitor was to choose, by its name."""
+        """Open one of the offered files of a repo, by its name."""
         if name:
             yield from self._open(visitor, name, visitor.state.hub.choices, oauth)
 
     def _open(
         self, visitor: Visitor, repo: str, choices: tuple[Choice, ...], oauth: gr.OAuthToken | None
     ) -> Iterator[Task]:
-        """choices: files that stay to be chosen if this one cannot be opened."""
+        """choices: files to offer again if this one cannot be opened."""
         session, token = visitor.state.session, token_of(visitor, oauth)
         with visitor.doing("open") as task:
             task.change(lambda state: state.tell(address=repo, opening=WAIT, choices=choices, offered=None))
@@ -64,10 +64,10 @@ class Hub:
                 if not task.end(lambda state: self._brought(state, brought)):
                     visitor.change(lambda state: state.tell(opening=LEFT) if "open" not in state.jobs else state)
             except SeveralFiles as error:
-                asked = f"{error.where} holds {len(error.choices)} files that may be generators; choose one of them."
+                asked = f"{error.where} holds {len(error.choices)} files that may be generators; choose one."
                 several = error.choices[:MOST_CHOICES]
                 task.change(lambda state: state.tell(opening=(asked, "quiet"), choices=several))
-            except (ValueError, OSError) as error:  # stays to be read after the message has gone
+            except (ValueError, OSError) as error:  # the tab keeps the sentence after the message has gone
                 sentence = str(error)
                 task.change(lambda state: state.tell(opening=(sentence, "bad")))
                 raise
@@ -78,14 +78,16 @@ class Hub:
             yield from self.open_repo(visitor, repo, oauth)
 
     def _brought(self, state: State, brought: hub_access.Brought) -> State:
-        """With what was opened in use or, if another program wrote it and the visitor has not used it before, offered:
-        what it is and its licence are read first."""
+        """The state with the opened generator and rules in use.
+
+        A generator from another program, which the visitor has not used before, is only offered: the visitor reads its
+        facts and its licence first."""
         if brought.foreign and brought.key not in state.opened.values():
             return state.tell(opening=(brought.offered(), "quiet"), offered=brought)
         return self._used(state, brought)
 
     def use_offered(self, state: State) -> State:
-        """Use what was opened and offered."""
+        """Use the offered generator."""
         if state.hub.offered is None:
             raise ValueError("Nothing is waiting to be used; open a generator or rules first.")
         return self._used(state, state.hub.offered)
@@ -98,28 +100,28 @@ class Hub:
         state = state.jump(session).with_(opened=opened).look(tab="results")
         return state.tell(opening=(brought.said(), "good"), choices=(), offered=None)
 
-    # --- what others published --------------------------------------------------------------------------------------
+    # --- published rules --------------------------------------------------------------------------------------------
 
     def visit(self, visitor: Visitor, tab: str, oauth: gr.OAuthToken | None = None) -> Iterator[Task]:
-        """When a tab is opened; with that of the Hub: who the visitor is, and what others published."""
+        """Open a tab; the tab of the Hub also asks for the visitor's account and for published rules."""
         visitor.change(lambda state: state.look(tab=tab))
         if tab == "hub":
             yield from self.find_rules(visitor, "", oauth)
             self._who(visitor, oauth)
 
     def find_rules(self, visitor: Visitor, search: str, oauth: gr.OAuthToken | None = None) -> Iterator[Task]:
-        """List rules that people published on the Hub, newest first, whose id contains a text."""
+        """List rules that people published on the Hub, newest first.  search: a part of the repo's id, or ""."""
         token = token_of(visitor, oauth)
         with visitor.doing("find") as task:
             task.change(lambda state: state.tell(finding=("Asking the Hub…", "quiet")))
             yield task
             try:
                 rules = tuple(hub_access.published_rules(self.service, search or "", token))
-            except HubError as error:  # a list that does not come is no reason to interrupt anybody
+            except HubError as error:  # a missing list is no reason to interrupt a visitor
                 sentence = str(error)
                 task.end(lambda state: state.tell(finding=(sentence, "bad")))
                 return
-            none = "Nobody has published a rule of that name." if search else "Nobody has published a rule yet."
+            none = "No published rule has that name." if search else "Nobody has published a rule yet."
             task.end(lambda state: state.tell(finding=NOTHING if rules else (none, "quiet"), found=rules))
 
     # --- signing in -------------------------------------------------------------------------------------------------
@@ -132,9 +134,9 @@ class Hub:
             yield task
             try:
                 if on_space():
-                    raise ValueError("On a Space nobody types a token; sign in with the button of the Hub.")
+                    raise ValueError("A Space takes no token; sign in with the button of the Hub.")
                 if not (token or "").strip():
-                    raise ValueError("Paste a token of the Hub that may write, then sign in.")
+                    raise ValueError("The token is missing; paste a Hub token with write access.")
                 who = account(token=token, endpoint=self.service.endpoint)
             except HubError as error:
                 sentence = str(error)
@@ -155,11 +157,11 @@ class Hub:
         yield {}
 
     def _who(self, visitor: Visitor, oauth: gr.OAuthToken | None) -> None:
-        known = None if on_space() else visitor.state.hub.account  # on a Space, who is logged in may have changed
+        known = None if on_space() else visitor.state.hub.account  # on a Space the login may have changed
         if known is None and (oauth is not None or not hosted()):
             try:
                 known = account(token=token_of(visitor, oauth), endpoint=self.service.endpoint)
-            except HubError:  # nobody is logged in here, or the Hub is silent, which the list has said
+            except HubError:  # no login, or no answer, which the list of rules has reported
                 pass
         if known != visitor.state.hub.account:
             self._signed(visitor)
@@ -167,7 +169,7 @@ class Hub:
 
     @staticmethod
     def _signed(visitor: Visitor) -> None:
-        """Whoever signs in or out may publish elsewhere than before."""
+        """Reset the choice of an owner: another account may publish elsewhere."""
         visitor.forget("namespace", "value")
 
     # --- publishing -------------------------------------------------------------------------------------------------
@@ -185,10 +187,10 @@ class Hub:
     ) -> Iterator[Task]:
         """Publish the rules in force on the Hub, under the visitor's own name.
 
-        namespace: an organization, or "" for one's own.  name: of the repo; "somebody/repo" where it is to be theirs.
+        namespace: an organization, or "" for the visitor's own.  name: of the repo; "owner/repo" names the owner, too.
         what: "rules", some kilobytes, or "model", the rewritten generator.  visibility: "public" or "private".
-        how: "update", which also creates; "create", which leaves alone what is there; or "pull request".
-        with_pictures: whether the pictures that the visitor brought are published, too.
+        how: "update", which also creates; "create", which refuses an existing repo; or "pull request".
+        with_pictures: whether to publish the visitor's own pictures, too.
         """
         name = (name or "").strip()
         repo = f"{namespace}/{name}" if namespace and "/" not in name and name else name
@@ -211,7 +213,7 @@ class Hub:
 
     @staticmethod
     def _told(task: Task, part: str, call: Callable[[Progress], T]) -> Iterator[Task]:
-        """Show what a call says of its progress, and return what it returns."""
+        """Show the progress of a call, and return its result."""
         told = hub_access.telling(call)
         while True:
             try:
@@ -223,5 +225,5 @@ class Hub:
 
 
 def token_of(visitor: Visitor, oauth: gr.OAuthToken | None) -> Token:
-    """The visitor's own token, or None; see `rewriting.hub.client.reading_token` for what that stands for."""
+    """The visitor's own token, or None; `rewriting.hub.client.reading_token` explains None."""
     return oauth.token if oauth is not None else visitor.token

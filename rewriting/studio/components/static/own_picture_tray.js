@@ -1,8 +1,8 @@
-// One's own pictures: bring one, choose a square of it, see how near the generator comes, take it away.
+// A visitor's own pictures: bring one, choose a square of it, compare it with the generator's drawing, remove it.
 
 const MOST_BYTES = 64 * 2 ** 20;
 const MOST_ZOOM = 8;
-const HINT = "Or drop or paste one here: rules act on it as on any other.";
+const HINT = "Or drop or paste a picture here. Rules change it like any other picture.";
 const DROP = "Drop your picture here";
 const list = find(".list");
 const crop = find(".crop");
@@ -48,14 +48,14 @@ function sizeOf(one) {
 async function bring(file) {
   refuse("");
   if (!file || crop.open) return;
-  if ((props.pictures || []).length >= props.most) return refuse(`You have ${props.most} pictures here, as many as are kept; take one away first.`);
+  if ((props.pictures || []).length >= props.most) return refuse(`You have ${props.most} pictures here, which is the most; remove one first.`);
   if (file.size > MOST_BYTES) return refuse(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB; bring a picture of at most 64 MB.`);
   const found = await decoded(file);
   const { width, height } = found ? sizeOf(found) : { width: 0, height: 0 };
   if (!width || !height) {
     const heic = /hei[cf]/i.test(`${file.type} ${file.name}`);
-    return refuse(heic ? `This browser cannot read HEIC; save ${file.name} as JPEG and bring that.`
-      : `${file.name} is no picture that this browser can read; save it as JPEG or PNG.`);
+    return refuse(heic ? `This browser cannot read HEIC; save ${file.name} as JPEG.`
+      : `${file.name} is not a picture that this browser can read; save it as JPEG or PNG.`);
   }
   picture = found;
   square = { x: width / 2, y: height / 2, side: Math.min(width, height) };
@@ -254,7 +254,7 @@ function fillOwn(item, shown) {
   button.hidden = !shown.draw;
   button.textContent = shown.draw || "";
   const remove = find(".remove", item);
-  remove.title = `Take ${shown.label.toLowerCase()} away`;
+  remove.title = `Remove ${shown.label.toLowerCase()}`;
   remove.setAttribute("aria-label", remove.title);
   const bar = find(".bar", item);
   bar.hidden = shown.share === undefined;

@@ -3,7 +3,7 @@
 const VIEWS = [
   ["pairs", "Pairs", "Before and after, side by side"],
   ["slider", "Slider", "Drag a divider over each picture"],
-  ["change", "Changes", "Bright and coloured where the picture changed, dark where not"],
+  ["change", "Changes", "Bright and coloured where the picture changed, dark elsewhere"],
   ["after", "After", "Hold or hover to see before"],
 ];
 

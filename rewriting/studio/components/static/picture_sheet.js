@@ -15,7 +15,7 @@ function fillTile(tile, picture) {
   tile.toggleAttribute("disabled", !picture);
   tile.dataset.seed = picture ? picture.seed : "";
   tile.classList.toggle("own", isOwn(picture && picture.seed));
-  tile.setAttribute("aria-label", picture ? `${nameOf(picture.seed)}${picture.note ? `, ${picture.note}` : ""}` : "Picture on its way");
+  tile.setAttribute("aria-label", picture ? `${nameOf(picture.seed)}${picture.note ? `, ${picture.note}` : ""}` : "Picture is loading");
   find("b", tile).textContent = picture ? shortName(picture.seed) : "0";
   find(".note", tile).textContent = (picture && picture.note) || "";
   const place = find(".place", tile);

@@ -39,7 +39,7 @@ function draw() {
   stage.classList.toggle("movable", ready());
   stage.classList.toggle("dragging", Boolean(drag));
   patch.classList.toggle("ghost", !place);
-  find(".hint").textContent = ready() && !place && !ghost ? "Click where it belongs" : "";
+  find(".hint").textContent = ready() && !place && !ghost ? "Click to place the object" : "";
   find(".hint").toggleAttribute("hidden", !find(".hint").textContent);
   if (seen) putPatch(at);
 }
@@ -81,7 +81,7 @@ function showImage() {
   stage.classList.toggle("ready", Boolean(props.image));
   sayChoose();
   settleSize();
-  const keys = "Arrow keys move the patch, with Shift by eight pixels; Escape takes a drag back.";
+  const keys = "Arrow keys move the patch, with Shift by eight pixels; Escape cancels a drag.";
   stage.setAttribute("aria-label", `${props.label || ""}. ${props.image ? keys : props.empty}`);
   if (find(".picture").dataset.url !== (props.image || "")) hideGoal();
   setPicture(find(".picture"), props.image);

@@ -15,16 +15,16 @@ const SWATCHES = ["#dc1e1e", "#f28c28", "#f7d038", "#2e9e4f", "#2f6fde", "#8d4bd
 const TOOLS = {
   paint: [["brush", "Brush (B)"], ["eraser", "Eraser: back to the picture (E)"], ["pick", "Take a colour from the picture (P)"]],
   bend: [],
-  file: [["brush", "This changed too (B)"], ["eraser", "This did not change (E)"]],
+  file: [["brush", "Add to the change (B)"], ["eraser", "Remove from the change (E)"]],
 };
 const HINTS = {
-  bend: "Drag a point. Press to pin one. Press one twice to remove it.",
-  file: "Save it, retouch it anywhere, drop it here",
+  bend: "Drag a point. Press to pin a point. Press a point twice to remove it.",
+  file: "Save the picture, retouch it in any program, drop it here",
 };
 const KEYS = {
   paint: "Keys: brackets change the brush size, B brush, E eraser, P takes a colour, arrow keys move the brush, Space paints, Control Z undoes.",
   bend: "Keys: arrow keys move the cursor, Space takes hold of a point or lets it go, Delete removes it, Control Z undoes.",
-  file: "Keys: brackets change the brush size, B adds to what changed, E takes away, Control Z undoes.",
+  file: "Keys: brackets change the brush size, B adds to the change, E removes from it, Control Z undoes.",
 };
 
 const stage = find(".stage");
@@ -127,7 +127,7 @@ function inkOf(hex) {
 
 function beginStroke(point, erase, pointer = null) {
   const file = props.kind === "file";
-  if (file && !brought && !erase) return say("Open the file again to add to what changed; the eraser takes away.");
+  if (file && !brought && !erase) return say("Open the file again to add to the change; the eraser removes from it.");
   if (file && !made.layer) return;
   const before = made.layer;
   const soft = file ? 0 : Number(softs.value) / 100;
@@ -298,7 +298,7 @@ function beginDrag(point, pointer = null) {
   const at = pointAt(point);
   const share = point.map((n) => n / side);
   const points = at < 0 ? [...made.points, [...share, ...share]] : made.points;
-  if (points.length > 64) return say("Sixty-four points are the most.");
+  if (points.length > 64) return say("There are 64 points, which is the most; remove one first.");
   stroke = { pointer, index: at < 0 ? points.length - 1 : at, fresh: at < 0, start: point, moved: false, snapshot: made };
   bendAgain({ points });
 }
@@ -352,7 +352,7 @@ function drawNow() {
 }
 
 function waiting() {
-  return props.kind === "file" && stage.classList.contains("waiting") ? "Looking for what changed…" : "";
+  return props.kind === "file" && stage.classList.contains("waiting") ? "Looking for the change…" : "";
 }
 
 function show(box = { left: 0, top: 0, right: side, bottom: side }) {
@@ -558,7 +558,7 @@ async function openFile(file) {
   const url = URL.createObjectURL(file);
   const [whole, small] = [await readPixels(url), await readPixels(url, side, side)];
   URL.revokeObjectURL(url);
-  if (!whole) return say("This file is no picture that a browser can show; save it as PNG.");
+  if (!whole) return say("This browser cannot read the file as a picture; save it as PNG.");
   if (Math.abs(whole.width / whole.height - 1) > 0.02) return say(`The picture is ${whole.width} x ${whole.height}; keep it square, as it was saved.`);
   const sheet = make("canvas");
   const natural = find(".picture", stage).naturalWidth;
