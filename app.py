@@ -1,4 +1,4 @@
-"""Opens the studio: `python app.py`, then the address it prints.  `python app.py --help` lists the options."""
+"""Open the studio: run `python app.py` and open the address that it prints.  `--help` lists the options."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Before PyTorch comes: threads that wait for each other sleep.  Spinning, as they do otherwise, two visitors at once
-# (or anything else that runs) on two cores make each other ten times slower.
+# Set before PyTorch is imported: waiting threads sleep instead of spinning.  Spinning threads would make two visitors
+# (or two programs) on two cores ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if os.environ.get("SPACES_ZERO_GPU"):
-    import spaces  # noqa: F401 - of a ZeroGPU Space, where it wants to come before PyTorch
+    import spaces  # noqa: F401 - must be imported before PyTorch on a ZeroGPU Space
 
 from rewriting.cli import INTERRUPTED, fail
 from rewriting.cli.options import add_device, choose_device, note, said_of
@@ -37,9 +37,9 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 EXAMPLES = """examples:
   python app.py
   python app.py --generator horse --port 8000
-  python app.py --generator my-generator       a folder, as `python -m rewriting convert` writes it
+  python app.py --generator my-generator       a folder from `python -m rewriting convert`
   python app.py --generator somebody/churches  a repo on the Hugging Face Hub
-  python app.py --generator stylegan2.pt       a checkpoint, read as `convert` reads it
+  python app.py --generator stylegan2.pt       a checkpoint of another program
 """
 
 
@@ -49,27 +49,27 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--generator", default="face", metavar="NAME", help="where to begin (default: face)")
+    parser.add_argument("--generator", default="face", metavar="NAME", help="first generator (default: face)")
     parser.add_argument(
         "--port",
         type=port,
         default=os.environ.get(serving.PORT) or None,
         metavar="N",
-        help=f"of the page (default: {serving.PORT}, or the first free one from 7860)",
+        help=f"port of the page (default: {serving.PORT}, or the first free port from 7860)",
     )
-    parser.add_argument("--share", action="store_true", help="make a public address, which lasts a week")
+    parser.add_argument("--share", action="store_true", help="also serve the page at a public address, for a week")
     add_device(parser)
     parser.add_argument(
         "--memory",
         type=megabytes,
         metavar="MB",
-        help="for features and pictures that may be asked for again (default: a sixteenth of the machine's memory, "
-        "from 256 to 1024)",
+        help="size of the cache of features and pictures (default: a sixteenth of the machine's memory, from 256 to "
+        "1024)",
     )
     parser.add_argument(
         "--mcp",
         action="store_true",
-        help='offer what programs can ask for as MCP tools; needs pip install "gradio[mcp]"',
+        help='offer the endpoints as MCP tools; needs pip install "gradio[mcp]"',
     )
     return parser.parse_args(arguments)
 
@@ -89,11 +89,11 @@ def megabytes(text: str) -> int:
 def open_service(
     device: str, first: str, precision: str = "float32", memory: int | None = None
 ) -> tuple[Service, str]:
-    """What the page works in, with generators on that device, and its key of the one that it opens with: `first`.
+    """The service of the page, with generators on the device, and the service's key of the generator `first`.
 
-    memory: bytes for what may be asked for again; by default as suits this machine.
+    memory: size of the cache in bytes; by default as suits this machine.
 
-    Raises what loading raises.
+    Raises the errors of `load_generator`.
     """
     from rewriting import load_generator, zerogpu
     from rewriting.generators import bundled
@@ -101,13 +101,13 @@ def open_service(
     from rewriting.studio.generator_keys import key_named
     from rewriting.studio.service import Service
 
-    chosen = choose_device("cpu" if zerogpu.present() else device)  # ZeroGPU only pretends to have one here
+    chosen = choose_device("cpu" if zerogpu.present() else device)  # in this process ZeroGPU only emulates a GPU
 
     def prepare(generator: Generator) -> Generator:
         generator.to(chosen).compute_dtype = dtype_of(precision)
         return generator
 
-    def load(name: str) -> Generator:  # which is not a visitor's: a path is looked for on disk whoever the page is for
+    def load(name: str) -> Generator:  # a name from the command line, never a visitor's: it may be a path
         path = Path(name).expanduser()
         return prepare(load_generator(path if name not in bundled() and path.exists() else name))
 
@@ -126,7 +126,7 @@ def warm(service: Service, first: str, stopped: threading.Event) -> None:
     from rewriting.generators import bundled
 
     if first not in bundled():
-        service.draw_ahead(service.open(first))  # whoever brings a generator has not come for the presets
+        service.draw_ahead(service.open(first))  # before the presets, which are for other generators
     for preset in sorted(presets().values(), key=lambda preset: preset.generator != first):
         for _ in service.warm(preset.name):
             if stopped.is_set():
@@ -136,7 +136,7 @@ def warm(service: Service, first: str, stopped: threading.Event) -> None:
 
 
 def launch(service: Service, options: argparse.Namespace, name: str) -> gr.Blocks:
-    """The page, served.  name: of the address to listen on; see `serving.server_name`.
+    """Serve the page.  name: of the address to listen on; see `serving.server_name`.
 
     Raises OSError if the port is taken.
     """
@@ -146,7 +146,7 @@ def launch(service: Service, options: argparse.Namespace, name: str) -> gr.Block
     from rewriting.studio.page import CSS, ICON, build
 
     if options.share or serving.reached_by_others(name):
-        os.environ[PUBLIC] = "1"  # whoever asks from now on is a visitor, without this machine's files and login
+        os.environ[PUBLIC] = "1"  # from now on, no call may use this machine's files or login
     page = build(service, options.generator)
     if options.mcp:
         from rewriting.studio import tools
@@ -173,7 +173,7 @@ def launch(service: Service, options: argparse.Namespace, name: str) -> gr.Block
 
 def serve(service: Service, options: argparse.Namespace, name: str) -> None:
     """Launch the page and keep it until it is interrupted."""
-    # gradio asks its own server whether it has started; what gives the page a public address lies elsewhere
+    # gradio asks its own server whether it has started; the service for public addresses is elsewhere
     with serving.without_proxies(*(["localhost", name.strip("[]")] if options.share else [])):
         page = launch(service, options, name)
     stopped = threading.Event()
@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0; 2 with one sentence on stderr; 130 for Ctrl-C before the page is there."""
     options = parse(arguments)
     if options.mcp and importlib.util.find_spec("mcp") is None:
-        return fail(ValueError('--mcp needs a package that is not installed; run pip install "gradio[mcp]" first.'))
+        return fail(ValueError('--mcp needs the package "mcp"; run pip install "gradio[mcp]" first.'))
     heap.hold()
     told = [os.environ.pop(setting, "") for setting in (serving.NAME, serving.PORT)]  # gradio misunderstands both
     try:
@@ -210,5 +210,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it so also wants it to clear up
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as for Ctrl-C
     sys.exit(main())

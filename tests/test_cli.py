@@ -237,7 +237,7 @@ def test_pictures_of_other_settings_are_not_mixed(made, tmp_path, capsys, change
 def test_a_file_in_their_place_that_is_no_picture_is_named(made, tmp_path, capsys):
     (tmp_path / "seed0001.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     sample = ("sample", "--generator", made / "tiny", "--seeds", "1-2", "--out", tmp_path)
-    assert "seed0001.png is no whole PNG; give another --out, or --overwrite" in refused(capsys, *sample)
+    assert "seed0001.png is not a whole PNG; give another --out, or --overwrite" in refused(capsys, *sample)
     assert run(*sample, "--overwrite") == 0 and shown(tmp_path / "seed0001.png").shape == (32, 32, 3)
 
 
@@ -330,7 +330,7 @@ def test_nothing_is_written_over_a_folder_of_another_kind(made, tmp_path, capsys
     before = {path.name: path.read_bytes() for path in (made / "tiny").iterdir()}
     tiny.request(layer=LAYER, generator="tiny").save(tmp_path / "request.json")
     words = ("--generator", made / "tiny", "--request", tmp_path / "request.json", "--out", made / "tiny")
-    assert "holds something else" in refused(capsys, "apply", *words)
+    assert "already holds another format" in refused(capsys, "apply", *words)
     assert before == {path.name: path.read_bytes() for path in (made / "tiny").iterdir()}
 
 
@@ -424,7 +424,7 @@ def test_moments_for_which_there_is_no_room_any_more_are_kept_in_the_cache(made,
 
     monkeypatch.setattr(memory, "write_tensors", full)
     assert run("moments", "--generator", tmp_path / "tiny", "--batch", 50) == 0
-    assert "the disk is full" in (said := capsys.readouterr().err) and "kept in the cache" in said
+    assert "the disk is full" in (said := capsys.readouterr().err) and "the cache holds the moments" in said
     monkeypatch.setattr(memory, "second_moments", lambda *_, **__: pytest.fail("it was measured again"))
     rewriter = Rewriter(load_generator(tmp_path / "tiny"), LAYER)
     assert rewriter.second_moment().trace() > 0
@@ -520,9 +520,9 @@ def test_deploy_sends_the_checkout(only_hub, tmp_path, monkeypatch, capsys):
         ),
         ("sample --generator {tiny} --seeds 0-256 --out x.png", "too many for a sheet"),
         ("sample --generator {tiny} --out x.gif", "neither a folder nor one of"),
-        ("sample --generator {tiny} --out {tiny}/config.json", "is a file that is no picture"),
-        ("search --generator {tiny} --request {rule} --out found.gif", "is no picture file"),
-        ("search --generator {tiny} --request {rule} --out found/", "is no picture file"),
+        ("sample --generator {tiny} --out {tiny}/config.json", "is an existing file and not a picture"),
+        ("search --generator {tiny} --request {rule} --out found.gif", "is not a picture file"),
+        ("search --generator {tiny} --request {rule} --out found/", "is not a picture file"),
         ("sample --generator {tiny} --batch 0 --out x.png", "--batch is 0"),
         ("sample --generator {tiny} --device tpu --out x.png", "no device 'tpu'"),
         ("sample --generator {tiny} --out {tiny}/config.json/x.png", "x.png cannot be written: a part of its path"),
@@ -621,8 +621,8 @@ def test_apply_learns_retouched_pictures(made, tmp_path, capsys):
         (["--retouched", "3=small.png"], "small.png: The retouched picture is 16 x 16 pixels"),
         (["--retouched", "3=same.png", "--retouched", "3=same.png"], "picture 3 twice"),
         (["--retouched", "3=red.png", "--mask", "4=black.png"], "--mask names picture 4"),
-        (["--retouched", "3=red.png", "--context", "4=black.png"], "black.png has nothing painted in it"),
-        (["--context", "4=black.png", "--preset", "horse-hats"], "belong to --retouched"),
+        (["--retouched", "3=red.png", "--context", "4=black.png"], "black.png is an empty mask"),
+        (["--context", "4=black.png", "--preset", "horse-hats"], "work with --retouched only"),
     ],
 )
 def test_retouched_pictures_that_cannot_be_are_refused(made, tmp_path, capsys, monkeypatch, words, named):

@@ -1,6 +1,6 @@
 """The command line, one module for each group of commands.
 
-Whatever takes long to import is imported when a command runs, so that help appears at once.
+A command imports slow packages when it runs, so that help appears at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ a sheet of pictures, without and with a rule that comes with the software
   python -m rewriting sample --generator face --seeds 0-15 --out faces.png
   python -m rewriting sample --preset frowns-to-smiles --seeds 0-15 --out smiles.png
 
-solve a rule that was painted in the studio, look at the report, and use it
+solve a request from the studio, read the report, and use the rule
   python -m rewriting apply --generator church --request request.json --out my-rule
   python -m rewriting sample --generator church --edit my-rule --seeds 0-15 --out churches.png
 
@@ -31,7 +31,7 @@ solve a rule that was painted in the studio, look at the report, and use it
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the whole command line; what it parses has the command's function as `run`."""
+    """The parser of the whole command line; its result has the command's function as `run`."""
     whole = argparse.ArgumentParser(
         prog="python -m rewriting",
         description="Change the rules of an image generator.",
@@ -47,12 +47,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0; 2 with one sentence on stderr; 130 for Ctrl-C."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads slow down whatever else runs; see app.py
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the Hub's client tells of each attempt; commands tell the end
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads slow down other programs; see app.py
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the Hub's client logs each attempt; commands report the end
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         options = parser().parse_args(arguments)
-        if options.together:  # which is to say, it draws many pictures
+        if options.together:  # such a command draws many pictures
             from rewriting.generators import heap
 
             heap.hold()
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as error:
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_together(options: argparse.Namespace) -> None:
-    """One of several processes that `torchrun` has started; the first of them speaks for all."""
+    """Run a command in one of the processes of a `torchrun`; only the first process prints."""
     from rewriting import processes
 
     if not options.together:
@@ -81,10 +81,10 @@ def _run_together(options: argparse.Namespace) -> None:
 
 
 def fail(error: Exception) -> int:
-    """Say in one sentence what went wrong, and return the exit code: the system's own errors become sentences here."""
+    """Print an error as one sentence, and return the exit code; errors of the system become sentences here."""
     text = str(error)
     if isinstance(error, OSError) and error.errno and error.filename is not None:
-        text = f"{error.filename}: {error.strerror}; check the path, and whether you may use it."
+        text = f"{error.filename}: {error.strerror}; check the path and your permissions."
     elif isinstance(error, OSError) and error.errno:
         text = f"A file cannot be read or written: {why(error)}."
     print(f"error: {text}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`apply` and `merge`: rules out of requests, and models out of rules."""
+"""`apply` solves requests; `merge` writes rules into a generator."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ APPLY_EXAMPLES = """
 # a request, or a session saved by the paper's code
 python -m rewriting apply --generator church --request request.json --out my-rule
 
-# the request of a rule that was made for other weights, once more on these
+# the request of a rule for other weights, solved again on these weights
 python -m rewriting apply --generator my-church --request my-rule --for-other-pictures --out my-rule-again
 
-# a preset, with more freedom and less regard for other places
+# a preset, with a higher rank and less weight on other places
 python -m rewriting apply --preset trees-from-towers --rank 10 --locality 1 --out bolder-trees
 
-# two pictures, drawn by `sample --seeds 3,8 --out faces/` and retouched in any program; a third place for the same
+# pictures from `sample --seeds 3,8 --out faces/`, retouched in any program; then with a place in a third picture
 python -m rewriting apply --generator face --retouched 3=three.png --retouched 8=eight.png --out red-noses
 python -m rewriting apply --generator face --retouched 3=three.png --context 12=nose.png --out red-noses
 
-# use it
+# draw pictures with the rule
 python -m rewriting sample --generator church --edit my-rule --seeds 0-15 --out churches.png
 """
 MERGE_EXAMPLES = """
-# a generator that needs no rules beside it, and how to use it
+# write a generator with two rules in its weights, and draw pictures of it
 python -m rewriting merge --generator church --edit my-rule no-marks --out my-church
 python -m rewriting sample --generator my-church --seeds 0-15 --out churches.png
 """
@@ -54,27 +54,27 @@ def add_commands(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NUMBER=FILE",
-        help="the picture of that number as it should look, retouched in any program; at most 16",
+        help="a file with the retouched picture of that number, from any program; at most 16",
     )
     add_retouched(parser)
     parser.add_argument(
         "--layer",
         type=int,
         metavar="N",
-        help="layer to rewrite: low layers decide what is there, high layers how it looks (default: the request's); "
-        "rules from retouched pictures may also use higher layers",
+        help="layer to rewrite: low layers change objects, high layers colours and textures (default: the "
+        "request's); rules from retouched pictures also use higher layers",
     )
     parser.add_argument(
         "--rank",
         type=int,
         metavar="N",
-        help="number of directions that the rule may use (default: the request's, or 5)",
+        help="number of directions of the rule (default: the request's, or 5)",
     )
     parser.add_argument(
         "--locality",
         type=float,
         metavar="X",
-        help="weight of other places, 0 or more (default: the request's, or the generator's)",
+        help="weight against changes elsewhere, 0 or more (default: the request's, or the generator's)",
     )
     parser.add_argument("--name", metavar="TEXT", help="name of the rule (default: the request's)")
     parser.add_argument(
@@ -89,7 +89,7 @@ def add_commands(commands: Any) -> None:
 
 
 def add_request(parser: argparse.ArgumentParser) -> Any:
-    """Which request: see `named_request`.  Returns the group of options of which one is needed."""
+    """Add the options that name a request; see `named_request`.  Returns the group of which one option is required."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--request",
@@ -116,9 +116,9 @@ def apply(options: argparse.Namespace) -> None:
     from rewriting.hub.download import AFTER, BEFORE
 
     if options.retouched and not options.generator:
-        raise ValueError("--retouched does not say which generator drew the pictures; give --generator.")
+        raise ValueError("--retouched needs the generator that drew the pictures; give --generator.")
     if (options.mask or options.context) and not options.retouched:
-        raise ValueError("--mask and --context belong to --retouched; a request has its own.")
+        raise ValueError("--mask and --context work with --retouched only; a request has its own places.")
     request = Request() if options.retouched else named_request(options)
     out = output_folder(options.out, FORMAT)
     seeds = None if options.seeds is None else _few(parse_seeds(options.seeds))
@@ -132,7 +132,7 @@ def apply(options: argparse.Namespace) -> None:
         write_rule(edit, out, generator=generator, seeds=seeds)
     save_picture(sheet([[np.asarray(read_picture(out / name))] for name in (BEFORE, AFTER)]), out / SHEET)
     print(report(edit))
-    print(f"\nWrote {out}: the rule, and {SHEET}, in which the upper row is before, the lower after.")
+    print(f"\nWrote {out}: the rule, and {SHEET} with pictures before (upper row) and after (lower row).")
 
 
 def _solved(rewriter: Rewriter, request: Request, progress: Progress) -> Edit:
@@ -159,7 +159,7 @@ def merge(options: argparse.Namespace) -> None:
 
 
 def named_request(options: argparse.Namespace) -> Request:
-    """The request named by --request or --preset; ValueError if it does not say for which generator either."""
+    """The request named by --request or --preset; ValueError if neither it nor --generator names a generator."""
     from rewriting import Edit, Request
     from rewriting.core.presets import preset
 
@@ -170,24 +170,24 @@ def named_request(options: argparse.Namespace) -> Request:
     else:
         request = Request.load(options.request)
     if request is None:
-        raise ValueError(f"The rule in {options.request} came without its request; give one that has an edit.json.")
+        raise ValueError(f"The rule in {options.request} has no request; give a rule with an edit.json.")
     if not (options.generator or request.generator):
-        raise ValueError(f"{options.request} does not say which generator it is for; give --generator.")
+        raise ValueError(f"{options.request} does not name its generator; give --generator.")
     changes = {name: getattr(options, name, None) for name in ("name", "layer", "rank", "locality")}
     request = request.with_(**{name: value for name, value in changes.items() if value is not None})
     return request.with_(name=request.name or Path(options.preset or options.request).stem)
 
 
 def for_these_pictures(request: Request, generator: Generator, options: argparse.Namespace) -> Request:
-    """The request as one that was made on this generator's pictures; ValueError if it was not, and nobody asks to use
-    it all the same."""
+    """The request for this generator; ValueError if it was made on pictures of another one, unless
+    --for-other-pictures allows that."""
     if not options.for_other_pictures:
         request.check_pictures(generator, *filter(None, [options.generator]))
     return request.with_(generator=generator.config.name or options.generator or request.generator)
 
 
 def _few(ranges: list[range]) -> list[int]:
-    """The picture numbers; ValueError if they are more than a card shows."""
+    """The picture numbers; ValueError for more than a card shows."""
     from rewriting.hub.comparison import MOST_SHOWN
 
     if (count := sum(map(len, ranges))) > MOST_SHOWN:
@@ -196,16 +196,16 @@ def _few(ranges: list[range]) -> list[int]:
 
 
 def report(edit: Edit) -> str:
-    """What the solve did, as a small table."""
+    """The report of the solve, as a small table."""
     r = edit.report
     rows = [
         ("generator", f"{edit.generator or 'unnamed'}, {_layers(edit)}, rank {edit.rank}"),
         ("locality", f"{edit.request.locality:g}"),
         ("error at the goal", f"{r.loss_before:.4g} -> {r.loss_after:.4g}"),
-        ("whole objective", f"{r.objective_before:.4g} -> {r.objective_after:.4g}"),
+        ("objective", f"{r.objective_before:.4g} -> {r.objective_after:.4g}"),
         ("change of the weights", f"{r.change:.1%}"),
         ("change elsewhere", f"{r.elsewhere:.1%}"),
-        *([("change where preserved", f"{r.preserved:.1%}")] if r.preserved is not None else []),
+        *([("change of protected places", f"{r.preserved:.1%}")] if r.preserved is not None else []),
         ("iterations", f"{r.iterations}"),
         *([("precision", r.precision)] if r.precision else []),
         ("time", f"{r.milliseconds / 1000:.2f} s"),

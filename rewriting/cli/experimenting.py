@@ -1,4 +1,4 @@
-"""`experiments`: the paper's tables and figures, run again."""
+"""`experiments`: repeat the paper's tables and figures."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rewriting.cli.options import command
 
 FOLDER = "experiments"
 EXAMPLES = """
-# what there is
+# list all experiments
 python -m rewriting experiments
 
 # a table with as many pictures as in the paper, which takes hours on a CPU
 python -m rewriting experiments table1
 
-# with fewer pictures, shared by two processes; so can be the other tables, the ablations and the gallery
+# with fewer pictures, shared by two processes, which also works for the other tables, the ablations and the gallery
 torchrun --nproc-per-node 2 -m rewriting experiments table1 --pictures 1000
 
 # a quick look
@@ -49,7 +49,7 @@ def add_commands(commands: Any) -> None:
 def experiments(options: argparse.Namespace) -> None:
     from rewriting.installation import checkout
 
-    sys.path.append(str(checkout("experiments")))  # where `weights` lies, wherever this was started
+    sys.path.append(str(checkout("experiments")))  # the folder of `weights`
     from weights.experiments import EXPERIMENTS, run_experiment
 
     if options.name is None:

@@ -1,4 +1,4 @@
-"""`invert`: a picture that the generator never drew, as features that rules act on."""
+"""`invert`: find the features of a picture that the generator never drew."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ python -m rewriting invert --generator face me.jpg --out me
 python -m rewriting sample --picture me --preset frowns-to-smiles --out smiling.png
 python -m rewriting sample --picture me --edit my-rule your-name/their-rule --out after.png
 
-# a rule that is made with it: the drawing in me/sheet.png, retouched in any program
+# a rule from your picture: retouch the drawing in me/sheet.png in any program
 python -m rewriting apply --generator face --retouched me=retouched.png --out my-rule
 """
 
@@ -43,7 +43,7 @@ def add_commands(commands: Any) -> None:
         "--layer",
         type=int,
         metavar="N",
-        help="lowest layer whose rules act on the picture; a lower layer draws it less faithfully (default: the "
+        help="lowest layer whose rules change the picture; a lower layer draws it less exactly (default: the "
         "generator's)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the search (default: 0)")
@@ -70,7 +70,7 @@ def invert(options: argparse.Namespace) -> None:
     drawn = generator.images([own])[0]
     save_picture(sheet([[np.asarray(own.image), drawn]]), out / SHEET)
     print(likeness(generator.config.name or "The generator", own.psnr))
-    print(f"Wrote {out}: what was found at layer {own.layer}, and {SHEET}, your picture beside its drawing.")
+    print(f"Wrote {out}: the features at layer {own.layer}, and {SHEET}, your picture beside its drawing.")
 
 
 def is_inverted(name: str) -> bool:
@@ -83,7 +83,7 @@ def is_inverted(name: str) -> bool:
 
 
 def open_inverted(name: str) -> tuple[OwnPicture, str]:
-    """What `invert` wrote into a folder, and what its generator was called there.
+    """The picture in a folder from `invert`, and the name of its generator.
 
     Raises ValueError or FileNotFoundError in one sentence.
     """
@@ -105,11 +105,11 @@ def open_inverted(name: str) -> tuple[OwnPicture, str]:
 
 
 def reached_by(own: OwnPicture, edits: Iterable[Edit], generator: Generator, progress: Progress) -> OwnPicture:
-    """The picture, inverted again at the lowest layer of the rules where it arrives after that."""
+    """The picture; inverted again at the lowest layer of the rules if it was inverted at a later layer."""
     from rewriting import Rewriter
 
     lowest = min((layer for edit in edits for layer in edit.layers), default=own.layer)
     if lowest >= own.layer:
         return own
-    note(f"a rule acts at layer {lowest}, where your picture was not found yet; it is inverted again there")
+    note(f"a rule changes layer {lowest}, before the layer of your picture, which is inverted again there")
     return Rewriter(generator, lowest).invert(own, progress=progress)

@@ -1,4 +1,4 @@
-"""`bench`: how fast it is here."""
+"""`bench`: measure the speed on this machine."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from rewriting.files import check_writable, make_folder, write_json
 STEPS = 2001  # of the paper's code
 LAYERS, RANKS = (6, 8, 10), (1, 3, 10)
 EXAMPLES = """
-# everything, which takes a while, as the paper's solver is slow
+# everything; this takes a while, because the paper's solver is slow
 python -m rewriting bench --json bench.json
 
-# how fast it draws, and how soon the studio answers
+# drawing, and the answers of the studio
 python -m rewriting bench draw app
 
-# the waiting times of somebody who starts the studio and makes a first rule, also with a large generator
+# the waiting times from the start of the studio to a first rule, also with a large generator
 python -m rewriting bench first-contact
 
-# one solve, at full size and on a bundled generator
+# one layer and one rank, at full size and on a bundled generator
 python -m rewriting bench solve --layers 8 --ranks 1
 
-# a trial run: the solves are compared with 20 steps of the paper's solver instead of 2001
+# a trial run, with 20 steps of the paper's solver instead of 2001
 python -m rewriting bench solve --iterations 20
 """
 
 
 def add_commands(commands: Any) -> None:
-    summary = "Measure speed on this machine, compared with a straightforward implementation."
+    summary = "Measure the speed on this machine, and compare it with baselines."
     parser = command(commands, "bench", bench, summary, EXAMPLES)
     subjects = "solve, draw, moments, search, app or first-contact (default: all)"
     parser.add_argument("only", nargs="*", metavar="SUBJECT", help=subjects)
@@ -61,7 +61,7 @@ def bench(options: argparse.Namespace) -> None:
     rows = []
     chosen = {"only": options.only or SUBJECTS, "layers": options.layers, "ranks": options.ranks}
     for subject in set(OUTSIDE) & set(chosen["only"]):
-        checkout(f"bench {subject}")  # or else it would be missed after hours of measuring
+        checkout(f"bench {subject}")  # raises its error before hours of measuring
     for row in run(**chosen, iterations=options.iterations, device=options.device):
         rows.append(row)
         print(f"measured: {row.what}", file=sys.stderr, flush=True)

@@ -1,5 +1,4 @@
-"""`models`, `convert`, `export` and `moments`: which generators there are, how to bring one in and out again, what is
-measured of it."""
+"""`models`, `convert`, `export` and `moments`: list generators, convert and export them, and measure them."""
 
 from __future__ import annotations
 
@@ -20,28 +19,28 @@ CONVERT_EXAMPLES = """
 # a file of your own: .pt, .pth, .pkl, .bin, .ckpt or .safetensors; nothing in it is run
 python -m rewriting convert my-stylegan2.pt my-generator
 
-# a public model that `models` lists, fetched first; look at its licence
+# a public model that `models` lists; the command fetches it, so read its licence first
 python -m rewriting convert paper-church paper-church
 
-# a file of a repo on the Hub, or its address; without a file, those that the repo holds are listed
+# a file of a repo on the Hub, or its address; without a file name, the command lists the files of the repo
 python -m rewriting convert somebody/churches:network-snapshot.pkl churches
 
 # one class of a conditional generator
 python -m rewriting convert animals.pkl cats --class 3
 
-# then
+# use the converted generator
 python -m rewriting sample --generator my-generator --seeds 0-15 --out sheet.png
 python app.py --generator my-generator
 """
 EXPORT_EXAMPLES = """
-# for rosinality's code and what is built on it, with a rule in the weights
+# for rosinality's code and its descendants, with a rule in the weights
 python -m rewriting export face smiling-faces.pt --edit my-rule
 
 # the state dict of StyleGAN2-ADA-PyTorch's G_ema
 python -m rewriting export org/churches churches.pt --layout nvidia
 """
 MOMENTS_EXAMPLES = """
-# once for a generator folder, so that the first rule at a layer is solved without waiting
+# once for a generator folder, so that the first rule at a layer needs no measurement
 python -m rewriting moments --generator my-church
 """
 
@@ -85,7 +84,7 @@ def add_commands(commands: Any) -> None:
         commands,
         "moments",
         moments,
-        "Measure the second moments of a generator's features at every layer, and keep them beside it.",
+        "Measure the second moments of a generator's features at every layer, and save them in its folder.",
         MOMENTS_EXAMPLES,
         together=True,
     )
@@ -115,7 +114,7 @@ def _described(config: Any) -> tuple[str, str]:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as they need to be."""
+    """Rows as aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     return "\n".join("  " + line.rstrip() for line in lines)
@@ -166,18 +165,18 @@ def moments(options: argparse.Namespace) -> None:
         key = memory.content_key(generator, None, memory.SAMPLES)
         try:
             memory.write_moments(folder / MOMENTS, measured, key)
-        except OSError as error:  # the disk is full by now: what took so long to measure is not thrown away
+        except OSError as error:  # the disk is full by now: keep the costly measurement
             memory.keep(measured, key)
-            print(f"{error} Until then it is kept in the cache, where it is found too.", file=sys.stderr)
+            print(f"{error} Until then, the cache holds the moments, and rules use them.", file=sys.stderr)
             return
     print(f"Wrote {folder / MOMENTS}: layers {generator.layers.start} to {generator.layers.stop - 1}")
 
 
 def _folder(generator: Generator) -> Path:
-    """Where the generator lies in our format, if that folder is the user's own or this software's."""
+    """The generator's folder in our format, if it is the user's own or this software's."""
     source = generator.source
     if source.revision and not source.file:
         raise ValueError(
-            f"{source.name} lies in the Hub's cache, which is not ours to write; `convert` makes a folder of it first."
+            f"{source.name} is in the Hub's cache, which is read-only here; make a folder of it with `convert` first."
         )
     return source.folder

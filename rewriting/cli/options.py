@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share, and the values that they name."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def command(
 
 
 def add_drawing(parser: argparse.ArgumentParser) -> None:
-    """How pictures are drawn: their size and truncation."""
+    """Add the options of drawing: size and truncation."""
     parser.add_argument("--size", type=int, metavar="N", help="side in pixels, a power of two (default: full size)")
     parser.add_argument(
         "--truncation",
         type=float,
         metavar="X",
-        help="truncation psi from 0, the mean picture, to 1, full variety (default: the model's)",
+        help="truncation psi from 0, the mean picture, to 1, full variety (default: the generator's)",
     )
 
 
@@ -78,7 +78,7 @@ def add_generator(parser: argparse.ArgumentParser, *, required: bool = True) -> 
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Which device, and in which precision: see `rewriting.generators.precision`."""
+    """Add the options of the device and the precision; see `rewriting.generators.precision`."""
     parser.add_argument(
         "--device",
         default="auto",
@@ -89,7 +89,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="float32",
         choices=("float32", "bfloat16"),
-        help="number format of the features: bfloat16 is faster on processors with units for it, and draws "
+        help="number format of the features: bfloat16 is faster on processors with bfloat16 units, and draws "
         "slightly different pictures (default: float32)",
     )
 
@@ -113,7 +113,7 @@ def add_edits(parser: argparse.ArgumentParser, *, required: bool = False) -> Non
     )
 
 
-# --- what they stand for ---------------------------------------------------------------------------------------------
+# --- values of the options -------------------------------------------------------------------------------------------
 
 
 def choose_device(name: str) -> torch.device:
@@ -141,7 +141,7 @@ def open_generator(name: str, options: argparse.Namespace, progress: Progress | 
 
 
 def said_of(generator: Generator) -> str:
-    """What was found in a file of another program."""
+    """A sentence on a generator from a file of another program."""
     from rewriting.hub.source import license_of
 
     config, layers = generator.config, generator.layers
@@ -152,7 +152,7 @@ def said_of(generator: Generator) -> str:
 
 
 def note(text: str) -> None:
-    """Something to know, beside what was asked for; several processes say it once."""
+    """Print a remark on stderr; of several processes, only the first prints it."""
     from rewriting import processes
 
     if not processes.rank():
@@ -160,7 +160,7 @@ def note(text: str) -> None:
 
 
 def open_edits(options: argparse.Namespace, generator: Generator, progress: Progress | None = None) -> EditStack:
-    """All rules named by --edit, which must fit the generator, at the wanted strength."""
+    """All rules named by --edit, which must fit the generator, at the strength of --strength."""
     from rewriting import EditStack
     from rewriting.hub import load_edits
 
@@ -172,29 +172,29 @@ def open_edits(options: argparse.Namespace, generator: Generator, progress: Prog
 
 
 def is_picture_file(out: str, *, or_folder: bool = True) -> bool:
-    """Whether --out names a picture file, by its ending; otherwise it is a folder, such as `psi0.7` or `v1.0/`.
+    """Whether --out names a picture file, by its ending; otherwise it names a folder, such as `psi0.7` or `v1.0/`.
 
-    A slash at the end, and a folder that is there, make it a folder.  or_folder: False refuses one.
-    Raises ValueError for a picture that is not written, and for a file that is none.
+    A name with a slash at the end, or of an existing folder, is a folder.  or_folder: False refuses a folder.
+    Raises ValueError for a picture format that is not supported, and for an existing file that is no picture.
     """
     path = Path(out)
     folder = out.endswith(("/", os.sep)) or path.is_dir()
     if path.suffix.lower() in SHEETS and not folder:
         return True
     if not folder and path.is_file():
-        raise ValueError(f"--out {out} is a file that is no picture; give another name.")
+        raise ValueError(f"--out {out} is an existing file and not a picture; give another name.")
     if or_folder and (folder or path.suffix.lower() not in OTHER_PICTURES):
         return False
     known = ", ".join(SHEETS)
     if or_folder:
         raise ValueError(f"--out {out} is neither a folder nor one of {known}; choose one of these.")
-    raise ValueError(f"--out {out} is no picture file; give a name that ends in one of {known}.")
+    raise ValueError(f"--out {out} is not a picture file; give a name that ends in one of {known}.")
 
 
 def output_folder(path: str, expected: str) -> Path:
-    """The folder to write, which may hold an older one of the same format but nothing else's config.json.
+    """The folder to write; an existing one may hold the same format, but no config.json of another format.
 
-    Raises ValueError, or OSError if nothing can be written there, before anything is computed.
+    Raises ValueError, or OSError if the folder is not writable, before anything is computed.
     """
     from rewriting.files import check_writable, read_json
     from rewriting.generators.config import CONFIG
@@ -204,8 +204,8 @@ def output_folder(path: str, expected: str) -> Path:
         config = read_json(folder / CONFIG)
         found = config.get("format") if isinstance(config, dict) else None
         if found != expected:
-            raise ValueError(f"{folder} holds something else already ({found}); give --out another folder.")
+            raise ValueError(f"{folder} already holds another format ({found}); give --out another folder.")
     elif folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; give --out a folder.")
+        raise ValueError(f"--out {folder} is a file; give a folder.")
     check_writable(folder / CONFIG)
     return folder

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, for work that takes longer than a moment."""
+"""A progress bar on stderr, for work that takes longer than a second."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import sys
 import time
 from typing import TextIO
 
-PATIENCE = 1.0  # seconds before anything is shown
+PATIENCE = 1.0  # seconds before the bar appears
 WIDTH = 30
-LINE_EVERY = 10.0  # seconds between lines where there is no terminal to draw a bar on
+LINE_EVERY = 10.0  # seconds between lines if the stream is not a terminal
 
 
 class Progress:
     """Called with (share done, from 0 to 1, sentence).  A context manager: leaving it ends the bar's line.
 
-    On a terminal a bar is redrawn; elsewhere, such as in a log, a line is written now and then.  Of several processes
-    that `torchrun` has started, only the first shows its own.
+    On a terminal it redraws a bar; elsewhere, such as in a log, it writes a line every ten seconds.  Of several
+    processes of a `torchrun`, only the first shows its progress.
     """
 
     def __init__(self, stream: TextIO | None = None):

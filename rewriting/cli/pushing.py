@@ -1,4 +1,4 @@
-"""`push` and `deploy`: onto the Hugging Face Hub."""
+"""`push` and `deploy`: publish on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rewriting.cli.options import command
 from rewriting.cli.progress import Progress
 
 PUSH_EXAMPLES = """
-# log in once with `hf auth login`, then publish a rule, or a whole generator
+# log in once with `hf auth login`, then publish a rule or a whole generator
 python -m rewriting push my-rule --repo your-name/hats-for-horses
 python -m rewriting push my-church --repo your-name/my-church --private
 
@@ -24,14 +24,14 @@ python -m rewriting deploy --space your-name/rewriting --hardware cpu-basic
 
 def add_commands(commands: Any) -> None:
     parser = command(commands, "push", push, "Publish an edit folder or a generator folder on the Hub.", PUSH_EXAMPLES)
-    parser.add_argument("folder", metavar="DIR", help="a folder that `apply`, `merge` or `convert` wrote")
+    parser.add_argument("folder", metavar="DIR", help="a folder from `apply`, `merge` or `convert`")
     parser.add_argument("--repo", required=True, metavar="USER/NAME", help="repo to publish to; a missing one is made")
     parser.add_argument("--pull-request", action="store_true", help="open a pull request instead of a commit")
     parser.add_argument(
         "--pictures",
         action="store_true",
-        help="also publish your own pictures that the rule was made with; without them the rule works, but nobody "
-        "can edit it",
+        help="also publish your own pictures in the rule's request; without them the rule works, but nobody can "
+        "edit it",
     )
     _add_access(parser)
 

@@ -1,4 +1,4 @@
-"""`apply --retouched`: a request out of pictures that were retouched in any program."""
+"""`apply --retouched`: a request from pictures that were retouched in any program."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ MOST_PIXELS = 64 << 20  # of a picture that is opened
 
 
 def add_retouched(parser: argparse.ArgumentParser) -> None:
-    """What `retouched_request` reads beside --retouched."""
+    """Add the options --mask and --context, which `retouched_request` reads."""
     parser.add_argument(
         "--mask",
         action="append",
         default=[],
         metavar="NUMBER=FILE",
-        help="part of a retouched picture that counts, white on black (default: what differs from the drawing)",
+        help="area of the change in a retouched picture, white on black (default: the pixels that differ)",
     )
     parser.add_argument(
         "--context",
         action="append",
         default=[],
         metavar="NUMBER=FILE",
-        help="another place where the rule should hold, white on black; the retouch is copied there, and more "
-        "places make a better rule (default in a retouched picture: the pixels that differ)",
+        help="a place in another picture that the rule should change, white on black; the retouch is transferred "
+        "there, and more places make a better rule",
     )
 
 
@@ -47,7 +47,7 @@ def retouched_request(options: argparse.Namespace, generator: Generator) -> Requ
     places = numbered(options.context, "--context")
     own = _inverted([*files, *places], generator, options.layer)
     if unknown := sorted(masks.keys() - files.keys(), key=str):
-        raise ValueError(f"--mask names picture {unknown[0]}, which --retouched does not; give both or neither.")
+        raise ValueError(f"--mask names picture {unknown[0]}, but --retouched does not; give both or neither.")
     originals = dict(zip(files, generator.images([own.get(seed, seed) for seed in files]), strict=True))
     found = []
     for seed, path in files.items():
@@ -74,7 +74,7 @@ def retouched_request(options: argparse.Namespace, generator: Generator) -> Requ
 
 
 def numbered(given: list[str], option: str) -> dict[int | str, str]:
-    """{picture number, or folder that `invert` wrote: file} of an option's values NUMBER=FILE.
+    """{picture number, or folder from `invert`: file} of an option's values NUMBER=FILE.
 
     Raises ValueError for other values, and for a picture that is named twice.
     """
@@ -94,7 +94,7 @@ def numbered(given: list[str], option: str) -> dict[int | str, str]:
 
 
 def _inverted(names: list[int | str], generator: Generator, layer: int | None) -> dict[str, OwnPicture]:
-    """What `invert` wrote into the folders among these; ValueError if one of them arrives after the layer."""
+    """The pictures in folders from `invert`; ValueError if one was inverted at a later layer."""
     from rewriting.cli.inverting import open_inverted
 
     layer = generator.config.default_layer if layer is None else layer
@@ -126,7 +126,7 @@ def read_mask(path: str, side: int) -> np.ndarray:
 
     mask = Image.fromarray(painted(_opened(path)))
     if mask.width != mask.height:
-        raise ValueError(f"{path} is {mask.width} x {mask.height} pixels; a mask is as large as the picture.")
+        raise ValueError(f"{path} has {mask.width} x {mask.height} pixels; save the mask in the size of the picture.")
     return np.where(np.asarray(mask.resize((side, side))) > HALF, 255, 0).astype(np.uint8)
 
 
@@ -134,7 +134,7 @@ def as_region(seed: Seed, mask: np.ndarray, path: str) -> Region:
     from rewriting import Region
 
     if not mask.any():
-        raise ValueError(f"{path} has nothing painted in it; paint where the rule should hold.")
+        raise ValueError(f"{path} is an empty mask; paint the place that the rule should change in white.")
     return Region(seed, mask)
 
 
@@ -147,7 +147,7 @@ def _opened(path: str):  # noqa: ANN202 - Pillow is imported when it is needed
     try:
         picture = Image.open(path)
         if picture.width * picture.height > MOST_PIXELS:
-            raise ValueError(f"{path} has {picture.width:,} x {picture.height:,} pixels, which is too large.")
+            raise ValueError(f"{path} has {picture.width:,} x {picture.height:,} pixels, too many; save it smaller.")
         picture.load()
     except (*DAMAGED, *BOMBS) as error:
         told = isinstance(error, ValueError) and str(error).startswith(path)

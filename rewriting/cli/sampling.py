@@ -35,7 +35,7 @@ python -m rewriting sample --preset trees-from-towers --seeds 0-15 --out trees.p
 python -m rewriting sample --generator church --edit my-rule --seeds 3,8,20-29 --out mine.png
 python -m rewriting sample --generator church --edit somebody/their-rule --strength 0.5 --seeds 0-15 --out half.png
 
-# ten thousand files for an evaluation; if it is interrupted, the same command goes on where it stopped
+# ten thousand files for an evaluation; after an interruption, the same command continues where it stopped
 python -m rewriting sample --generator face --seeds 0-9999 --truncation 0.7 --out faces/
 
 # the same, shared by four processes, here or (see torchrun's own help) on several machines with a common folder
@@ -61,7 +61,7 @@ def add_commands(commands: Any) -> None:
         nargs="+",
         default=[],
         metavar="DIR",
-        help="folders with your own pictures, written by `invert`; these name their generator, and come first",
+        help="folders with your own pictures, from `invert`; they name their generator and come first on the sheet",
     )
     parser.add_argument(
         "--seeds",
@@ -73,9 +73,9 @@ def add_commands(commands: Any) -> None:
         "--out",
         required=True,
         metavar="PATH",
-        help="a .png, .webp or .jpg file for one sheet; any other name makes a folder with one file for each picture",
+        help="a .png, .webp or .jpg file for one sheet; any other name is a folder with one file for each picture",
     )
-    parser.add_argument("--overwrite", action="store_true", help="draw pictures again that are in the folder already")
+    parser.add_argument("--overwrite", action="store_true", help="draw again the pictures that the folder already has")
 
 
 def sample(options: argparse.Namespace) -> None:
@@ -87,7 +87,7 @@ def sample(options: argparse.Namespace) -> None:
         raise ValueError(f"{count:,} pictures are too many for a sheet of {MOST_ON_A_SHEET}; give --out a folder.")
 
     def check(generator: Generator) -> None:
-        """Before a rule is solved or anything drawn: what nobody could draw, or write."""
+        """Refuse wrong settings and unwritable files before a rule is solved or a picture is drawn."""
         from rewriting.core.contact_sheet import check_square_sheet
 
         generator.check_truncation(options.truncation)
@@ -130,24 +130,24 @@ def parse_seeds(text: str) -> list[range]:
 
 
 def _merged(generator: Generator, edits: Sequence[Edit]) -> Generator:
-    """The generator with all rules in its weights: of pictures drawn so, no bit differs from those under the rules."""
+    """The generator with all rules in its weights; its pictures equal those under the rules bit for bit."""
     return generator.merge(edits) if edits else generator
 
 
 def opened(
     options: argparse.Namespace, progress: Progress, check: Callable[[Generator], None], named: str = ""
 ) -> tuple[Generator, list[Edit]]:
-    """The generator and all rules that are asked for.
+    """The generator and all rules that the options name.
 
-    check: is called with the generator first, and raises an error if what is asked for cannot be done.
-    named: the generator's name, where nobody gives one.
+    check: called with the generator before any rule is solved; it raises an error if the options do not fit.
+    named: the generator's name if the options give none.
     """
     from rewriting import Rewriter
     from rewriting.core.presets import preset
 
     chosen = preset(options.preset) if options.preset else None
     if options.generator is None and chosen is None and not named:
-        raise ValueError("There is nothing to draw with; give --generator or --preset.")
+        raise ValueError("The generator is missing; give --generator or --preset.")
     generator = open_generator(options.generator or named or chosen.generator, options, progress)
     check(generator)
     edits = list(open_edits(options, generator, progress))
@@ -166,7 +166,7 @@ def _draw_own(
     progress: Progress,
     check: Callable[[Generator], None],
 ) -> None:
-    """Pictures that `invert` found, and any others, on one sheet."""
+    """Draw pictures from `invert`, and others, on one sheet."""
     from rewriting.cli.inverting import open_inverted, reached_by
     from rewriting.core.contact_sheet import save_picture, sheet_settings, square_sheet
 
@@ -211,9 +211,10 @@ def draw_folder(
     truncation: float | None,
     size: int,
 ) -> int:
-    """A PNG for each seed, a batch at a time; returns how many were drawn.
+    """Draw a PNG for each seed, a batch at a time, and return the number of drawn pictures.
 
-    Files of the same settings, which each PNG notes, are kept unless `overwrite`; ValueError for one of others.
+    Each PNG holds its settings.  Existing files with the same settings stay, unless `overwrite`; raises ValueError for
+    an existing file with other settings.
     """
     from PIL import Image
 
@@ -236,7 +237,7 @@ def draw_folder(
 def _missing(
     seeds: Iterable[int], folder: Path, note: str, overwrite: bool, batch: int
 ) -> Iterator[tuple[int, list[int]]]:
-    """How many seeds have been gone through, and the next ones to draw."""
+    """The number of checked seeds, and the next seeds to draw."""
     done, seeds = 0, iter(seeds)
     while chunk := list(islice(seeds, batch)):
         done += len(chunk)
@@ -246,7 +247,7 @@ def _missing(
 
 
 def _is_drawn(path: Path, note: str) -> bool:
-    """Whether the file is there; ValueError if it was drawn by another generator, rule or setting, or is no PNG."""
+    """Whether the file exists; ValueError if it has another generator, rule or setting, or is not a PNG."""
     from PIL import Image
 
     from rewriting.core.contact_sheet import NOTE
@@ -258,7 +259,7 @@ def _is_drawn(path: Path, note: str) -> bool:
         with Image.open(path, formats=["PNG"]) as picture:
             found = picture.info.get(NOTE)
     except DAMAGED:
-        raise ValueError(f"{path} is no whole PNG; give another --out, or --overwrite.") from None
+        raise ValueError(f"{path} is not a whole PNG; give another --out, or --overwrite.") from None
     if found != note:
         raise ValueError(f"{path} was drawn with other settings; give another --out, or --overwrite.")
     return True

@@ -1,4 +1,4 @@
-"""`search`: which pictures show what a request is about."""
+"""`search`: list the pictures that match a request's context."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rewriting.cli.options import add_generator, command, is_picture_file, open_
 from rewriting.cli.progress import Progress
 from rewriting.cli.sampling import parse_seeds
 
-STEP = 64  # pictures between two words of progress
+STEP = 64  # pictures between two reports of progress
 EXAMPLES = """
-# of a thousand churches, the 24 whose features are most like those of the painted places, and their pictures
+# the 24 of a thousand churches whose features are most like those of the painted places, as a sheet
 python -m rewriting search --preset trees-from-towers --seeds 0-999 --out towers.png
 
 # a hundred thousand, shared by four processes; the list goes into a file
@@ -38,7 +38,7 @@ def add_commands(commands: Any) -> None:
 
 
 def search(options: argparse.Namespace) -> None:
-    """Every picture's strongest response d . k, highest first."""
+    """Print each picture's strongest response d . k, highest first."""
     from rewriting import Rewriter, processes
     from rewriting.core.contact_sheet import check_square_sheet, save_picture, square_sheet
 
@@ -58,7 +58,7 @@ def search(options: argparse.Namespace) -> None:
         for start in range(0, len(own), STEP):
             found = rewriter.matches(request, own[start : start + STEP], truncation=request.truncation)
             scores += found.scores.tolist()
-            progress(len(scores) / len(own), f"Looking at {len(seeds):,} pictures")
+            progress(len(scores) / len(own), f"Searching {len(seeds):,} pictures")
         scores = processes.gathered(scores)
         best = sorted(range(len(seeds)), key=lambda i: -scores[i])[: options.best]
         if options.out and not processes.rank():

@@ -1,4 +1,4 @@
-"""`walk`: the way from picture to picture, animated."""
+"""`walk`: an animated interpolation from picture to picture."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def add_commands(commands: Any) -> None:
         type=int,
         default=80,
         metavar="N",
-        help="time that a frame is shown, 10 to 1000 (default: 80)",
+        help="duration of a frame, 10 to 1000 (default: 80)",
     )
     add_drawing(parser)
     parser.add_argument("--alone", action="store_true", help="show only the pictures after the rules")
@@ -64,8 +64,8 @@ def walk(options: argparse.Namespace) -> None:
     check_animation(out)
     if options.frames < 1 or options.frames * len(seeds) > MOST:
         raise ValueError(
-            f"--frames {options.frames} for {len(seeds):,} pictures is {options.frames * len(seeds):,} frames; "
-            f"{MOST:,} is the most, 1 for a picture the least."
+            f"--frames {options.frames} for {len(seeds):,} pictures makes {options.frames * len(seeds):,} frames; "
+            f"give at least 1 for each picture, and at most {MOST:,} together."
         )
     if not 10 <= options.milliseconds <= 1000:
         raise ValueError(f"--milliseconds is {options.milliseconds}; give 10 to 1000.")
@@ -86,7 +86,7 @@ def walk(options: argparse.Namespace) -> None:
 def _frames(
     generators: list[Generator], seeds: list[int], options: argparse.Namespace, progress: Progress
 ) -> Iterator[np.ndarray]:
-    """Each uint8 (H, W, 3): what the generators draw at one place of the path, side by side."""
+    """Frames, each uint8 (H, W, 3): the pictures of the generators at one point of the path, side by side."""
     import numpy as np
 
     count, settings = options.frames * len(seeds), {"size": options.size, "truncation": options.truncation}
