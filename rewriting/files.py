@@ -111,7 +111,9 @@ def _check_header(name: str, file: safe_open, expected: Mapping[str, tuple[int, 
     if missing or unknown:
         lacks = f" lacks {few(missing)}" if missing else ""
         has = f" has {few(unknown)}, which the config does not call for" if unknown else ""
-        raise ValueError(f"{name}{lacks}{' and' if lacks and has else ''}{has}; do the two files belong together?")
+        raise ValueError(
+            f"{name}{lacks}{' and' if lacks and has else ''}{has}; check that the two files belong together."
+        )
     for key, shape in expected.items():
         part = file.get_slice(key)
         if part.get_dtype() not in DTYPES:
@@ -120,7 +122,7 @@ def _check_header(name: str, file: safe_open, expected: Mapping[str, tuple[int, 
             )
         if tuple(part.get_shape()) != tuple(shape):
             raise ValueError(
-                f"{name} has {key} of shape {tuple(part.get_shape())}, but the config makes it {tuple(shape)}."
+                f"{name} has {key} of shape {tuple(part.get_shape())}, but the config expects {tuple(shape)}."
             )
 
 
@@ -198,7 +200,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _unwritable(path: Path, error: OSError | SafetensorError) -> OSError:
-    return OSError(f"{path.name} cannot be written: {why(error)}; mend that, or write it elsewhere.")
+    return OSError(f"{path.name} cannot be written: {why(error)}; correct that, or choose another folder.")
 
 
 def why(error: Exception) -> str:

@@ -95,7 +95,7 @@ def test_without_ffmpeg_a_video_is_refused_before_anything_is_drawn(tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["walk", "walk.png", "walk.avi"])
 def test_other_names_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="is no animation"):
+    with pytest.raises(ValueError, match="is not an animation file"):
         animation.check_animation(tmp_path / name)
 
 
@@ -140,7 +140,7 @@ def test_walk_passes_through_the_pictures_before_beside_after(made: Path, tmp_pa
         (["--frames", "9000"], "36,000 frames"),
         (["--milliseconds", "0"], "--milliseconds is 0"),
         (["--size", "7"], "size 7"),
-        (["--out", "walk.png"], "walk.png is no animation"),
+        (["--out", "walk.png"], "walk.png is not an animation file"),
     ],
 )
 def test_a_walk_that_nobody_could_draw_is_refused(

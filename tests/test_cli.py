@@ -408,7 +408,9 @@ def test_moments_that_cannot_be_kept_there_are_not_even_measured(made, tmp_path,
     (tmp_path / "tiny" / MOMENTS).mkdir()
     monkeypatch.setattr(memory, "second_moments", lambda *_, **__: pytest.fail("it was measured"))
     said = refused(capsys, "moments", "--generator", tmp_path / "tiny")
-    assert said == f"error: {MOMENTS} cannot be written: a folder has its name; mend that, or write it elsewhere.\n"
+    assert (
+        said == f"error: {MOMENTS} cannot be written: a folder has its name; correct that, or choose another folder.\n"
+    )
 
 
 def test_moments_for_which_there_is_no_room_any_more_are_kept_in_the_cache(made, tmp_path, monkeypatch, capsys):
@@ -419,7 +421,7 @@ def test_moments_for_which_there_is_no_room_any_more_are_kept_in_the_cache(made,
 
     def full(path, *rest):
         if path.name == MOMENTS:
-            raise OSError(f"{MOMENTS} cannot be written: the disk is full; mend that, or write it elsewhere.")
+            raise OSError(f"{MOMENTS} cannot be written: the disk is full; correct that, or choose another folder.")
         written(path, *rest)
 
     monkeypatch.setattr(memory, "write_tensors", full)

@@ -270,7 +270,7 @@ def first(**changes):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda d: d.update(format="rewriting-generator"), "is not that of an edit"),
+        (lambda d: d.update(format="rewriting-generator"), "does not describe an edit"),
         (lambda d: d.update(format_version=[9] * 999), "format_version"),
         (lambda d: d.update(edits=[]), "1 to 32 edits"),
         (lambda d: d.update(edits=d["edits"] * 20), "1 to 32 edits"),

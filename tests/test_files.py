@@ -159,7 +159,7 @@ def test_a_zip_without_a_rule_says_so_and_shows_no_path_of_this_machine(tmp_path
         assert said == f"{name}.zip holds no rule; a rule is a folder with config.json and edit.safetensors."
     (rule / "config.json").write_text('{"format": "other"}')
     said = refusal(ValueError, EditStack.load, zipped(tmp_path / "r.zip", mine=rule))
-    assert said.startswith("r.zip cannot be opened, in its folder mine: The config.json is not that of an edit")
+    assert said.startswith("r.zip cannot be opened, in its folder mine: config.json does not describe an edit")
     (rule / "edit.safetensors").write_bytes(b"nonsense")
     assert str(tmp_path) not in refusal(ValueError, EditStack.load, zipped(tmp_path / "r.zip", mine=rule))
 
@@ -244,7 +244,7 @@ def test_a_sheet_that_passes_the_check_is_written(tmp_path, name):
     ],
 )
 def test_a_full_disk_is_said_and_leaves_no_part_of_a_file(tmp_path, write):
-    with full_disk(), pytest.raises(OSError, match="no file may be that large there; mend that, or") as refused:
+    with full_disk(), pytest.raises(OSError, match="no file may be that large there; correct that, or") as refused:
         write(tmp_path / "a")
     assert tiny.is_one_sentence(str(refused.value)) and str(tmp_path) not in str(refused.value)
     assert not list(tmp_path.iterdir())
@@ -280,7 +280,7 @@ def test_whether_something_can_be_written_is_known_beforehand(tmp_path, monkeypa
 
     monkeypatch.setattr("rewriting.files.tempfile.TemporaryFile", read_only)
     said = refusal(OSError, check_writable, tmp_path / "a.png")
-    assert said == "a.png cannot be written: the disk is read-only; mend that, or write it elsewhere."
+    assert said == "a.png cannot be written: the disk is read-only; correct that, or choose another folder."
 
 
 def test_a_solve_outlives_a_cache_that_is_full_or_no_folder(tmp_path, monkeypatch):

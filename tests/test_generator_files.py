@@ -213,7 +213,7 @@ def damaged(name, value):
         (damaged("x" * 5000, lambda _: torch.zeros(2)), "which the config does not call for"),
         (damaged("two\nlines", lambda _: torch.zeros(2)), r"has 'two\\nlines'"),
         (lambda t: t.update({"renamed": t.pop(FIRST)}), f"lacks {FIRST} and has renamed"),
-        (damaged(FIRST, lambda w: w[:, :5].contiguous()), r"\(1, 5, 24, 3, 3\), but the config makes it"),
+        (damaged(FIRST, lambda w: w[:, :5].contiguous()), r"\(1, 5, 24, 3, 3\), but the config expects"),
         (damaged(FIRST, lambda w: w[0].contiguous()), "shape"),
         (damaged("to_rgb1.bias", lambda w: w.double()), "F64; expected one of BF16, F16, F32"),
         (damaged("to_rgb1.bias", lambda w: w.to(torch.int32)), "I32"),

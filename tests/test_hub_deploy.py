@@ -163,7 +163,7 @@ def test_what_cannot_be_deployed_is_said(hub, checkout, alice, monkeypatch):
     assert "app.py" in sentence(folder=Path(checkout) / "weights")
     assert "hf auth login" in sentence(token=None)
     hub.add_repo("alice/studio", {"README.md": b"", "app.py": b"", "model.py": b"x"}, kind="space")
-    assert "another Space" in sentence()
+    assert "other content" in sentence()
     monkeypatch.setattr("rewriting.hub.space.MOST", 50)
     assert "1 GB" in sentence()
     assert len(hub.repo("alice/studio", "space").commits) == 1

@@ -461,7 +461,7 @@ def test_the_folder_of_a_rule_is_no_generator(tmp_path, folder):
         load_generator(rule)
     assert len(EditStack.from_pretrained(rule / "edit.safetensors")) == 1
     assert len(EditStack.from_pretrained(EditStack.load(rule).save_archive(tmp_path / "rule.zip"))) == 1
-    for name, said in (("face", "is a bundled generator; rules are in"), (str(folder), "is not that of an edit")):
+    for name, said in (("face", "is a bundled generator; rules are in"), (str(folder), "does not describe an edit")):
         with pytest.raises(ValueError, match=said):
             EditStack.from_pretrained(name)
 
@@ -645,8 +645,8 @@ def test_a_space_keeps_those_that_were_used_last(space, tmp_path, monkeypatch):
 
 
 def test_a_visitor_names_no_other_server(space):
-    assert "no address of the Hub" in refused(lambda: opened(space, "https://example.org/net.pkl"))
-    assert "no address of the Hub" in refused(lambda: opened(space, "http://127.0.0.1:1/net.pkl"))
+    assert "not an address of the Hub" in refused(lambda: opened(space, "https://example.org/net.pkl"))
+    assert "not an address of the Hub" in refused(lambda: opened(space, "http://127.0.0.1:1/net.pkl"))
 
 
 def test_every_failure_of_a_repo_is_one_sentence(hub, tmp_path):

@@ -390,7 +390,7 @@ def test_what_is_there_already_is_not_overwritten_by_something_else(hub, generat
         assert len(hub.repo(name).commits) == 1
     sent(hub, generator, "alice/new", alice)  # as good as empty
     assert "another name" in refused(lambda: sent(hub, generator, "alice/new", alice, full_model=True))
-    assert "there already" in refused(lambda: sent(hub, generator, "alice/new", alice, update=False))
+    assert "exists already" in refused(lambda: sent(hub, generator, "alice/new", alice, update=False))
 
 
 @pytest.mark.parametrize("name", ["alice/a b", "alice/x/y", "alice/..", "../x", ""])
@@ -419,7 +419,7 @@ def test_somebody_else_was_faster(hub, generator, alice):
     repo = hub.repo("alice/hats")
     hub.fail("POST .*/commit/", then=lambda: hub._commit(repo, repo.head.files, "meanwhile"), times=1)
     said = refused(lambda: sent(hub, generator, "alice/hats", alice, edit_of(generator, seed=3)))
-    assert "changed while" in said and repo.head.title == "meanwhile"
+    assert "changed during the upload" in said and repo.head.title == "meanwhile"
 
 
 def test_a_broken_upload_is_taken_up_again(hub, generator, alice, impatient):

@@ -241,7 +241,7 @@ def test_a_private_generator_that_had_to_make_room_is_gone_with_its_files(space,
     public = brought(shop, "org/tiny")
     gc.collect()
     assert not files.exists()
-    assert "had to make room" in refused(lambda: shop.generator(mine.key), ValueError)
+    assert "was unloaded to make room" in refused(lambda: shop.generator(mine.key), ValueError)
     assert brought(shop, "alice/secret", alice).key == mine.key
     assert shop.generator(public.key).config.name == "org/tiny"  # what is public comes back by itself
 

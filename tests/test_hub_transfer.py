@@ -369,14 +369,14 @@ def test_a_refusal_to_read_gives_no_advice_on_writing(hub, repo, status, body):
 def test_an_answer_of_another_commit_is_refused(hub, folder, repo):
     data = (folder / "config.json").read_bytes()
     hub.fail("resolve/.*/config.json", body=data, headers={"X-Repo-Commit": "../../evil"})
-    assert "something else" in refused(lambda: opened(hub))
+    assert "other bytes" in refused(lambda: opened(hub))
     assert not cached_files(constants.HF_HUB_CACHE)
 
 
 def test_an_answer_that_is_none_costs_nothing_of_what_came_before(hub, folder, repo, impatient):
     hub.fail("GET /cdn/", cut=3000, times=1)
     hub.fail("GET /cdn/", body=HTML, times=1)
-    assert "something else" in refused(lambda: opened(hub))
+    assert "other bytes" in refused(lambda: opened(hub))
     hub.requests.clear()
     assert opened(hub).digest() == load_generator(folder).digest()
     assert hub.asked("GET /cdn/")[0].range

@@ -103,7 +103,7 @@ def test_the_goal_of_a_retouched_picture_is_that_picture(made, request_):
     goal = Rewriter(made, 4).goal_image(request_)
     picture = made.images([0])[0]
     assert np.array_equal(goal, request_.retouched[0].over(picture)) and not np.array_equal(goal, picture)
-    with pytest.raises(ValueError, match="learn the request instead"):
+    with pytest.raises(ValueError, match="learn it instead"):
         Rewriter(made, 4).goal_terms(request_)
 
 

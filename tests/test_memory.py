@@ -263,7 +263,7 @@ def test_channels_that_are_never_used_do_no_harm():
         (4, 1.0, 1.5, "whitened", "rank must be .*, not 1.5"),
         (4, 0.0, 1, "whitened", "context is empty"),
         (0, 1.0, 1, "whitened", "context is empty"),
-        (4, 1.0, 1, "magic", "method 'magic' is not known; choose shrinkage, whitened, svd, units, single"),
+        (4, 1.0, 1, "magic", "method 'magic' is unknown; choose one of shrinkage, whitened, svd, units, single"),
     ],
 )
 def test_what_cannot_be_a_direction_is_refused(count, weight, rank, method, named):

@@ -101,9 +101,9 @@ def test_what_is_missing_is_said_in_the_order_it_is_done():
         (full.with_(copy=nothing), "object to copy"),
         (full.with_(paste=None), "place the object"),
         (full.with_(paste=nothing), "place the object"),
-        (full.with_(context=(nothing,)), "where the rule should hold"),
-        (Request(erase=True), "what should disappear"),
-        (Request(erase=True, context=(nothing,)), "what should disappear"),
+        (full.with_(context=(nothing,)), "the rule should change"),
+        (Request(erase=True), "object to erase"),
+        (Request(erase=True, context=(nothing,)), "object to erase"),
     ):
         assert word in request.missing()
         with pytest.raises(ValueError, match=f"The request is not complete: .*{word}.* first") as caught:
@@ -268,7 +268,7 @@ def test_a_mask_is_kept_as_uint8(kind):
 def test_what_is_erased_is_what_is_painted_and_not_where_something_was_pasted():
     pasted = Request(copy=Region(0, tiny.disk(16, 8, 8, 4)), paste=Region(1, tiny.disk(16, 8, 8, 4)))
     assert pasted.missing() == "" and pasted.places
-    assert pasted.with_(erase=True).missing() == "paint what should disappear"
+    assert pasted.with_(erase=True).missing() == "paint the object to erase"
 
 
 def test_pictures_of_any_kind_are_read_as_masks():

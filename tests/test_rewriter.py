@@ -252,7 +252,7 @@ def test_numbers_of_another_generator_s_pictures_are_refused_unless_asked_for():
         for action in (rewriter.solve, rewriter.goal_image, lambda one: rewriter.matches(one, SEEDS)):
             assert "for_other_pictures" in said(ValueError, action, request)
     assert "'church'" in said(ValueError, rewriter.solve, other)
-    assert "does not say which generator" in said(ValueError, rewriter.solve, unknown)
+    assert "does not name its generator" in said(ValueError, rewriter.solve, unknown)
     assert torch.equal(rewriter.solve(mine).factor, rewriter.solve(other, for_other_pictures=True).factor)
 
 

@@ -287,7 +287,7 @@ def test_more_rules_than_can_be_in_force_are_refused_before_anything_changes(ser
         full = full.duplicate_rule(1)
     assert len(full.stack) == MAX_EDITS
     for add in (lambda: full.duplicate_rule(1), lambda: full.adopt(ruled.rules[0].whole, new=True)):
-        with pytest.raises(ValueError, match="as many as can be in force"):
+        with pytest.raises(ValueError, match="rules are in force, which is the most"):
             add()
     assert len(full.adopt(ruled.rules[0].whole).rules) == MAX_EDITS  # in the place of the one being edited
 

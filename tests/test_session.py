@@ -237,7 +237,7 @@ def test_a_rule_is_reopened_with_all_that_was_asked():
 
 
 def test_a_rule_without_its_request_says_so():
-    with pytest.raises(ValueError, match="'A' came without its request") as refused:
+    with pytest.raises(ValueError, match="'A' has no request") as refused:
         with_rules("A").reopen_rule(1)
     assert tiny.is_one_sentence(str(refused.value))
 

@@ -392,7 +392,7 @@ def test_solving_is_repeatable_and_changes_nothing():
 def test_a_rounding_that_is_none_is_refused(huber_delta):
     made = case("stylegan2", 6, 2)
     with pytest.raises(
-        ValueError, match=f"huber_delta must be a number above 0, and is {huber_delta:g}; 0.2 is usual"
+        ValueError, match=f"huber_delta must be a number above 0, not {huber_delta:g}; the default is 0.2"
     ) as caught:
         solve(made.layer, [made.term], made.directions, huber_delta=huber_delta)
     assert tiny.is_one_sentence(str(caught.value))

@@ -283,7 +283,7 @@ def test_a_saved_request_is_solved_as_in_python(program: Program, studio: Simple
     }
     assert program("solve_request", request=session, generator=OTHER, seeds=[10])["generator"] == OTHER
     assert "give generator" in program.refusal("solve_request", request=session)
-    assert "numbers stand for other pictures" in program.refusal(
+    assert "numbers mean other pictures" in program.refusal(
         "solve_request", request=studio.preset.to_json(), generator=OTHER
     )
 

@@ -80,7 +80,7 @@ def test_where_there_are_no_classes_none_is_taken():
     tiny.generator(name="tiny").save("tiny")
     for name, said in (
         ("plain.pkl", "no conditional generator"),
-        ("tiny", "draws no classes"),
+        ("tiny", "has no classes"),
         ("face", "draws no cl"),
     ):
         with pytest.raises(ValueError, match=said) as raised:

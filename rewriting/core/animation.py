@@ -42,7 +42,9 @@ def check_animation(path: Path) -> None:
     """Raises ValueError, before anything is drawn, for a name that is no animation's, and for an MP4 where there is no
     ffmpeg; OSError if nothing can be written there."""
     if path.suffix.lower() not in ENDINGS:
-        raise ValueError(f"{path.name} is no animation; give a name that ends in one of {', '.join(ENDINGS)}.")
+        raise ValueError(
+            f"{path.name} is not an animation file; give a name that ends in one of {', '.join(ENDINGS)}."
+        )
     if path.suffix.lower() not in endings():
         raise ValueError(NO_FFMPEG)
     check_writable(path)

@@ -215,7 +215,9 @@ class EditStack:
         if not self.edits:
             raise ValueError("There is no edit to save; rewrite a rule first.")
         if len({edit.base for edit in self.edits}) > 1:
-            raise ValueError("These edits were made for different weights; save those of each generator apart.")
+            raise ValueError(
+                "These edits were made for different weights; save the edits of each generator separately."
+            )
         folder = Path(folder)
         make_folder(folder)
         tensors = {}
@@ -256,7 +258,7 @@ class EditStack:
                 return EditStack(edit for where, repo in repos for edit in _inside(folder.name, where, repo))
         config = read_json(folder / CONFIG)
         if not isinstance(config, dict) or config.get("format") != FORMAT:
-            raise ValueError(f"The {CONFIG} is not that of an edit; its format is not {FORMAT!r}.")
+            raise ValueError(f"{CONFIG} does not describe an edit; its format is not {FORMAT!r}.")
         version = config.get("format_version")
         if not is_whole(version, 1, FORMAT_VERSION):
             raise ValueError(f"The edit has format_version {brief(version)}; expected 1 to {FORMAT_VERSION}.")
@@ -334,7 +336,9 @@ def _layers(summary: Any, version: int) -> list[Any]:
     """The claims of one edit, layer by layer: its own, and in files of version 2 those under "further"."""
     further = summary.get("further", []) if isinstance(summary, dict) and version > 1 else []
     if not isinstance(further, list) or len(further) >= MAX_LAYERS:
-        raise ValueError(f"{CONFIG} does not list the further layers of an edit, at most {MAX_LAYERS - 1}.")
+        raise ValueError(
+            f"{CONFIG} has a wrong list of further layers, of at most {MAX_LAYERS - 1}; the file is damaged."
+        )
     return [summary, *further]
 
 
@@ -355,7 +359,7 @@ def _shapes(summary: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     except (TypeError, KeyError):
         ok = False
     if not ok:
-        raise ValueError(f"{CONFIG} describes an edit that cannot be ({brief(summary)}); the file is damaged.")
+        raise ValueError(f"{CONFIG} describes an impossible edit ({brief(summary)}); the file is damaged.")
     return factor, directions
 
 
@@ -373,7 +377,7 @@ def _detail(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     report, request = data.get("report"), data.get("request")
     if report is not None:
         if not isinstance(report, dict) or not _is_report(report):
-            raise ValueError(f"{REQUESTS} holds a report that is not one; the file is damaged.")
+            raise ValueError(f"{REQUESTS} has a wrong report; the file is damaged.")
     return {
         "request": Request.from_json(request).with_pictures_in(folder) if request is not None else None,
         "report": Report(**report) if report is not None else None,

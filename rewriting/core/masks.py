@@ -79,9 +79,7 @@ def _check_size(found: tuple[int, int], wanted: tuple[int, int] | None) -> None:
         raise ValueError(f"a mask is {width} x {height} pixels; expected a square of {MIN_SIDE} to {MAX_SIDE}.")
     if wanted is not None and found != wanted:
         expected = f"{wanted[0]} x {wanted[1]}"
-        raise ValueError(
-            f"a mask is {width} x {height} pixels where this model has {expected}; paint it on a picture."
-        )
+        raise ValueError(f"a mask has {width} x {height} pixels instead of {expected}; paint it on a picture.")
 
 
 def encode_mask(mask: np.ndarray) -> str:
@@ -114,6 +112,6 @@ def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
     """(top, left, bottom, right) of what is above 0, bottom and right exclusive; ValueError if nothing is."""
     rows, columns = np.any(mask > 0, 1), np.any(mask > 0, 0)
     if not rows.any():
-        raise ValueError("a mask is empty; paint where the object or the rule is.")
+        raise ValueError("a mask is empty; paint the object or the place.")
     top, left = int(rows.argmax()), int(columns.argmax())
     return top, left, len(rows) - int(rows[::-1].argmax()), len(columns) - int(columns[::-1].argmax())

@@ -201,7 +201,7 @@ def directions(
         renamed('method="shrunk"', 'method="shrinkage"')
         method = "shrinkage"
     if method not in METHODS:
-        raise ValueError(f"method {method!r} is not known; choose {', '.join(METHODS)}.")
+        raise ValueError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}.")
     if not is_whole(rank, 1):
         raise refuse("rank", "a whole number from 1", rank)
     chosen = weights > 0

@@ -142,7 +142,7 @@ def _read(stem: Path, digest: str) -> OwnPicture:
         about = _about((file.metadata() or {}).get("own_picture"), damaged)
         names = set(file.keys())
         if not {"latent", "key"} <= names <= TYPES.keys():
-            raise ValueError(f"{damaged}: it does not have its tensors; bring the picture again.")
+            raise ValueError(f"{damaged}: it lacks tensors; bring the picture again.")
         for name in sorted(names):
             part = file.get_slice(name)
             shape = part.get_shape()
@@ -152,7 +152,7 @@ def _read(stem: Path, digest: str) -> OwnPicture:
         tensors = {name: file.get_tensor(name) for name in names}
     found = _assembled(_image(stem.with_suffix(IMAGE), damaged), tensors, about)
     if found.digest != digest:
-        raise ValueError(f"{damaged}: its digest is another than its name; bring the picture again.")
+        raise ValueError(f"{damaged}: its digest differs from its name; bring the picture again.")
     return found
 
 
@@ -167,7 +167,7 @@ def _about(text: object, damaged: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         about = None
     if not isinstance(about, dict):
-        raise ValueError(f"{damaged}: it does not say how it was found; bring the picture again.")
+        raise ValueError(f"{damaged}: it lacks its description; bring the picture again.")
     if not is_whole(about.get("version"), 1, FORMAT_VERSION):
         raise ValueError(f"{damaged}: its version is {brief(about.get('version'))}; expected {FORMAT_VERSION}.")
     if not is_number(about.get("psnr")):

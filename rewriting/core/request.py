@@ -148,12 +148,12 @@ class Request:
         if self.retouched:
             return "" if any(not region.empty for region in self.places) else "retouch a picture"
         if self.erase:
-            return "" if any(not region.empty for region in self.places) else "paint what should disappear"
+            return "" if any(not region.empty for region in self.places) else "paint the object to erase"
         if self.copy is None or self.copy.empty:
             return "paint the object to copy"
         if self.paste is None or self.paste.empty:
             return "place the object in another picture"
-        return "" if any(not region.empty for region in self.places) else "paint where the rule should hold"
+        return "" if any(not region.empty for region in self.places) else "paint a place that the rule should change"
 
     @property
     def is_session(self) -> bool:
@@ -167,15 +167,14 @@ class Request:
 
         if self.is_session:
             raise ValueError(
-                "A saved session of the paper's code does not say which generator drew its pictures; if this one did, "
-                "or to use its places on other pictures, solve it with for_other_pictures=True (in a shell, "
-                "`--for-other-pictures`)."
+                "A saved session of the paper's code does not name its generator; to use it with this one, solve it "
+                "with for_other_pictures=True (in a shell, `--for-other-pictures`)."
             )
         known = {name.partition("@")[0] for name in (*generator.names, *names)}
         if self.generator and self.generator.partition("@")[0] not in known and not is_copy(generator, self.generator):
             raise ValueError(
-                f"The request was made on pictures of {brief(self.generator)}, and its picture numbers stand for "
-                f"others here; use that generator, or solve it with for_other_pictures=True (in a shell, "
+                f"The request was made on pictures of {brief(self.generator)}, and its picture numbers mean "
+                f"other pictures here; use that generator, or solve it with for_other_pictures=True (in a shell, "
                 f"`--for-other-pictures`)."
             )
 
@@ -237,7 +236,7 @@ class Request:
             return cls._from_session(data)
         if data.get("format") != FORMAT:
             stated = f"says format {brief(data['format'])}" if "format" in data else "does not say its format"
-            raise ValueError(f"This file {stated}; open one in which the studio saved a request, {FORMAT!r}.")
+            raise ValueError(f"This file {stated}; open a request that the studio saved, of the format {FORMAT!r}.")
         version = data.get("format_version")
         if not is_whole(version, 1, FORMAT_VERSION):
             raise ValueError(f"The request has format_version {brief(version)}; expected 1 to {FORMAT_VERSION}.")

@@ -237,7 +237,7 @@ class Rewriter:
         keys, weights = [], []
         places = [region for region in request.places if not region.empty]
         if not places:
-            raise ValueError("The request has no context; paint where the rule should hold.")
+            raise ValueError("The request has no context; paint a place that the rule should change.")
         for region, at in zip(places, self._of(request, places), strict=True):
             share = torch.from_numpy(resize_mask(region.mask, at.key.shape[-1])).flatten()
             keys.append(at.key[0].flatten(1).t().cpu()[share > 0])
@@ -281,7 +281,7 @@ class Rewriter:
         """
         request.check()
         if request.retouched:
-            raise ValueError("The goal of a retouched picture is no layer's value; learn the request instead.")
+            raise ValueError("A request with retouched pictures has no goal values; learn it instead of solving it.")
         if request.erase:
             goals = self._erase_terms(request)
         else:

@@ -81,9 +81,9 @@ def solve(
     Raises ValueError unless huber_delta is above 0 and the ridge at least 0, or if the features are not finite.
     """
     if not 0 < huber_delta < float("inf"):
-        raise ValueError(f"huber_delta must be a number above 0, and is {huber_delta:g}; {HUBER_DELTA:g} is usual.")
+        raise ValueError(f"huber_delta must be a number above 0, not {huber_delta:g}; the default is {HUBER_DELTA:g}.")
     if not 0 <= ridge < float("inf"):
-        raise ValueError(f"The ridge must be a number from 0, and is {ridge:g}.")
+        raise ValueError(f"The ridge must be a number from 0, not {ridge:g}.")
     start = time.perf_counter()
     problem = Problem.of(layer, terms, directions, huber_delta, ridge)
     with single_threaded():
@@ -104,7 +104,7 @@ def solve(
         before, after = (problem.objective(some) for some in (nothing, factor))
         if not (math.isfinite(before) and torch.isfinite(factor).all()):
             raise ValueError(
-                f"The features of layer {layer.number} are too large to be computed with; choose another."
+                f"The features of layer {layer.number} are too large for the solve; choose another layer."
             )
         asked = torch.tensor([term.kind != "locality" for term in terms], device=factor.device)
         scale = goal_scale(problem.of_pictures(asked), factor) if asked.any() else 1.0

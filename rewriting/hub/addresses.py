@@ -83,7 +83,7 @@ def _target(url: str, sha256: str, folder: str | Path | None) -> Path:
     except ValueError as error:
         raise ValueError(f"{url[:200]!r} is not an address ({error}); check it.") from None
     if parts.scheme != "https" and not (parts.scheme == "http" and (sha256 or parts.hostname in LOOPBACK)):
-        raise ValueError(f"{url[:200]!r} is not an https address; nobody could tell what arrives from there.")
+        raise ValueError(f"{url[:200]!r} is not an https address, so its file could be forged; give an https address.")
     name = re.sub(r"[^\w.-]", "_", PurePosixPath(urllib.parse.unquote(parts.path)).name).lstrip(".")
     if not name:
         raise ValueError(f"{url[:200]!r} names no file; give the address of the file itself.")
@@ -113,7 +113,7 @@ def _fetch(
         raise FileNotFoundError(f"{repo_id} has no {path} any more")
     sha256 = listed_sha256(repo.files[path])
     if sha256 and not sha256.startswith(place.sha256):
-        raise ValueError(f"{place.address} is not the file that is meant: its sha256 is not {place.sha256}.")
+        raise ValueError(f"{place.address} is not the expected file: its sha256 is not {place.sha256}.")
     if sha256 and at_hand(sha256):
         return sha256, None
     fetched = fetch_files(repo, [path], progress=progress, **access).folder / path
@@ -132,7 +132,7 @@ def _check_digest(partial: Path, sha256: str, url: str) -> None:
         partial.unlink()
         _version(partial).unlink(missing_ok=True)
         raise ValueError(
-            f"{url} is not the file that is meant: its sha256 begins with {found[: max(8, len(sha256))]}, expected "
+            f"{url} is not the expected file: its sha256 begins with {found[: max(8, len(sha256))]}, expected "
             f"{sha256}; it was deleted, try another place."
         )
     _version(partial).unlink(missing_ok=True)
@@ -168,7 +168,9 @@ def _transfer(url: str, partial: Path, most: int, progress: Progress | None) -> 
             f"{url} could not be downloaded ({reason}); run it again, or try another place."
         ) from None
     if came < total:
-        raise ConnectionError(f"{url} broke off after {came:,} of {total:,} bytes; run it again to go on from there.")
+        raise ConnectionError(
+            f"{url} broke off after {came:,} of {total:,} bytes; run it again to continue from there."
+        )
     return None
 
 

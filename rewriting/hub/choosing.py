@@ -127,7 +127,7 @@ def sizes_in(folder: Path) -> dict[str, int]:
             if not name.startswith(".") and path.is_file():
                 sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
         if len(sizes) > MOST_FILES:
-            raise ValueError(f"{folder} holds more than {MOST_FILES:,} files; name the one that is meant.")
+            raise ValueError(f"{folder} holds more than {MOST_FILES:,} files; name one of them.")
     return sizes
 
 

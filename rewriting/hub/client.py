@@ -85,8 +85,8 @@ def writing_token(token: Token) -> str:
     if isinstance(token, str):
         return token
     if hosted():
-        raise HubError("Log in first: a rule is published under your own name, with your own token.")
-    raise HubError("You are not logged in to the Hub; run `hf auth login`, or give a token that may write.")
+        raise HubError("Log in first: you publish under your own name, with your own token.")
+    raise HubError("You are not logged in to the Hub; run `hf auth login`, or give a token with write access.")
 
 
 def _login() -> str | bool:
@@ -99,9 +99,9 @@ def _login() -> str | bool:
 
 def _checked_token(token: str, what: str) -> str:
     if not token.isascii():
-        raise HubError(f"{what} has letters that no token of the Hub has; copy it once more from the Hub's settings.")
+        raise HubError(f"{what} has characters that no token of the Hub has; copy it again from the Hub's settings.")
     if token and not re.fullmatch(r"[!-~]+", token):
-        raise HubError(f"{what} has spaces in it, as no token of the Hub has; copy it once more from its settings.")
+        raise HubError(f"{what} has spaces, unlike any token of the Hub; copy it again from the Hub's settings.")
     return token
 
 
@@ -300,8 +300,8 @@ def explained(
 
     if isinstance(error, errors.GatedRepoError):
         return Gated(
-            f"{what} is for people who accepted its conditions: open {host(endpoint)}/{what}, accept them, and come "
-            f"back with a token of that account."
+            f"{what} is for people who accepted its conditions: open {host(endpoint)}/{what}, accept them, and use a "
+            f"token of that account."
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return HubError(
@@ -310,11 +310,9 @@ def explained(
     if isinstance(error, errors.RepositoryNotFoundError):
         return Missing(f"There is no repo {what} that you can see; check its name or, if it is private, log in.")
     if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
-        return HubError(f"A file of {what} is gone from the Hub; open the repo there and see what it holds now.")
+        return HubError(f"A file of {what} is gone from the Hub; open the repo there to see its present files.")
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return Unreachable(
-            "The Hub is switched off here (HF_HUB_OFFLINE); unset that, or use what is on this machine."
-        )
+        return Unreachable("The Hub is switched off here (HF_HUB_OFFLINE); unset that, or use files on this machine.")
     if isinstance(error, errors.HfHubHTTPError):
         return _refused(error, what, endpoint, writing)
     if isinstance(error, (http_client().TransportError, ConnectionError, TimeoutError)):
@@ -324,8 +322,8 @@ def explained(
     if isinstance(error.__cause__, Exception):  # such as the client's "Error while uploading ..."
         return explained(error.__cause__, what, endpoint, revision, writing)
     return HubError(
-        f"The Hub at {host(endpoint)} answered something about {what} that is no answer of a Hub; try again later, or "
-        f"check HF_ENDPOINT if you set it."
+        f"The Hub at {host(endpoint)} sent an unreadable answer about {what}; try again later, or check "
+        f"HF_ENDPOINT if you set it."
     )
 
 
@@ -346,7 +344,7 @@ def _refused(error: Any, what: str, endpoint: str | None, writing: bool) -> HubE
     status, said = error.response.status_code, _words(error.server_message)
     if status >= 500:
         through = f", or the proxy that {named} names," if (named := proxy(endpoint)) else ""
-        return Unreachable(f"The Hub at {host(endpoint)}{through} has trouble of its own ({status}); try again later.")
+        return Unreachable(f"The Hub at {host(endpoint)}{through} has a fault of its own ({status}); try again later.")
     if status == 429:
         return Unreachable("The Hub asks for fewer requests; wait some minutes and try again.")
     sentences = {
@@ -354,24 +352,23 @@ def _refused(error: Any, what: str, endpoint: str | None, writing: bool) -> HubE
     }
     if writing:
         allowed = (  # by the scopes in README.md
-            f"The login of this Space may not do that with {what}{said}; it may make new repos, change those that it "
-            f"made, and open pull requests."
+            f"The login of this Space may not do that with {what}{said}; it can create repos, change those that it "
+            f"created, and open pull requests."
         )
         sentences |= {
             402: f"The Hub asks for a paid plan before it does this with {what}{said}.",
             403: allowed
             if os.environ.get("SPACE_ID")
-            else f"This token may not do that with {what}{said}; use a name of your own and a token that may write, "
-            f"or open a pull request.",
-            409: f"{what} is there already, or is being made this moment; look at it, then publish again to update "
-            f"it.",
-            412: f"{what} has changed while this was sent; look at it on the Hub, then publish again.",
-            413: f"The Hub finds this too large for {what}{said}; publish the rule instead of the whole model.",
+            else f"This token may not do that with {what}{said}; use a name of your own and a token with write "
+            f"access, or open a pull request.",
+            409: f"{what} exists already, or is being created now; look at it, then publish again to update it.",
+            412: f"{what} changed during the upload; look at it on the Hub, then publish again.",
+            413: f"This is too large for {what} on the Hub{said}; publish the rule instead of the whole model.",
         }
     elif status == 403:
         return HubError(f"This token may not read {what}{said}; use another, or none if it is public.")
     return HubError(
-        sentences.get(status) or f"The Hub answers {status} for {what}{said}; open it there and see what is wrong."
+        sentences.get(status) or f"The Hub answers {status} for {what}{said}; open the repo there for details."
     )
 
 

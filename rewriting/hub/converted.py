@@ -89,7 +89,7 @@ def _in_turn() -> Iterator[None]:
         finally:
             _turn.release()
     else:
-        raise HubError("Others are having their files converted here; try again in a minute.")
+        raise HubError("The studio is converting files of other visitors; try again in a minute.")
 
 
 @contextmanager

@@ -175,7 +175,7 @@ def check_fetchable(repo: Repo, paths: Sequence[str]) -> None:
     """Raises HubError if one of these files of our formats is not there, or is too large."""
     for path in paths:
         if path not in repo.files:
-            raise HubError(f"{repo.repo_id} has no {path}, without which its {CONFIG} is of no use; publish it again.")
+            raise HubError(f"{repo.repo_id} has no {path}, which its {CONFIG} needs; publish it again.")
         size, most = repo.files[path].size, LIMITS[path.rpartition("/")[2]]
         if size > most:
             raise HubError(

@@ -163,7 +163,7 @@ def _describe_base(path: Path, base: Base) -> None:
     """Add to an edit repo's config what only the generator tells."""
     config = read_json(path)
     if not isinstance(config, dict):
-        raise HubError(f"{path.name} was not written as it should be; try again.")
+        raise HubError(f"{path.name} was not written correctly; try again.")
     about = {
         "library_name": "rewriting",
         "library_version": VERSION,

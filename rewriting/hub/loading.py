@@ -72,7 +72,9 @@ def open_name(name: Name, *, label: int | None = None, **access: Any) -> Generat
         return _known(name.what, access)
     if name.kind is Kind.ADDRESS:
         if hosted():
-            raise HubError(f"{name.what[:100]!r} is no address of the Hub, and files elsewhere are not opened here.")
+            raise HubError(
+                f"{name.what[:100]!r} is not an address of the Hub; this studio opens no files from other addresses."
+            )
         return _from_file(download(name.what, progress=access["progress"]), label, access["progress"])
     return _from_hub(name, partial(open_generator, label=label), access)
 
@@ -118,7 +120,7 @@ def load_base(stack: EditStack, *, revision: str | None = None, **access: Any) -
     except ValueError:
         raise HubError(
             f"The rule was made for {name[:60] or 'a generator without a name'!r}, which is neither bundled nor on "
-            f"the Hub; open that generator yourself and give it along."
+            f"the Hub; load that generator and pass it as `generator`."
         ) from None
     return open_name(named, **{"token": None, "endpoint": None, "cache_dir": None, "progress": None} | access)
 

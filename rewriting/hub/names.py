@@ -109,7 +109,7 @@ def parse(name: str | os.PathLike[str], *, endpoint: str | None = None, noun: st
             raise _missing(path)
         return found
     if len(name) > LONGEST:
-        raise ValueError(f"A name of {len(name):,} characters is none; {LONGEST:,} is the most that is read.")
+        raise ValueError(f"The name has {len(name):,} characters; give one of at most {LONGEST:,}.")
     text = name.strip(AROUND)
     if text in bundled():
         return Name(Kind.BUNDLED, text)

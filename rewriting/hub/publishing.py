@@ -265,7 +265,7 @@ def find_target(
         return target
     target = replace(target, head=repo.commit, files=frozenset(repo.files), private=repo.private)
     if not update and target.holds_something:
-        raise HubError(f"{repo_id} is there already; choose another name, or update it.")
+        raise HubError(f"{repo_id} exists already; choose another name, or update it.")
     if private and not repo.private:
         raise HubError(f"{repo_id} is public; make it private on the Hub first, or choose another name.")
     return target

@@ -295,7 +295,7 @@ def _fetched(found: Found, paths: Sequence[str], cache_dir: str | Path | None, a
 def check_label(label: int | None, name: str) -> None:
     """Raises ValueError for a class of a generator in our format."""
     if label is not None:
-        raise ValueError(f"{name} draws no classes; leave the class out.")
+        raise ValueError(f"{name} has no classes; leave the class out.")
 
 
 def _theirs(found: Found, label: int | None, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Generator:

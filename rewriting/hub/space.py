@@ -113,7 +113,7 @@ def space_files(
 def _from_index(index: str, requirements: str) -> str:
     """Of two builds of one version, pip takes the one for CPUs, whose version has more to it: 2.13.0+cpu."""
     if not re.fullmatch(r"https://[!-~]+", index):
-        raise HubError(f"{index[:100]!r} is not the address of a package index; it starts with https://.")
+        raise HubError(f"{index[:100]!r} is not the address of a package index; give one that starts with https://.")
     return f"--extra-index-url {index}\n{requirements}"
 
 
@@ -149,4 +149,4 @@ def _check_zero_gpu(files: Mapping[str, Path | bytes], hardware: str | None) -> 
 
 def _check_is_ours(target: Target) -> None:
     if target.files - EMPTY - {APP} and "rewriting/__init__.py" not in target.files:
-        raise HubError(f"{target.repo_id} is another Space already; to keep it as it is, choose another name.")
+        raise HubError(f"{target.repo_id} is a Space with other content; choose another name.")

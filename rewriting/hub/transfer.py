@@ -82,7 +82,9 @@ def bring(
             say(1.0, f"Checking {what}")
             if oid_of(line.part, file.oid) != file.oid:
                 line.have = 0
-                raise HubError(f"{what} was damaged on its way: it has another hash than the Hub lists; try again.")
+                raise HubError(
+                    f"{what} was damaged on its way: its hash differs from the one that the Hub lists; try again."
+                )
         except BaseException:
             if not line.have:
                 line.part.unlink(missing_ok=True)
@@ -240,6 +242,4 @@ class _Line:
         self.have = 0
 
     def _mismatch(self) -> HubError:
-        return HubError(
-            f"The Hub sends something else than it lists as {self.what}; nothing was kept, try again later."
-        )
+        return HubError(f"The Hub sent other bytes for {self.what} than it lists; nothing was saved, try again later.")

@@ -362,13 +362,11 @@ class Api:
         numbers = _seeds(seeds)
         found = Request.from_json(_parsed(request))
         if found.is_session and not generator:
-            raise ValueError(
-                "A saved session of the paper's code does not say which generator drew its pictures; give generator."
-            )
+            raise ValueError("A saved session of the paper's code does not name its generator; give generator.")
         key = self._key(generator or found.generator, token)
         if found.generator and not same(found.generator, key):
             raise ValueError(
-                f"The request was made for {found.generator[:80]!r}, and its numbers stand for other pictures of "
+                f"The request was made for {found.generator[:80]!r}, and its numbers mean other pictures of "
                 f"{generator[:80]!r}; leave the generator out."
             )
         return self._solved(bring_in(found, Session.on(key), self.service), numbers, turn)
@@ -569,7 +567,7 @@ class Api:
                 repo_name(name)
             except ValueError:
                 raise ValueError(
-                    f"The rule was made for {name[:80]!r}, which is not at hand; give its generator."
+                    f"The rule was made for {name[:80]!r}, which is not available; give its generator."
                 ) from None
         return self._key(name, token)
 
@@ -651,7 +649,7 @@ def _request(copy: Any, paste: Any, context: Any, preserve: Any, erase: Any, **s
         return Request(erase=True, **places, **settings)
     for place, name in ((copy, "copy"), (paste, "paste")):
         if place is None:
-            raise ValueError(f"{name} is missing; give a place {LIKE}, or erase what the context shows.")
+            raise ValueError(f"{name} is missing; give a place {LIKE}, or set erase and leave out copy and paste.")
     copied = region(copy, "copy", SIDE)
     return Request(copy=copied, paste=spot(paste, "paste", copied), **places, **settings)
 
@@ -676,7 +674,7 @@ def _parsed(request: Any) -> Any:
     try:
         return json.loads(request) if isinstance(request, str) else request
     except (ValueError, RecursionError):
-        raise ValueError("request is a text that is not JSON; send what the file of the request holds.") from None
+        raise ValueError("request is a text but not JSON; send the content of the request's file.") from None
 
 
 def _read_rules(file: Any, argument: str) -> EditStack:

@@ -108,7 +108,9 @@ class Service:
     def _again(self, name: str) -> Generator:
         """A generator that whoever started the studio named or, with nobody's token, one that had to make room."""
         if sealed(name):
-            raise ValueError(f"{repo_of(name)[0]} had to make room for other generators; open it from the Hub again.")
+            raise ValueError(
+                f"{repo_of(name)[0]} was unloaded to make room for other generators; open it from the Hub again."
+            )
         if not repo_of(name)[0]:
             return self._load(name)
         return load_generator(public_name(name), token=False, endpoint=self.endpoint)
@@ -335,7 +337,7 @@ class Service:
             return edit
         wanted, most = request.rank, self.rewriter(session.generator, request.layer).max_rank(request)
         if not most:
-            raise ValueError("What is painted is too small for this layer; paint more, or choose a higher layer.")
+            raise ValueError("The painted area is too small for this layer; paint more, or choose a higher layer.")
         rank = min(wanted or RANK, most)
         edit = self.backend(session.generator).solve(request.with_(rank=rank))
         return edit.with_(request=edit.request.with_(rank=wanted)) if wanted and wanted > rank else edit

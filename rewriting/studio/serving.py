@@ -42,8 +42,8 @@ def server_name(name: str) -> str:
     host = (name[1:-1] if name.startswith("[") and name.endswith("]") else name) or HERE
     if not _can_listen(host):
         raise OSError(
-            f"{NAME} is {name[:100]!r}, which is no address of this machine; give {HERE} for this machine alone, or "
-            f"0.0.0.0 for everybody who can reach it."
+            f"{NAME} is {name[:100]!r}, which is not an address of this machine; give {HERE} for this machine alone, "
+            f"or 0.0.0.0 for other machines too."
         )
     return f"[{host}]" if ":" in host else host
 
@@ -91,8 +91,8 @@ def check_proxies() -> None:
         httpx.Client().close()
     except Exception:  # a package for SOCKS is missing, or it is no address
         raise OSError(
-            "--share cannot use the proxy that is set here: give one like http://proxy:3128, install socksio for one "
-            "of SOCKS, or unset it."
+            "--share cannot use the proxy that is set here: give one like http://proxy:3128, install socksio for a "
+            "SOCKS proxy, or unset it."
         ) from None
 
 
@@ -109,13 +109,13 @@ def folder_for_files() -> Iterator[None]:
             with tempfile.TemporaryFile(dir=named):
                 pass
         except OSError:
-            raise OSError(f"{FOLDER} is {named[:200]!r}, where nothing can be written; correct or unset it.") from None
+            raise OSError(f"{FOLDER} is {named[:200]!r}, which is not writable; correct or unset it.") from None
         yield
         return
     try:
         own = tempfile.TemporaryDirectory(prefix="rewriting-studio-", ignore_cleanup_errors=True)
     except OSError:
-        raise OSError("No folder for temporary files can be written; set TMPDIR to one that can.") from None
+        raise OSError("No folder for temporary files is writable; set TMPDIR to a writable folder.") from None
     with own as folder:
         os.environ[FOLDER] = folder
         try:

@@ -504,14 +504,14 @@ class Session:
         """Bring a rule's request back, to be changed and rewritten in its place."""
         rule = self._find(number)
         if rule.asked is None:
-            raise ValueError(f"The rule {rule.edit.name!r} came without its request; it can be used but not changed.")
+            raise ValueError(f"The rule {rule.edit.name!r} has no request; you can use it but not edit it.")
         for seed in rule.asked.seeds:
             check_there(seed)
         return self.step("reopen", asked=rule.asked, editing=number)
 
     def _check_room(self) -> None:
         if len(self.rules) >= MAX_EDITS:
-            raise ValueError(f"There are {len(self.rules)} rules, as many as can be in force; delete one first.")
+            raise ValueError(f"{len(self.rules)} rules are in force, which is the most; delete one first.")
 
     def _next_number(self) -> int:
         """Never one that a rule in reach of undo has."""
