@@ -1,8 +1,8 @@
-"""What a request wants of one layer: values v* at places of pictures, and values that should stay.
+"""The goal of a request at one layer: values v* at positions of pictures, and values that should not change.
 
-Copy and paste: the value of the copied object, laid into the destination's (paper, section 4 and Figure 3).  Erase:
-the value the layer would give if the features that speak of the context were silent there (Appendix E).  Locality:
-values at random places of other pictures, which should stay (eq. 5, the smoothness term, made explicit).
+Copy and paste: the values of the copied object, pasted into those of another picture (paper, section 4, Figure 3).
+Erase: the values of the layer with the features that encode the context set to zero there (Appendix E).  Locality:
+values at random positions of other pictures, which should not change (eq. 5, the smoothness term, made explicit).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rewriting.generators import LayerInput
 class Term:
     """One picture's part of the objective: sum over positions of weight * |f(k, s; W) - target|.
 
-    at: the picture's layer input.  target: (1, O, h', w').  weight: (h', w'), 0 where nothing is asked.
+    at: the picture's layer input.  target: (1, O, h', w').  weight: (h', w'), 0 outside the term.
     kind: "goal", "preserve" or "locality", for the report.
     """
 
@@ -42,11 +42,13 @@ class Term:
 def paste_term(
     layer: EditableLayer, source: Tensor, copy_mask: np.ndarray, at: LayerInput, paste_mask: np.ndarray
 ) -> Term:
-    """The copied object at its new place in one picture; the weights sum to 1.
+    """The goal of a paste: the copied object at its new place in one picture; the weights sum to 1.
 
-    source: (1, O, h', w'), the value of the picture that is copied from.  at: the destination.  Masks: uint8 (H, H).
-    The object is not rescaled; it is centred on the paste mask's bounding box and kept inside the picture.  Only where
-    it lies is asked for: the values around it see the true neighbourhood, not the edge of a cut-out.
+    source: (1, O, h', w'), the value of the source picture.  at: layer input of the destination.  copy_mask,
+    paste_mask: uint8 (H, H).
+    The object keeps its size; it is centred on the paste mask's bounding box and moved inside the picture.  The weight
+    covers only the object, so that the layer sees the true surroundings and not the edge of a cut-out.
+    Raises ValueError if a mask is empty at the layer's resolution.
     """
     target = layer.value(at)
     size = target.shape[-1]
@@ -63,7 +65,7 @@ def paste_term(
 
 
 def place(alpha: np.ndarray, paste: np.ndarray) -> tuple[int, int]:
-    """(row, column) of the top left corner of the object's box, centred on the paste's box and kept inside."""
+    """(row, column) of the top left corner of the object's box, centred on the paste's box and moved inside."""
     size = len(alpha)
     top, left, bottom, right = _box(alpha, "copied object")
     t, le, b, r = _box(paste, "place to paste")
@@ -72,7 +74,10 @@ def place(alpha: np.ndarray, paste: np.ndarray) -> tuple[int, int]:
 
 
 def erase_term(layer: EditableLayer, at: LayerInput, mask: np.ndarray, units: Tensor) -> Term:
-    """The context without the features in `units` (indices of input channels); the weights sum to 1."""
+    """The goal of erasing: the values of the layer without the features `units` in the mask; the weights sum to 1.
+
+    mask: uint8 (H, H).  units: indices of input channels.  Raises ValueError if the mask is empty at this layer.
+    """
     inside = torch.from_numpy(resize_mask(mask, at.key.shape[-1])).to(at.key.device)
     silenced = at.key.clone()
     silenced[:, units] *= 1 - inside
@@ -83,7 +88,7 @@ def erase_term(layer: EditableLayer, at: LayerInput, mask: np.ndarray, units: Te
 
 
 def preserve_term(layer: EditableLayer, at: LayerInput, mask: np.ndarray) -> Term:
-    """What is painted stays; the weights sum to 1."""
+    """The painted values should not change; the weights sum to 1.  mask: uint8 (H, H)."""
     value = layer.value(at)
     weight = torch.from_numpy(resize_mask(mask, value.shape[-1])).to(value.device)
     _box(weight.cpu().numpy(), "area to keep")
@@ -103,21 +108,21 @@ def locality_terms(
 
 
 def random_positions(size: int, positions: int, pictures: int, generator: torch.Generator) -> list[Tensor]:
-    """For each picture, about so many of its positions: bool (size, size)."""
+    """For each picture, a random choice of about `positions` positions: bool (size, size)."""
     return [torch.rand(size, size, generator=generator) < positions / size**2 for _ in range(pictures)]
 
 
 def locality_term(layer: EditableLayer, at: LayerInput, chosen: Tensor, pictures: int) -> Term:
-    """The chosen positions, bool (h', w'), of one of so many pictures stay as they are."""
+    """The values at chosen positions, bool (h', w'), of one of `pictures` pictures should not change."""
     value = layer.value(at)
     weight = chosen.to(value.device, torch.float32) / max(1, int(chosen.sum())) / pictures
     return Term(at, value, weight, "locality")
 
 
 def subsample(terms: Sequence[Term], positions: int) -> list[Term]:
-    """The terms at about that many of all their positions, drawn at random; each keeps the sum of its weights.
+    """The terms at a random choice of about `positions` positions; each term keeps the sum of its weights.
 
-    Terms that have no more positions stay as they are.
+    With no more positions than that, the terms do not change.
     """
     asked = sum(int((term.weight > 0).sum()) for term in terms)
     if asked <= positions:
@@ -134,13 +139,13 @@ def _subsample(term: Term, share: float, generator: torch.Generator) -> Term:
 
 
 def without(term: Term, mask: np.ndarray) -> Term:
-    """The same term, asking nothing where the mask is painted."""
+    """The same term with weight 0 where the mask, uint8 (H, H), is painted."""
     outside = torch.from_numpy(resize_mask(mask, term.weight.shape[-1])).to(term.weight.device) <= 0
     return replace(term, weight=term.weight * outside)
 
 
 def _total(weight: Tensor) -> Tensor:
-    """The sum of (h', w'), row by row: that of all at once depends on the number of threads."""
+    """The sum of (h', w'), row by row, because a sum over all at once depends on the number of threads."""
     return weight.sum(1).sum()
 
 

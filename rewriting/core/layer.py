@@ -1,9 +1,9 @@
 """One editable layer: exact f(k, s; W), and its factored form for a low-rank change of W.
 
 With W = W0 + Lambda D the convolution of output channel o splits into (W0 * k)_o + Lambda_o * (D k): the wide
-convolution is needed once, and what Lambda adds is a small convolution of the projected keys D k.  Demodulation is the
-inverse root of a quadratic in Lambda_o whose coefficients are fixed.  So each output channel is a problem of its own,
-in 9 S numbers.  Source of the update rule: Bau et al. 2020, eq. 15 to 17; of the layer: Karras et al. 2020.
+convolution runs once, and Lambda adds a small convolution of the projected keys D k.  Demodulation is the inverse root
+of a quadratic in Lambda_o with fixed coefficients.  Each output channel is therefore a problem of its own, in 9 S
+numbers.  Source of the update rule: Bau et al. 2020, eq. 15 to 17; of the layer: Karras et al. 2020.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from rewriting.generators.threads import single_threaded
 
 
 class EditableLayer:
-    """f(k, s; W) of one layer of a generator, which stays as it is.
+    """f(k, s; W) of one layer of a generator, which never changes.
 
-    number: the layer's.  weight: (O, I, kh, kw), W0 as stored.  ratio: 2 if the value is twice the key's size, else 1.
+    number: of the layer.  weight: (O, I, kh, kw), W0 as stored.  ratio: side of the value over that of the key, 1 or 2.
     """
 
     def __init__(self, generator: Generator, number: int):
@@ -33,17 +33,17 @@ class EditableLayer:
 
     @property
     def taps(self) -> int:
-        """kh * kw"""
+        """kh * kw, the positions of the kernel."""
         return self.weight.shape[2] * self.weight.shape[3]
 
     def value(self, at: LayerInput, weight: Tensor | None = None) -> Tensor:
-        """(B, I, h, w) -> (B, O, h', w'), float32, whatever the generator computes its pictures in."""
+        """The value for keys (B, I, h, w): (B, O, h', w'), in float32 for every precision of the generator."""
         return self.generator.value(self.number, replace(at, key=at.key.float()), weight)
 
     def factor(self, at: LayerInput, directions: Tensor, positions: Tensor) -> Factored:
         """The factored layer at chosen positions of one picture.
 
-        at: one picture's.  directions: (S, I).  positions: bool (h', w') over the value's map.
+        at: the layer input of one picture.  directions: (S, I).  positions: bool (h', w') over the value's map.
         """
         conv, chosen, key = self._conv, positions.flatten(), at.key.float()
         flat_weight = self.weight.flatten(2)
@@ -72,7 +72,7 @@ class EditableLayer:
         )
 
     def _basis(self, rank: int) -> Tensor:
-        """(9 S, S, kh, kw): a unit kernel for each number of one channel's Lambda."""
+        """(9 S, S, kh, kw): a unit kernel for each entry of one channel's Lambda."""
         kh, kw = self.weight.shape[2:]
         return torch.eye(rank * kh * kw, device=self.weight.device).view(-1, rank, kh, kw)
 
@@ -87,8 +87,8 @@ def expand(factor: Tensor, directions: Tensor) -> Tensor:
 class Factored:
     """The layer at T positions of M pictures, as a function of Lambda (O, n), n = 9 S.
 
-    patches: (T, n), the projected keys that each position sees.  fixed: (O, T), the convolution by W0 there.
-    offset: (O, T).  picture: (T,), which of the pictures each position is of.
+    patches: (T, n), the projected keys under the kernel at each position.  fixed: (O, T), the convolution by W0.
+    offset: (O, T), noise and bias.  picture: (T,), the index of each position's picture.
     norm: (M, O), cross: (M, O, n), gram: (M, n, n): the demodulation of channel o in picture m is
     (norm_mo + 2 Lambda_o cross_mo + Lambda_o gram_m Lambda_o)^-1/2; None without demodulation.
     """
@@ -104,7 +104,7 @@ class Factored:
 
     @staticmethod
     def cat(parts: Sequence[Factored]) -> Factored:
-        """The layer in several pictures.  parts: in one picture each."""
+        """The layer in several pictures, from parts in one picture each."""
         demodulated = parts[0].norm is not None
         return Factored(
             torch.cat([part.patches for part in parts]),
@@ -118,7 +118,7 @@ class Factored:
         )
 
     def of_channels(self, chosen: Tensor) -> Factored:
-        """The same for some of the output channels."""
+        """The same for chosen output channels, as indices (C,)."""
         return replace(
             self,
             fixed=self.fixed[chosen],
@@ -128,7 +128,7 @@ class Factored:
         )
 
     def of_pictures(self, chosen: Tensor) -> Factored:
-        """The same for some of the pictures, bool (M,)."""
+        """The same for chosen pictures, bool (M,)."""
         positions, renumbered = chosen[self.picture], chosen.cumsum(0) - 1
         return Factored(
             self.patches[positions],
@@ -142,11 +142,11 @@ class Factored:
         )
 
     def convolved(self, factor: Tensor) -> Tensor:
-        """(O, T): the convolution, before demodulation."""
+        """The convolution before demodulation, (O, T)."""
         return self.fixed + factor @ self.patches.t()
 
     def demodulation(self, factor: Tensor) -> Tensor | None:
-        """(M, O)"""
+        """The demodulation of each channel in each picture, (M, O); None without demodulation."""
         if self.norm is None:
             return None
         inner = torch.einsum("on,mnk->mok", factor, self.gram)
@@ -154,11 +154,11 @@ class Factored:
         return quadratic.clamp_min(EPSILON).rsqrt()
 
     def before_activation(self, convolved: Tensor, demodulation: Tensor | None) -> Tensor:
-        """(O, T), from the two above."""
+        """The input of the activation, (O, T), from `convolved` and `demodulation`."""
         if demodulation is None:
             return convolved + self.offset
         return convolved * demodulation[self.picture].t() + self.offset
 
     def value(self, factor: Tensor) -> Tensor:
-        """v (O, T)"""
+        """The values v, (O, T)."""
         return self.activation(self.before_activation(self.convolved(factor), self.demodulation(factor)))

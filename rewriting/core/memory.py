@@ -1,8 +1,8 @@
-"""The layer as an associative memory: statistics of its keys, and the directions along which a rule is written.
+"""The layer as an associative memory: the second moment of its keys, and the directions of a rule.
 
-C = E[k k^T] over keys at all positions of many pictures (paper, eq. 6); a rule's directions come from whitening with
-C^-1/2 (Appendix D), here with C shrunk.  Also the alternatives: whitening as in the paper, Appendix E's units, and a
-plain SVD.
+The second moment is C = E[k k^T] over the keys at all positions of many pictures (paper, eq. 6).  The directions come
+from whitening with C^-1/2 (Appendix D), here with a shrunk C.  Alternatives are the paper's whitening, the units of
+Appendix E, and a plain SVD.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from rewriting.generators import Generator, LayerInput
 from rewriting.generators.threads import side_by_side, single_threaded
 from rewriting.processes import Progress
 
-SAMPLES = 1000  # pictures of a C that is shipped with a generator
-QUICK_SAMPLES = 64  # of a C that somebody waits for: its rules are as good, see docs/speed.md
-EIGENVALUE_FLOOR = 1e-6  # of the largest: below it an eigenvalue is rounding, and whitening would amplify that
-ROWS = 128  # of a moment, that one thread computes
+SAMPLES = 1000  # pictures for the C in a generator's folder
+QUICK_SAMPLES = 64  # pictures for a C that a person waits for; its rules are as good, see docs/speed.md
+EIGENVALUE_FLOOR = 1e-6  # of the largest eigenvalue; smaller ones are rounding errors, which whitening would amplify
+ROWS = 128  # of a moment, computed by one thread
 METHODS = ("shrinkage", "whitened", "svd", "units", "single")
 
 
@@ -41,9 +41,9 @@ def second_moments(
 ) -> dict[int, Tensor]:
     """{layer: C}, each float64 (I, I), uncentred, over all positions of pictures 0 .. samples - 1 (seeding "row").
 
-    All layers come from one run through the generator, in float32 whatever it draws in.  The processes of a `torchrun`
-    share the pictures, and each of them gets the whole C.  It is the same for any number of processes and threads:
-    each picture's moment is rounded to a whole number of small units, whose sum has no order.
+    One run through the generator, in float32, measures all layers.  The processes of a `torchrun` share the pictures,
+    and each of them returns the whole C.  The result does not depend on the number of processes and threads, because
+    each picture's moment is rounded to a multiple of a small unit, and such sums are exact.
     """
     generator = generator.computing_in(torch.float32)
     _, first = next(walk_keys(generator, layers, range(1), truncation))
@@ -54,25 +54,25 @@ def second_moments(
             for one in key.split(1):  # picture by picture: a whole batch in float64 would fill a small memory
                 sums[layer].add(one)
         if progress:
-            progress(done / len(pictures), "Measuring what its features mean")
+            progress(done / len(pictures), "Measuring the second moments")
     return {layer: processes.total(one.whole).double() * (one.unit / samples) for layer, one in sums.items()}
 
 
 class MomentSum:
-    """C of one layer, added up picture by picture: each is rounded to a whole number of small units.
+    """The sum of C of one layer over pictures, each rounded to a multiple of a small unit.
 
-    whole: int64 (I, I), the sum in units.  unit: a power of two, about 2^-40 of the mean |k|^2 of the first picture:
-    int64 holds the sum of a thousand pictures whose features are up to fifty times as strong.  count: of pictures.
+    whole: int64 (I, I), the sum in units.  unit: a power of two, about 2^-40 of the mean |k|^2 of the first picture;
+    int64 then holds the sum of a thousand pictures with features up to fifty times as strong.  count: of pictures.
     """
 
     def __init__(self, first: Tensor):
-        """first: the key (1, I, h, w) of picture 0, which is not added yet."""
+        """first: the key (1, I, h, w) of picture 0, which sets the unit and is not added yet."""
         self.unit = 2.0 ** (math.frexp(float(_moment(first).trace()))[1] - 40)
         self.whole = torch.zeros(*[first.shape[1]] * 2, dtype=torch.int64, device=first.device)
         self.count = 0
 
     def add(self, key: Tensor) -> None:
-        """One more picture, by its key (1, I, h, w)."""
+        """Add a picture, given by its key (1, I, h, w)."""
         self.whole += (_moment(key) / self.unit).round().long()
         self.count += 1
 
@@ -91,7 +91,7 @@ def _moment(key: Tensor) -> Tensor:
 def walk_keys(
     generator: Generator, layers: Sequence[int], pictures: Sequence[int], truncation: float | None
 ) -> Iterator[tuple[int, Iterator[tuple[int, Tensor]]]]:
-    """For each batch of pictures: how many there were with it, and (layer, key (B, I, h, w)) on the way up."""
+    """For each batch: the number of pictures so far, and (layer, key (B, I, h, w)) from low to high."""
     wanted, done = sorted(generator.check_layer(layer) for layer in set(layers)), 0
     for z in generator.latents(pictures, "row").split(generator.batch_size) if pictures else ():
         done += len(z)
@@ -107,36 +107,36 @@ def _keys_on_the_way(generator: Generator, latent: Tensor, wanted: list[int]) ->
             at = generator.advance(layer, generator.value(layer, at), at, in_place=True)
 
 
-# --- kept on disk -------------------------------------------------------------------------------------------------
+# --- cache on disk ------------------------------------------------------------------------------------------------
 
 
 def content_key(generator: Generator, truncation: float | None, samples: int, seeding: str = "row") -> str:
-    """A name for the statistics that changes with everything they depend on."""
+    """A name for second moments: a digest of everything that determines them."""
     psi = generator.config.truncation if truncation is None else truncation
     pictures = f"{generator.digest()} psi={psi:.6f} samples={samples} {seeding}s"
     return hashlib.sha256(f"{pictures} v1".encode()).hexdigest()
 
 
 def cache_folder() -> Path:
-    """Where statistics are kept for the next start."""
+    """The folder of cached second moments."""
     return cache_root() / "second_moments"
 
 
 def kept_file(key: str, layer: int) -> Path:
-    """Where those of one layer are."""
+    """The cache file of one layer's second moment."""
     return cache_folder() / f"{key}-layer{layer}.safetensors"
 
 
 def keep(moments: dict[int, Tensor], key: str) -> None:
-    """Keep statistics for the next start, each layer's in a file of its own.  OSError where that cannot be."""
+    """Cache second moments, one file for each layer.  Raises OSError if the folder is not writable."""
     for layer, moment in moments.items():
         write_moments(kept_file(key, layer), {layer: moment}, key)
 
 
 def write_moments(path: Path, moments: dict[int, Tensor], key: str) -> None:
-    """Statistics of several layers in one file, float32: their rounding lies far below EIGENVALUE_FLOOR.
+    """Write second moments of several layers into one file, in float32, whose rounding is far below EIGENVALUE_FLOOR.
 
-    OSError, in one sentence, where it cannot be written.
+    Raises OSError in one sentence if the file is not writable.
     """
     tensors = {f"layer{layer}": moment.float() for layer, moment in moments.items()}
     make_folder(path.parent)
@@ -144,7 +144,7 @@ def write_moments(path: Path, moments: dict[int, Tensor], key: str) -> None:
 
 
 def read_moment(path: Path, layer: int, width: int, key: str) -> Tensor | None:
-    """float64 (I, I) from a file of `write_moments`, or None if it has none of that content, or cannot be read."""
+    """C, float64 (I, I), from a file of `write_moments`; None if the file is unreadable or has another content."""
     try:
         with opened_tensors(path) as file:
             name = f"layer{layer}"
@@ -160,16 +160,16 @@ def read_moment(path: Path, layer: int, width: int, key: str) -> Tensor | None:
 
 
 def with_shrinkage(moment: Tensor) -> Tensor:
-    """(C + m 1) / 2, m the mean eigenvalue: halfway to a moment that knows no directions (Ledoit and Wolf, 2004).
+    """(C + m 1) / 2 with the mean eigenvalue m: C shrunk halfway to a multiple of 1 (Ledoit and Wolf, 2004).
 
-    Fully whitened, what hardly ever varies counts as much as what does, and a rule follows the accidents of the few
-    places that were painted.  How much it changes elsewhere is bounded by the solve.
+    With full whitening, features of little variance count as much as all others, and a rule fits accidents of the few
+    painted places.  The solve limits the change elsewhere.
     """
     return (moment.double() + moment.trace() / len(moment) * _eye(moment)) / 2
 
 
 def whitener(moment: Tensor, floor: float = EIGENVALUE_FLOOR) -> Tensor:
-    """Z = C^-1/2, float64 (I, I), symmetric.  Eigenvalues below `floor` times the largest count as that.
+    """Z = C^-1/2, float64 (I, I), symmetric.  Smaller eigenvalues are raised to `floor` times the largest.
 
     Raises ValueError if C is zero.
     """
@@ -189,13 +189,13 @@ def directions(
     method: str = "shrinkage",
     floor: float = EIGENVALUE_FLOOR,
 ) -> Tensor:
-    """D, float32 (S, I) with orthonormal rows: along which keys a rule of rank S acts.
+    """D, float32 (S, I) with orthonormal rows: the directions of a rule of rank S.
 
-    keys: (T, I) at the context's positions.  weights: (T,), the painted share of each.  moment: (I, I).
-    method "whitened": Appendix D: whiten, principal right vectors, un-whiten, QR, sign.  "shrinkage": the same with
-    C shrunk towards a multiple of 1.  "single": C^-1 of the mean key (eq. 14), rank 1.  "svd": without whitening.
-    "units": Appendix E, the feature channels with the largest mean square in the context compared with everywhere.
-    Raises ValueError if the context has fewer positions than the rank or no weight at all, or the rank is none.
+    keys: (T, I) at the context's positions.  weights: (T,), the painted share of each position.  moment: C, (I, I).
+    method "whitened": Appendix D: whiten, take principal right vectors, map back, QR, fix the sign.  "shrinkage": the
+    same with `with_shrinkage(C)`.  "single": C^-1 times the mean key (eq. 14), rank 1.  "svd": without whitening.
+    "units": Appendix E, the feature channels with the largest ratio of their mean square in the context to that of C.
+    Raises ValueError for an unknown method, a rank below 1 or above that of the context, or an empty context.
     """
     if method == "shrunk":
         renamed('method="shrunk"', 'method="shrinkage"')
@@ -232,7 +232,7 @@ def response(direction: Tensor, at: LayerInput) -> Tensor:
 
 
 def _mean_direction(keys: Tensor, weights: Tensor, moment: Tensor, floor: float) -> Tensor:
-    """C^-1 of the mean key, (1, I), of length 1 (eq. 14); C is lifted a little, as it may have no inverse."""
+    """C^-1 times the mean key, (1, I), of length 1 (eq. 14); a small multiple of 1 makes C invertible."""
     mean = (weights * keys).sum(0) / weights.sum()
     lifted = moment.double() + floor * moment.trace() / len(moment) * _eye(moment)
     direction = torch.linalg.solve(lifted, mean)
@@ -240,7 +240,7 @@ def _mean_direction(keys: Tensor, weights: Tensor, moment: Tensor, floor: float)
 
 
 def _principal_directions(keys: Tensor, weights: Tensor, whitening: Tensor, rank: int) -> Tensor:
-    """(S, I): the keys' principal directions where they are white, brought back, orthonormal, along the keys' sum."""
+    """(S, I): principal directions of the white keys, mapped back, orthonormal, with the sign of the keys' sum."""
     rows = weights * (keys @ whitening)
     top = torch.linalg.svd(rows, full_matrices=False)[2][:rank]
     basis = torch.linalg.qr((top @ whitening).t())[0].t()
@@ -249,7 +249,7 @@ def _principal_directions(keys: Tensor, weights: Tensor, whitening: Tensor, rank
 
 
 def unit_scores(keys: Tensor, weights: Tensor, moment: Tensor) -> Tensor:
-    """(I,): mean of k_u^2 in the context over E[k_u^2] (Appendix E).  keys: (T, I).  weights: (T, 1)."""
+    """The mean of k_u^2 in the context divided by E[k_u^2], (I,) (Appendix E).  keys: (T, I).  weights: (T, 1)."""
     inside = (weights * keys.square()).sum(0) / weights.sum()
     return inside / moment.diagonal().double().clamp_min(1e-30)
 

@@ -1,19 +1,19 @@
-"""The constrained solve: which Lambda makes the layer draw the goal?
+"""The constrained solve: find the Lambda with which the layer draws the goal.
 
-Minimises  sum_p m_p h(f(k_p; W0 + Lambda D) - v*_p) + ridge |Lambda|^2 / |W0|^2  over Lambda, and lengthens what it
-finds as far as the goal asks: few pictures say little of Lambda, and what they leave free other pictures do not.
+The solve minimises  sum_p m_p h(f(k_p; W0 + Lambda D) - v*_p) + ridge |Lambda|^2 / |W0|^2  over Lambda, and then
+scales the minimum towards the goal (see `goal_scale`).
 
-The paper squares the residual (eq. 17), its code takes it absolute; h is in between, the pseudo-Huber loss
-sqrt(r^2 + d^2) - d with d = HUBER_DELTA mean |v|.  Which of the two ends draws more of the goal for the same change
-elsewhere depends on the rule (docs/experiments); in between none is far behind, and it is smooth, where the L1 norm
-nails down each residual that is zero, as most are to begin with.
+The paper squares the residual (eq. 17), and its code takes the absolute value.  h lies between the two: the
+pseudo-Huber loss sqrt(r^2 + d^2) - d with d = HUBER_DELTA mean |v|.  Which of the two draws more of the goal for the
+same change elsewhere depends on the rule (docs/experiments); h is close to the better one.  It is also smooth, while
+the L1 norm holds residuals at zero, where most of them begin.
 
-Each output channel is a problem of its own in n = 9 S numbers (see `layer`), so all of them are solved in one batch by
-Levenberg-Marquardt, with the weights m_p h'(r) / r.  A step is taken only by the channels whose objective it lowers:
-no objective ever rises, and there is no learning rate.
+Each output channel is a problem of its own in n = 9 S numbers (see `layer`).  Levenberg-Marquardt solves all channels
+in one batch, with the weights m_p h'(r) / r.  A channel takes only steps that lower its objective, so no objective
+rises, and there is no learning rate.
 
-The normal matrices never see a Jacobian.  A channel's Jacobian row at a position is a * patch - b * u, with the patch
-shared by all channels and u shared by all positions of a picture, so J^T diag(w) J for every channel comes from one
+The solve forms the normal matrices without the Jacobian.  A channel's Jacobian row at a position is a * patch - b * u;
+all channels share the patch, and all positions of a picture share u.  J^T diag(w) J of every channel is therefore one
 product of (O, T) weights with the (T, n (n + 1) / 2) products of the patches, and a correction of small rank.
 """
 
@@ -33,24 +33,27 @@ from rewriting.core.goal import Term
 from rewriting.core.layer import EditableLayer, Factored
 from rewriting.generators.threads import side_by_side, single_threaded
 
-HUBER_DELTA = 0.2  # of the mean |v|: residuals below it count as squares, those above as they are
-# Of the ridge: demodulation divides by the norm of W, so that without any a channel may run off to any size at no
-# cost, and its strength could no longer be set.
+HUBER_DELTA = 0.2  # of the mean |v|: the loss is quadratic below it and linear above
+# Demodulation divides by the norm of W, so without a ridge the size of a channel's Lambda costs nothing and could grow
+# without limit; the strength of such a rule would have no effect.
 LEAST_RIDGE = 1e-6
-LEAST_SIZE = 0.01  # of a channel's mean |v| in the ridge, relative to that of all
-TOLERANCE = 1e-3  # relative fall of the objective below which a channel is done
+LEAST_SIZE = 0.01  # least mean |v| of a channel in the ridge, relative to the mean of all channels
+TOLERANCE = 1e-3  # a channel is done if its objective falls by less than this share
 SCALES = [1 + step / 20 for step in range(21)]
-DAMPING = 0.3  # of the first step, times the diagonal: demodulation bends, and bolder ones are refused
-CACHE, BLOCK = 256 << 20, 64 << 20  # bytes of products that are cached, and made at a time where they are not
-EQUATIONS = 8 << 20  # bytes of normal matrices that are solved at a time: few enough to stay in the caches
-CHANNELS = 64  # that a CPU solves at a time at most, so that several threads have work
+DAMPING = 0.3  # of the first step, times the diagonal; demodulation is not linear, and bolder steps often fail
+CACHE, BLOCK = 256 << 20, 64 << 20  # bytes of products: at most in the cache, and in one block without the cache
+EQUATIONS = 8 << 20  # bytes of normal matrices in one batch, which then stay in the processor's caches
+CHANNELS = 64  # most channels in one batch on a CPU, so that several threads have work
 
 
 @dataclass(frozen=True)
 class Solution:
-    """factor: Lambda (O, S, kh, kw), `scale` times the minimum.  before, after: the objective without any change and
-    at the minimum, mean over channels.  losses: {kind of term: weighted mean |f - v*| (before, after)}, of `factor`.
-    iterations, milliseconds: what it took."""
+    """The result of a solve.
+
+    factor: Lambda (O, S, kh, kw), the minimum times `scale`.  before, after: the objective at Lambda = 0 and at the
+    minimum, mean over channels.  losses: {kind of term: weighted mean |f - v*| (before, after)}, for `factor`.
+    iterations, milliseconds: the effort of the solve.
+    """
 
     factor: Tensor
     scale: float
@@ -72,13 +75,13 @@ def solve(
     iterations: int = 20,
     tolerance: float = TOLERANCE,
 ) -> Solution:
-    """Solve for Lambda.  directions: (S, I).  iterations: at most.
+    """Solve for Lambda.  directions: (S, I), orthonormal rows.
 
-    huber_delta: d of the loss, relative to the mean |v|.  Much above 1 the loss is that of squares, as in the paper;
-    towards 0 it is the L1 norm of the paper's code, which takes more iterations.
-    ridge: weight of each channel's |Lambda_o|^2 / |W0_o|^2, relative to its mean |v|: how small the change should be.
-    The minimum is then lengthened as far as the goal alone asks, see `goal_scale`.
-    Raises ValueError unless huber_delta is above 0 and the ridge at least 0, or if the features are not finite.
+    huber_delta: d of the loss, relative to the mean |v|, above 0.  Well above 1, the loss is the paper's square;
+    towards 0, it is the L1 norm of the paper's code, which needs more iterations.
+    ridge: weight of each channel's |Lambda_o|^2 / |W0_o|^2, relative to its mean |v|, 0 or more.
+    iterations: the most.  tolerance: a channel is done if its objective falls by less than this share.
+    Raises ValueError for a wrong huber_delta or ridge, or if the features are not finite.
     """
     if not 0 < huber_delta < float("inf"):
         raise ValueError(f"huber_delta must be a number above 0, not {huber_delta:g}; the default is {HUBER_DELTA:g}.")
@@ -119,17 +122,17 @@ def solve(
 
 
 def goal_scale(problem: Problem, factor: Tensor) -> float:
-    """By how much to lengthen Lambda, (O, n), 1 to 2: as far as this brings it nearer to the goal.
+    """The scale of Lambda, (O, n), from 1 to 2, that minimises the distance to the goal.
 
-    What keeps a change away from other places, and small, shapes it as it should but leaves it shorter than the goal
-    asks for, and on pictures that were not painted it falls shorter still.  problem: without the places of others.
+    The locality terms and the ridge give the change the right shape, but make it too small for the goal; in unpainted
+    pictures the change is smaller still.  problem: without locality terms.
     """
     costs = [float(problem.cost(problem.evaluate(scale * factor).residual).sum()) for scale in SCALES]
     return SCALES[costs.index(min(costs))]
 
 
 class Evaluation(NamedTuple):
-    """A problem at some Lambda.  residual: r (O, T).  slope: of the activation, (O, T).  convolved: before
+    """A problem evaluated at one Lambda.  residual: r (O, T).  slope: of the activation, (O, T).  convolved: before
     demodulation, (O, T).  demodulation: (M, O), or None."""
 
     residual: Tensor
@@ -138,7 +141,7 @@ class Evaluation(NamedTuple):
     demodulation: Tensor | None
 
     def where(self, better: Tensor, other: Evaluation) -> Evaluation:
-        """This one for the `better` channels, bool (O,), and the other one for the rest."""
+        """This evaluation in the `better` channels, bool (O,), and the other one elsewhere."""
         rows = (torch.where(better[:, None], a, b) for a, b in zip(self[:3], other[:3], strict=True))
         if self.demodulation is None or other.demodulation is None:
             return Evaluation(*rows, None)
@@ -147,7 +150,7 @@ class Evaluation(NamedTuple):
 
 @dataclass
 class Problem:
-    """All terms, position by position.  T positions, O channels, n numbers a channel.
+    """The terms of a request, position by position.  T positions, O channels, n numbers in a channel's Lambda.
 
     factored: the layer at the positions.  target: (O, T).  weight: (T,).  huber_delta: d, of |r|.
     ridge: (O,), weight of |Lambda_o|^2.
@@ -168,7 +171,7 @@ class Problem:
         huber_delta: float = HUBER_DELTA,
         ridge: float = 0.0,
     ) -> Problem:
-        """The terms put together; huber_delta and ridge as in `solve`."""
+        """Combine terms; huber_delta and ridge as in `solve`."""
         parts = side_by_side(lambda term: layer.factor(term.at, directions, term.weight > 0), terms)
         asked = [(term.weight > 0).flatten() for term in terms]
         target = torch.cat([term.target[0].flatten(1)[:, here] for term, here in zip(terms, asked, strict=True)], 1)
@@ -180,14 +183,14 @@ class Problem:
                 target=target,
                 weight=weight,
                 huber_delta=huber_delta * float(target.abs().mean()) + 1e-12,
-                # A channel that hardly speaks would else be free.
+                # without the least size, a channel of tiny values would be unconstrained
                 ridge=(ridge + LEAST_RIDGE)
                 * size.clamp_min(LEAST_SIZE * size.mean())
                 / layer.weight.flatten(1).square().sum(1).clamp_min(1e-12),
             )
 
     def of_channels(self, chosen: Tensor) -> Problem:
-        """The same problem for some of the output channels."""
+        """The same problem for chosen output channels, as indices (C,)."""
         return replace(
             self,
             factored=self.factored.of_channels(chosen),
@@ -196,7 +199,7 @@ class Problem:
         )
 
     def of_pictures(self, chosen: Tensor) -> Problem:
-        """The same problem for some of the pictures, bool (M,)."""
+        """The same problem for chosen pictures, bool (M,)."""
         positions = chosen[self.factored.picture]
         target = self.target[:, positions]
         return replace(
@@ -208,33 +211,33 @@ class Problem:
         )
 
     def evaluate(self, factor: Tensor) -> Evaluation:
-        """At Lambda, (O, n)."""
+        """Evaluate the problem at Lambda, (O, n)."""
         convolved, demodulation = self.factored.convolved(factor), self.factored.demodulation(factor)
         y, activation = self.factored.before_activation(convolved, demodulation), self.factored.activation
         return Evaluation(activation(y) - self.target, activation.derivative(y), convolved, demodulation)
 
     def cost(self, residual: Tensor) -> Tensor:
-        """(O,): each channel's objective."""
+        """The weighted loss of each channel, (O,)."""
         square = residual.square()
-        # sqrt(r^2 + d^2) - d, without the difference of two near numbers.
+        # sqrt(r^2 + d^2) - d, without cancellation
         return (square / ((square + self.huber_delta**2).sqrt() + self.huber_delta)) @ self.weight
 
     def penalty(self, factor: Tensor) -> Tensor:
-        """(O,): what the size of Lambda costs each channel."""
+        """The ridge term of each channel, (O,)."""
         return self.ridge * factor.square().sum(1)
 
     def objective(self, factor: Tensor) -> float:
-        """What is minimised, mean over the channels."""
+        """The objective, mean over the channels."""
         return float((self.cost(self.evaluate(factor).residual) + self.penalty(factor)).mean())
 
     def loss(self, factor: Tensor, pictures: Tensor) -> float:
-        """The weighted mean of |r| in some of the pictures, bool (M,)."""
+        """The weighted mean of |r| in chosen pictures, bool (M,)."""
         chosen = pictures[self.factored.picture]
         size = self.evaluate(factor).residual[:, chosen].abs()
         return float((size @ self.weight[chosen]).mean()) / max(float(self.weight[chosen].sum()), 1e-12)
 
     def normal_equations(self, factor: Tensor, evaluated: Evaluation, products: Products) -> tuple[Tensor, Tensor]:
-        """Gauss-Newton's J^T w J (O, n, n) and gradient J^T w r (O, n).
+        """Gauss-Newton's matrix J^T w J (O, n, n) and gradient J^T w r (O, n).
 
         At position t of picture m, with patch p_t, a channel's convolution is y_t = fixed_t + Lambda p_t and its
         demodulation s_m = q_m^-1/2, where q_m = norm_m + 2 Lambda cross_m + Lambda gram_m Lambda.  So
@@ -261,9 +264,9 @@ class Problem:
 
 
 class Products:
-    """Products of the patches' entries: they turn a Gram matrix per channel into one matrix product.
+    """Products of the patches' entries, with which one matrix product gives the Gram matrices of all channels.
 
-    Computed once where they fit into the cache; else a block of positions at a time, whenever they are needed.
+    They are computed once if they fit into the cache, and otherwise block by block at each use.
     """
 
     def __init__(self, factored: Factored):
@@ -272,11 +275,11 @@ class Products:
         self.triangle = len(rows)
         place = torch.empty(self.n, self.n, dtype=torch.long, device=rows.device)
         place[rows, columns] = place[columns, rows] = torch.arange(self.triangle, device=rows.device)
-        self.place = place.flatten()  # of each entry of the full matrix in the upper triangle
+        self.place = place.flatten()  # index into the upper triangle, for each entry of the full matrix
         size = 4 * self.triangle
         self.block = max(1, BLOCK // size)
         self.cached = self._pairs(self.patches) if len(self.patches) * size <= CACHE else None
-        pictures = 0 if factored.norm is None else len(factored.norm)  # the last of them may have no position left
+        pictures = 0 if factored.norm is None else len(factored.norm)  # the last pictures may have no positions
         self.counts = torch.bincount(factored.picture, minlength=pictures).tolist()
 
     def gram(self, weight: Tensor) -> Tensor:
@@ -305,9 +308,9 @@ class Products:
 def minimise(
     problem: Problem, products: Products, factor: Tensor, iterations: int, tolerance: float
 ) -> tuple[Tensor, int]:
-    """Levenberg-Marquardt on every channel at once, each with its own damping; done ones leave the batch.
+    """Levenberg-Marquardt on all channels at once, each with its own damping; finished channels leave the batch.
 
-    Returns Lambda (O, n) and the number of iterations.
+    factor: the start, (O, n).  Returns Lambda (O, n) and the number of iterations.
     """
     factor = factor.clone()
     damping = torch.full((len(factor),), DAMPING, device=factor.device)
@@ -346,12 +349,12 @@ def minimise(
 
 
 def damped_step(hessian: Tensor, gradient: Tensor, damping: Tensor) -> tuple[Tensor, Tensor]:
-    """-(H + damping diag H)^-1 g for every channel, (O, n), and by how much it would lower the objectives if they were
-    quadratic, (O,).  Writes over H, which with many channels and a high rank is too large to copy for nothing."""
+    """The step -(H + damping diag H)^-1 g of every channel, (O, n), and the fall of the objectives that the quadratic
+    model predicts, (O,).  Overwrites H, because a copy would be large for many channels and a high rank."""
     diagonal = hessian.diagonal(dim1=1, dim2=2)
     added = damping[:, None] * diagonal + 1e-7 * diagonal.amax(1, keepdim=True) + 1e-12
     diagonal += added
-    # By Cholesky: H is symmetric and positive, and PyTorch's LU of a batch of large matrices hangs or fails with
+    # Cholesky, because H is symmetric and positive, and PyTorch's LU of a batch of large matrices hangs or fails with
     # several threads of MKL.
     root, failed = torch.linalg.cholesky_ex(hessian)
     step = torch.cholesky_solve(-gradient[:, :, None], root)[:, :, 0]
@@ -361,7 +364,7 @@ def damped_step(hessian: Tensor, gradient: Tensor, damping: Tensor) -> tuple[Ten
 
 
 def change_of_damping(ratio: Tensor) -> Tensor:
-    """(O,): what to multiply the damping by, from the ratio of true to expected fall; a step that rises is refused.
+    """The factor of the damping, (O,), from the ratio of the actual to the predicted fall; a rise gives 6.
 
     Source: Nielsen, "Damping parameter in Marquardt's method", 1999.
     """
