@@ -1,4 +1,4 @@
-"""Frames to an animation that loops: WebP, GIF, or MP4 where there is an ffmpeg."""
+"""Looping animations from frames: WebP, GIF, or with ffmpeg MP4."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from PIL import Image
 
 from rewriting.files import check_writable, make_folder, writing
 
-MILLISECONDS = 80  # from one frame to the next
+MILLISECONDS = 80  # duration of a frame
 VIDEO = ".mp4"
 ENDINGS = (".webp", ".gif", VIDEO)
 NO_FFMPEG = (
-    "An .mp4 needs ffmpeg, which is not here; install it or the Python package imageio-ffmpeg, or write a .webp."
+    "An .mp4 needs ffmpeg, which is missing; install it or the Python package imageio-ffmpeg, or write a .webp."
 )
 
 
 def ffmpeg() -> str | None:
-    """The program that writes MP4: the one on the path, else that of the package imageio-ffmpeg; None without both."""
+    """The path of ffmpeg: on the PATH, or else in the package imageio-ffmpeg; None without both."""
     if found := shutil.which("ffmpeg"):
         return found
     try:
         from imageio_ffmpeg import get_ffmpeg_exe  # an extra, `video`, of this software
 
         return get_ffmpeg_exe()
-    except (ImportError, RuntimeError):  # the second, if that package brought none for this machine
+    except (ImportError, RuntimeError):  # RuntimeError: the package has no program for this machine
         return None
 
 
 def endings() -> tuple[str, ...]:
-    """Those of `ENDINGS` that can be written on this machine."""
+    """The endings of the formats that this machine can write."""
     return ENDINGS if ffmpeg() else ENDINGS[:-1]
 
 
 def check_animation(path: Path) -> None:
-    """Raises ValueError, before anything is drawn, for a name that is no animation's, and for an MP4 where there is no
-    ffmpeg; OSError if nothing can be written there."""
+    """Check a path before frames are drawn: raise ValueError for another ending or for an MP4 without ffmpeg, and
+    OSError if the path is not writable."""
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(
             f"{path.name} is not an animation file; give a name that ends in one of {', '.join(ENDINGS)}."
@@ -51,10 +51,10 @@ def check_animation(path: Path) -> None:
 
 
 def save_animation(frames: Iterable[np.ndarray], path: Path, milliseconds: int = MILLISECONDS) -> Path:
-    """Write frames, each uint8 (H, W, 3) of one size, at least one, in the format of the path's ending.
+    """Write frames, at least one, each uint8 (H, W, 3) of the same size, in the format of the path's ending.
 
-    They may be drawn while they are written.  Raises ValueError as `check_animation`, and OSError in one sentence;
-    then nothing is left behind.
+    frames: may be an iterator that draws while this function writes.  milliseconds: duration of a frame.
+    Raises ValueError as `check_animation` does, and OSError in one sentence, and then leaves no file.
     """
     check_animation(path)
     make_folder(path.parent)
@@ -67,7 +67,7 @@ def save_animation(frames: Iterable[np.ndarray], path: Path, milliseconds: int =
 
 
 def _write_pictures(frames: Iterator[Image.Image], path: Path, ending: str, milliseconds: int) -> None:
-    if ending == ".gif":  # of each frame its own 256 colours: those of the first do not suit the others
+    if ending == ".gif":  # 256 colours of its own for each frame; the first frame's would not suit the others
         frames = (
             frame.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames
         )
@@ -90,7 +90,7 @@ def _write_video(frames: Iterator[np.ndarray], path: Path, milliseconds: int) ->
                 run.stdin.write(np.ascontiguousarray(frame))
             run.stdin.close()
         except BrokenPipeError:
-            pass  # it has ended: its exit code says how
+            pass  # the exit code tells the reason
         except BaseException:
             run.kill()
             raise

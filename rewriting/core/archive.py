@@ -1,7 +1,6 @@
-"""Rules in a zip, as the studio saves them: the files of an edit repo, or several such folders.
+"""Zips of rules, as the studio saves them: the files of an edit repo, or several such folders.
 
-A zip may come from anybody.  Of what it holds, only the files that an edit repo has are unpacked, up to a size, and
-never under a name that the zip chose.
+A zip is not trusted.  Only the files of an edit repo are unpacked, up to a size, and under names of our own.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ def pack(folder: Path, path: Path) -> Path:
 
 @contextmanager
 def unpacked(path: Path, required: Sequence[str], optional: Callable[[str], bool]) -> Iterator[list[tuple[str, Path]]]:
-    """The folders of a zip that have all the required files, as (folder in the zip, folder on disk) in the order of
-    their names, for as long as the context is open.  optional: whether a file of that name is unpacked, too.
+    """Unpack the folders of a zip that have all required files, for as long as the context is open.
 
-    Raises ValueError in one sentence if there is none, or if the zip is damaged.
+    optional: whether to unpack a file of that name, too.  Yields (folder in the zip, folder on disk), sorted by name.
+    Raises ValueError in one sentence if there is no such folder, or if the zip is damaged.
     """
     check_there(path, MAX_ARCHIVE)
     with TemporaryDirectory() as temporary:
@@ -53,7 +52,7 @@ def unpacked(path: Path, required: Sequence[str], optional: Callable[[str], bool
 
 
 def holds(path: Path, name: str) -> bool:
-    """Whether a zip has a file of that name at its top; False for what is no whole zip."""
+    """Whether a zip has a file of that name at its top level; False for a damaged zip."""
     try:
         with zipfile.ZipFile(path) as archive:
             return name in archive.namelist()
@@ -62,15 +61,15 @@ def holds(path: Path, name: str) -> bool:
 
 
 class _Refused(Exception):
-    """A zip that is whole, but not one of rules; the message is one sentence."""
+    """The zip is whole but not acceptable; the message is one sentence."""
 
 
 def _repos(
     name: str, entries: list[zipfile.ZipInfo], required: Sequence[str], optional: Callable[[str], bool]
 ) -> dict[str, dict[str, zipfile.ZipInfo]]:
-    """{folder in the zip: {part: entry}} of every folder that has all required parts."""
+    """{folder in the zip: {file name: entry}} for every folder that has all required files."""
     if len(entries) > MAX_ENTRIES:
-        raise _Refused(f"{name} holds {len(entries):,} files; {MAX_ENTRIES:,} is the most that is looked through.")
+        raise _Refused(f"{name} holds {len(entries):,} files, more than {MAX_ENTRIES:,}; save only the rules.")
     found: dict[str, dict[str, zipfile.ZipInfo]] = {}
     twice = {}
     for entry in entries:
@@ -89,7 +88,7 @@ def _repos(
         if entry.flag_bits & ENCRYPTED:
             raise _Refused(f"{name} is locked with a password; save it again without one.")
         if entry.compress_type not in METHODS:
-            raise _Refused(f"{few([entry.filename])} in {name} is packed in a way that is not read; save it again.")
+            raise _Refused(f"{few([entry.filename])} in {name} uses an unsupported compression; save it again.")
     if (total := sum(entry.file_size for entry in chosen)) > MAX_ARCHIVE:
-        raise _Refused(f"The rules in {name} are {total:,} bytes; {MAX_ARCHIVE:,} is the most.")
+        raise _Refused(f"The rules in {name} have {total:,} bytes; {MAX_ARCHIVE:,} is the most.")
     return repos

@@ -1,4 +1,4 @@
-"""Pictures for people to look at: side by side on a sheet, enlarged, lit where they matter."""
+"""Pictures for people: contact sheets, enlarged pictures, pictures lit by a response, and their settings."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from rewriting.generators.own_picture import Seed
 
 GAP = 4  # pixels between the pictures of a sheet
-LONGEST = {"PNG": 1_000_000, "WEBP": 16_383, "JPEG": 65_500}  # pixels a side; of PNG what other programs open
-NOTE = "rewriting"  # the text in a PNG that says how it was drawn
+LONGEST = {"PNG": 1_000_000, "WEBP": 16_383, "JPEG": 65_500}  # pixels a side; for PNG the limit of other programs
+NOTE = "rewriting"  # key of the text in a PNG with the settings of the drawing
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
 def sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = GAP) -> Image.Image:
-    """Rows of equally large pictures, uint8 (H, W, 3) each, white between them."""
+    """A sheet of pictures of one size, uint8 (H, W, 3) each, in rows, with white gaps of `gap` pixels."""
     height, width = rows[0][0].shape[:2]
     columns = max(len(row) for row in rows)
     page = Image.new("RGB", (_across(columns, width, gap), _across(len(rows), height, gap)), "white")
@@ -37,14 +37,14 @@ def sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = GAP) -> Image.Image:
 
 
 def square_sheet(pictures: Sequence[np.ndarray]) -> Image.Image:
-    """A sheet of at least one picture, with as many rows as columns, or one less."""
+    """A sheet of at least one picture, as square as possible: rows, columns or one row less."""
     columns = _columns(len(pictures))
     return sheet([pictures[start : start + columns] for start in range(0, len(pictures), columns)])
 
 
 def check_square_sheet(path: Path, count: int, side: int) -> None:
-    """Raises ValueError, before anything is drawn, if a `square_sheet` of so many pictures of that side does not fit
-    the format that the path's ending stands for, and OSError if nothing can be written there."""
+    """Check a `square_sheet` before it is drawn: raise ValueError if `count` pictures of `side` pixels exceed the size
+    limit of the path's format, and OSError if the path is not writable."""
     across, format = _across(_columns(count), side), FORMATS[path.suffix.lower()]
     if across > LONGEST[format]:
         others = " or ".join(ending for ending, one in FORMATS.items() if across <= LONGEST[one])
@@ -56,7 +56,7 @@ def check_square_sheet(path: Path, count: int, side: int) -> None:
 
 
 def settings_of(generator: Generator, size: int, truncation: float | None) -> dict[str, Any]:
-    """What its pictures depend on beside their numbers, as a PNG notes it."""
+    """The settings of the generator's pictures, as JSON data for a PNG: everything but their numbers and rules."""
     settings = {"generator": generator.config.name, "weights": generator.digest(), "size": size}
     if generator.truncates:
         settings["truncation"] = generator.config.truncation if truncation is None else truncation
@@ -66,7 +66,7 @@ def settings_of(generator: Generator, size: int, truncation: float | None) -> di
 def sheet_settings(
     generator: Generator, size: int, truncation: float | None, pictures: Iterable[Seed], edits: Iterable[Edit]
 ) -> dict[str, Any]:
-    """The same of a sheet, with its pictures in order, brought ones by their digest, and the rules."""
+    """The settings of a sheet: those of its pictures, their numbers or digests in order, and the rules."""
     shown = [getattr(picture, "digest", picture) for picture in pictures]
     rules = [{"name": edit.name, "strength": edit.strength} for edit in edits]
     return settings_of(generator, size, truncation) | {"pictures": shown, "rules": rules}
@@ -75,9 +75,10 @@ def sheet_settings(
 def save_picture(
     picture: Image.Image, path: Path, *, settings: Mapping[str, Any] | None = None, **options: object
 ) -> Path:
-    """Write a picture in the format of the path's ending, whole or not at all; OSError in one sentence.
+    """Write a picture in the format of the path's ending, completely or not at all, and return the path.
 
-    settings: how it was drawn, which a PNG notes as JSON under `NOTE`.
+    settings: of the drawing; a PNG stores them as JSON under `NOTE`.  options: of Pillow's `save`.
+    Raises OSError in one sentence.
     """
     make_folder(path.parent)
     if settings is not None and FORMATS[path.suffix.lower()] == "PNG":
@@ -93,21 +94,21 @@ def _columns(count: int) -> int:
 
 
 def _across(count: int, side: int, gap: int = GAP) -> int:
-    """Pixels of so many pictures in a row."""
+    """The width in pixels of `count` pictures in a row."""
     return count * (side + gap) - gap
 
 
 def enlarged(picture: np.ndarray, side: int) -> np.ndarray:
-    """uint8 (H, H) or (H, H, C) -> (side, side) or (side, side, C), smooth."""
+    """A picture resized by bicubic interpolation: uint8 (H, H) or (H, H, C) -> (side, side) or (side, side, C)."""
     if picture.shape[0] == side:
         return picture
     return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
 
 
 def lit(picture: np.ndarray, heat: np.ndarray, low: float, high: float) -> np.ndarray:
-    """A picture, uint8 (H, H, 3), bright where a response is high and dim where it is low (paper, Figure 2c).
+    """A picture, uint8 (H, H, 3), dimmed where a response is low (paper, Figure 2c).
 
-    heat: (h, h), the response; `low` and below is dimmest, `high` and above as bright as the picture is.
+    heat: (h, h), the response; up to `low` the picture is dimmest, from `high` on it is unchanged.
     """
     share = np.clip((heat - low) / max(high - low, 1e-9), 0, 1) ** 0.5
     light = enlarged((255 * share).astype(np.uint8), len(picture)).astype(np.float32)[..., None] / 255

@@ -1,4 +1,4 @@
-"""Edits: small changes of a generator's weights, kept apart from them, stacked, saved and opened again."""
+"""Edits: low-rank updates of a generator's weights, stored apart from the weights, stacked, saved and loaded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rewriting.generators import Generator
 from rewriting.generators.precision import PRECISIONS
 
 FORMAT = "rewriting-edit"
-FORMAT_VERSION = 2  # of stacks with a rule of several layers; those of one layer each are version 1
+FORMAT_VERSION = 2  # of stacks with a rule of several layers; other stacks have version 1
 CONFIG, FACTORS, REQUESTS = "config.json", "edit.safetensors", "edit.json"
 MAX_EDITS = 32
 MAX_LAYERS = 8  # of one rule
@@ -32,13 +32,13 @@ MAX_LAYERS = 8  # of one rule
 
 @dataclass(frozen=True)
 class Report:
-    """What a solve did.
+    """The measurements of a solve.
 
     loss_before, loss_after: weighted mean |f - v*| over the goal.  objective_before, objective_after: with locality
-    and preserve terms.  change: Frobenius norm of Lambda D over that of W0.  elsewhere: mean change of values at the
-    sampled places of other pictures, over their mean size.  preserved: the same where the user said to keep.
-    precision: of the features, "" if it is not known.
-    samples: of how many pictures the second moment was that the directions came from, 0 if that is not known.
+    and preserve terms.  change: Frobenius norm of Lambda D over that of W0.  elsewhere: mean change of values at
+    random positions of other pictures, over their mean size.  preserved: the same in protected places, None without
+    any.  precision: of the features, "" if unknown.
+    samples: number of pictures in the second moment behind the directions, 0 if unknown.
     """
 
     loss_before: float
@@ -72,7 +72,7 @@ class LayerChange:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(O, I, kh, kw), of the weight that it changes."""
+        """The shape of the changed weight, (O, I, kh, kw)."""
         return len(self.factor), self.directions.shape[1], *self.factor.shape[2:]
 
 
@@ -85,11 +85,12 @@ TAKES = {
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """One rule, solved: W = W0 + strength * Lambda D, at one layer or at several.
+    """A solved rule: W = W0 + strength * Lambda D, at one layer or at several.
 
     layer, factor, directions: as in `LayerChange`, of the lowest layer.  further: the other layers, from low to high.
-    strength: of all layers together: 1 as solved, 0 none, negative the opposite.
-    base: digest of the generator it was solved on.
+    strength: of all layers together, -10 to 10: 1 as solved, 0 for no change, negative for the opposite.
+    generator: name of the generator that it was solved on.  base: digest of that generator.
+    Raises ValueError for wrong layers or a value out of range.
     """
 
     layer: int
@@ -114,7 +115,7 @@ class Edit:
 
     @property
     def changes(self) -> tuple[LayerChange, ...]:
-        """What it changes, layer by layer, from low to high."""
+        """The changes of its layers, from low to high."""
         return (LayerChange(self.layer, self.factor, self.directions), *self.further)
 
     @property
@@ -123,12 +124,12 @@ class Edit:
 
     @property
     def rank(self) -> int:
-        """The largest of its layers'."""
+        """The largest rank of its layers."""
         return max(len(change.directions) for change in self.changes)
 
     @property
     def parts(self) -> tuple[Edit, ...]:
-        """The same rule as one edit a layer, each with its strength and switch."""
+        """The same rule as one edit for each layer, with the same strength and switch."""
         if not self.further:
             return (self,)
         return tuple(
@@ -138,7 +139,7 @@ class Edit:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over its layers, Lambda and D: equal for edits that at one strength do the same."""
+        """sha256 of its layers, Lambda and D: edits with equal digests and strengths have the same effect."""
         sha = hashlib.sha256()
         for change in self.changes:
             for tensor in (change.factor, change.directions):
@@ -147,17 +148,17 @@ class Edit:
         return sha.hexdigest()
 
     def delta(self) -> Tensor:
-        """strength * Lambda D, (O, I, kh, kw); zeros if switched off.  ValueError if it changes several layers."""
+        """strength * Lambda D, (O, I, kh, kw); zeros if switched off.  ValueError for a rule of several layers."""
         if self.further:
             raise ValueError(f"{self.name!r} changes the layers {self.layers}; take the deltas of its `parts`.")
         return (self.strength if self.enabled else 0.0) * expand(self.factor, self.directions)
 
     def with_(self, **changes: Any) -> Edit:
-        """A copy with another strength, name, switch, ..."""
+        """A copy with some fields changed, such as strength, name or enabled."""
         return replace(self, **changes)
 
     def check_fits(self, generator: Generator) -> None:
-        """Raises ValueError if the generator is another than the edit was solved on."""
+        """Raise ValueError if the edit was solved on another generator."""
         for change in self.changes:
             shape = tuple(generator.conv(generator.check_layer(change.layer)).weight.shape[-4:])
             if shape != change.shape:
@@ -172,12 +173,12 @@ class Edit:
             )
 
     def save(self, folder: str | Path) -> Path:
-        """Write an edit-repo folder with this one edit."""
+        """Write an edit repo with this one edit, and return its folder.  Raises as `EditStack.save`."""
         return EditStack([self]).save(folder)
 
     @staticmethod
     def load(folder: str | Path) -> Edit:
-        """The edit in an edit-repo folder; ValueError if it holds several: use `EditStack.load`."""
+        """Read the edit of an edit repo.  Raises ValueError if it holds several edits, else as `EditStack.load`."""
         stack = EditStack.load(folder)
         if len(stack) != 1:
             raise ValueError(f"{Path(folder).name} holds {len(stack)} edits; open it with EditStack.load.")
@@ -186,7 +187,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class EditStack:
-    """Several edits, in the user's order.  Immutable: every change returns a new stack, so undo keeps the old one."""
+    """Up to `MAX_EDITS` edits, in the user's order.  Immutable."""
 
     edits: tuple[Edit, ...] = field(default_factory=tuple)
 
@@ -206,12 +207,14 @@ class EditStack:
         return self.edits[index]
 
     def without_pictures(self) -> EditStack:
-        """A stack whose requests hold none of the pictures that somebody brought, only their digests."""
+        """A copy whose requests hold only the digests of people's own pictures."""
         return EditStack(edit.with_(request=edit.request and edit.request.without_pictures()) for edit in self.edits)
 
     def save(self, folder: str | Path) -> Path:
-        """Write an edit repo: config.json, edit.safetensors (Lambda and D of each), edit.json (requests, reports), and
-        the pictures in the requests that somebody brought."""
+        """Write an edit repo, and return its folder: config.json, edit.safetensors (Lambda and D of each edit),
+        edit.json (requests, reports), and people's own pictures in the requests.
+
+        Raises ValueError for an empty stack or edits of several generators, OSError if the folder is not writable."""
         if not self.edits:
             raise ValueError("There is no edit to save; rewrite a rule first.")
         if len({edit.base for edit in self.edits}) > 1:
@@ -250,8 +253,9 @@ class EditStack:
 
     @staticmethod
     def load(folder: str | Path) -> EditStack:
-        """Read an edit-repo folder, or a zip of one or several.  Raises FileNotFoundError or ValueError, in one
-        sentence."""
+        """Read the folder of an edit repo, or a zip of one or several.
+
+        Raises FileNotFoundError or ValueError in one sentence."""
         folder = Path(folder)
         if folder.is_file():
             with unpacked(folder, (CONFIG, FACTORS), _is_optional) as repos:
@@ -298,12 +302,12 @@ class EditStack:
 
 
 def _is_optional(name: str) -> bool:
-    """Whether a file of an edit repo has that name, of those that it can do without."""
+    """Whether the name is that of an optional file of an edit repo."""
     return name == REQUESTS or is_part(name)
 
 
 def _inside(name: str, where: str, repo: Path) -> EditStack:
-    """The edits of one repo in a zip.  name: of the zip.  where: its folder there, for the error."""
+    """Read the edits of one repo of a zip.  name: of the zip.  where: the repo's folder in it, for the error."""
     try:
         return EditStack.load(repo)
     except (ValueError, FileNotFoundError) as error:
@@ -328,12 +332,12 @@ def _summary(edit: Edit) -> dict[str, Any]:
 
 
 def _names(index: int, layers: int) -> list[str]:
-    """Of an edit's changes in the file of factors."""
+    """The names of an edit's changes in the file of factors, one for each layer."""
     return [f"edits.{index}", *(f"edits.{index}.further.{j}" for j in range(layers - 1))]
 
 
 def _layers(summary: Any, version: int) -> list[Any]:
-    """The claims of one edit, layer by layer: its own, and in files of version 2 those under "further"."""
+    """The config's entries of one edit, layer by layer; files of version 2 list more layers under "further"."""
     further = summary.get("further", []) if isinstance(summary, dict) and version > 1 else []
     if not isinstance(further, list) or len(further) >= MAX_LAYERS:
         raise ValueError(
@@ -350,7 +354,7 @@ def _details(edit: Edit) -> dict[str, Any]:
 
 
 def _shapes(summary: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Shapes of Lambda and D as the config claims them, within reason."""
+    """The shapes of Lambda and D in the config.  Raises ValueError for impossible ones."""
     try:
         factor, directions = tuple(summary["factor"]), tuple(summary["directions"])
         ok = all(isinstance(n, int) and 1 <= n <= 4096 for n in (*factor, *directions)) and len(factor) == 4
@@ -364,7 +368,7 @@ def _shapes(summary: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def read_details(path: Path, count: int) -> list[dict[str, Any]]:
-    """Requests and reports beside the factors; an edit without them still works, so a missing file is no error."""
+    """Read the requests and reports of `count` edits; a missing file is no error, because edits work without it."""
     if not path.is_file():
         return [{}] * count
     data = read_json(path, most=16 << 20)
@@ -385,7 +389,7 @@ def _detail(data: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _is_report(data: dict[str, Any]) -> bool:
-    """Whether these are the fields of a `Report`; older ones have neither precision nor samples."""
+    """Whether these are the fields of a `Report`; older reports lack precision and samples."""
     names, newer = {f.name for f in fields(Report)}, {"precision", "samples"}
     measured = {name: value for name, value in data.items() if name != "precision"}
     numbers = all(_number(value) or (value is None and name == "preserved") for name, value in measured.items())
@@ -398,7 +402,7 @@ def _number(value: Any) -> bool:
 
 
 def make_edit(layer: int, factor: Tensor, directions: Tensor, **details: Any) -> Edit:
-    """An edit on the CPU, detached, so that it outlives the device it was solved on."""
+    """An edit with detached tensors on the CPU, independent of the device of the solve."""
     return Edit(layer, factor.detach().cpu().clone(), directions.detach().cpu().clone(), **details)
 
 

@@ -22,7 +22,7 @@ from rewriting.generators.threads import single_threaded
 class EditableLayer:
     """f(k, s; W) of one layer of a generator, which never changes.
 
-    number: of the layer.  weight: (O, I, kh, kw), W0 as stored.  ratio: side of the value over that of the key, 1 or 2.
+    number: of the layer.  weight: (O, I, kh, kw), W0 as stored.  ratio: side of the value over the key's, 1 or 2.
     """
 
     def __init__(self, generator: Generator, number: int):

@@ -1,7 +1,7 @@
-"""Which layer suits a rule: what its values draw on their own, and how well each layer reaches the goal.
+"""The choice of a layer: drawings of its values alone, and the share of the goal that each layer reaches.
 
-A layer suits object-level rules if its value at a place says by itself what is drawn there: then a patch of the value,
-rendered in isolation, looks like the same patch in its place (paper, Appendix H, Figures 13 to 18; Figure 2d).
+A layer suits rules on objects if its values determine the object without their surroundings: then a patch of values,
+rendered in isolation, looks like the same patch in place (paper, Appendix H, Figures 13 to 18; Figure 2d).
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.latents import MAX_ROW
 from rewriting.generators.own_picture import Seed
 
-SMALLEST = 4  # positions of the value that an object must cover to be said at a layer at all
-FINEST = 64  # side of a value beyond which a position is a dot of texture and no part of an object
-JUDGED = 4  # painted places that are drawn in isolation at every layer
+SMALLEST = 4  # least number of positions of the value that the object must cover at a layer
+FINEST = 64  # largest side of a value; at larger ones a position shows texture and not a part of an object
+JUDGED = 4  # most painted places that are drawn in isolation at each layer
 
 
 @dataclass(frozen=True)
 class Suitability:
-    """How a layer suits a request.
+    """The suitability of a layer for a request.
 
-    isolation: 0 to 1, how much better a patch drawn alone predicts the patch in place than another picture's does.
-    reached: share of the goal's loss that the solve removed.  elsewhere: mean change of other places' values.
+    isolation: 0 to 1, see `isolation`.  reached: share of the goal's loss that the solve removes, 0 to 1.
+    elsewhere: mean change of values elsewhere, relative to their mean size.
     """
 
     layer: int
@@ -40,10 +40,10 @@ class Suitability:
 
     @property
     def score(self) -> float:
-        """What the recommendation goes by: a goal reached, and little else moved.
+        """The score of the recommendation: the share of the goal reached minus the change elsewhere.
 
-        Isolation is not in it: among the layers that can say the object at all it hardly differs, and for the preset
-        rules it chose worse.
+        Isolation is not part of it, because it hardly differs among the possible layers, and chose worse layers for
+        the presets.
         """
         return self.reached - self.elsewhere
 
@@ -52,10 +52,10 @@ class Suitability:
 def isolated(
     rewriter: Rewriter, region: Region, *, margin: int = 1, seeding: str = "seed", truncation: float | None = None
 ) -> np.ndarray:
-    """What the layer's values under a mask draw without their surroundings: uint8 (h, w, 3), the patch alone.
+    """The drawing of the layer's values under a mask without their surroundings: uint8 (h, w, 3).
 
-    The box of the mask, `margin` positions wider, goes through the rest of the generator as if it were all there is.
-    seeding, truncation: which picture the region's number stands for, as in a `Request`.
+    The rest of the generator receives only the box of the mask, `margin` positions wider.
+    seeding, truncation: the meaning of the region's picture number, as in a `Request`.
     Raises ValueError if the mask is empty.
     """
     at = rewriter.features([region.seed], seeding=seeding, truncation=truncation)[0]
@@ -69,7 +69,7 @@ def isolated(
 def in_place(
     rewriter: Rewriter, region: Region, *, margin: int = 1, seeding: str = "seed", truncation: float | None = None
 ) -> np.ndarray:
-    """The same patch as `isolated` draws, cut out of the whole picture: uint8 (h, w, 3)."""
+    """The patch of `isolated`, cut out of the whole picture: uint8 (h, w, 3)."""
     size = rewriter.generator.value_size(rewriter.number)
     rows, columns = _box(region.mask, size, margin)
     picture = rewriter.images([region.seed], seeding=seeding, truncation=truncation)[0]
@@ -78,7 +78,10 @@ def in_place(
 
 
 def draw_patch(generator: Generator, layer: int, patch: torch.Tensor, at: LayerInput) -> torch.Tensor:
-    """Run a part of a layer's value, (1, O, h, w), through all later layers: (1, 3, h * k, w * k)."""
+    """Run a patch of a layer's value, (1, O, h, w), through all later layers: (1, 3, h * k, w * k).
+
+    at: the layer input, cropped to the patch by `crop`.
+    """
     value = patch
     for later in range(layer + 1, generator.layers.stop):
         at = generator.advance(later - 1, value, at)
@@ -87,7 +90,7 @@ def draw_patch(generator: Generator, layer: int, patch: torch.Tensor, at: LayerI
 
 
 def crop(at: LayerInput, rows: slice, columns: slice, size: int) -> LayerInput:
-    """The picture so far, without what lies outside the box; the box is in positions of a value of that size."""
+    """A layer input cropped to a box, with a black picture so far.  rows, columns: in a value of side `size`."""
     rgb = at.rgb
     if rgb is not None:
         cell = size // rgb.shape[-1]
@@ -120,11 +123,11 @@ def isolation(
 def suitabilities(
     generator: Generator, request: Request, rewriter: Callable[[int], Rewriter]
 ) -> Iterator[Suitability]:
-    """One layer after another, lowest first; layers too coarse for the request's masks are left out.
+    """Solve the request at each layer, from low to high, and yield its suitability.
 
-    A coarse layer has fewer painted positions, and its rank is no higher than their number.
-    rewriter: layer number -> its `Rewriter`.  Retouched pictures choose their layers themselves: there are none then.
-    Raises ValueError if the request is not complete.
+    Layers that are too coarse for the masks, or too fine, are skipped; a coarse layer may get a lower rank.  A request
+    with retouched pictures yields nothing, because it uses several layers.
+    rewriter: layer number -> its `Rewriter`.  Raises ValueError if the request is incomplete.
     """
     request.check()
     if request.retouched:
@@ -147,19 +150,19 @@ def suitabilities(
 
 
 def recommended(found: Sequence[Suitability]) -> int | None:
-    """The layer with the best score; None if none was found."""
+    """The layer with the best score; None without layers."""
     return max(found, key=lambda one: one.score).layer if found else None
 
 
 def _another(seed: Seed, than: Seed) -> Seed:
-    """The picture itself, if it is another, else its neighbour: where all places are in one picture."""
+    """The seed, or a neighbour of it if it equals `than`."""
     if not is_whole(than):
         return seed if seed != than else 0
     return seed if seed != than else seed + 1 if seed < MAX_ROW else seed - 1
 
 
 def _box(mask: np.ndarray, size: int, margin: int) -> tuple[slice, slice]:
-    """Rows and columns of a value of that size which the mask covers, even and `margin` wider, kept inside."""
+    """The rows and columns of a value of side `size` under the mask, `margin` wider, even and inside the value."""
     top, left, bottom, right = bounding_box(resize_mask(mask, size))
     first = max(0, top - margin) // 2 * 2, max(0, left - margin) // 2 * 2
     last = min(size, bottom + margin + 1) // 2 * 2, min(size, right + margin + 1) // 2 * 2

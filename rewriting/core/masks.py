@@ -1,4 +1,4 @@
-"""Painted masks: PNG data URLs, as pages and saved requests hold them, and arrays."""
+"""Painted masks, as arrays and as the PNG data URLs of pages and saved requests."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ PREFIX = "data:image/png;base64,"
 MAX_LENGTH = 4_000_000
 MIN_SIDE, MAX_SIDE = 8, 2048
 HALF = 127
-DAMAGED = OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error  # what Pillow raises
-BOMBS = Image.DecompressionBombError, Image.DecompressionBombWarning  # said of a header, before anything is decoded
+DAMAGED = OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error  # Pillow's errors
+BOMBS = Image.DecompressionBombError, Image.DecompressionBombWarning  # raised for a header, before decoding
 
 
 def decode_mask(url: str, size: tuple[int, int] | None = None) -> np.ndarray:
-    """PNG data URL -> uint8 (H, W), 255 where painted.
+    """Decode a PNG data URL to uint8 (H, W), 255 where painted.
 
-    size: (width, height) it has to have; without one, any square of 8 to 2048 pixels a side.
-    Raises ValueError for anything but such a PNG; nothing is decoded of one of another size.
+    size: the required (width, height); by default any square of 8 to 2048 pixels a side.
+    Raises ValueError for anything else, and before it decodes a PNG of another size.
     """
     data = png_bytes(url)
     try:
@@ -38,12 +38,12 @@ def decode_mask(url: str, size: tuple[int, int] | None = None) -> np.ndarray:
 
 
 def painted(image: Image.Image) -> np.ndarray:
-    """uint8 (H, W), 255 where a picture of any mode is painted.
+    """The mask of a picture of any mode: uint8 (H, W), 255 where painted.
 
-    Painted is what is not quite transparent and half bright or brighter in any of its colours, whichever colour it
-    was painted in; of 16-bit pictures too.  How opaque it is does not count: the paper's page draws white disks with
-    a soft edge on transparent black, and its code reads their colour.  Where colours do not tell anything apart, half
-    opaque and more is painted, which is how one paints in black on nothing.
+    A pixel is painted if any of its colours is at least half bright and it is not fully transparent.  Its opacity does
+    not matter otherwise: the paper's page draws white disks with a soft edge on transparent black, and its code reads
+    their colour.  If all pixels or none are painted by this rule, a pixel is painted if it is at least half opaque,
+    as in a black drawing on a transparent background.
     """
     colours, alpha = _channels(image)
     marked = (colours > HALF) & (alpha > 0)
@@ -62,7 +62,7 @@ def _channels(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
 
 
 def png_bytes(url: object, what: str = "a mask") -> bytes:
-    """The file inside a PNG data URL; ValueError if it is none, or too long."""
+    """The bytes of a PNG data URL.  Raises ValueError, which begins with `what`, for another text or a long one."""
     if not isinstance(url, str) or not url.startswith("data:image/") or ";base64," not in url[:40]:
         raise ValueError(f"{what} is not a PNG data URL (data:image/png;base64,...); paint it again.")
     if len(url) > MAX_LENGTH:
@@ -83,7 +83,7 @@ def _check_size(found: tuple[int, int], wanted: tuple[int, int] | None) -> None:
 
 
 def encode_mask(mask: np.ndarray) -> str:
-    """Bool or uint8 (H, W) -> PNG data URL: white and opaque where painted, transparent black elsewhere."""
+    """Encode bool or uint8 (H, W) as a PNG data URL: white and opaque where painted, transparent black elsewhere."""
     painted = np.where(np.asarray(mask) > (0 if np.asarray(mask).dtype == bool else 127), 255, 0).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(np.repeat(painted[..., None], 4, 2), "RGBA").save(buffer, "PNG", optimize=True)
@@ -91,16 +91,16 @@ def encode_mask(mask: np.ndarray) -> str:
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """uint8 (H, H) -> float32 (size, size) in [0, 1]: how much of each cell is painted, as the paper's code resamples.
+    """Resize uint8 (H, H) to float32 (size, size) in [0, 1], the painted share of each cell, as the paper's code does.
 
-    Pillow's triangle filter reaches half a cell beyond: a cell that alone is painted has 0.56, its neighbours 0.09.
+    Pillow's triangle filter reaches half a cell beyond: a single painted cell gets 0.56, and its neighbours 0.09.
     """
     resized = Image.fromarray(np.asarray(mask, np.uint8)).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(resized, np.float32) / 255
 
 
 def grown(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """A mask, uint8 (H, W), wider by so many pixels in each of the four directions: the maximum over squares."""
+    """A mask, uint8 (H, W), dilated by a square of 2 * pixels + 1."""
     for axis in range(2):
         wide = [(pixels, pixels) if axis == i else (0, 0) for i in range(2)]
         windows = np.lib.stride_tricks.sliding_window_view(np.pad(mask, wide), 2 * pixels + 1, axis)
@@ -109,7 +109,7 @@ def grown(mask: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """(top, left, bottom, right) of what is above 0, bottom and right exclusive; ValueError if nothing is."""
+    """(top, left, bottom, right) of the pixels above 0, bottom and right exclusive.  ValueError for an empty mask."""
     rows, columns = np.any(mask > 0, 1), np.any(mask > 0, 0)
     if not rows.any():
         raise ValueError("a mask is empty; paint the object or the place.")

@@ -1,7 +1,7 @@
-"""Pictures that people bring: read from any file, and kept beside the requests that name them.
+"""People's own pictures: read from any file, and saved beside the requests that name them.
 
-A kept picture is two files, named by its digest: the picture in WebP without loss, and what was found, in
-safetensors.  Both may come from anybody.
+A saved picture has two files, named by its digest: the picture as lossless WebP, and its features in safetensors.
+Neither file is trusted.
 """
 
 from __future__ import annotations
@@ -31,15 +31,14 @@ MAX_FEATURES = 128 << 20  # bytes
 TYPES = {"key": "F16", "rgb": "F16", "latent": "F32", "style": "F32", "later": "F32"}
 
 
-# --- brought ---------------------------------------------------------------------------------------------------------
+# --- reading ---------------------------------------------------------------------------------------------------------
 
 
 def squared(picture: Brought, side: int) -> np.ndarray:
-    """uint8 (side, side, 3): a picture as it will be seen: upright by EXIF, its middle square, on white where it is
-    transparent.
+    """The middle square of a picture, uint8 (side, side, 3), upright by its EXIF data, on white where transparent.
 
-    picture: a file that Pillow reads, a Pillow picture, one that was inverted before, or an array: uint8 (H, W),
-    (H, W, 3) or (H, W, 4).
+    picture: a file that Pillow reads, a Pillow picture, an inverted picture, or an array uint8 (H, W), (H, W, 3) or
+    (H, W, 4).
     Raises ValueError or FileNotFoundError in one sentence.
     """
     if isinstance(picture, OwnPicture):
@@ -58,7 +57,7 @@ def squared(picture: Brought, side: int) -> np.ndarray:
         with Image.open(path) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise _TooLarge
-            opened.draft("RGB", (2 * side, 2 * side))  # a large JPEG is read in less
+            opened.draft("RGB", (2 * side, 2 * side))  # decode a large JPEG at a reduced size
             return _squared(opened, side)
     except (*BOMBS, _TooLarge):
         raise ValueError(f"{path.name} has too many pixels; save it smaller.") from None
@@ -82,23 +81,23 @@ def _squared(picture: Image.Image, side: int) -> np.ndarray:
     return np.asarray(ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS)).copy()
 
 
-# --- kept ------------------------------------------------------------------------------------------------------------
+# --- saving ----------------------------------------------------------------------------------------------------------
 
 
 def digest_in(name: str) -> str:
-    """Of the picture of which a file of that name is a part; "" if it is of none."""
+    """The digest in the name of a file of a saved picture; "" for any other name."""
     stem, dot, ending = name.rpartition(".")
     digest = stem.removeprefix(PREFIX)
     return digest if stem != digest and dot + ending in (IMAGE, FOUND) and DIGEST.fullmatch(digest) else ""
 
 
 def is_part(name: str) -> bool:
-    """Whether a file's name is that of a part of a picture that was brought."""
+    """Whether the name is that of a file of a saved picture."""
     return bool(digest_in(name))
 
 
 def save_pictures(pictures: Iterable[OwnPicture], folder: str | Path) -> None:
-    """Write each picture's two files into a folder.  Raises OSError in one sentence."""
+    """Write the two files of each picture into a folder.  Raises OSError in one sentence."""
     folder = Path(folder)
     make_folder(folder)
     for picture in pictures:
@@ -111,9 +110,9 @@ def save_pictures(pictures: Iterable[OwnPicture], folder: str | Path) -> None:
 
 
 def load_pictures(folder: str | Path, digests: Iterable[str] | None = None) -> list[OwnPicture]:
-    """The pictures in a folder, all or those of the digests that are there.
+    """Read the pictures in a folder: all, or those of the digests that exist.
 
-    Raises ValueError in one sentence for one that is damaged, or is not the one that its name says.
+    Raises ValueError in one sentence for a damaged picture, or one with another digest than its name.
     """
     folder = Path(folder)
     if digests is None:
@@ -124,7 +123,7 @@ def load_pictures(folder: str | Path, digests: Iterable[str] | None = None) -> l
 
 
 def load_picture(folder: str | Path) -> OwnPicture:
-    """The only picture in a folder; ValueError or FileNotFoundError if there is none, or are several."""
+    """Read the only picture in a folder.  Raises FileNotFoundError without one, and ValueError for several."""
     found = load_pictures(folder)
     if len(found) == 1:
         return found[0]

@@ -1,4 +1,4 @@
-"""Where else a place would be painted: found in pictures that nobody painted in."""
+"""Finds places like the painted ones in unpainted pictures."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from rewriting.core.masks import resize_mask
 from rewriting.generators import LayerInput
 from rewriting.generators.threads import single_threaded
 
-COMPONENTS = 64  # principal components of the features that are looked at
+COMPONENTS = 64  # principal components of the features
 RIDGE = 1e-3  # of their mean square
-FOUND_AGAIN = 0.6  # intersection over union in the painted pictures, below which nothing is looked for elsewhere
-SURE = 0.9  # of the least mean response and the least area in a painted picture, below which a picture has no place
+FOUND_AGAIN = 0.6  # least intersection over union in the painted pictures; below it, the finder finds nothing
+SURE = 0.9  # share of the painted pictures' least mean response and least area that a found place must reach
 
 
 class PlaceFinder:
-    """Learns from painted pictures how much of each position is painted, and says so of other pictures.
+    """A ridge regression from the features around a position, and its coordinates, to the painted share.
 
-    Features around a position and where it is -> its painted share, by ridge regression.  A linear function is enough
-    for a generator's features: see Zhang et al., "DatasetGAN", 2021.
+    For a generator's features, a linear function suffices (compare Zhang et al., "DatasetGAN", 2021).
     """
 
     @single_threaded()
     @torch.no_grad()
     def __init__(self, painted: Sequence[tuple[LayerInput, np.ndarray]], moment: Tensor):
-        """painted: what arrives at a layer, and the mask, uint8 (H, H).  moment: C of the layer, (I, I)."""
+        """painted: (layer input, mask uint8 (H, H)) of each painted picture.  moment: C of the layer, (I, I)."""
         self._basis = torch.linalg.eigh(moment)[1][:, -COMPONENTS:].float().to(painted[0][0].key.device)
         features = [self._features(at) for at, _ in painted]
         shares = [torch.from_numpy(resize_mask(mask, at.key.shape[-1])).to(self._basis.device) for at, mask in painted]
@@ -39,7 +38,7 @@ class PlaceFinder:
         self._weights = torch.linalg.solve(gram, (rows @ goal).double()).float()
         drawn = torch.stack([self._response(at, len(mask)) for at, mask in painted])
         masks = torch.from_numpy(np.stack([mask > 127 for _, mask in painted])).to(drawn.device)
-        self._least = drawn.flatten().topk(int(masks.sum())).values[-1]  # so that as much is found as was painted
+        self._least = drawn.flatten().topk(int(masks.sum())).values[-1]  # finds as large an area as the painted one
         found = drawn >= self._least
         self._again = float((found & masks).sum() / (found | masks).sum())
         areas = found.sum((1, 2)).float()
@@ -49,7 +48,7 @@ class PlaceFinder:
     @single_threaded()
     @torch.no_grad()
     def find(self, at: LayerInput, side: int) -> np.ndarray | None:
-        """uint8 (side, side), 255 at the place; None where the picture clearly has none, or it is not clear."""
+        """The place in a picture, uint8 (side, side), 255 inside; None if the picture has no clear place."""
         response = self._response(at, side)
         found = response >= self._least
         area = float(found.sum())
@@ -60,7 +59,7 @@ class PlaceFinder:
         return (found.cpu().numpy() * 255).astype(np.uint8)
 
     def _features(self, at: LayerInput) -> Tensor:
-        """(9 P + 6, h, w)"""
+        """The inputs of the regression, (9 P + 6, h, w)."""
         key = torch.einsum("ip,ihw->phw", self._basis, at.key[0].float())
         around = F.unfold(key[None], 3, padding=1).view(-1, *key.shape[1:])
         y, x = (torch.linspace(-1, 1, n, device=key.device) for n in key.shape[1:])

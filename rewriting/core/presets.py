@@ -1,6 +1,6 @@
-"""Preset rules: folders of `presets/`, each a request.json, a preview.webp and a card README.md.
+"""Preset rules: folders of `presets/`, each with a request.json, a preview.webp and a card README.md.
 
-A folder also holds the rule as it was solved, in the files of a saved edit: whoever presses it waits for no solve.
+A folder also holds the solved rule, in the files of a saved edit, so that a preset needs no solve.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ FOLDER = DATA / "presets"
 class Preset:
     """A rule that comes with the software.
 
-    name: of its folder.  request: what was copied, pasted and painted; its notes hold what was measured on pictures
-    it was not made from ("measured") and pictures that show it ("show").  preview: before and after, side by side.
+    name: of its folder.  request: its notes hold the measurements on unseen pictures ("measured"), and the numbers of
+    pictures that show the rule ("show").  preview: a picture before and after, side by side.
     """
 
     name: str
@@ -42,7 +42,8 @@ class Preset:
         return self.request.generator
 
     def edit(self, base: str) -> Edit | None:
-        """The rule as it was solved for the weights with that digest; None where it did not come along, or for others.
+        """The solved rule for the weights with the digest `base`; None if the folder has none for these weights.
+
         Raises ValueError or FileNotFoundError if its files are damaged."""
         if not (self.folder / FACTORS).is_file():
             return None
@@ -57,17 +58,17 @@ class Preset:
 
     @property
     def measured(self) -> str:
-        """One sentence: how many unseen pictures changed as intended, and how much changed elsewhere."""
+        """A sentence with the share of unseen pictures that changed as intended, and the change elsewhere."""
         return str(self.request.notes.get("measured", ""))
 
     @property
     def shown(self) -> list[int]:
-        """Seeds of unseen pictures that the rule applies to."""
+        """Seeds of unseen pictures to which the rule applies."""
         return [int(seed) for seed in self.request.notes.get("show", [])]
 
 
 def written() -> dict[str, dict[str, Any]]:
-    """What every preset's request.json holds, by name, in the order of their cards; no mask in it is decoded."""
+    """The JSON of every preset's request by name, in the order of their cards, without decoding masks."""
     found = {path.parent.name: read_json(path) for path in FOLDER.glob("*/request.json")}
     return dict(sorted(found.items(), key=lambda named: (named[1]["notes"].get("order", 99), named[0])))
 
@@ -84,7 +85,7 @@ def presets() -> dict[str, Preset]:
 
 
 def preset(name: str) -> Preset:
-    """A preset by name; ValueError with the names there are."""
+    """A preset by name.  Raises ValueError, with the known names, for another name."""
     if name not in presets():
         raise ValueError(f"There is no preset {name!r}; there are {', '.join(presets()) or 'none'}.")
     return presets()[name]

@@ -1,7 +1,6 @@
-"""What a user asks for: copy this, paste it there, or draw it as in these pictures, wherever it looks like these
-places.  And its JSON.
+"""Requests: the goal of a rule, by copy and paste, by erasing or by retouched pictures, its context, and its JSON.
 
-Reads the paper's saved sessions too: {"object": [picture, mask], "paste": [...], "key": [[...], ...]}.
+Saved sessions of the paper's code open, too: {"object": [picture, mask], "paste": [...], "key": [[...], ...]}.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from rewriting.generators import Generator
 
 FORMAT = "rewriting-request"
-FORMAT_VERSION = 3  # of requests with pictures that were brought; 2 of others with retouched ones, 1 of all others
+FORMAT_VERSION = 3  # of requests with people's own pictures; 2 of others with retouched pictures, 1 of the rest
 MAX_REGIONS = 64
 MAX_RETOUCHED = 16
 MAX_RANK = 64
@@ -36,10 +35,10 @@ UPSTREAM_KEYS = {"object", "paste", "key", "query"}
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A place in a picture.  seed: the picture's number, or a picture of one's own.
+    """A place in a picture.  seed: the number of the picture, or a picture of one's own.
 
-    mask: (H, H), kept as uint8, 255 where painted.  Bool is taken too, and other integers from 0 to 255; ValueError
-    for floats, and for 0 and 1, which could mean anything.
+    mask: (H, H), stored as uint8, 255 where painted.  Bool and other integers from 0 to 255 are converted.  Raises
+    ValueError for floats, and for integers of 0 and 1 only, whose meaning is not clear.
     """
 
     seed: Seed
@@ -90,18 +89,19 @@ TAKES = {
 
 @dataclass(frozen=True)
 class Request:
-    """One rule.
+    """The request for one rule.
 
-    copy, paste: the object, and where it goes: the centre of the paste mask's bounding box.
-    context: where the rule should hold; if there is none, the place of the paste.
-    preserve: what must not change.
-    erase: no copy and paste; what the context shows disappears.
-    retouched: no copy and paste either; pictures as they should be.  What changed in them is context too.
-    everywhere: paste into the context pictures too, at the centre of each painted area, not into one picture only.
-    A retouch is carried there in any case.
-    layer, rank, locality, units: None leaves the choice to the rewriter.  locality: weight of leaving other places
-    alone and of changing little, 0 or more.  units: for erase, how many of the context's features are silenced.
-    generator: the name or Hub id it was made for.  seeding, truncation: which pictures the numbers stand for.
+    copy, paste: the object, and its new place: the centre of the paste mask's bounding box.
+    context: the places that the rule should change; by default the place of the paste.
+    preserve: the places that the rule must not change.
+    erase: instead of copy and paste, remove the object in the context.
+    retouched: instead of copy and paste, retouched pictures as the goal; their changed areas belong to the context.
+    everywhere: paste into all context pictures, at the centre of each painted area, instead of into one picture.
+    A retouch is transferred to the context in any case.
+    layer, rank, locality, units: None leaves the choice to the rewriter.  rank: 1 to 64.  locality: weight against
+    changes elsewhere and against large changes, 0 or more.  units: for erase, number of features to set to zero.
+    generator: name or Hub id of its generator.  seeding, truncation: the meaning of the picture numbers.
+    Raises ValueError for a value out of range.
     """
 
     copy: Region | None = None
@@ -136,15 +136,15 @@ class Request:
 
     @property
     def places(self) -> tuple[Region, ...]:
-        """Where the rule should hold: the context, and what changed in retouched pictures without a painted place.
-        Where none of both was given: the paste, unless something is erased."""
+        """The places that the rule should change: the context, and the changed areas of retouched pictures that have
+        no place in the context.  Without either, the place of the paste, unless the request erases."""
         painted = {region.seed for region in self.context if not region.empty}
         changed = [one for one in self.retouched if one.seed not in painted and not one.empty]
         places = (*self.context, *(Region(one.seed, one.mask) for one in changed))
         return places or ((self.paste,) if self.paste and not self.erase else ())
 
     def missing(self) -> str:
-        """What is still to be done before the request can be solved; empty when nothing is."""
+        """The next step to complete the request, as an imperative; "" for a complete request."""
         if self.retouched:
             return "" if any(not region.empty for region in self.places) else "retouch a picture"
         if self.erase:
@@ -157,12 +157,13 @@ class Request:
 
     @property
     def is_session(self) -> bool:
-        """Whether it is a saved session of the paper's code, which does not say which generator drew its pictures."""
+        """Whether it is a saved session of the paper's code, which does not name its generator."""
         return not self.generator and self.notes.get("source") == SESSION
 
     def check_pictures(self, generator: Generator, *names: str) -> None:
-        """Raises ValueError if its picture numbers stand for those of another generator, or if it does not say of
-        which.  names: what else this one goes by."""
+        """Raise ValueError if the request was made on pictures of another generator, or of an unknown one.
+
+        names: further names of this generator."""
         from rewriting.generators.folder import is_copy  # with PyTorch, which a list of requests does not need
 
         if self.is_session:
@@ -179,28 +180,28 @@ class Request:
             )
 
     def check(self) -> None:
-        """Raises ValueError if something is missing."""
+        """Raise ValueError if the request is incomplete or lacks a picture."""
         if self.missing():
             raise ValueError(f"The request is not complete: {self.missing()} first.")
         for region in self._regions():
             check_there(region.seed)
 
-    # --- pictures that were brought -------------------------------------------------------------------------------
+    # --- people's own pictures ------------------------------------------------------------------------------------
 
     def _regions(self) -> list[Region | Retouched]:
         named = [region for region in (self.copy, self.paste) if region is not None]
         return [*named, *self.context, *self.preserve, *self.retouched]
 
     def own_pictures(self) -> list[OwnPicture]:
-        """The pictures in it that somebody brought, each once."""
+        """People's own pictures in the request, each once."""
         return list(dict.fromkeys(one.seed for one in self._regions() if isinstance(one.seed, OwnPicture)))
 
     def missing_pictures(self) -> list[str]:
-        """Digests of those that did not come with it.  Without them it cannot be solved again."""
+        """Digests of people's own pictures that are missing; without them the request cannot be solved."""
         return list(dict.fromkeys(one.seed.digest for one in self._regions() if isinstance(one.seed, MissingPicture)))
 
     def with_pictures(self, pictures: Iterable[OwnPicture]) -> Request:
-        """A copy in which these pictures stand where only their digests did."""
+        """A copy with these pictures in place of their digests."""
         found = {picture.digest: picture for picture in pictures}
 
         def given(place: Region | Retouched) -> Region | Retouched:
@@ -210,7 +211,7 @@ class Request:
         return self._with_places(given)
 
     def without_pictures(self) -> Request:
-        """A copy in which only digests stand for pictures that were brought, and nothing of these is left."""
+        """A copy with digests in place of people's own pictures, and without their colours."""
 
         def taken(place: Region | Retouched) -> Region | Retouched:
             if not isinstance(place.seed, OwnPicture):
@@ -229,7 +230,7 @@ class Request:
 
     @classmethod
     def from_json(cls, data: Any) -> Request:
-        """From parsed JSON, ours or a session of the paper's code.  Raises ValueError, naming unknown keys."""
+        """A request from parsed JSON, ours or a session of the paper's code.  Raises ValueError in one sentence."""
         if not isinstance(data, Mapping):
             raise ValueError("A request is a JSON object; this file holds something else.")
         if "format" not in data and data.keys() & UPSTREAM_KEYS:
@@ -276,7 +277,7 @@ class Request:
         return 2 if self.retouched else 1
 
     def to_json(self) -> dict[str, Any]:
-        """Parsed JSON; what has its default is left out.  Of pictures that were brought it has the digests."""
+        """JSON data without default values, and with the digests of people's own pictures."""
         data: dict[str, Any] = {"format": FORMAT, "format_version": self._version()}
         for f in fields(self):
             value = getattr(self, f.name)
@@ -292,19 +293,19 @@ class Request:
 
     @classmethod
     def load(cls, path: str | Path) -> Request:
-        """Read a request or session file of at most 16 MiB, and the pictures beside it that somebody brought.
+        """Read a request or session file of at most 16 MiB, and people's own pictures beside it.
 
-        Raises FileNotFoundError or ValueError, in a sentence.
+        Raises FileNotFoundError or ValueError in one sentence.
         """
         return cls.from_json(read_json(Path(path), MAX_FILE)).with_pictures_in(Path(path).parent)
 
     def with_pictures_in(self, folder: Path) -> Request:
-        """A copy with those of its missing pictures that are in the folder; ValueError if one of them is damaged."""
+        """A copy with the missing pictures that are in the folder.  Raises ValueError if one of them is damaged."""
         missing = self.missing_pictures()
         return self.with_pictures(load_pictures(folder, missing)) if missing else self
 
     def save(self, path: str | Path) -> Path:
-        """Write it, and the pictures in it that somebody brought beside it, and return the path.
+        """Write the request, with people's own pictures beside it, and return the path.
 
         Raises OSError in one sentence.
         """
@@ -333,7 +334,7 @@ def _as_uint8(mask: np.ndarray, seed: Seed) -> np.ndarray:
 
 
 def _places(data: Any, what: str, kind: type[Region] | type[Retouched], most: int) -> tuple[Any, ...]:
-    """A list of at most `most` places, and one more, so that a longer one is refused."""
+    """The first `most` + 1 places of a list, so that `Request` refuses a longer list."""
     if not isinstance(data, list):
         raise ValueError(f"{what} is not a list of places.")
     return tuple(kind.from_json(one, f"{what} {i + 1}") for i, one in enumerate(data[: most + 1]))
