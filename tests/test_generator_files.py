@@ -279,6 +279,6 @@ def test_what_is_written_replaces_what_was_there_whole_or_not_at_all(folder, mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("rewriting.files.os.replace", full_disk)
-    with pytest.raises(OSError, match="model.safetensors cannot be written: the disk is full; mend that"):
+    with pytest.raises(OSError, match="model.safetensors cannot be written: the disk is full; correct that"):
         tiny.generator(resolution=16, seed=5).save(folder)
     assert (folder / WEIGHTS).read_bytes() == before

@@ -460,7 +460,7 @@ def test_a_repo_that_could_not_be_filled_is_gone_again(hub, generator, alice, im
 def test_a_repo_that_can_neither_be_filled_nor_removed_is_named(hub, generator, alice):
     hub.fail("POST .*/commit/", status=403)
     hub.fail("DELETE ", status=403)
-    assert "alice/hats was made and stays empty" in refused(lambda: sent(hub, generator, "alice/hats", alice))
+    assert "alice/hats was created and stays empty" in refused(lambda: sent(hub, generator, "alice/hats", alice))
     assert len(hub.repo("alice/hats").commits) == 1
 
 

@@ -1,10 +1,10 @@
-"""The Hugging Face Hub: generators and rules from it, rules and rewritten models onto it, the studio as a Space.
+"""The Hugging Face Hub: load generators and rules, publish rules and rewritten models, deploy the studio as a Space.
 
-On a hosted Space whoever asks is a visitor: without a token of their own they read what is public and write nothing,
-and what their token fetched is kept apart.  Every failure is a `HubError`, a ValueError of one sentence.
+On a hosted Space every caller is a visitor: without a token of their own they read public repos and write nothing, and
+the files that their token fetched are kept apart.  Every failure is a `HubError`, a ValueError of one sentence.
 """
 
-from rewriting.hub import deprecated  # noqa: F401 - gives edits the methods that they had
+from rewriting.hub import deprecated  # noqa: F401 - adds deprecated methods to edits
 from rewriting.hub.choosing import Choice, SeveralFiles
 from rewriting.hub.client import Account, Gated, HubError, Missing, Unreachable, account
 from rewriting.hub.community import PublishedRule, list_rules

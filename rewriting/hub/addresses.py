@@ -1,6 +1,6 @@
-"""Files that lie at a plain address, and the places of public models that are known by name.
+"""Downloads from plain addresses, and from the places of public models with names.
 
-They are fetched with resume and checks, and kept: on the Hub in its cache, elsewhere in one of our own.
+Downloads can resume, are checked, and are cached: files of the Hub in its cache, other files in ours.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 def fetch_known(
     known: KnownModel, at_hand: Callable[[str], bool], *, progress: Progress | None = None, **access: Any
 ) -> tuple[str, Download, Path | None]:
-    """The sha256 of a known model's file, the place that has it, and the file itself; None for one that is `at_hand`.
+    """Fetch the file of a known model; returns its sha256, its place, and its path, None for a file that is `at_hand`.
 
-    at_hand: whether a file of that sha256 need not be fetched.  access: endpoint, cache_dir and token for places on
-    the Hub.  Raises ConnectionError if it is in none of them.
+    at_hand: whether the file of a sha256 need not be fetched.  access: endpoint, cache_dir and token for places on the
+    Hub.  Raises ConnectionError if no place has the file.
     """
     for place in known.places:
         if path := _kept(place, access.get("cache_dir")):
@@ -47,7 +47,7 @@ def fetch_known(
         try:
             sha256, path = _fetch(place, at_hand, progress, access)
             return sha256, place, path
-        except (OSError, ValueError) as error:  # it cannot be reached, or has another file under that name
+        except (OSError, ValueError) as error:  # the place is not reachable, or has another file
             failures.append(str(error).rstrip("."))
     raise ConnectionError(f"{known.name} could not be fetched from any of its places: {'; '.join(failures)}.")
 
@@ -60,11 +60,12 @@ def download(
     most: int = MAX_FILE,
     progress: Progress | None = None,
 ) -> Path:
-    """Download a file, going on where an earlier attempt stopped; returns its path under `folder` (a cache if None).
+    """Download a file, or continue an earlier download; returns its path in `folder`, by default a cache.
 
-    sha256: what the file's digest must begin with; hexadecimal, any length.  most: bytes.
-    Raises ValueError for an address that is not https (http will do with a digest, or from this machine), for a file
-    that is too large, or not the expected one (which is deleted); ConnectionError, with what is missing, otherwise.
+    sha256: the beginning of the file's digest, hexadecimal, of any length; "" for any file.  most: largest size in
+    bytes.
+    Raises ValueError for an address that is not https (http is allowed with a digest, or from this machine), for a
+    file that is too large, or for a file with another digest, which is deleted; ConnectionError for a failed download.
     """
     target = _target(url, sha256, folder)
     if not target.is_file():
@@ -77,7 +78,7 @@ def download(
 
 
 def _target(url: str, sha256: str, folder: str | Path | None) -> Path:
-    """Where a download is kept."""
+    """The path of a download.  Raises ValueError for a wrong address."""
     try:
         parts = urllib.parse.urlsplit(url)
     except ValueError as error:
@@ -92,7 +93,7 @@ def _target(url: str, sha256: str, folder: str | Path | None) -> Path:
 
 
 def _kept(place: Download, cache_dir: str | Path | None) -> Path | None:
-    """The file of that place, if it was fetched before."""
+    """The cached file of a place; None without one."""
     if "://" in place.address:
         path = _target(place.address, place.sha256, None)
         return path if path.is_file() else None
@@ -142,12 +143,12 @@ def _check_digest(partial: Path, sha256: str, url: str) -> None:
 
 
 def _version(partial: Path) -> Path:
-    """Beside a partial file: which version of the file it is a part of."""
+    """The path of the version (ETag) of a partial file."""
     return partial.with_name(partial.name + ".etag")
 
 
 def _transfer(url: str, partial: Path, most: int, progress: Progress | None) -> None:
-    """Complete `partial` from `url`: append to what is there if the server can and its file is the same."""
+    """Complete `partial` from `url`; continues if the server supports it and still has the same file."""
     have = partial.stat().st_size if partial.exists() else 0
     headers = {"User-Agent": "rewriting", "Accept-Encoding": "identity"}
     if have and _version(partial).is_file():
@@ -158,7 +159,7 @@ def _transfer(url: str, partial: Path, most: int, progress: Progress | None) -> 
                 raise ValueError(f"{url} leads to {response.geturl()[:200]!r}, which is not https; find another link.")
             came, total = _receive(response, partial, have if response.status == 206 else 0, most, progress)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # there is nothing after what is there: begin again
+        if error.code == 416 and have:  # the partial file is as long as the file, or longer: begin again
             partial.unlink()
             return _transfer(url, partial, most, progress)
         raise ConnectionError(f"{url} answers {error.code} ({error.reason}); {_advice(error.code)}.") from None
@@ -177,8 +178,9 @@ def _transfer(url: str, partial: Path, most: int, progress: Progress | None) -> 
 def _receive(
     response: http.client.HTTPResponse, partial: Path, have: int, most: int, progress: Progress | None
 ) -> tuple[int, int]:
-    """Write what comes to `partial`, from byte `have` on; returns how many bytes are there, and should be.  A part of
-    a file stays, so that it can be continued."""
+    """Write a response to `partial`, from byte `have` on; returns the bytes written so far and the expected total.
+
+    A partial file stays, so that a later attempt can continue."""
     total = have + _length(response.headers)
     if total > most:
         raise ValueError(f"The file has {total:,} bytes; {most:,} is the most that is downloaded.")
@@ -191,7 +193,7 @@ def _receive(
         while chunk := response.read(CHUNK):
             have += len(chunk)
             if have > most:
-                raise ValueError(f"The file has more than the {most:,} bytes that are downloaded at most.")
+                raise ValueError(f"The file has more than {most:,} bytes, the most that is downloaded.")
             file.write(chunk)
             if progress and total:
                 progress(min(1.0, have / total), f"Downloading, {have >> 20} of {total >> 20} MB")

@@ -1,7 +1,7 @@
-"""The cache of `huggingface_hub`, which other programs share: blobs named by their hash, and a folder of links to them
-for every commit.  A revision is recorded when all of its files are there, never half.
+"""The cache of `huggingface_hub`, which other programs share: blobs named by their hash, and a folder of links for
+every commit.  A revision is recorded once all of its files are complete.
 
-For visitors it is a folder of one call's own: the cache does not ask who may see what lies in it.
+Visitors get a folder of their own for each call, because the shared cache does not check access rights.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Files of one commit, in the cache."""
+    """The folder of a commit's files in the cache."""
 
     folder: Path
     commit: str
 
 
 class Unwritable(HubError):
-    """The cache cannot be written, or is full."""
+    """The cache is full or not writable."""
 
 
 class Cache:
-    """Where to keep files, as a context: `path`.
+    """A context that provides the folder for files, `path`.
 
-    For visitors that is a folder of this call's own, removed at its end: the cache does not ask who may see what lies
-    in it, and nobody tidies it up.  Unless the caller named a place for this visitor.
+    For visitors this is a temporary folder, removed at the end, unless the caller gave a folder for this visitor: the
+    shared cache neither checks access rights nor removes old files.
     """
 
     def __init__(self, cache_dir: str | Path | None):
@@ -55,7 +55,7 @@ class Cache:
             shutil.rmtree(str(self.path), ignore_errors=True)
 
     def stay_with(self, thing: object) -> None:
-        """Keep a folder of one's own as long as something that needs the files."""
+        """Keep a temporary folder for the lifetime of an object that needs the files."""
         if self._own:
             weakref.finalize(thing, shutil.rmtree, str(self.path), ignore_errors=True)
         self._own = False
@@ -63,7 +63,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Shelf:
-    """Where the cache has the files of one repo."""
+    """The paths of one repo in the cache."""
 
     root: Path
     name: str
@@ -86,7 +86,7 @@ class Shelf:
         return self.root / self.name / "snapshots" / commit
 
     def commit_of(self, revision: str) -> str:
-        """The commit that a branch or tag stood for when it was last fetched, "" if it was not."""
+        """The commit of a branch or tag at its last download; "" if it was never fetched."""
         try:
             commit = (self.root / self.name / "refs" / revision).read_text().strip()
         except (OSError, ValueError):
@@ -94,7 +94,7 @@ class Shelf:
         return commit if re.fullmatch(r"[0-9a-f]{40}", commit) else ""
 
     def link(self, oid: str, commit: str, path: str) -> None:
-        """Link a blob into a commit's folder under its path, or copy it where the disk has no links."""
+        """Link a blob into a commit's folder under its path, or copy it if the disk has no links."""
         blob, place = self.blob(oid), self.snapshot(commit) / path
         place.parent.mkdir(parents=True, exist_ok=True)
         partial = place.with_name(f".{place.name}.{uuid4().hex}.partial")
@@ -105,7 +105,7 @@ class Shelf:
         os.replace(partial, place)
 
     def record(self, revision: str, commit: str) -> None:
-        """Note which commit a branch or tag stood for, as the client does: refs/<revision>."""
+        """Record the commit of a branch or tag in refs/<revision>, like the client."""
         if revision == commit:
             return
         path = self.root / self.name / "refs" / revision
@@ -114,14 +114,14 @@ class Shelf:
             partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
             partial.write_text(commit)
             os.replace(partial, path)
-        except OSError as error:  # a read-only cache: the next start asks again, and that is all
+        except OSError as error:  # a read-only cache only means that the next start asks again
             log.info("The cache cannot record %s: %s", revision, error)
 
 
 def kept_in_cache(
     repo_id: str, names: Sequence[str], revision: str | None, cache_dir: str | Path | None
 ) -> Snapshot | None:
-    """The revision's files in the cache, if all of them are there."""
+    """The files of a revision in the cache; None unless all of them exist."""
     from huggingface_hub import try_to_load_from_cache
 
     paths = [try_to_load_from_cache(repo_id, name, cache_dir=cache_dir, revision=revision) for name in names]
@@ -133,7 +133,7 @@ def kept_in_cache(
 
 @contextmanager
 def writing_to(cache_dir: str | Path | None) -> Iterator[None]:
-    """Turns an error of the disk into a sentence that names the setting to change."""
+    """Turn an error of the disk into a sentence that names the setting to change."""
     try:
         yield
     except OSError as error:
@@ -145,7 +145,7 @@ def writing_to(cache_dir: str | Path | None) -> Iterator[None]:
             where, change = "the folder that was given for it", "cache_dir"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Unwritable(
-                f"The cache of the Hub, {where}, is full; make room there, or set {change} to a folder elsewhere."
+                f"The cache of the Hub, {where}, is full; make room there, or set {change} to another folder."
             ) from error
         raise Unwritable(
             f"The cache of the Hub, {where}, cannot be written ({error.strerror}); set {change} to a folder of yours."

@@ -1,6 +1,6 @@
-"""Model cards: what a reader of a repo learns, and the YAML that the Hub reads above it.
+"""Model cards: the README.md of a repo, with the YAML that the Hub reads.
 
-What a card says is in `templates`, as Markdown.  Names and descriptions come from strangers and stay words there.
+The texts are Markdown templates in `templates`.  Names and descriptions are not trusted, so their markup is escaped.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ LICENSE_TEXTS = {"nvidia-source-code-license-nc": "https://nvlabs.github.io/styl
 
 @dataclass(frozen=True)
 class Base:
-    """The generator that rules were made for.
+    """The generator of rules.
 
-    name: what `load_generator` opens it by, or "" if it can be had by no name.  revision: commit of the Hub repo.
+    name: opens it with `load_generator`; "" if no name does.  revision: commit of the Hub repo, "" without one.
+    digest: of its weights.  license_text: content of its LICENSE.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Base:
 
     @classmethod
     def of(cls, generator: Generator) -> Base:
-        """What `load_generator` noted, if the weights are still those that it loaded."""
+        """From the generator's `source`; without a name if its weights have changed since it was loaded."""
         source, digest = getattr(generator, "source", None), generator.digest()
         if source is None or source.digest != digest:
             return cls("", "", digest, generator.config, source.license_text if source else "")
@@ -69,8 +70,8 @@ class Base:
 
     @property
     def repo_id(self) -> str:
-        """The repo on the Hub that it is in or was made of, "" if there is none.  A bundled generator names its own
-        in its config, as `repo_id`, once it is there."""
+        """The Hub repo of the generator, or of the file that it was converted from; "" without one.  The config of a
+        bundled generator names its repo as `repo_id`."""
         made_of = self.config.extra.get("base_model")
         named = (
             self.name.partition(":")[0],
@@ -83,7 +84,7 @@ class Base:
 def rule_card(
     stack: EditStack, base: Base, comparison: Comparison, *, adapter: bool, repo_id: str = "", endpoint: Any = None
 ) -> str:
-    """README.md of an edit repo (adapter) or of a generator with the rules written into its weights."""
+    """The README.md of an edit repo (adapter) or of a generator with the rules in its weights."""
     data = _metadata(base.config, [TAG, EDIT_TAG if adapter else GENERATOR_TAG], base, endpoint)
     if base.repo_id:
         data |= {"base_model": base.repo_id, "base_model_relation": "adapter" if adapter else "finetune"}
@@ -117,7 +118,7 @@ def rule_card(
 
 
 def generator_card(config: GeneratorConfig, repo_id: str, has_license: bool, endpoint: Any = None) -> str:
-    """README.md of a generator that no rule has changed, where its folder brings none."""
+    """The README.md of a generator without rules."""
     base = Base("", "", "", config, "yes" if has_license else "")
     data = _metadata(config, [GENERATOR_TAG], base, endpoint)
     if base.repo_id:
@@ -136,18 +137,18 @@ def generator_card(config: GeneratorConfig, repo_id: str, has_license: bool, end
 
 
 def base_tag(name: str) -> str:
-    """The tag by which rules for a bundled generator are found."""
+    """The tag of rules for a bundled generator."""
     return f"rewriting-base-{name}"
 
 
 def title(stack: EditStack) -> str:
-    """The rules' names."""
+    """A title from the names of the rules."""
     names = [plain(edit.name) for edit in stack if edit.name.strip()]
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") or "A rewritten rule"
 
 
 def plain(text: str, most: int = 300) -> str:
-    """Somebody's words as one line that Markdown and HTML leave alone."""
+    """An untrusted text as one line of at most `most` characters, with Markdown and HTML escaped."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most]
     return re.sub(r"([\\`*_{}\[\]()<>#|!&~$])", r"\\\1", line)
 
@@ -173,9 +174,9 @@ def _metadata(config: GeneratorConfig, tags: list[str], base: Base, endpoint: An
 
 
 def license_data(config: GeneratorConfig, has_text: bool, elsewhere: str = "") -> dict[str, str]:
-    """The generator's licence, as the Hub takes it: one of its identifiers, or "other" with a name and a link.
+    """The generator's licence as the Hub's metadata: one of its identifiers, or "other" with a name and a link.
 
-    has_text: whether a LICENSE lies beside the card.  elsewhere: where else its terms can be read.
+    has_text: whether the repo has a LICENSE.  elsewhere: address of the terms without one.
     """
     if config.license in LICENSES and not (config.license == "unknown" and has_text):
         return {"license": config.license}
@@ -194,7 +195,7 @@ def license_data(config: GeneratorConfig, has_text: bool, elsewhere: str = "") -
 
 
 def _named(base: Base) -> str:
-    """The base, as a sentence names it."""
+    """The name of the base inside a sentence."""
     if base.bundled:
         return f"`{base.name}`, which comes with the software"
     if base.name:
@@ -209,36 +210,36 @@ def _bytes(stack: EditStack) -> int:
 
 
 def _shape(config: GeneratorConfig) -> str:
-    """Of twelve pictures."""
+    """The shape of twelve pictures, as text."""
     return f"(12, {config.resolution}, {config.resolution}, 3)"
 
 
 def _made_from(request: Request | None) -> str:
-    """What a rule was painted from, in a few words."""
+    """The origin of a rule in a few words."""
     if request is None:
         return "not recorded"
     parts = []
     if request.erase:
-        parts.append("erases what the context shows")
+        parts.append("erases the context")
     elif request.retouched:
         parts.append(f"learned from retouched {_pictures(request.retouched)}")
     else:
         parts += [f"copied from {_pictures([request.copy])}"] if request.copy is not None else []
         parts += [f"pasted into {_pictures([request.paste])}"] if request.paste is not None else []
-    for what, regions in (("context", request.context), ("to be preserved", request.preserve)):
+    for what, regions in (("context", request.context), ("protected places", request.preserve)):
         if regions:
             parts.append(f"{what} in {_pictures(regions)}")
     return ", ".join(parts) or "not recorded"
 
 
 def _pictures(regions: Sequence[Any]) -> str:
-    """Which pictures they are in."""
+    """The pictures of some regions, in words."""
     seeds = sorted({region.seed for region in regions if is_whole(region.seed)})
     listed = ", ".join(map(str, seeds[:8])) + (" …" if len(seeds) > 8 else "")
     drawn = [f"picture{'s' if len(seeds) > 1 else ''} {listed}"] if seeds else []
     brought = len({region.seed for region in regions} - set(seeds))
     own = (
-        [f"{brought if brought > 1 else 'a'} picture{'s' if brought > 1 else ''} that somebody brought"]
+        [f"{brought if brought > 1 else 'a'} picture{'s' if brought > 1 else ''} of the author's own"]
         if brought
         else []
     )

@@ -1,7 +1,7 @@
-"""Which file of a repo, or of a folder, holds the generator, where it is not in this software's format.
+"""The choice of the generator's file in a repo or a folder that is not in this software's format.
 
-A file is a candidate by its ending and its size, unless its name says that it holds something else.  Of several none
-is chosen: the newest snapshot of a training is often not the best.
+A file is a candidate by its ending and size, unless its name means something else.  If there are several candidates,
+the user chooses, because the newest snapshot of a training is often not the best.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from rewriting.hub.client import HubError
 from rewriting.hub.names import ENDINGS, can_be_named
 
 MOST = 2 << 30  # bytes of a file
-LISTED = 30  # files in a refusal
+LISTED = 30  # most files in an error message
 MOST_FILES = 10_000  # in a folder on this machine
 OURS = {CONFIG, WEIGHTS, MOMENTS, FACTORS, REQUESTS}
-# What trainings and other methods keep beside a generator: the rest of a training's state, networks that judge or
-# measure pictures, networks that look for a picture's latent, and parts of files too large for one.
+# Names of other files beside a generator: the rest of a training's state, networks that judge or measure pictures,
+# networks that invert pictures, and parts of split files.
 OTHERS = re.compile(
     r"""(?<![a-z])(?:
         optimi[sz]ers?|optims?|opt|schedulers?|scalers?|training_args|trainer_state|rng_state|random_states
@@ -41,7 +41,7 @@ OTHERS = re.compile(
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several files.  name: what opens it.  path: within the repo or folder.  size: in bytes."""
+    """A candidate.  name: opens it with `load_generator`.  path: within the repo or folder.  size: in bytes."""
 
     name: str
     path: str
@@ -52,9 +52,9 @@ class Choice:
 
 
 class SeveralFiles(ValueError):
-    """Several files may be meant.  The message lists what to type for each; `choices` are the same for programs.
+    """Several files may be the generator.  The message lists the name of each; `choices` holds the same as data.
 
-    where: the repo or folder that holds them.
+    where: the repo or folder of the files.
     """
 
     def __init__(self, where: str, choices: list[Choice]):
@@ -68,14 +68,14 @@ class SeveralFiles(ValueError):
 
 
 class NoSuchFile(HubError):
-    """A repo does not hold the file or folder that is named."""
+    """A repo lacks the named file or folder."""
 
 
 def choose(sizes: Mapping[str, int], path: str, where: str, named: Callable[[str], str]) -> str:
-    """The path of the file that holds the generator.
+    """The path of the generator's file.
 
-    sizes: {path: bytes}, all files of the repo or folder.  path: of a file that is meant, or of a folder in which it
-    is.  where: the repo or folder, for messages.  named: what opens a path of it.
+    sizes: {path: bytes}, all files of the repo or folder.  path: of the file, or of its folder; "" for any.  where:
+    the repo or folder, for messages.  named: returns the name that opens a path.
     Raises SeveralFiles, NoSuchFile, or another ValueError in one sentence.
     """
     if path in sizes and not _is_beside(path):
@@ -98,7 +98,7 @@ def choose(sizes: Mapping[str, int], path: str, where: str, named: Callable[[str
 
 
 def candidates(sizes: Mapping[str, int]) -> list[str]:
-    """Paths of the files that may be generators, in an order in which snapshot 9 is before snapshot 10."""
+    """Paths of the candidates, with snapshot 9 before snapshot 10."""
     found = [
         path
         for path, size in sizes.items()
@@ -132,7 +132,7 @@ def sizes_in(folder: Path) -> dict[str, int]:
 
 
 def _is_beside(path: str) -> bool:
-    """Whether a path is of a file that stands for its whole folder: ours, or one that nothing is opened from."""
+    """Whether a path names its whole folder: a file of our format, or one that holds no weights."""
     name = path.rpartition("/")[2]
     return name in OURS - {WEIGHTS} or not name.lower().endswith(ENDINGS)
 

@@ -1,8 +1,8 @@
-"""Asking the Hugging Face Hub: with whose token, for how long, and what went wrong in one sentence.
+"""Calls to the Hugging Face Hub: tokens, time limits, and errors in one sentence.
 
-`huggingface_hub` does the asking.  It waits for ever where a host name is looked up and in most calls that write, and
-its errors quote requests; so how long a call may take, and what is said when it fails, is decided here.  It is
-imported where it is used, so that the software starts without it and without a network.
+`huggingface_hub` makes the calls.  It waits without limit for the look-up of a host name and in most writing calls,
+and its errors quote requests; this module adds the time limits and rewrites the errors.  It imports the library where
+it uses it, so that the software starts without the library and without a network.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from rewriting.installation import VERSION
 Token = str | bool | None
 T = TypeVar("T")
 
-PUBLIC = "REWRITING_PUBLIC"  # in the environment: other people than this machine's user reach the page
-CONNECT = 3.0  # seconds until a Hub that cannot be reached is given up
-PATIENCE = 8.0  # seconds for the answer to a small question
-CACHED_PATIENCE = 3.0  # the same where a copy in the cache will do
-LOWEST_RATE = 2_000  # bytes per second; nothing tells how far an upload is, so one slower than that is given up
-LONGEST_WAIT = 60.0  # seconds that the Hub may ask for before it is asked again
+PUBLIC = "REWRITING_PUBLIC"  # environment variable: set if other people reach the page
+CONNECT = 3.0  # seconds for a connection to the Hub
+PATIENCE = 8.0  # seconds for the answer to a small request
+CACHED_PATIENCE = 3.0  # the same if the cache has a copy
+LOWEST_RATE = 2_000  # bytes per second; slower uploads are given up, because the client reports no progress
+LONGEST_WAIT = 60.0  # longest pause in seconds that the Hub may ask for
 REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 REVISION = re.compile(r"\w[\w.+/-]{0,199}", re.ASCII)
 
 
 class HubError(ValueError):
-    """What could not be done with the Hub: one sentence that says why, and what to do next."""
+    """A failure with the Hub, as one sentence with the reason and the next step."""
 
 
 class Unreachable(HubError):
-    """The Hub did not answer, wants to be left alone, or was not asked because the software is offline."""
+    """The Hub did not answer, asked for a long pause, or was not asked because the software is offline."""
 
 
 class Missing(HubError):
-    """There is no such repo, or the token may not see it."""
+    """The repo does not exist, or the token may not see it."""
 
 
 class Gated(HubError):
@@ -55,23 +55,23 @@ class Gated(HubError):
 
 @dataclass(frozen=True)
 class Account:
-    """Whom a token belongs to.  organizations: where this account is a member."""
+    """The account of a token.  organizations: those that it is a member of."""
 
     name: str
     organizations: tuple[str, ...] = ()
 
 
-# --- whose token -----------------------------------------------------------------------------------------------------
+# --- tokens ----------------------------------------------------------------------------------------------------------
 
 
 def hosted() -> bool:
-    """Whether whoever asks is a visitor: on a hosted Space, or where `app.py` made the page public."""
+    """Whether the callers are visitors: on a hosted Space, or if `app.py` made the page public."""
     return bool(os.environ.get("SPACE_ID") or os.environ.get(PUBLIC))
 
 
 def reading_token(token: Token) -> Token:
-    """The token to read with.  None is the login of this machine; on a Space, whose token is not the visitor's,
-    it is no token at all.  Raises HubError for a text that cannot be a token."""
+    """The token for reading; False for none.  None stands for the login of this machine and, on a hosted Space, for no
+    token.  Raises HubError for a text that cannot be a token."""
     if isinstance(token, str):
         return _checked_token(token.strip(), "This token") or (False if hosted() else _login())
     if hosted() or token is False:
@@ -80,7 +80,7 @@ def reading_token(token: Token) -> Token:
 
 
 def writing_token(token: Token) -> str:
-    """The token to write with: the one given or, except on a Space, that of `hf auth login`."""
+    """The token for writing: the given one or, except on a Space, that of `hf auth login`.  HubError without one."""
     token = reading_token(token)
     if isinstance(token, str):
         return token
@@ -90,7 +90,7 @@ def writing_token(token: Token) -> str:
 
 
 def _login() -> str | bool:
-    """The token of this machine's login, False if there is none."""
+    """The token of this machine's login; False without one."""
     from huggingface_hub import get_token
 
     where = "The token in HF_TOKEN" if os.environ.get("HF_TOKEN") else "The token that `hf auth login` stored"
@@ -106,9 +106,9 @@ def _checked_token(token: str, what: str) -> str:
 
 
 def account(*, token: Token = None, endpoint: str | None = None) -> Account:
-    """Whom the token belongs to: the one given or, except on a Space, that of `hf auth login`.
+    """The account of a token: the given one or, except on a Space, that of `hf auth login`.
 
-    Raises HubError if there is none, it is not valid, or the Hub does not answer within some seconds.
+    Raises HubError without a token, for an invalid one, or if the Hub does not answer within some seconds.
     """
     token = writing_token(token)
     with plainly("your account", endpoint=endpoint):
@@ -121,7 +121,7 @@ def account(*, token: Token = None, endpoint: str | None = None) -> Account:
 
 
 def check_repo_id(repo_id: str) -> str:
-    """The id back; HubError unless it reads namespace/name."""
+    """Return a repo id.  Raises HubError unless it has the form namespace/name."""
     bad = not REPO_ID.fullmatch(repo_id) or "--" in repo_id or ".." in repo_id or repo_id.endswith((".git", "-", "."))
     if bad:
         raise HubError(
@@ -131,7 +131,7 @@ def check_repo_id(repo_id: str) -> str:
 
 
 def check_revision(revision: str | None) -> str:
-    """The revision, "main" for None; HubError if it cannot be the name of one."""
+    """Return a revision, or "main" for None.  Raises HubError for an impossible name."""
     if revision is None:
         return "main"
     if not REVISION.fullmatch(revision) or ".." in revision or "//" in revision:
@@ -140,7 +140,7 @@ def check_revision(revision: str | None) -> str:
 
 
 def host(endpoint: str | None) -> str:
-    """The Hub's address, without a slash at the end."""
+    """The address of the Hub without a final slash.  Raises HubError for a text that is not an address."""
     from huggingface_hub import constants
 
     endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
@@ -149,18 +149,18 @@ def host(endpoint: str | None) -> str:
     return endpoint
 
 
-# --- asking ----------------------------------------------------------------------------------------------------------
+# --- calls -----------------------------------------------------------------------------------------------------------
 
 
 def api(token: Token, endpoint: str | None) -> Any:
-    """A `huggingface_hub.HfApi` that says which software asks."""
+    """A `huggingface_hub.HfApi` that names this software in its requests."""
     from huggingface_hub import HfApi
 
     return HfApi(endpoint=host(endpoint), token=token, library_name="rewriting", library_version=VERSION)
 
 
 def headers(token: Token) -> dict[str, str]:
-    """Of a request that the client has no function for."""
+    """The headers of a request for which the client has no function."""
     from huggingface_hub.utils import build_hf_headers
 
     return build_hf_headers(token=token, library_name="rewriting", library_version=VERSION)
@@ -177,10 +177,10 @@ def ask(
     writing: bool = False,
     wait: float = LONGEST_WAIT,
 ) -> T:
-    """What a call of the Hub's client returns.
+    """Make a call of the Hub's client, and return its result.
 
-    what: a repo's id or the like, for errors.  late: said if it takes longer than `seconds`.  wait: how long the Hub
-    may ask to be left alone before the call is made again.  Raises HubError.
+    what: the subject of error messages, such as a repo id.  late: error message after `seconds`.  wait: longest pause
+    in seconds that the Hub may ask for before the call is repeated.  Raises HubError.
     """
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -197,22 +197,22 @@ def ask(
 
 
 def bounded(seconds: float, call: Callable[[], T], late: str) -> T:
-    """What `call` returns; Unreachable, with the sentence `late`, if it takes longer than that.
+    """Make a call in a thread, and return its result.  Raises Unreachable with the sentence `late` after `seconds`.
 
-    Timeouts of the client cover neither the look-up of a host name nor most calls that write, which would wait for
-    ever.  A call that is late is left behind in its thread.
+    The client's own timeouts cover neither the look-up of a host name nor most writing calls.  A late call stays
+    behind in its thread.
     """
     future = started(call)
     try:
         return future.result(seconds)
     except FutureTimeout:
-        if future.done():  # a timeout that the call itself met
+        if future.done():  # a timeout inside the call
             raise
         raise Unreachable(late) from None
 
 
 def started(call: Callable[[], T]) -> Future[T]:
-    """The call, begun in a thread that ends with the program."""
+    """Start a call in a daemon thread."""
     future: Future[T] = Future()
 
     def work() -> None:
@@ -226,7 +226,7 @@ def started(call: Callable[[], T]) -> Future[T]:
 
 
 def asked_to_wait(response: Any) -> float | None:
-    """Seconds until the Hub wants to be asked again, if it is only busy and says so (Retry-After)."""
+    """The pause in seconds that a busy Hub asks for (Retry-After); None for any other answer."""
     said = response.headers.get("Retry-After", "")
     if response.status_code not in (429, 503) or not said:
         return None
@@ -239,17 +239,17 @@ def asked_to_wait(response: Any) -> float | None:
 
 
 def patience(size: int) -> float:
-    """Seconds that an upload of so many bytes may take."""
+    """The time limit in seconds for an upload of `size` bytes."""
     return 30 + size / LOWEST_RATE
 
 
 def timeout(seconds: float) -> Any:
-    """For the client's calls: so long for an answer, and no longer than CONNECT for a connection."""
+    """A timeout for the client: `seconds` for an answer, and at most CONNECT for a connection."""
     return http_client().Timeout(seconds, connect=min(CONNECT, seconds))
 
 
 def http_client() -> Any:
-    """The module that `huggingface_hub` speaks HTTP with: httpx2 from 2.0 on, httpx before."""
+    """The HTTP module of `huggingface_hub`: httpx2 from 2.0 on, httpx before."""
     from huggingface_hub.errors import HfHubHTTPError
 
     module = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError").__module__
@@ -257,14 +257,14 @@ def http_client() -> Any:
 
 
 def proxy(endpoint: str | None) -> str:
-    """The environment's variable that puts a proxy before the Hub, "" if none does."""
+    """The environment variable that sets a proxy for the Hub; "" without one."""
     address = urlsplit(host(endpoint))
     names = [case(name) for name in (f"{address.scheme}_proxy", "all_proxy") for case in (str.lower, str.upper)]
     named = next((name for name in names if os.environ.get(name)), "")
     return "" if named and proxy_bypass(address.hostname or "") else named
 
 
-# --- what went wrong -------------------------------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------------------------------
 
 
 def silence(endpoint: str | None) -> str:
@@ -280,9 +280,9 @@ def silence(endpoint: str | None) -> str:
 def plainly(
     what: str, *, endpoint: str | None = None, revision: str | None = None, writing: bool = False
 ) -> Iterator[None]:
-    """Turns whatever the Hub's client raises into a HubError about `what`, a repo's id or the like.
+    """Turn any exception of the Hub's client into a HubError about `what`, such as a repo id.
 
-    Whatever: it takes an answer apart before it looks whether it is one.
+    The client parses answers without checking them, so its exceptions have any type.
     """
     try:
         yield
@@ -295,7 +295,7 @@ def plainly(
 def explained(
     error: Exception, what: str, endpoint: str | None, revision: str | None = None, writing: bool = False
 ) -> HubError:
-    """The error in one sentence that quotes neither the client nor a request."""
+    """The error as a HubError of one sentence, without the client's words or the request."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
@@ -328,7 +328,7 @@ def explained(
 
 
 def _unusable_proxy(endpoint: str | None) -> str:
-    """What is wrong with the proxy that is set, "" if nothing is: the client finds out when it is made."""
+    """A sentence on a proxy setting that the client cannot use; "" if it can."""
     if not (named := proxy(endpoint)):
         return ""
     try:
@@ -373,7 +373,7 @@ def _refused(error: Any, what: str, endpoint: str | None, writing: bool) -> HubE
 
 
 def _words(message: str | None, most: int = 160) -> str:
-    """What the Hub itself said, as part of a sentence of ours: " (…)", or nothing where it quotes a request."""
+    """The Hub's own message in brackets, " (…)", for use in a sentence; "" if it quotes a request."""
     words = " ".join(str(message or "").split()).rstrip(".")
     if not words or "://" in words or "<" in words:
         return ""

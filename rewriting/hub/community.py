@@ -1,4 +1,4 @@
-"""The rules that people published on the Hub, found by their tag."""
+"""Rules that people published on the Hub, found by their tag."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rewriting.hub.download import AFTER, BEFORE
 class PublishedRule:
     """A published rule, as the Hub lists it.
 
-    kind: "edit", or "model" for a rewritten model.  base: bundled name or Hub id, "" if the repo does not say.
-    picture: address of what it makes of some pictures.  updated: ISO date, "" if unknown.
+    kind: "edit", or "model" for a rewritten model.  base: bundled name or Hub id, "" if unknown.
+    picture: address of pictures under the rule.  updated: ISO date, "" if unknown.
     """
 
     repo_id: str
@@ -31,7 +31,7 @@ class PublishedRule:
 
     @property
     def picture_before(self) -> str:
-        """Address of the same pictures as they were."""
+        """Address of the same pictures without the rule."""
         return self.picture.removesuffix(AFTER) + BEFORE
 
 
@@ -44,10 +44,10 @@ def list_rules(
     token: Token = None,
     endpoint: str | None = None,
 ) -> list[PublishedRule]:
-    """Rules that people published, the newest first.
+    """List published rules, the newest first.
 
-    base: only those for this generator, a bundled name or a Hub id.  author: only this account's.  search: only those
-    whose id contains it.  limit: 1 to 100.  Raises HubError if the Hub does not answer within seconds.
+    base: only rules for this generator, a bundled name or a Hub id.  author: only rules of this account.  search: only
+    rules with this text in their id.  limit: 1 to 100.  Raises HubError if the Hub does not answer within seconds.
     """
     tags = [TAG]
     if base:
@@ -60,8 +60,8 @@ def list_rules(
 
 
 def _listed(chosen: Mapping[str, Any], token: Token, endpoint: str | None) -> list[Any]:
-    """One page of `HfApi.list_models`, which itself tries for half a minute to reach a Hub that is not there and,
-    whenever it fails, closes the connections of everybody else."""
+    """One page of models.  `HfApi.list_models` would try for half a minute to reach a Hub that does not answer, and on
+    failure closes the connections of all other threads."""
     from huggingface_hub import ModelInfo
     from huggingface_hub.utils import get_session, hf_raise_for_status
 

@@ -1,4 +1,4 @@
-"""The pictures on a model card: the same seeds before and after, and how much the rules change."""
+"""The pictures on a model card: the same seeds before and after the rules, and the size of the change."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from rewriting.hub.client import HubError
 
 SHOWN = 6
 MOST_SHOWN = 12
-LOOKED_AT = 24  # pictures among which those that change most are looked for
-SIDE = 256  # pixels, the most that a picture on a card has
-SMALL = 64  # pixels, at which changes are measured
+LOOKED_AT = 24  # pictures that are measured; the card shows those with the largest change
+SIDE = 256  # largest side in pixels of a picture on the card
+SMALL = 64  # side in pixels of the measured pictures
 QUALITY = 85
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """before, after: uint8 (N, side, side, 3) of the seeds.  looked_at: the seeds whose change was measured.
-    change: their mean absolute change, of 255, at `size` pixels.  how: why just these seeds, to end a sentence."""
+    """Pictures before and after rules.
+
+    before, after: uint8 (N, side, side, 3) of the seeds.  looked_at: the measured seeds.  change: their mean absolute
+    change, of 255, at `size` pixels.  how: the choice of the seeds, in words that end a sentence.
+    """
 
     seeds: tuple[int, ...]
     before: np.ndarray
@@ -37,17 +40,17 @@ class Comparison:
     how: str
 
     def save(self, before: Path, after: Path) -> None:
-        """The two rows of pictures, as WebP."""
+        """Save the two rows of pictures as WebP."""
         for path, pictures in ((before, self.before), (after, self.after)):
             row = Image.fromarray(np.concatenate(list(pictures), axis=1))
             save_picture(row, path, quality=QUALITY, method=4)
 
 
 def compare(generator: Generator, stack: EditStack, seeds: Sequence[int] | None = None) -> Comparison:
-    """Draw the seeds without and with the rules.
+    """Draw the seeds without and with the rules, and measure the change of the first 24 unpainted pictures.
 
-    By default the pictures that a request says show it; without those, the six that change most among the first 24
-    that nobody painted in, which are the ones measured in any case.
+    seeds: 1 to 12; by default the examples in the requests or, without any, the six measured pictures with the largest
+    change.  Raises HubError for another number of seeds.
     """
     looked_at = _unpainted(stack, LOOKED_AT)
     size = max(s for s in generator.config.resolutions if s <= max(SMALL, generator.config.resolutions[0]))
@@ -58,10 +61,10 @@ def compare(generator: Generator, stack: EditStack, seeds: Sequence[int] | None 
         if not 1 <= len(shown) <= MOST_SHOWN:
             raise HubError(f"{len(shown)} seeds were given for the pictures of the card; give 1 to {MOST_SHOWN}.")
     elif shown := _recommended(stack):
-        how = "the examples that the rule's request names"
+        how = "the examples in the rule's request"
     else:
         shown = sorted(looked_at[i] for i in np.argsort(-change, kind="stable")[:SHOWN])
-        how = f"those that change most among the first {len(looked_at)} that nobody painted in"
+        how = f"those with the largest change among the first {len(looked_at)} unpainted pictures"
     side = max(s for s in generator.config.resolutions if s <= SIDE)
     return Comparison(
         seeds=tuple(int(seed) for seed in shown),
@@ -85,7 +88,7 @@ def _unpainted(stack: EditStack, count: int) -> list[int]:
 
 
 def _recommended(stack: EditStack) -> list[int]:
-    """What requests say shows them: their note "show"."""
+    """The seeds in the note "show" of the requests."""
     shown: list[int] = []
     for edit in stack:
         notes = edit.request.notes if edit.request is not None and edit.request.seeding == "seed" else {}

@@ -1,10 +1,10 @@
-"""Generators that other programs wrote, made into this software's format once, and kept.
+"""A cache of generators that were converted from files of other programs.
 
-What a file becomes lies in a folder under its sha256 and the version of the converter, whole or not at all.  So the
-second opening takes as long as that of a generator in our format, whatever the file is called and wherever it lay.
-Of several programs that want the same file, one converts it and the others wait.
+A converted generator is a folder named by the file's sha256 and the converter's version, complete or absent.  The
+second opening of a file is therefore as fast as that of a generator in our format, whatever its name and place.  If
+several programs need the same file, one converts it and the others wait.
 
-On a hosted Space, where strangers name the files, one is converted at a time; see also `visitors`.
+On a hosted Space, where visitors name the files, one file is converted at a time; see also `visitors`.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ from rewriting.processes import Progress
 
 log = logging.getLogger(__name__)
 
-HOSTED_WAIT = 120.0  # seconds for a visitor whose file is not the only one
-HOSTED_KEPT = 8  # generators that visitors had converted, of up to 133 MB each
-PATIENCE = 180.0  # seconds for another program that converts the same file, which may have been stopped
-ABANDONED = 24 * 3600  # seconds after which nobody goes on with a part of a folder
-OUTDATED = 7 * 24 * 3600  # seconds that what another version made of the same file is kept unused
+HOSTED_WAIT = 120.0  # seconds that a visitor waits for the conversions of others
+HOSTED_KEPT = 8  # most converted generators on a Space, of up to 133 MB each
+PATIENCE = 180.0  # seconds to wait for another program that converts the same file, which may be suspended
+ABANDONED = 24 * 3600  # seconds after which a partial folder is removed
+OUTDATED = 7 * 24 * 3600  # seconds after which unused folders of another converter version are removed
 _turn = Lock()
 
 
 def listed_sha256(file: RemoteFile) -> str:
-    """sha256 of a file as the Hub lists it, "" for a small one, of which it lists none."""
+    """sha256 of a file in the Hub's list; "" for a small file, for which the Hub lists none."""
     return file.oid if len(file.oid) == 64 else ""
 
 
 def digest_of(path: Path) -> str:
-    """sha256 of a file; where it lies in the Hub's cache, by the name that it has there."""
+    """sha256 of a file; for a file in the Hub's cache, from its name there."""
     name = path.resolve().name
     return name if re.fullmatch(r"[0-9a-f]{64}", name) else sha256_of(path)
 
 
 def is_kept(sha256: str, label: int | None = None) -> bool:
-    """Whether a file of that sha256 was converted before, with that class."""
+    """Whether the cache has the file of that sha256, with that class."""
     return _folder(sha256, label).is_dir()
 
 
@@ -63,11 +63,11 @@ def converted(
     label: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[Generator, Path]:
-    """The generator in a file, and the folder in which it is kept in our format.
+    """The converted generator of a file, and its folder in the cache.
 
-    sha256: the file's.  fetch: called for the file if it was not converted before.  label: the class to keep of a
+    sha256: of the file.  fetch: called to get the file if the cache does not have it.  label: the class to keep of a
     conditional generator.
-    Raises CheckpointError, or what `fetch` raises.
+    Raises CheckpointError, and the errors of `fetch`.
     """
     folder = _folder(sha256, label)
     generator = _kept(folder)
@@ -80,7 +80,7 @@ def converted(
 
 @contextmanager
 def _in_turn() -> Iterator[None]:
-    """Inside, no other visitor's file is converted."""
+    """Exclude conversions for other visitors of a hosted Space."""
     if not hosted():
         yield
     elif _turn.acquire(timeout=HOSTED_WAIT):
@@ -94,8 +94,10 @@ def _in_turn() -> Iterator[None]:
 
 @contextmanager
 def _first(folder: Path, progress: Progress | None) -> Iterator[None]:
-    """Waits for another program that makes this folder.  Where locks cannot be had, or one is held for too long, this
-    program does it, too: the folder that is ready first is kept."""
+    """Wait for another program that makes the same folder.
+
+    If locks do not work, or the other program takes too long, this program makes the folder, too, and the first
+    complete folder counts."""
     until = time.monotonic() + PATIENCE
 
     def waiting() -> None:
@@ -115,7 +117,7 @@ def _folder(sha256: str, label: int | None) -> Path:
 
 
 def _kept(folder: Path) -> Generator | None:
-    """What was kept, if it is still whole."""
+    """The generator in a folder of the cache; None without one.  Removes a damaged folder."""
     if not folder.is_dir():
         return None
     try:
@@ -131,7 +133,7 @@ def _kept(folder: Path) -> Generator | None:
 def _convert(path: Path, folder: Path, label: int | None, progress: Progress | None) -> Generator:
     generator = read_weights(path, label=label, check=check_effort, progress=progress)
     if progress:
-        progress(0.9, "Keeping the generator for the next time")
+        progress(0.9, "Caching the generator")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _tidy(folder)
@@ -143,13 +145,13 @@ def _convert(path: Path, folder: Path, label: int | None, progress: Progress | N
             shutil.rmtree(partial, ignore_errors=True)
     except (ValueError, OSError) as error:  # a full or a read-only disk, or another process was first
         if not folder.is_dir():
-            log.warning("The generator is not kept for the next time (%s).", getattr(error, "strerror", "") or error)
+            log.warning("The generator is not cached (%s).", getattr(error, "strerror", "") or error)
     return generator
 
 
 def _tidy(made: Path) -> None:
-    """Remove what a killed process left, what other versions made of the same file and nobody used for long and, on a
-    hosted Space, all but the generators that were used last."""
+    """Remove the partial folders of killed processes, old folders of other converter versions and, on a hosted Space,
+    all but the most recently used generators."""
     folder, sha256 = made.parent, made.name.partition("-")[0]
     for pattern, most in ((".partial-*", ABANDONED), (f"{sha256}-*", OUTDATED)):
         for path in folder.glob(pattern):
@@ -157,5 +159,5 @@ def _tidy(made: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
     if hosted():
         kept = sorted(folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in kept[HOSTED_KEPT - 1 :]:  # one more is about to come
+        for path in kept[HOSTED_KEPT - 1 :]:  # leaves room for the new one
             shutil.rmtree(path, ignore_errors=True)

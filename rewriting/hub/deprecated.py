@@ -1,7 +1,7 @@
-"""What had another home before this release, and keeps it for one more: methods that edits had before they became
-functions of `rewriting.hub`, and functions of `rewriting.checkpoints`.
+"""Deprecated names that work for one more release: methods of edits that became functions of `rewriting.hub`, and
+functions of `rewriting.checkpoints`.
 
-Neither the core nor the checkpoints know the Hub, so the methods are added to the core's classes from here, when
+Neither the core nor the checkpoints import the Hub, so this module adds the methods to the core's classes when
 `rewriting.hub` is imported.
 """
 
@@ -61,9 +61,9 @@ def fetch(
     endpoint: str | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """The local path of a file of another program, by any name that `load_generator` takes.
+    """Deprecated.  The local path of a file of another program, by any name that `load_generator` takes.
 
-    folder: where a download from an address is kept, by default a cache.  Raises as `load_generator`.
+    folder: for a download from an address, by default a cache.  Raises as `load_generator`.
     """
     name = parse(source, endpoint=endpoint)
     if name.kind is Kind.FILE:

@@ -1,8 +1,8 @@
-"""Files of a Hub repo: what it holds at one commit, and those of them that are wanted, into the cache.
+"""Files of a Hub repo: the list of files at one commit, and downloads into the cache.
 
-The Hub is asked once; everything after that is of the commit that it named, even if a branch moves on meanwhile.
-Sizes are checked before anything is fetched, hashes after.  A commit that lies in the cache is used without asking,
-and the cache stands in where the Hub does not answer within seconds, or nothing can be written any more.
+One request to the Hub names the commit, and all later requests use it, even if a branch moves meanwhile.  Sizes are
+checked before a download, hashes after it.  A commit in the cache needs no request.  If the Hub does not answer within
+seconds, or the cache is not writable, the cached files are used.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 CARD, LICENSE, BEFORE, AFTER = "README.md", "LICENSE", "before.webp", "after.webp"
 MIB = 1 << 20
-LIMITS: Mapping[str, int] = {  # bytes; of our formats nothing but these, and pictures that were brought, is fetched
+LIMITS: Mapping[str, int] = {  # most bytes of each file; these and people's own pictures are fetched, nothing else
     CONFIG: 1 * MIB,
     WEIGHTS: 1024 * MIB,
     MOMENTS: 256 * MIB,
@@ -53,7 +53,7 @@ LIMITS: Mapping[str, int] = {  # bytes; of our formats nothing but these, and pi
     BEFORE: 8 * MIB,
     AFTER: 8 * MIB,
 }
-OWN_LIMIT = 32 * MIB  # of a part of a picture that was brought
+OWN_LIMIT = 32 * MIB  # of a file of a person's own picture
 KINDS = {
     GENERATOR_FORMAT: "an image generator, which load_generator opens",
     EDIT_FORMAT: "a rule, which load_edits opens",
@@ -64,7 +64,7 @@ KINDS = {
 class Repo:
     """A repo at one commit, as the Hub describes it.
 
-    files: {path: file}.  card: what its model card's YAML says.  private, gated: whether not everybody may read it.
+    files: {path: file}.  card: the YAML of its model card.  private, gated: whether access is limited.
     """
 
     repo_id: str
@@ -77,7 +77,7 @@ class Repo:
 
 @contextmanager
 def naming(repo_id: str) -> Iterator[None]:
-    """Says whose file it is that is not right."""
+    """Add the repo to the error of a file."""
     try:
         yield
     except (ValueError, FileNotFoundError) as error:
@@ -97,10 +97,10 @@ def look_up(
     wait: float = LONGEST_WAIT,
     repo_type: str = "model",
 ) -> Repo:
-    """What a repo holds at a revision, by default its main branch.  Asked once.
+    """Ask the Hub once for the files of a repo at a revision, by default its main branch.
 
-    seconds, wait: how long for an answer, and how long the Hub may ask to be left alone before.
-    Raises Missing if there is none that the token may see, else HubError.
+    seconds: time limit of the answer.  wait: longest pause that the Hub may ask for.
+    Raises Missing if the repo does not exist for this token, else HubError.
     """
     check_repo_id(repo_id)
     check_revision(revision)
@@ -119,7 +119,7 @@ def look_up(
 
 
 def _described(repo_id: str, info: Any, repo_type: str, endpoint: str | None) -> Repo:
-    """The client's answer, if it is one; any error of this is the Hub's."""
+    """Parse the client's answer.  Raises an error of any type for a wrong answer."""
     from huggingface_hub import hf_hub_url
 
     if not re.fullmatch(r"[0-9a-f]{40}", info.sha):
@@ -135,7 +135,7 @@ def _described(repo_id: str, info: Any, repo_type: str, endpoint: str | None) ->
 
 
 def _is_plain(path: str) -> bool:
-    """Whether a path leads nowhere but into its repo, on any system."""
+    """Whether a path stays inside its repo on every system."""
     return all(part not in ("", ".", "..") for part in path.split("/")) and not re.search(
         r'[\\:*?"<>|\x00-\x1f]', path
     )
@@ -150,10 +150,10 @@ def download(
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Snapshot:
-    """Files of a repo that `look_up` described, at its commit, each compared with the hash that the Hub lists.
+    """Download files of a repo at its commit, and compare each with the hash that the Hub lists.
 
-    paths: among `repo.files`.  What is in the cache is not fetched, what broke off is gone on with.
-    Returns the folder under which the paths are.  Raises HubError; Unwritable if the cache cannot be written.
+    paths: keys of `repo.files`.  Files in the cache are not fetched again; broken downloads continue.
+    Returns the folder of the paths.  Raises HubError; Unwritable if the cache is not writable.
     """
     token, shelf = reading_token(token), Shelf.of(repo.repo_id, cache_dir)
     folder = shelf.snapshot(repo.commit)
@@ -172,31 +172,31 @@ def download(
 
 
 def check_fetchable(repo: Repo, paths: Sequence[str]) -> None:
-    """Raises HubError if one of these files of our formats is not there, or is too large."""
+    """Raise HubError if one of these files of our formats is missing or too large."""
     for path in paths:
         if path not in repo.files:
             raise HubError(f"{repo.repo_id} has no {path}, which its {CONFIG} needs; publish it again.")
         size, most = repo.files[path].size, LIMITS[path.rpartition("/")[2]]
         if size > most:
             raise HubError(
-                f"{repo.repo_id} has a {path} of {size / 1e6:,.1f} MB, more than the {most / 1e6:,.1f} MB that are "
-                f"opened; nothing was fetched."
+                f"{repo.repo_id} has a {path} of {size / 1e6:,.1f} MB, more than the limit of {most / 1e6:,.1f} MB; "
+                f"nothing was fetched."
             )
 
 
 def limit_of(path: str) -> int:
-    """Bytes of the largest file of that name that is fetched where it is not needed."""
+    """The most bytes of an optional file of that name."""
     name = path.rpartition("/")[2]
     return OWN_LIMIT if is_part(name) else LIMITS.get(name, LIMITS[LICENSE])
 
 
 def is_fetchable(repo: Repo, path: str) -> bool:
-    """Whether a file that is not needed is there, and is small enough."""
+    """Whether an optional file exists and is small enough."""
     return path in repo.files and repo.files[path].size <= limit_of(path)
 
 
 def check_admitted(repo: Repo, *, token: Token, endpoint: str | None) -> None:
-    """Asks for a gated file's header: one in the cache would be opened without the Hub's consent."""
+    """Ask for the header of a gated file, because a cached file would open without the Hub's consent."""
     from huggingface_hub import get_hf_file_metadata
 
     path = CONFIG if CONFIG in repo.files else next(iter(repo.files))

@@ -1,6 +1,6 @@
-"""Repos as folders, complete: the weights or the change of them, requests, pictures, license and model card.
+"""Complete folders of repos: weights or their update, requests, pictures, licence and model card.
 
-Equal content gives equal bytes, so that publishing again without a change is no new commit.
+Equal content gives equal bytes, so that publishing again without a change makes no commit.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ def write_rule(
     pictures: bool = True,
     **access: Any,
 ) -> Path:
-    """Write a repo's folder: an edit repo or, with full_model, the generator with the edits in its weights.
+    """Write the folder of an edit repo or, with full_model, of a generator with the edits in its weights.
 
-    generator: what the edits were made for; by default the bundled or Hub generator that they name, which `access`
-    (token, endpoint, cache_dir) opens.  repo_id: where it will be, for the card.  seeds: of the card's pictures.
-    pictures: False leaves out what somebody brought to make the rules; they apply, and cannot be changed again.
-    Returns the folder.  Raises HubError or ValueError, or OSError where it cannot be written, before a file of it is
-    touched.
+    generator: the generator of the edits; by default the bundled or Hub generator that they name, opened with `access`
+    (token, endpoint, cache_dir).  repo_id: of the later repo, for the card.  seeds: of the card's pictures.
+    pictures: False leaves out people's own pictures; the rules still work, but nobody can edit them.
+    Returns the folder.  Raises HubError or ValueError, or OSError for a folder that is not writable, before it changes
+    a file.
     """
     stack = EditStack([edits] if isinstance(edits, Edit) else edits)
     stack = stack if pictures else stack.without_pictures()
@@ -80,19 +80,18 @@ def convert(
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Generator:
-    """Write a generator as a generator-repo folder (config.json, model.safetensors, README.md, perhaps LICENSE), and
-    return it.
+    """Write a generator folder (config.json, model.safetensors, README.md, perhaps LICENSE), and return the generator.
 
     source: any name that `load_generator` opens, usually that of a file of another program.  out: a folder that does
-    not exist, is empty, or is a generator repo already.  name, truncation: of the generator; by default the file's,
-    and psi as it suits a known model, or 1.  label: which class to keep of a conditional generator.
-    Other options and errors as for `load_generator`; ValueError for another folder, and OSError for one that cannot be
-    written, before anything is fetched.
+    not exist, is empty, or is a generator folder already.  name, truncation: of the generator; by default the file's
+    name, and the truncation of a known model or 1.  label: the class to keep of a conditional generator.
+    Other options and errors as for `load_generator`; ValueError for another folder `out`, and OSError for one that is
+    not writable, before anything is fetched.
     """
     out, named = Path(out), parse(source, endpoint=endpoint)
     _check_out(out)
     check_writable(out / CONFIG)
-    if named.kind is Kind.FOLDER and known_model(str(source)):  # perhaps the folder that it was converted to before
+    if named.kind is Kind.FOLDER and known_model(str(source)):  # perhaps the folder of an earlier conversion
         named = Name(Kind.KNOWN, str(source))
     access = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
     generator = open_name(named, label=label, **access)
@@ -112,7 +111,7 @@ def convert(
 
 
 def _check_out(out: Path) -> None:
-    """Raises ValueError if writing to `out` would mix with, or replace, something that is no generator repo."""
+    """Raise ValueError if `out` is a file, or a folder with other content than a generator."""
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; give a folder to write the generator to.")
     if out.is_dir() and any(out.iterdir()) and not ((out / CONFIG).is_file() and (out / WEIGHTS).is_file()):
@@ -147,7 +146,7 @@ def _write(
 
 
 def _merged(stack: EditStack, generator: Generator, base: Base, repo_id: str) -> Generator:
-    """The rewritten generator, whose config says what it was made of."""
+    """The rewritten generator, with its base and its rules in its config."""
     merged = generator.merge(stack)
     made_of = {"base_model": _base_json(base), "rules": [edit.name for edit in stack]}
     merged.config = replace(
@@ -160,7 +159,7 @@ def _merged(stack: EditStack, generator: Generator, base: Base, repo_id: str) ->
 
 
 def _describe_base(path: Path, base: Base) -> None:
-    """Add to an edit repo's config what only the generator tells."""
+    """Add the generator's facts to the config of an edit repo."""
     config = read_json(path)
     if not isinstance(config, dict):
         raise HubError(f"{path.name} was not written correctly; try again.")
@@ -195,7 +194,7 @@ def _metadata(base: Base) -> dict[str, str]:
 def stamp(path: Path, metadata: Mapping[str, str]) -> None:
     """Add metadata to a safetensors file, and sort its header.
 
-    The library writes metadata in another order every time, which would make a new file of the same content.
+    The library writes metadata in a random order, so equal content would give different files.
     """
     header, start = _header(path)
     header["__metadata__"] = {**header.get("__metadata__", {}), **metadata}
@@ -210,14 +209,14 @@ def stamp(path: Path, metadata: Mapping[str, str]) -> None:
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """The parsed header of a safetensors file, and where its tensors begin."""
+    """The parsed header of a safetensors file, and the offset of its tensors in bytes."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         return json.loads(file.read(length)), 8 + length
 
 
 def _sha256_of_tensors(path: Path) -> str:
-    """Of everything but the header."""
+    """sha256 of a safetensors file without its header."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         file.seek(_header(path)[1])

@@ -1,4 +1,4 @@
-"""Opening generators and rules by any name that `rewriting.hub.names` reads, wherever they are."""
+"""Loading generators and rules by any name that `rewriting.hub.names` reads."""
 
 from __future__ import annotations
 
@@ -39,27 +39,25 @@ def load_generator(
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Generator:
-    """A generator by its name: bundled, known, a folder or a file on this machine, or on the Hub.
+    """Load a generator by its name: bundled, known, a folder or a file on this machine, or on the Hub.
 
-    `rewriting.hub.names` says all that may be written.  A file of another program is read in a process of its own,
-    with limits, and what it becomes is kept for the next time; which one is meant has to be said where a repo or a
-    folder holds several.
-    revision: a branch, tag or commit of the Hub repo; by default its main branch.  "org/name@revision" says the same.
+    `rewriting.hub.names` lists all forms of a name.  A file of another program is read in a process of its own, with
+    limits, and the converted generator is cached.
+    revision: a branch, tag or commit of the Hub repo; by default its main branch, or that of "org/name@revision".
     token: for private and gated repos; by default the login of this machine, and on a hosted Space none.
-    endpoint: address of another Hub.  cache_dir: where files are kept; on a Space, only as long as the generator is
-    in use unless this says so, and there only a `Path`, never a text, is looked for on disk.
-    progress: called with (share done, sentence) while files arrive and are read.
-    Raises, in one sentence and before anything is built from a file that is not right, ValueError, which is a HubError
-    where the Hub is concerned, and SeveralFiles, with a list, where several files may be meant; FileNotFoundError; or
-    ConnectionError, where a file is neither here nor on the Hub.
+    endpoint: address of another Hub.  cache_dir: folder for fetched files; by default the Hub's cache and, on a Space,
+    a folder that is removed with the generator.  On a Space only a `Path`, never a text, names a file on disk.
+    progress: called with (share done, sentence) while files are fetched and read.
+    Raises ValueError for a wrong name or file, a HubError if the Hub is involved; SeveralFiles, with a list, if a repo
+    or folder has several candidates; FileNotFoundError for a missing path; ConnectionError if a download fails.
     """
     access = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
     return open_name(at_revision(parse(name_or_path, endpoint=endpoint), revision), **access)
 
 
 def open_name(name: Name, *, label: int | None = None, **access: Any) -> Generator:
-    """The generator of a name that was read.  label: the class to keep of a conditional one in a file of another
-    program.  access: the rest of what `load_generator` takes, all of it."""
+    """Load the generator of a parsed name.  label: the class to keep of a conditional generator in a file of another
+    program.  access: the options token, endpoint, cache_dir and progress of `load_generator`, all of them."""
     if name.kind is Kind.BUNDLED:
         check_label(label, name.what)
         return with_source(read_generator(BUNDLED / name.what), BUNDLED / name.what, name=name.what)
@@ -104,7 +102,7 @@ def load_edits(
 
 
 def read_rule(folder: Path) -> tuple[EditStack, str]:
-    """The rules in an edit-repo folder or a zip of one, and the commit that their generator had then, "" if it is not
+    """Read the rules in an edit repo or a zip of one; returns them with the commit of their generator, "" if it is not
     on the Hub."""
     base = read_json(folder / CONFIG) if folder.is_dir() else None
     base = base.get("base_model") if isinstance(base, dict) else None
@@ -112,7 +110,7 @@ def read_rule(folder: Path) -> tuple[EditStack, str]:
 
 
 def load_base(stack: EditStack, *, revision: str | None = None, **access: Any) -> Generator:
-    """The generator that the rules name, if it can be had by that name; never a path: the name is anybody's."""
+    """Load the generator that rules name; the name is not trusted, so it is never a path.  Raises HubError."""
     name = stack[0].generator
     try:
         named = repo_name(name)
@@ -126,7 +124,7 @@ def load_base(stack: EditStack, *, revision: str | None = None, **access: Any) -
 
 
 def fitting(stack: EditStack, generator: Generator) -> EditStack:
-    """The stack back; HubError if a rule of it was made for other weights."""
+    """Return the stack.  Raises HubError if one of its rules was made for other weights."""
     for edit in stack:
         try:
             edit.check_fits(generator)
@@ -136,7 +134,7 @@ def fitting(stack: EditStack, generator: Generator) -> EditStack:
 
 
 def _rule_name(name_or_path: str | Path, revision: str | None, endpoint: str | None) -> Name:
-    """What holds rules: a folder, a zip or a repo.  Raises ValueError or FileNotFoundError."""
+    """Parse the name of rules: a folder, a zip or a repo.  Raises ValueError or FileNotFoundError."""
     name = at_revision(parse(name_or_path, endpoint=endpoint, noun="rule"), revision)
     path = Path(name.what)
     if name.kind is Kind.FILE and path.name in (CONFIG, FACTORS, REQUESTS):
@@ -147,7 +145,7 @@ def _rule_name(name_or_path: str | Path, revision: str | None, endpoint: str | N
 
 
 def _from_hub(name: Name, opening: Callable[..., T], access: dict[str, Any]) -> T:
-    """What is found on the Hub, opened.  A name that could be a path, too, is said to be neither."""
+    """Find a name on the Hub and open it.  The error for a name that could also be a path mentions both."""
     try:
         with Cache(access["cache_dir"]) as cache:
             found = find(name, **access | {"cache_dir": cache.path})
@@ -164,7 +162,7 @@ def _from_hub(name: Name, opening: Callable[..., T], access: dict[str, Any]) -> 
 
 
 def _from_folder(folder: Path, label: int | None, progress: Progress | None) -> Generator:
-    """Our format first; otherwise the only file of another program."""
+    """Load a folder in our format or, without a config.json of ours, the only file of another program in it."""
     found = format_of(folder)
     if found == EDIT_FORMAT:
         raise ValueError(f"{folder} holds {KINDS[EDIT_FORMAT]}.")
@@ -176,7 +174,7 @@ def _from_folder(folder: Path, label: int | None, progress: Progress | None) -> 
 
 
 def _from_file(path: Path, label: int | None, progress: Progress | None) -> Generator:
-    """A file of another program, or any of those in a folder of our format."""
+    """Load a file of another program, or a folder in our format by one of its files."""
     if path.name in (CONFIG, WEIGHTS, MOMENTS) and format_of(path.parent) == GENERATOR_FORMAT:
         return _from_folder(path.parent, label, progress)
     how = {"label": label, "progress": progress}

@@ -1,4 +1,4 @@
-"""One at a time among threads and programs."""
+"""Locks between threads and programs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-LOOK = 0.2  # seconds between looks at how far others are
+LOOK = 0.2  # seconds between two attempts
 
 
 @contextmanager
 def alone(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Inside, no other thread and no other program holds that lock; one that ended does not, however it ended.
+    """Hold a lock that excludes other threads and programs; the system releases the lock of a killed program.
 
-    waiting: called again and again while another holds it; what it raises ends the waiting.
+    waiting: called repeatedly while another holds the lock; an exception of it ends the waiting.
     """
     from huggingface_hub.utils import WeakFileLock
 

@@ -1,4 +1,4 @@
-"""What people may call a generator or a rule, read in one place for Python, the command line, the app and its pages.
+"""Names of generators and rules: one parser for Python, the command line, the app and its pages.
 
     face                                       a generator that comes with the software
     stylegan2-church                           a public model that `python -m rewriting models` lists
@@ -9,8 +9,8 @@
     huggingface.co/org/name/blob/main/file.pkl any address of a model on the Hub, as a browser or `git clone` has it
     https://example.org/file.pkl               a file elsewhere
 
-What comes first in this list is meant where a text could be more than one of these.  Nothing here asks the network:
-whether there is such a repo, and where the name of a branch with slashes ends, is found out when it is opened.
+A text that fits several of these forms has the meaning of the first.  The parser does not use the network: opening the
+name finds out whether the repo exists, and where the name of a branch with slashes ends.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from rewriting.hub.client import REVISION, HubError, check_repo_id, check_revisi
 LONGEST = 1000  # characters
 ENDINGS = (".pt", ".pth", ".pkl", ".bin", ".ckpt", ".safetensors")  # of files with weights
 HOSTS = {"huggingface.co", "hf.co"}
-# First parts of addresses that are no person or organization.
+# First parts of the Hub's addresses that do not name a person or an organization.
 OTHER_REPOS = {"datasets": "a dataset", "spaces": "a Space", "kernels": "a kernel", "buckets": "a bucket"}
 PAGES = {
     *("blog", "chat", "collections", "docs", "enterprise", "inference", "join", "learn", "login", "new"),
     *("organizations", "papers", "posts", "pricing", "search", "settings", "storage", "tasks"),
 }
 ROUTES = {"tree", "blob", "resolve", "raw", "blame", "edit", "commit", "commits", "revision"}  # a revision follows
-AROUND = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff\"'`<>“”‘’,;"  # what is copied along with a name
+AROUND = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff\"'`<>“”‘’,;"  # characters that people copy along with a name
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SPECIAL = re.compile(r"refs/(?:pr/\d+|convert/[\w.-]+)(?=/|$)")  # revisions with slashes that the Hub makes itself
 REPO = re.compile(r"([^/@:]*/[^/@:]*)(?:@([^:]*))?(?::(.*))?")
@@ -44,7 +44,7 @@ FILE = re.compile(r"([^/@:]*/[^/@:]*)/(.*)")
 
 
 class Kind(StrEnum):
-    """What a text names."""
+    """The kind of thing that a name means."""
 
     BUNDLED = "bundled generator"
     KNOWN = "known model"
@@ -55,18 +55,18 @@ class Kind(StrEnum):
 
     @property
     def words(self) -> str:
-        """For people: "a file"."""
+        """The kind with its article, such as "a file"."""
         return f"an {self.value}" if self is Kind.ADDRESS else f"a {self.value}"
 
 
 @dataclass(frozen=True)
 class Name:
-    """What a text names.
+    """A parsed name.
 
     what: name of a bundled generator or a known model, path of a folder or a file, id of a repo, or address.
-    revision, path: of a repo, and of a file or a folder in it; "" where none is named.
-    parts: instead of both, where it is not known yet which of these, joined by slashes, are the revision; see
-    `readings`.  bare: whether a repo's name reads like a path on this machine, too.
+    revision, path: of a repo, and of a file or a folder in it; "" if the name has none.
+    parts: in place of both while it is unknown how many of them, joined by slashes, form the revision; see `readings`.
+    bare: whether the name of a repo could also be a path on this machine.
     """
 
     kind: Kind
@@ -77,13 +77,13 @@ class Name:
     bare: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
-        """A text that names the same."""
+        """A text that `parse` reads as this name."""
         revision = quote("/".join(self.parts), safe="/ @+") or self.revision
         return self.what + (f"@{revision}" if revision else "") + (f":{self.path}" if self.path else "")
 
     @property
     def readings(self) -> list[Name]:
-        """What may be meant, the longest revision first: of several that are branches or tags, it is the first."""
+        """The possible splits into revision and path, longest revision first; the first existing revision counts."""
         if not self.parts:
             return [self]
         cuts = [("/".join(self.parts[:n]), "/".join(self.parts[n:])) for n in range(len(self.parts), 0, -1)]
@@ -91,17 +91,17 @@ class Name:
 
     @property
     def local(self) -> bool:
-        """Whether it lies on this machine, and did not come with the software."""
+        """Whether it is a folder or a file on this machine that did not come with the software."""
         return self.kind in (Kind.FOLDER, Kind.FILE)
 
 
 def parse(name: str | os.PathLike[str], *, endpoint: str | None = None, noun: str = "generator") -> Name:
-    """What a text or a path names.
+    """Parse a text or a path.
 
-    On a hosted Space a text is a visitor's, who does not look around on its disk: it names no folder and no file
-    there; a `Path` does.  endpoint: address of another Hub.  noun: what is looked for, in words.
-    Raises FileNotFoundError for a path that is not there and ValueError (a HubError where the text was taken for a
-    repo or an address) for what is no name, in one sentence that says what it was taken for.
+    On a hosted Space a text comes from a visitor and never names a folder or a file; a `Path` does.
+    endpoint: address of another Hub.  noun: "generator" or "rule", for messages.
+    Raises FileNotFoundError for a missing path, and ValueError for any other text that is not a name: a HubError if
+    the text looks like a repo or an address.
     """
     if not isinstance(name, str):
         path = os.fspath(name)
@@ -126,8 +126,8 @@ def parse(name: str | os.PathLike[str], *, endpoint: str | None = None, noun: st
 
 
 def repo_name(name: str) -> Name:
-    """What a stranger's file calls its generator: a bundled one, a known model or a repo, and never a path or an
-    address.  Raises ValueError."""
+    """Parse the name of a generator in an untrusted file: a bundled generator, a known model or a repo, but never a
+    path or an address.  Raises ValueError."""
     if name in bundled():
         return Name(Kind.BUNDLED, name)
     if known_model(name):
@@ -136,9 +136,9 @@ def repo_name(name: str) -> Name:
 
 
 def at_revision(name: Name, revision: str | None) -> Name:
-    """The name at a revision that was given beside it.
+    """The name with a revision that was given separately.
 
-    Raises HubError if it names another, or has none, or if it cannot be the name of a revision.
+    Raises HubError if the name has another revision or cannot have one, or for an impossible revision.
     """
     if revision is None:
         return name
@@ -154,7 +154,7 @@ def at_revision(name: Name, revision: str | None) -> Name:
 
 
 def not_here(name: Name) -> str:
-    """Of a repo that is not found, what else may have been meant, as the beginning of a sentence; or ""."""
+    """The beginning of an error for a missing repo whose name could also be a path on this machine; else ""."""
     if not name.bare or hosted():
         return ""
     written = name.what + (f"/{name.path}" if name.path else "")
@@ -165,7 +165,7 @@ def not_here(name: Name) -> str:
 
 
 def _on_disk(text: str) -> Name | None:
-    """The folder or file of that path, if there is one."""
+    """The name of an existing folder or file; None for any other text."""
     path = os.path.expanduser(text)
     try:
         if os.path.isdir(path):
@@ -178,7 +178,7 @@ def _on_disk(text: str) -> Name | None:
 
 
 def _missing(path: str) -> FileNotFoundError:
-    """The refusal of a path that is not there."""
+    """The error for a missing path."""
     return FileNotFoundError(f"There is no {_file_or_folder(path)} {_shown(path)}{_alike(path)}; check the path.")
 
 
@@ -187,7 +187,7 @@ def _file_or_folder(path: str) -> str:
 
 
 def _alike(path: str) -> str:
-    """ " (did you mean models/face?)" if that is there instead of models/fase."""
+    """ " (did you mean models/face?)" if a similar path exists; else ""."""
     folder, name = os.path.split(path.rstrip("/\\"))
     try:
         beside = os.listdir(os.path.expanduser(folder) or ".")
@@ -234,7 +234,7 @@ def _elsewhere(text: str, endpoint: str | None, noun: str) -> Name:
 
 
 def _unknown(text: str, noun: str) -> ValueError:
-    """The refusal of a text that names nothing there is."""
+    """The error for an unknown name."""
     names = [*bundled(), *(model.name for model in KNOWN_MODELS), *(() if hosted() else os.listdir())]
     if close := difflib.get_close_matches(text.lower(), names, 1, 0.75):
         return ValueError(f"There is no {noun} {_shown(text)}; did you mean {close[0]}?")
@@ -246,7 +246,7 @@ def _unknown(text: str, noun: str) -> ValueError:
 
 
 def _repo(text: str) -> Name:
-    """ "org/name", with "@revision" and ":path", or "/path", behind it."""
+    """Parse "org/name", followed by "@revision", ":path" or "/path"."""
     first = text.partition("/")[0]
     if first in OTHER_REPOS:
         raise HubError(f"{_shown(text)} is {OTHER_REPOS[first]} of the Hub; give a model, such as org/name.")
@@ -263,7 +263,7 @@ def _repo(text: str) -> Name:
         return _at(repo, [unquote(part) for part in tail.split("/")], text)
     match = FILE.fullmatch(text)
     if match is None:
-        return _checked(Name(Kind.REPO, text), text)  # which it cannot be
+        return _checked(Name(Kind.REPO, text), text)  # raises the error for a wrong id
     return _checked(Name(Kind.REPO, match[1], path=match[2], bare=bare), text)
 
 
@@ -272,19 +272,19 @@ def _no_revision(text: str) -> HubError:
 
 
 def _at(repo: str, parts: list[str], text: str) -> Name:
-    """A repo at what may be a revision with slashes, a path in it, or both."""
+    """The name of a repo followed by a revision, which may have slashes, a path, or both."""
     joined = "/".join(parts)
     if special := SPECIAL.match(joined):
         revision, path = special[0], joined[special.end() :].removeprefix("/")
     elif len(parts) == 1 or "/" in parts[0] or parts[0] == "main" or COMMIT.fullmatch(parts[0]):
-        revision, path = parts[0], "/".join(parts[1:])  # main, of which nothing else can be the beginning
+        revision, path = parts[0], "/".join(parts[1:])  # no other revision begins with "main/"
     else:
         return _checked(Name(Kind.REPO, repo, parts=tuple(joined.split("/"))), text)
     return _checked(Name(Kind.REPO, repo, revision, path), text)
 
 
 def _checked(name: Name, text: str) -> Name:
-    """The name of a repo back.  Raises ValueError if there can be none of that name."""
+    """Return the name of a repo.  Raises HubError for an impossible name."""
     taken = f"{_shown(text)} was taken for a repo of the Hub"
     try:
         check_repo_id(name.what)
@@ -302,7 +302,7 @@ def _checked(name: Name, text: str) -> Name:
 
 
 def can_be_named(path: str) -> bool:
-    """Whether a file of a repo, or a folder, can have this path, and a person can type it."""
+    """Whether a file or folder of a repo can have this path, and a person can type it."""
     plain = path.isprintable() and "\\" not in path and len(path) <= LONGEST // 2
     return plain and not {"", ".", ".."} & set(path.split("/"))
 
@@ -311,7 +311,7 @@ def can_be_named(path: str) -> bool:
 
 
 def _hosts(endpoint: str | None) -> set[str]:
-    """Of the Hub: what stands in an address before the first slash."""
+    """The host names of the Hub."""
     return HOSTS | {urlsplit(host(endpoint)).netloc.lower()}
 
 
@@ -323,7 +323,7 @@ def _address(text: str, endpoint: str | None) -> Name:
     try:
         parts = urlsplit(url)
         at = parts.netloc.rpartition("@")[2].lower().removeprefix("www.").removesuffix(":443")
-        if not parts.hostname or parts.port == 0:  # which looks at the port, too
+        if not parts.hostname or parts.port == 0:  # `port` raises ValueError for a wrong one
             raise ValueError("it names no host")
     except ValueError as error:
         raise HubError(f"{_shown(text)} was taken for an address, but is none ({error}); copy it again.") from None
@@ -342,7 +342,7 @@ def _address(text: str, endpoint: str | None) -> Name:
 
 
 def _client_address(rest: str, text: str) -> Name:
-    """What follows hf://, as `huggingface_hub` writes it: no more than the revision is encoded."""
+    """Parse the rest of an hf:// address in the notation of `huggingface_hub`, which encodes only the revision."""
     kind, _, after = rest.partition("/")
     if kind in OTHER_REPOS:
         raise HubError(f"{_shown(text)} is the address of {OTHER_REPOS[kind]}; give that of a model.")
@@ -357,7 +357,7 @@ def _client_address(rest: str, text: str) -> Name:
 
 
 def _page(path: str, prefix: str, text: str) -> Name:
-    """The model whose page, or a file's page, has this path on the Hub."""
+    """Parse the path of a model's page, or of a file's page, on the Hub."""
     parts = [part for part in path.removeprefix(prefix).split("/") if part]
     parts = [*unquote(parts[0]).split("/"), *parts[1:]] if parts else []  # "org%2Fname" is both
     if parts[:2] == ["api", "models"]:
@@ -378,5 +378,5 @@ def _page(path: str, prefix: str, text: str) -> Name:
 
 
 def _shown(text: str) -> str:
-    """The text in quotes, cut short."""
+    """The text in quotes, shortened to 100 characters."""
     return repr(text if len(text) <= 100 else f"{text[:99]}…")

@@ -1,7 +1,6 @@
-"""Opening a repo of which only the name is known, with no more of a token than it takes.
+"""Opening a repo of the Hub by its name, with the token only if the Hub requires it.
 
-What everybody may read is read without a token, and so can be shared by everybody; the token is shown only where the
-Hub asks for it.
+Public repos are read without a token, so that all visitors can share them.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ Known = Callable[[str, str, bool], Generator | None]
 
 @dataclass(frozen=True)
 class Opened:
-    """A generator, and the rules in it that the repo holds, if it is one of rules.
+    """A generator, and the rules of a repo of rules; an empty stack for a repo of a generator.
 
-    with_token: whether the generator was only to be had with the token.
+    with_token: whether the generator required the token.
     """
 
     generator: Generator
@@ -47,12 +46,12 @@ def open_repo(
     at_hand: Generator | None = None,
     known: Known = lambda name, commit, with_token: None,
 ) -> Opened:
-    """A generator, or rules together with the generator they were made for, whichever the repo holds.
+    """Open a repo of a generator, or a repo of rules together with their generator.
 
     name: of a repo, or of a file in it, in any form that `rewriting.hub.names` reads.
-    at_hand: used for rules that were made for it, instead of fetching it.  known: asked for a generator at a commit,
-    which it may have already, once it is clear who may see it.  Other options as for `load_generator`.
-    Raises HubError, or SeveralFiles if several files may be meant.
+    at_hand: a loaded generator, used if the rules were made for it.  known: returns a loaded generator by (name,
+    commit, with_token), or None; called once the access rights are clear.  Other options as for `load_generator`.
+    Raises HubError, or SeveralFiles if several files of the repo may be generators.
     """
     name = at_revision(name if isinstance(name, Name) else parse(name, endpoint=endpoint), revision)
     if name.kind is not Kind.REPO:
@@ -77,7 +76,7 @@ def open_repo(
 
 
 def least(read: Callable[[Token], T], token: Token) -> tuple[T, bool]:
-    """What `read` returns without a token or, where that is not enough, with it; and whether it took the token."""
+    """Call `read` without a token or, if that fails, with it; returns the result and whether it took the token."""
     try:
         return read(False), False
     except (Missing, Gated):

@@ -1,7 +1,7 @@
-"""Onto the Hub: rules, rewritten models, and folders of either, whole or not at all.
+"""Publishing rules, rewritten models, and folders of either on the Hub, completely or not at all.
 
-A repo is looked at, its card is shown to the Hub, and only then is it made, if need be, and changed in one commit on
-top of the one that was looked at, or by a pull request.
+The software looks at the repo, lets the Hub check the card, creates the repo if it is missing, and then makes one
+commit on top of the commit that it looked at, or a pull request.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from rewriting.hub.repos import find
 from rewriting.processes import Progress
 
 MESSAGE = "Publish with Rewriting"
-EMPTY = {".gitattributes", CARD, LICENSE}  # what the Hub itself puts into a new repo
+EMPTY = {".gitattributes", CARD, LICENSE}  # files that the Hub itself puts into a new repo
 
 
 @dataclass(frozen=True)
 class Published:
-    """What came of publishing.
+    """The outcome of publishing.
 
-    commit: the repo's newest, or the pull request's.  changed: False if the repo held all of it already.
-    pull_request: its address, if one was opened.
+    commit: the newest commit of the repo, or that of the pull request.  changed: False if the repo already held the
+    same files.  pull_request: its address, None without one.
     """
 
     repo_id: str
@@ -85,16 +85,16 @@ def publish(
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Published:
-    """Publish rules: an edit repo or, with full_model, the generator rewritten by them.
+    """Publish rules as an edit repo or, with full_model, as a generator with the rules in its weights.
 
-    repo_id: "name/repo", in your own namespace or an organization's; a mere "repo" goes into your own.
-    generator: what the rules were made for; by default the bundled or Hub generator that they name.
-    private: for a repo that is made; by default as the Hub has it.  An existing repo stays as it is.
-    create_pr: open a pull request instead of a commit.  update: False refuses a repo that exists already.
+    repo_id: "name/repo", in your own namespace or an organization's; "repo" alone means your own namespace.
+    generator: the generator of the rules; by default the bundled or Hub generator that they name.
+    private: visibility of a new repo; by default the Hub's default.  An existing repo keeps its visibility.
+    create_pr: open a pull request instead of a commit.  update: False refuses an existing repo.
     seeds: of the pictures on the card.  message: of the commit.
-    pictures: whether what somebody brought to make the rules is published too.  Without it, nobody can change them.
-    Publishing again without a change makes no commit.  Raises HubError; the repo then is as it was before, and one
-    that was made is gone again, or the error says that it stays.
+    pictures: whether to publish people's own pictures in the requests; without them nobody can edit the rules.
+    Publishing again without a change makes no commit.  Raises HubError; an existing repo then does not change, and a
+    new repo is deleted, or the error says that it remains.
     """
     access = {"token": token, "endpoint": endpoint}
     target = find_target(repo_id, private=private, create_pr=create_pr, update=update, **access)
@@ -130,10 +130,10 @@ def publish_folder(
     endpoint: str | None = None,
     progress: Progress | None = None,
 ) -> Published:
-    """Publish a generator-repo or edit-repo folder as it is: the files that these formats name, and no others.
+    """Publish the folder of a generator or of an edit: the files of these formats, and no others.
 
-    The files are opened first, to see that they are whole.  A generator without a model card gets one, and the code
-    on a card of `write_rule` gets the repo's id.  Options and errors as for `publish`.
+    The files are opened first, to check them.  A generator without a model card gets one, and the code on a card of
+    `write_rule` gets the repo's id.  Options and errors as for `publish`.
     """
     folder = Path(folder)
     kind = _kind_of_folder(folder)
@@ -145,14 +145,14 @@ def publish_folder(
     if CARD not in files and kind == GENERATOR_FORMAT:
         config = read_generator(folder).config
         files[CARD] = generator_card(config, target.repo_id, LICENSE in files, endpoint).encode()
-    elif CARD in files:  # written before anybody knew where it would be
+    elif CARD in files:  # written before the repo's id was known
         files[CARD] = (folder / CARD).read_bytes().replace(YOUR_REPO.encode(), target.repo_id.encode())
     stale = {name for name in target.files if is_part(name)} - files.keys()
     return send(target, files, message=message or MESSAGE, stale=stale, create_pr=create_pr, progress=progress)
 
 
 def _requests(stack: EditStack, folder: Path, pictures: bool) -> dict[str, Path | bytes]:
-    """The files of a folder of rules that hold what somebody brought: these, or a file of requests without them."""
+    """The files of people's own pictures in a folder of rules or, without `pictures`, requests without them."""
     own = {picture.digest for edit in stack if edit.request for picture in edit.request.own_pictures()}
     if pictures:
         return {path.name: path for path in sorted(folder.iterdir()) if digest_in(path.name) in own}
@@ -173,12 +173,12 @@ def _kind_of_folder(folder: Path) -> str:
 
 
 def _check_kind(target: Target, kind: str) -> None:
-    """HubError if the repo holds something else, which must not be overwritten."""
+    """Raise HubError if the repo holds another kind of content, which must not be overwritten."""
     if not target.holds_something:
         return
-    keep = "to keep it as it is, choose another name."
+    keep = "choose another name."
     if CONFIG not in target.files:
-        raise HubError(f"{target.repo_id} holds something else already; {keep}")
+        raise HubError(f"{target.repo_id} holds other files; {keep}")
     try:
         with TemporaryDirectory(prefix="rewriting-") as cache:
             name = Name(Kind.REPO, target.repo_id, target.head)
@@ -186,7 +186,7 @@ def _check_kind(target: Target, kind: str) -> None:
     except Unreachable:
         raise
     except ValueError:  # no generator at all, or several
-        raise HubError(f"{target.repo_id} holds something else already; {keep}") from None
+        raise HubError(f"{target.repo_id} holds other files; {keep}") from None
     held = EDIT_FORMAT if found.rules else GENERATOR_FORMAT
     if found.path or found.folder:
         raise HubError(f"{target.repo_id} holds a generator of another program; {keep}")
@@ -199,10 +199,10 @@ def _check_kind(target: Target, kind: str) -> None:
 
 @dataclass(frozen=True)
 class Target:
-    """A repo to write to, and with whose token.
+    """A repo to write to, with the token for it.
 
-    head: its newest commit, "" if the repo is still to be made.  files: what that holds.  private: None leaves it to
-    the Hub when the repo is made.
+    head: its newest commit, "" for a repo that does not exist yet.  files: paths in that commit.  private: None means
+    the Hub's default for a new repo.
     """
 
     repo_id: str
@@ -222,11 +222,11 @@ class Target:
         return bool(self.files - EMPTY)
 
     def look(self) -> Repo:
-        """The repo as it is now."""
+        """Ask the Hub for the present repo."""
         return look_up(self.repo_id, token=self.token, endpoint=self.endpoint, repo_type=self.repo_type)
 
     def write(self, name: str, *arguments: Any, seconds: float, late: str | None = None, **options: Any) -> Any:
-        """Call a function of the client that writes."""
+        """Call a writing function of the client."""
         call = getattr(api(self.token, self.endpoint), name)
         return ask(
             lambda: call(self.repo_id, *arguments, repo_type=self.repo_type, **options),
@@ -248,10 +248,10 @@ def find_target(
     token: Token,
     endpoint: str | None,
 ) -> Target:
-    """The repo as it is now, before anything is drawn or sent.  repo_id: without a "/", in the account's namespace.
+    """Look at the repo, before anything is drawn or sent.  repo_id: without a "/", in the account's own namespace.
 
-    Raises HubError if the token is not valid, the name is not possible, there is no repo to open a pull request on,
-    one is in the way that must not be updated, or what shall be private would become public.
+    Raises HubError for an invalid token or an impossible name, if the repo for a pull request is missing, if an
+    existing repo must not be updated, or if a private publication would go to a public repo.
     """
     token = writing_token(token)
     me = account(token=token, endpoint=endpoint)
@@ -281,9 +281,9 @@ def send(
     creation: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Published:
-    """Put the files into the repo in one commit, on top of the one that was looked at; nothing new, no commit.
+    """Send files to the repo in one commit on top of `target.head`; without a change there is no commit.
 
-    stale: files to remove.  creation: what else `create_repo` should know, if the repo is still to be made.
+    stale: files to remove.  creation: further options of `create_repo` for a new repo.
     """
     if CARD in files:
         _check_card(target, files[CARD])
@@ -310,7 +310,7 @@ def send(
 
 
 def _check_card(target: Target, card: Path | bytes) -> None:
-    """Shows the card's YAML to the Hub, which would refuse a commit for it."""
+    """Let the Hub check the card's YAML, because it would refuse a commit with a wrong one."""
     from huggingface_hub.utils import get_session, hf_raise_for_status
 
     text = (card if isinstance(card, bytes) else card.read_bytes()).decode("utf-8", "replace")
@@ -328,25 +328,25 @@ def _check_card(target: Target, card: Path | bytes) -> None:
 
 
 def _create(target: Target, creation: Mapping[str, Any]) -> Target:
-    """Make the repo; returns it with its first commit."""
+    """Create the repo, and return it with its first commit."""
     target.write("create_repo", private=target.private, seconds=patience(0), **creation)
     repo = target.look()
     return replace(target, head=repo.commit, private=repo.private)
 
 
 def _take_back(made: Target, error: BaseException) -> None:
-    """Remove a repo that was made for what could not be sent.  Raises the error anew if the repo stays."""
+    """Delete a new repo after a failed upload.  Raises the error again if the repo remains."""
     try:
         if made.look().commit == made.head:
             made.write("delete_repo", seconds=patience(0))
     except HubError:
-        raise HubError(f"{str(error).rstrip('.')}; {made.repo_id} was made and stays empty on the Hub.") from error
+        raise HubError(f"{str(error).rstrip('.')}; {made.repo_id} was created and stays empty on the Hub.") from error
 
 
 def _commit(
     target: Target, files: Mapping[str, Path | bytes], stale: Iterable[str], message: str, create_pr: bool
 ) -> tuple[str, str | None]:
-    """The commit and the address of the pull request.  It is whole or not there at all, whatever breaks on the way."""
+    """Make an atomic commit; returns it, and the address of the pull request, None without one."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     size = sum(len(data) if isinstance(data, bytes) else data.stat().st_size for data in files.values())

@@ -1,4 +1,4 @@
-"""What a repo of the Hub holds at one commit, and opening it: a generator or rules in our format, or one file of
+"""Finding and opening the content of a Hub repo at one commit: a generator or rules in our format, or a file of
 another program."""
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ from rewriting.processes import Progress
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-MAX_BROUGHT = 64  # files of pictures that somebody brought
-FOREIGN_KEYS = ("model_type", "architectures", "peft_type", "_class_name")  # of config.json in other libraries' repos
+MAX_BROUGHT = 64  # most files of people's own pictures
+FOREIGN_KEYS = ("model_type", "architectures", "peft_type", "_class_name")  # in the config.json of other libraries
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a name of the Hub stands for at one commit.
+    """The content of a Hub name at one commit.
 
-    folder: in the repo, with files of our format; "" for the repo itself.  path: of a file of another program that
-    holds the generator instead, "" where there is none.  rules: whether it is rules.  repo: as the Hub describes it;
-    None if it was not asked, and what is in the cache stands in.
+    folder: path in the repo of files in our format, "" for the repo itself.  path: of the generator's file of another
+    program instead, "" without one.  rules: whether the content is rules.  repo: the Hub's description; None if the
+    content is in the cache and the Hub was not asked.
     """
 
     name: Name
@@ -68,7 +68,7 @@ class Found:
 
     @property
     def opened_by(self) -> str:
-        """What opens it, at whatever commit the repo is then."""
+        """The name that opens it, without a revision."""
         return str(replace(self.name, revision="", path=self.path or self.folder))
 
 
@@ -80,10 +80,10 @@ def find(
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Found:
-    """What the repo holds.
+    """Find the content of a repo.
 
-    The Hub is asked once, or twice where only its branches tell what the name means; not at all for a commit that is
-    in the cache.  Raises HubError; SeveralFiles if several files of it may be meant.
+    This asks the Hub once, or twice if the name's meaning depends on the repo's branches, but never for a commit in
+    the cache.  Raises HubError; SeveralFiles if several files may be the generator.
     """
     access = {"token": token, "endpoint": endpoint}
     name = _decided(name, cache_dir, access)
@@ -103,7 +103,7 @@ def find(
 
 
 def _looked_at(name: Name, repo: Repo, access: Mapping[str, Any]) -> Found:
-    """What a repo holds that the Hub has described."""
+    """Find the content of a repo from the Hub's description."""
     if repo.gated:
         check_admitted(repo, token=access["token"], endpoint=access["endpoint"])
     sizes = {path: file.size for path, file in repo.files.items()}
@@ -118,7 +118,7 @@ def _looked_at(name: Name, repo: Repo, access: Mapping[str, Any]) -> Found:
 
 
 def _home(path: str, sizes: Mapping[str, int]) -> str | None:
-    """The folder with a config.json that a path names: as such, or by one of the files that stand for it."""
+    """The folder with a config.json that a path names, directly or by one of its files; None without one."""
     above, _, last = path.rpartition("/")
     folder = above if last in LIMITS else path
     return folder if sizes.get(_within(folder, CONFIG), LIMITS[CONFIG] + 1) <= LIMITS[CONFIG] else None
@@ -129,7 +129,7 @@ def _within(folder: str, name: str) -> str:
 
 
 def _in_our_format(name: Name, repo: Repo, folder: str, access: Mapping[str, Any]) -> Found | None:
-    """The folder of a repo that has a config.json, if that is one of ours."""
+    """The content of a repo's folder if its config.json has one of our formats; else None."""
     there = download(repo, [_within(folder, CONFIG)], **access).folder / folder
     with naming(name.what):
         config = _config(there)
@@ -149,9 +149,9 @@ def _in_our_format(name: Name, repo: Repo, folder: str, access: Mapping[str, Any
 def open_generator(
     found: Found, *, label: int | None = None, cache_dir: str | Path | None = None, **access: Any
 ) -> Generator:
-    """The generator that was found.
+    """Load the found generator.
 
-    label: the class to keep of a conditional one.  access: token, endpoint, progress.  Raises HubError.
+    label: the class to keep of a conditional generator.  access: token, endpoint, progress.  Raises HubError.
     """
     if found.rules:
         raise HubError(f"{found.name.what} holds {KINDS[EDIT_FORMAT]}.")
@@ -162,13 +162,13 @@ def open_generator(
         folder = _ours(found, WEIGHTS, (MOMENTS, LICENSE), cache.path, access)
         with naming(found.name.what):
             generator = read_generator(folder)
-        cache.stay_with(generator)  # which reads its second moments when they are needed
+        cache.stay_with(generator)  # it reads its second moments later
     generator.config = replace(generator.config, name=found.opened_by)
     return with_source(generator, folder, name=found.opened_by, revision=found.commit)
 
 
 def open_rules(found: Found, read: Callable[[Path], T], *, cache_dir: str | Path | None = None, **access: Any) -> T:
-    """What `read` finds in the folder of the rules that were found.  Raises HubError."""
+    """Call `read` on the folder of the found rules, and return its result.  Raises HubError."""
     if not found.rules:
         raise HubError(f"{found.name.what} holds {KINDS[GENERATOR_FORMAT]}.")
     with Cache(cache_dir) as cache:
@@ -177,11 +177,11 @@ def open_rules(found: Found, read: Callable[[Path], T], *, cache_dir: str | Path
             return read(folder)
 
 
-# --- what it is ------------------------------------------------------------------------------------------------------
+# --- content ---------------------------------------------------------------------------------------------------------
 
 
 def _decided(name: Name, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Name:
-    """The name, with what is its revision found out by the branches and tags that the repo has."""
+    """The name split into revision and path, by the branches and tags of the repo."""
     if not name.parts:
         return name
     try:
@@ -202,7 +202,7 @@ def _decided(name: Name, cache_dir: str | Path | None, access: Mapping[str, Any]
 
 
 def _in_cache(name: Name, cache_dir: str | Path | None) -> Found | None:
-    """What of the repo is in the cache, if that is enough to open it."""
+    """The repo's content in the cache if it is complete; else None."""
     shelf = Shelf.of(name.what, cache_dir)
     commit = name.revision if COMMIT.fullmatch(name.revision) else shelf.commit_of(name.revision or "main")
     folder = shelf.snapshot(commit) if commit else None
@@ -230,12 +230,12 @@ def _in_cache(name: Name, cache_dir: str | Path | None) -> Found | None:
 
 
 def format_of(folder: Path) -> object:
-    """The format that a folder's config.json names; None if there is none, or it is no JSON."""
+    """The format in a folder's config.json; None without one, or for a damaged file."""
     return _config(folder).get("format")
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """What a config.json holds, whoever wrote it; {} if there is none.  ValueError for a pointer of Git LFS."""
+    """The content of any config.json; {} without one or for a damaged file.  ValueError for a Git LFS pointer."""
     try:
         config = read_json(folder / CONFIG)
     except (ValueError, FileNotFoundError) as error:
@@ -254,11 +254,11 @@ def _chosen(sizes: Mapping[str, int], name: Name) -> str:
         raise HubError(str(error)) from None
 
 
-# --- its files -------------------------------------------------------------------------------------------------------
+# --- files -----------------------------------------------------------------------------------------------------------
 
 
 def _brought(found: Found) -> list[str]:
-    """Files of the pictures in the rules' folder that somebody brought."""
+    """The files of people's own pictures in the folder of rules."""
     here = [path.removeprefix(_within(found.folder, "")) for path in (found.repo.files if found.repo else ())]
     return sorted(name for name in here if is_part(name))[:MAX_BROUGHT]
 
@@ -266,7 +266,7 @@ def _brought(found: Found) -> list[str]:
 def _ours(
     found: Found, needed: str, optional: tuple[str, ...], cache_dir: str | Path | None, access: Mapping[str, Any]
 ) -> Path:
-    """The folder with the files of our format; needed: beside the config.json."""
+    """The cache's folder with the files of our format.  needed: the file that must exist beside config.json."""
     paths = []
     if found.repo is not None:
         required = [_within(found.folder, name) for name in (CONFIG, needed)]
@@ -278,7 +278,7 @@ def _ours(
 
 
 def _fetched(found: Found, paths: Sequence[str], cache_dir: str | Path | None, access: Mapping[str, Any]) -> Found:
-    """The same, with these files in the cache; or what was fetched before, if the cache cannot be written any more."""
+    """Fetch files into the cache; if it is not writable, return the content that it already has."""
     if found.repo is None:
         return found
     try:
@@ -293,13 +293,13 @@ def _fetched(found: Found, paths: Sequence[str], cache_dir: str | Path | None, a
 
 
 def check_label(label: int | None, name: str) -> None:
-    """Raises ValueError for a class of a generator in our format."""
+    """Raise ValueError if a class is given for a generator in our format."""
     if label is not None:
         raise ValueError(f"{name} has no classes; leave the class out.")
 
 
 def _theirs(found: Found, label: int | None, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Generator:
-    """The generator in a file of another program, as this software has it."""
+    """Load the converted generator of a file of another program."""
     what, path, repo, sha256 = found.name.what, found.path, found.repo, ""
     if repo is not None:
         check_file(f"{path} of {what}", repo.files[path].size, public=not (repo.private or repo.gated))
@@ -322,7 +322,7 @@ def _theirs(found: Found, label: int | None, cache_dir: str | Path | None, acces
 
 
 def _license(card: Path, has_text: bool) -> dict[str, Any]:
-    """What a model card says of its licence, and whether a LICENSE lies beside it; see `Origin`."""
+    """The licence in a model card, as fields of `Origin`.  has_text: whether the repo has a LICENSE."""
     from huggingface_hub import metadata_load
 
     data: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Where a generator came from."""
+"""The source of a generator."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ LICENSES = (LICENSE, "LICENSE.txt", "LICENSE.md", "LICENCE", "LICENCE.txt", "COP
 
 @dataclass(frozen=True)
 class Source:
-    """Where a generator came from; `load_generator` leaves it in the generator's attribute `source`.
+    """The source of a generator; `load_generator` stores it in the generator's attribute `source`.
 
-    name: what `load_generator` opens it by: a bundled name, a known model's, or a Hub id, with ":" and a path if it is
-    a file of another program; empty if it came from this machine's disk.  revision: the commit.  digest: of the
-    weights as they were loaded, so that a generator changed since is not taken for them.  folder: its files in our
-    format, if they are kept.  license_text: what its LICENSE says.  file: the path of the file of another program that
-    it was made of, "" if there is none.
+    name: opens the generator with `load_generator`: a bundled name, the name of a known model, or a Hub id, with ":"
+    and a path for a file of another program; "" for a generator from this machine's disk.  revision: the commit.
+    digest: of the loaded weights, to detect later changes.  folder: its files in our format.  license_text: content
+    of its LICENSE.  file: path of the converted file of another program, "" without one.
     """
 
     name: str
@@ -40,20 +39,20 @@ def with_source(
     license: str | None = None,
     file: str = "",
 ) -> Generator:
-    """The generator, which remembers where it came from.  license: the text, by default that in the folder."""
+    """Store the source in a generator, and return the generator.  license: its text, by default that in the folder."""
     text = license_text(folder) if license is None else license
     generator.source = Source(name, revision, generator.digest(), folder, text, file)
     return generator
 
 
 def license_of(config: GeneratorConfig) -> str:
-    """For people: the licence that a generator's config names."""
+    """The licence in a generator's config, in words for people."""
     named = config.license if config.license not in ("", "other", "unknown") else config.extra.get("license_name")
     return str(named or "not stated; look it up where it comes from")
 
 
 def license_text(folder: Path) -> str:
-    """What the folder's LICENSE says; of a bundled generator without its own, the software's.  "" if there is none."""
+    """The text of a folder's LICENSE; for a bundled generator without one, the software's; "" without any."""
     own = [folder / name for name in LICENSES]
     for path in (*own, *([BUNDLED.parent / LICENSE] if folder.parent == BUNDLED else [])):
         if path.is_file() and path.stat().st_size <= LIMITS[LICENSE]:

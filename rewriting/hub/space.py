@@ -1,4 +1,4 @@
-"""The studio as a Space: what of a checkout goes there, and what a Space wants to be told."""
+"""Deploying the studio to a Space: the files of a checkout, and the settings of the Space."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ IGNORE = (
     "weights/training/*.safetensors",
     "weights/training/*.json",
 )
-MANAGED = ("rewriting/", "presets/", "docs/", "weights/")  # files there that the checkout no longer has are removed
+MANAGED = ("rewriting/", "presets/", "docs/", "weights/")  # folders whose old files are removed from the Space
 ZERO_GPU = "zero-a10g"
-ZERO_GPU_TORCH = "torch==2.11.0"  # the newest that ZeroGPU runs
-CPU_BUILDS = "REWRITING_TORCH_INDEX"  # in the environment: address of a package index with PyTorch built for CPUs
+ZERO_GPU_TORCH = "torch==2.11.0"  # the newest version on ZeroGPU
+CPU_BUILDS = "REWRITING_TORCH_INDEX"  # environment variable: address of a package index with CPU builds of PyTorch
 MOST = 1 << 30  # bytes, a Space's repo
 
 
@@ -59,14 +59,14 @@ def deploy(
     """Create or update a Space with the studio of a checkout, in one commit.
 
     space: "name/space", or "space" in your own namespace.  folder: the checkout; by default this one.
-    hardware: of a Space that is made; ZeroGPU by default, the only free one that runs Gradio.  An existing Space
-    keeps its own.  title: by default that of README.md, from which all other settings of the Space are.
-    torch_index: for hardware without a GPU, the address of a package index that has PyTorch built for CPUs, by
-    default from the environment's REWRITING_TORCH_INDEX; without it the Space installs gigabytes for GPUs.
-    Sent are the app, its packages, presets and weights, README.md and requirements.txt, for ZeroGPU with the newest
-    torch that it runs; never the state of training, hidden files or anything else that lies around.
-    Raises FileNotFoundError if there is no folder, and only the package is installed; else HubError, and the Space
-    then is as it was, or one that was made is gone again.
+    hardware: of a new Space; by default ZeroGPU, the only free hardware for Gradio.  An existing Space keeps its own.
+    title: by default that of README.md, which also holds all other settings of the Space.
+    torch_index: for hardware without a GPU, the address of a package index with CPU builds of PyTorch; by default the
+    environment variable REWRITING_TORCH_INDEX.  Without it the Space installs gigabytes of GPU libraries.
+    The commit holds the app, its packages, presets and weights, README.md and requirements.txt (for ZeroGPU with its
+    newest torch), but no training state, hidden files or other files.
+    Raises FileNotFoundError if only the package is installed and no folder is given; else HubError, and then an
+    existing Space does not change, and a new one is deleted.
     """
     folder = checkout("deploy") if folder is None else Path(folder)
     files = space_files(folder, title=title, hardware=hardware, torch_index=torch_index)
@@ -85,7 +85,7 @@ def deploy(
 def space_files(
     folder: Path, *, title: str | None = None, hardware: str | None = ZERO_GPU, torch_index: str | None = None
 ) -> dict[str, Path | bytes]:
-    """{path in the Space: file, or its content}.  Raises HubError if the folder is no checkout, or is too large."""
+    """{path in the Space: file, or its content}.  Raises HubError if the folder is not a checkout, or is too large."""
     from huggingface_hub.utils import filter_repo_objects
 
     for name in (APP, REQUIREMENTS, README, "rewriting/__init__.py"):
@@ -111,14 +111,14 @@ def space_files(
 
 
 def _from_index(index: str, requirements: str) -> str:
-    """Of two builds of one version, pip takes the one for CPUs, whose version has more to it: 2.13.0+cpu."""
+    """Requirements with a further index; pip prefers its CPU builds for their longer version, such as 2.13.0+cpu."""
     if not re.fullmatch(r"https://[!-~]+", index):
         raise HubError(f"{index[:100]!r} is not the address of a package index; give one that starts with https://.")
     return f"--extra-index-url {index}\n{requirements}"
 
 
 def readme(path: Path, *, title: str | None, hardware: str | None) -> str:
-    """The checkout's README.md, which begins with the settings of a Space."""
+    """The checkout's README.md with the settings of the Space.  Raises HubError if it has none."""
     from huggingface_hub import SpaceCard
 
     try:
@@ -134,7 +134,7 @@ def readme(path: Path, *, title: str | None, hardware: str | None) -> str:
 
 
 def _check_zero_gpu(files: Mapping[str, Path | bytes], hardware: str | None) -> None:
-    """ZeroGPU ends an app at its start in which no function is marked for the GPU."""
+    """Raise HubError if no function is marked for ZeroGPU, which would stop such an app at its start."""
     if not (hardware or "").startswith("zero"):
         return
     code = (path for name, path in files.items() if name.endswith(".py") and isinstance(path, Path))

@@ -1,7 +1,7 @@
-"""What a visitor of a hosted Space may open, so that there is room and time for the others.
+"""Limits on the files that visitors of a hosted Space may open.
 
-Strangers name the files there.  Those of other programs are of public repos and of limited size, and whoever runs the
-Space can switch them off; and no generator, in whatever format, takes more work or memory than some.
+Files of other programs must be public and of limited size, and the owner of the Space can refuse them all.  No
+generator of any format may take more than a limited time and memory.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from rewriting.generators import GeneratorConfig
 from rewriting.hub.choosing import megabytes
 from rewriting.hub.client import HubError, hosted
 
-SWITCH = "REWRITING_CONVERT"  # in the environment: off, and visitors open our own format alone
-MOST_BYTES = 500_000_000  # of a file of another program: NVIDIA's largest has 382 million
-# Of NVIDIA's largest, StyleGAN2 with 1024 pixels: 142 billion, 34 million and 30 million.
-MOST_PRODUCTS = 500_000_000_000  # for a picture: some seconds of two cores
-MOST_VALUES = 128 << 20  # in the largest map of features: 512 MB
+SWITCH = "REWRITING_CONVERT"  # environment variable: "off" refuses files of other programs
+MOST_BYTES = 500_000_000  # of a file of another program; NVIDIA's largest has 382 million
+# NVIDIA's largest StyleGAN2, with 1024 pixels, has 142 billion products, 34 million values and 30 million weights.
+MOST_PRODUCTS = 500_000_000_000  # for one picture: some seconds on two cores
+MOST_VALUES = 128 << 20  # in the largest feature map: 512 MB
 MOST_WEIGHTS = 125_000_000
 ELSEWHERE = "open it on your own computer."
 
 
 def check_file(file: str, size: int, public: bool) -> None:
-    """Raises HubError if a visitor may not have this file of another program converted."""
+    """Raise HubError if a visitor may not convert this file of another program.  size: in bytes."""
     if not hosted():
         return
     instead = "convert it on your own computer with `python -m rewriting convert`, and publish it with `push`."
@@ -35,7 +35,7 @@ def check_file(file: str, size: int, public: bool) -> None:
 
 
 def check_effort(config: GeneratorConfig) -> None:
-    """Raises HubError if a visitor's generator would take too long, or too much memory, to build and to draw with."""
+    """Raise HubError if a visitor's generator takes too much time or memory."""
     if not hosted():
         return
     weights, products, values = effort(config)
@@ -47,10 +47,10 @@ def check_effort(config: GeneratorConfig) -> None:
 
 
 def effort(config: GeneratorConfig) -> tuple[int, int, int]:
-    """Estimates of its weights, of the products that one picture takes, and of the values in its largest map.
+    """Estimates of a generator's weights, of the products for one picture, and of the values in its largest map.
 
-    Two convolutions of 3x3 are counted at each resolution, and the mapping network as often for each picture as the
-    mean of ten thousand latents takes it for eight: that many are drawn when a file is converted.
+    They count two 3x3 convolutions at each resolution, and 1250 runs of the mapping network: a conversion draws eight
+    pictures and maps ten thousand latents.
     """
     mapping = config.mapping_layers * config.w_dim * max(config.w_dim, config.z_dim)
     weights, products, values, before = mapping, mapping * 1250, 0, config.z_dim
