@@ -62,7 +62,7 @@ WRONG = [
     ({"seed": 1, "box": [0, 0, 256, 256]}, "copy.box[2] must be a number from 0 to 1, not 256"),
     ({"seed": 1, "box": [0.5, 0, 0.4, 1]}, "left less than right"),
     ({"seed": 1, "ellipse": [0, 0, 1, float("nan")]}, "copy.ellipse[3] must be a number"),
-    ({"seed": 1, "box": [0.5, 0, 0.501, 1]}, "covers no pixel"),
+    ({"seed": 1, "box": [0.5, 0, 0.501, 1]}, "cover a pixel"),
     ({"seed": 1, "mask": "data:image/png;base64,AAAA"}, "copy.mask: a mask is not a readable PNG"),
     ({"seed": 1, "mask": "data:image/png;base64,!"}, "not a whole data URL"),
     ({"seed": 1, "mask": "data:image/png;base64," + "A" * 8_000_000}, "bytes"),

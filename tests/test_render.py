@@ -230,7 +230,7 @@ def test_an_address_names_a_generator_in_capitals_or_not(service, fresh):
 @pytest.mark.parametrize("address", ["?preset=horse-hat", "?generator=nowhere", "?generator=%2Fetc"])
 def test_an_address_that_names_what_there_is_not_says_so(service, fresh, address):
     visitor = Visitor(fresh, {})
-    with pytest.raises(ValueError, match="There is no (preset|generator) .*; the address may name ") as refused:
+    with pytest.raises(ValueError, match="There is no (preset|generator) .*; use one of ") as refused:
         list(Visiting(service).come(visitor, "a", "", address))
     assert tiny.is_one_sentence(str(refused.value)) and visitor.state is fresh
 

@@ -168,7 +168,7 @@ def test_another_way_to_show_the_goal_takes_the_place_of_the_last_and_undo_bring
     back = erasing.jump(erasing.session.undo())
     assert back.mode == "paint" and len(back.session.request.retouched) == 1
     assert back.jump(back.session.undo().undo()).mode == "replace"
-    with pytest.raises(ValueError, match="There is no way 'sing'"):
+    with pytest.raises(ValueError, match="There is no mode 'sing'"):
         making.set_mode(state, "sing")
 
 

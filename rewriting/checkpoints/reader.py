@@ -192,7 +192,7 @@ def _why_it_ended(limits: Limits, done: subprocess.CompletedProcess) -> str:
 
 
 def _no_room(reason: str) -> str:
-    return f"Its numbers cannot be written to the temporary folder: {reason}; correct that, or set TMPDIR to another folder."
+    return f"Its numbers cannot be written to the temporary folder: {reason}; correct that, or set TMPDIR to another."
 
 
 def _too_slow(limits: Limits) -> str:

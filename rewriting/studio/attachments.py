@@ -1,7 +1,6 @@
-"""Files that travel with the calls of programs, both ways.
+"""Files that programs upload and download.
 
-What is uploaded and what is offered to download lies in one folder of gradio's, under names that only their owners
-know, until gradio clears it up.
+Both lie in one folder of gradio's, under secret names, until gradio removes them.
 """
 
 import base64
@@ -30,16 +29,16 @@ DATA_URL = re.compile(r"data:[\w.+/-]*;base64,", re.ASCII)
 
 
 def names_a_file(value: Any, ending: str) -> bool:
-    """Whether a program means a file by this value, and not a name; `contents` reads it.  ending: of a path."""
+    """Whether a value of a program means a file and not a name; `contents` reads it.  ending: of a path."""
     if isinstance(value, str):
         return bool(DATA_URL.match(value)) or SERVED in value or value.lower().endswith(ending)
     return isinstance(value, dict)
 
 
 def contents(value: Any, name: str, most: int) -> bytes:
-    """The bytes of a file that a program sends: a data URL, a file that it uploaded, or one that it was offered, named
-    by its address.  For whoever runs the studio on their own machine also the path of a file; for nobody else.
+    """The bytes of a file from a program: a data URL, an uploaded file, or the address of a file that the studio made.
 
+    A studio on the user's own machine also takes the path of a file; a hosted one never does.
     name: of the argument.  Raises ValueError in one sentence, also for more than `most` bytes.
     """
     if isinstance(value, str) and DATA_URL.match(value):
@@ -55,12 +54,12 @@ def contents(value: Any, name: str, most: int) -> bytes:
 
 
 def offered(path: Path) -> dict[str, Any]:
-    """A copy of the file, for the caller to download."""
+    """Offer a copy of a file for download."""
     return gr.FileData(path=save_file_to_cache(path, get_upload_folder()), orig_name=path.name).model_dump()
 
 
 def picture(pixels: np.ndarray, name: str) -> dict[str, Any]:
-    """A picture, uint8 (H, W, 3), as a WebP file to download.  name: of the file, without its ending."""
+    """Offer a picture, uint8 (H, W, 3), as a WebP file.  name: of the file, without its ending."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.webp"
         path.write_bytes(webp(pixels))
@@ -68,7 +67,7 @@ def picture(pixels: np.ndarray, name: str) -> dict[str, Any]:
 
 
 def own_picture_file(own: OwnPicture) -> dict[str, Any]:
-    """A picture of one's own as a file that `read_seed` reads."""
+    """Offer a person's own picture as a file for `read_seed`."""
     with tempfile.TemporaryDirectory() as folder:
         parts = Path(folder) / "parts"
         save_pictures([own], parts)
@@ -76,7 +75,7 @@ def own_picture_file(own: OwnPicture) -> dict[str, Any]:
 
 
 def read_seed(value: Any, name: str) -> Seed:
-    """The number of a picture, or a picture of one's own in the file that `own_picture_file` made of it.
+    """Read the number of a picture, or a person's own picture in a file of `own_picture_file`.
 
     name: of the argument.  Raises ValueError in one sentence.
     """
@@ -99,7 +98,7 @@ def _check_size(size: int, name: str, most: int) -> None:
 
 
 def _kept(value: Any, name: str) -> Path:
-    """The path of a file that lies in gradio's folder."""
+    """The path of a file in gradio's folder.  Raises ValueError for any other value."""
     text = value.get("path") if isinstance(value, dict) else value
     if isinstance(text, str) and text and "\0" not in text:
         path = Path(unquote(text.partition(SERVED)[2]) if SERVED in text else text)

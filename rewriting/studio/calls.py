@@ -1,7 +1,6 @@
-"""How functions become endpoints for programs, over HTTP and as MCP tools.
+"""Endpoints for programs from functions, over HTTP and as MCP tools.
 
-Each has the function's name and docstring.  What a call does takes its turn among all visitors, and whatever is wrong
-with it is said in one sentence.
+An endpoint has the function's name and docstring.  Calls wait in turn with all visitors, and errors are one sentence.
 """
 
 import functools
@@ -23,20 +22,20 @@ from rewriting.studio.fair_queue import FairQueue
 
 log = logging.getLogger(__name__)
 
-REFUSALS = (ValueError, OSError)  # in one sentence, for people
+REFUSALS = (ValueError, OSError)  # errors with one sentence for people
 LIMITS = {"concurrency_id": "api", "concurrency_limit": 16}
-CALL = "/call/"  # in the path of every call over HTTP
-TOKEN = "token"  # the argument of a function that acts with its caller's login at the Hub
+CALL = "/call/"  # part of the path of every HTTP call
+TOKEN = "token"  # the argument of a function for the caller's login at the Hub
 
 
 def offer(
     functions: Iterable[Callable], queue: FairQueue, described: Mapping[str, str], examples: Mapping[str, Any]
 ) -> None:
-    """Make endpoints of functions, on the page being built.
+    """Make endpoints from functions, on the page being built.
 
-    described: what an argument is, by name, where a function's docstring does not say it.  examples: for arguments
-    that a call needs.  A keyword-only argument `token` is no argument of the endpoint but the caller's login at the
-    Hub: a Space's own login, the body's `oauth_token`, or the header `HF-Token`.
+    described: descriptions of arguments, by name, that are not in a function's docstring.  examples: for required
+    arguments.  A keyword-only argument `token` is not an argument of the endpoint: it receives the caller's login at
+    the Hub, from a Space's login, the body's `oauth_token`, or the header `HF-Token`.
     """
     for function in functions:
         answer = endpoint(function, queue, described)
@@ -52,14 +51,14 @@ def offer(
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Of what may be left out: the schema of what may be given."""
+    """The schema of an optional argument without its null."""
     return next((one for one in schema.get("oneOf", ()) if one != {"type": "null"}), schema)
 
 
 def endpoint(function: Callable, queue: FairQueue, described: Mapping[str, str]) -> Callable:
-    """The function as gradio calls it: with all arguments by position, and a docstring that gradio can read.
+    """Wrap a function for gradio, with positional arguments and a docstring that gradio can parse.
 
-    takes: the names of its arguments, and whether a call needs them.
+    The wrapper's attribute `takes` holds the names of the arguments, and whether each is required.
     """
     parameters = dict(inspect.signature(function).parameters)
     with_token = parameters.pop(TOKEN, None) is not None
@@ -94,7 +93,7 @@ def endpoint(function: Callable, queue: FairQueue, described: Mapping[str, str])
 
 
 def unwrapped(doc: str) -> str:
-    """A docstring whose sections "Args" and "Returns" have one line for each entry: gradio reads no others."""
+    """A docstring with one line for each entry of its sections "Args" and "Returns", which gradio requires."""
     lines: list[str] = []
     for line in doc.splitlines():
         depth = len(line) - len(line.lstrip())
@@ -110,7 +109,7 @@ def unwrapped(doc: str) -> str:
 
 
 def wrong(function: Callable, given: Collection[str]) -> str:
-    """What is wrong with a call that has these arguments, as one sentence; "" if it has all that it needs."""
+    """One sentence on the error of a call with these arguments; "" for a correct call."""
     name, takes = function.__name__, function.takes
     unknown = next((one for one in given if one not in takes), None)
     if unknown is not None:
@@ -126,7 +125,7 @@ def _listed(takes: Collection[str]) -> str:
 
 
 def check_count(function: Callable, values: Collection[Any]) -> None:
-    """Raises ValueError if a call by position has not as many values as there are arguments."""
+    """Raise ValueError if a positional call has another number of values than the endpoint has arguments."""
     if len(values) != len(function.takes):
         raise ValueError(
             f"{function.__name__} got {len(values)} values for {len(function.takes)} arguments; "
@@ -135,19 +134,19 @@ def check_count(function: Callable, values: Collection[Any]) -> None:
 
 
 def endpoints(page: gr.Blocks) -> dict[str, Callable]:
-    """The functions that `offer` added to a page, by the name of the endpoint."""
+    """The functions of the endpoints from `offer`, by name."""
     return {one.api_name: one.fn for one in page.fns.values() if hasattr(one.fn, "takes")}
 
 
 async def refuse_body(request: Request, error: RequestValidationError) -> Response:
-    """The answer to a call over HTTP whose body is not even an object of JSON."""
+    """Answer an HTTP call whose body is not a JSON object."""
     if CALL not in request.url.path:
         return await request_validation_exception_handler(request, error)
     return JSONResponse({"detail": 'A call needs a body of JSON with its arguments, like {"seeds": [0, 1]}.'}, 422)
 
 
 async def refuse(request: Request, error: Exception) -> Response:
-    """The answer to a call over HTTP that names no endpoint, or other arguments than the endpoint has."""
+    """Answer an HTTP call with an unknown endpoint, or with wrong arguments."""
     if CALL not in request.url.path:
         raise error
     known = endpoints(request.app.get_blocks())
@@ -166,4 +165,4 @@ async def refuse(request: Request, error: Exception) -> Response:
 
 
 HANDLERS = {RequestValidationError: refuse_body, TypeError: refuse, KeyError: refuse, FnIndexInferError: refuse}
-"""For the server: what gradio raises, before it calls a function, about a call that is not right."""
+"""Exception handlers for the server: gradio raises these errors for a wrong call before it calls a function."""

@@ -1,6 +1,6 @@
-"""The pictures that a visitor brought: values of their state, so that they leave with it and nobody else can name one.
+"""A visitor's own pictures: values of the visitor's state, which nobody else can name.
 
-On the page each goes by a name such as "own-1", which means a picture of this visitor only.
+On the page each has a name such as "own-1", which means a picture of this visitor only.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from rewriting.generators.own_picture import OwnPicture, Seed
 from rewriting.studio.encoding import data_url
 
 MOST = 8  # pictures of one visitor
-MOST_SIDE = 1024  # pixels a side that are kept of a picture
-SMALL = 160  # pixels a side, where it is shown beside its drawing
-MOST_CHARACTERS = 8_000_000  # of the data URL in which one comes
+MOST_SIDE = 1024  # largest side in pixels of a stored picture
+SMALL = 160  # side in pixels of the picture beside its drawing
+MOST_CHARACTERS = 8_000_000  # of the data URL of a new picture
 NAME = re.compile(r"own-([1-9][0-9]{0,5})")
 NO_PICTURE = "The file is not a readable picture; save it as JPEG or PNG."
 
 
 @dataclass(frozen=True, eq=False)
 class BroughtPicture:
-    """A picture that was brought.
+    """A visitor's own picture.
 
-    number: its own among the visitor's, from 1.  image: uint8 (S, S, 3), the square that was chosen of it.
-    found: how a generator draws it, by the generator's key.  wanted: by the same keys, the layer at which it is to be
-    found; nothing is looked for where there is none.
+    number: identifies it among the visitor's pictures, from 1.  image: uint8 (S, S, 3), the chosen square.
+    found: its inversions, by the key of the generator.  wanted: the layer of a wanted inversion, by the same keys.
     """
 
     number: int
@@ -47,13 +46,13 @@ class BroughtPicture:
 
     @cached_property
     def url(self) -> str:
-        """The picture in small, as a data URL."""
+        """A thumbnail as a data URL."""
         return data_url(np.asarray(Image.fromarray(self.image).resize((SMALL, SMALL), Image.Resampling.LANCZOS)))
 
     def layer(self, generator: str, lowest: int | None) -> int | None:
-        """The layer at which it is still to be found for a generator; None if it is, or if nobody wants it.
+        """The layer of an inversion that is wanted and missing for a generator; None otherwise.
 
-        lowest: that a rule uses, None if none does."""
+        lowest: the lowest layer of the rules, None without rules."""
         if generator not in self.wanted:
             return None
         layer = min(self.wanted[generator], lowest or self.wanted[generator])
@@ -62,29 +61,29 @@ class BroughtPicture:
 
 @dataclass(frozen=True)
 class OwnPictures:
-    """All of a visitor's, in the order in which they came."""
+    """All pictures of a visitor, in the order in which they were added.  last: the last number in use."""
 
     brought: tuple[BroughtPicture, ...] = ()
-    last: int = 0  # number that was given
+    last: int = 0
 
     def __len__(self) -> int:
         return len(self.brought)
 
     def of(self, generator: str) -> dict[str, OwnPicture]:
-        """Those that were found for a generator, by their names."""
+        """The inversions for a generator, by name."""
         return {one.name: one.found[generator] for one in self.brought if generator in one.found}
 
     def get(self, name: str) -> BroughtPicture:
-        """Raises ValueError if the visitor has none of that name."""
+        """The picture of that name.  Raises ValueError if the visitor has none."""
         for one in self.brought:
             if one.name == name:
                 return one
-        raise ValueError(f"There is no picture {name!r:.60}; press one that the page shows.")
+        raise ValueError(f"There is no picture {name!r:.60}; press one on the page.")
 
     def named(self, name: int | str, generator: str) -> Seed:
-        """What the page calls a picture: a number, or the name of one that was brought.
+        """The picture with a number, or with the name of one of the visitor's own, as the page calls it.
 
-        Raises ValueError for a name that the visitor has not, or that is not found for the generator."""
+        Raises ValueError for an unknown name, and for a picture without an inversion for the generator."""
         if isinstance(name, int):
             return name
         if name.isdecimal():
@@ -95,7 +94,7 @@ class OwnPictures:
         return one.found[generator]
 
     def name_of(self, seed: Seed) -> int | str:
-        """The same the other way round."""
+        """The number or name of a picture on the page: the inverse of `named`."""
         if isinstance(seed, int):
             return seed
         names = (one.name for one in self.brought if seed in one.found.values())
@@ -104,19 +103,19 @@ class OwnPictures:
     # --- changes ----------------------------------------------------------------------------------------------------
 
     def bring(self, image: np.ndarray, generator: str, layer: int) -> OwnPictures:
-        """One more, to be found for a generator.  Raises ValueError if there are too many."""
+        """Add a picture, to be inverted for a generator.  Raises ValueError if there are too many."""
         if len(self) >= MOST:
             raise ValueError(f"You have {len(self)} pictures here, which is the most; remove one first.")
         number = self.last + 1
         return OwnPictures((*self.brought, BroughtPicture(number, image, {}, {generator: layer})), number)
 
     def want(self, name: str, generator: str, layer: int) -> OwnPictures:
-        """Look for one on a generator too, or again."""
+        """Ask for an inversion of a picture for a generator."""
         one = self.get(name)
         return self._with(replace(one, wanted={**one.wanted, generator: layer}))
 
     def give_up(self, generator: str, number: int | None = None) -> OwnPictures:
-        """Look for nothing on a generator any more, or not for that one; what was found stays."""
+        """Drop the wanted inversions for a generator, of all pictures or of one; finished inversions stay."""
 
         def changed(one: BroughtPicture) -> BroughtPicture:
             if number not in (None, one.number):
@@ -126,7 +125,7 @@ class OwnPictures:
         return replace(self, brought=tuple(map(changed, self.brought)))
 
     def put(self, number: int, generator: str, found: OwnPicture) -> OwnPictures:
-        """One was found; nothing if it was taken away meanwhile."""
+        """Store an inversion; does nothing for a picture that was removed meanwhile."""
         one = next((one for one in self.brought if one.number == number), None)
         return self if one is None else self._with(replace(one, found={**one.found, generator: found}))
 
@@ -135,8 +134,10 @@ class OwnPictures:
         return replace(self, brought=tuple(one for one in self.brought if one is not gone))
 
     def with_those(self, pictures: Iterable[OwnPicture], generator: str) -> tuple[OwnPictures, dict[Seed, Seed]]:
-        """With pictures that came with a rule; and what stands for which of them, where the visitor had the same
-        picture already: the one that was found at the lower layer."""
+        """Add the pictures of a rule.
+
+        Returns the replacements, too, {old: new}: if the visitor already has the same picture, the inversion at the
+        lower layer replaces the other."""
         own, instead = self, {}
         for picture in pictures:
             same = next((b for b in own.brought if _shows(b.found.get(generator), picture)), None)
@@ -159,7 +160,7 @@ def _shows(found: OwnPicture | None, picture: OwnPicture) -> bool:
 
 
 def read_image(url: str) -> np.ndarray:
-    """uint8 (S, S, 3): the square that the page sends of a picture, as the data URL of a PNG, JPEG or WebP.
+    """Read the square of a new picture, uint8 (S, S, 3), from the data URL of a PNG, JPEG or WebP.
 
     Raises ValueError in one sentence.
     """

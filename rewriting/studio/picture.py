@@ -1,4 +1,4 @@
-"""A picture that people see: its pixels, and how the page takes them."""
+"""A picture on the page: its pixels, and its data URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rewriting.studio.encoding import change_map, data_url
 
 
 class Picture:
-    """pixels: uint8 (H, W, 3).  Encoded when it is first asked for, and once."""
+    """pixels: uint8 (H, W, 3).  The picture is encoded once, on first use."""
 
     def __init__(self, pixels: np.ndarray):
         self.pixels, self._change = pixels, ""
@@ -20,10 +20,10 @@ class Picture:
         return data_url(self.pixels)
 
     def change(self, before: Picture) -> str:
-        """Where it differs from what it is without rules, as a data URL.  before: the one picture that it is then."""
+        """The map of change against the picture without rules, as a data URL.  before: always the same picture."""
         self._change = self._change or data_url(change_map(before.pixels, self.pixels))
         return self._change
 
     def nbytes(self) -> int:
-        """With room for the files."""
+        """The size in memory in bytes, with an estimate for the encoded files."""
         return self.pixels.nbytes * 3 // 2

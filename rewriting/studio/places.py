@@ -1,4 +1,4 @@
-"""A place in a picture as a program describes it: by numbers, or by a mask."""
+"""Places in pictures as programs describe them: by numbers, or by a mask."""
 
 import base64
 from typing import Any, TypedDict
@@ -17,7 +17,7 @@ LIKE = 'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}'
 
 
 class Place(TypedDict, total=False):
-    """seed: the number of the picture, or the file of one's own.  And one of:
+    """seed: the number of the picture, or the file of a picture of one's own.  And one of:
 
     box: [left, top, right, bottom], each a share of the picture, from 0 to 1.  ellipse: the same four numbers, for the
     ellipse in that box.  mask: a square PNG, white where painted, as a data URL or an uploaded file.
@@ -30,16 +30,16 @@ class Place(TypedDict, total=False):
 
 
 class Spot(Place, total=False):
-    """Where a copied object goes.  seed: the number of the picture.  at: [x, y], the object's centre there, in shares
-    of the picture; without it, the object keeps the place that it has in its own picture."""
+    """The place for a copied object.  seed: the number of the picture.  at: [x, y], the object's centre, in shares of
+    the picture; by default the object's place in its own picture."""
 
     at: list[float]
 
 
 def region(place: Any, name: str, side: int) -> Region:
-    """The place with a mask of `side` x `side` pixels.
+    """The region of a `Place`, with a mask of `side` x `side` pixels.
 
-    name: of the argument.  Raises ValueError in one sentence if it is no `Place`.
+    name: of the argument.  Raises ValueError in one sentence for any other value.
     """
     _check_keys(place, name, Place)
     shapes = [shape for shape in SHAPES if place.get(shape) is not None]
@@ -51,7 +51,7 @@ def region(place: Any, name: str, side: int) -> Region:
 
 
 def spot(place: Any, name: str, copy: Region) -> Region:
-    """The copied object's mask where it goes.  Raises ValueError in one sentence if it is no `Spot`."""
+    """The copied object's mask at a `Spot`.  Raises ValueError in one sentence for any other value."""
     _check_keys(place, name, Spot)
     side, at = len(copy.mask), place.get("at")
     if any(place.get(shape) is not None for shape in SHAPES):
@@ -87,7 +87,7 @@ def _edges(value: Any, name: str) -> list[float]:
 
 
 def _middles(side: int) -> np.ndarray:
-    """Of `side` pixels, in shares of the picture."""
+    """The centres of `side` pixels, in shares of the picture."""
     return (np.arange(side) + 0.5) / side
 
 
@@ -107,7 +107,7 @@ def _ellipse(value: Any, name: str, side: int) -> np.ndarray:
 
 def _not_empty(mask: np.ndarray, name: str, value: Any) -> np.ndarray:
     if not mask.any():
-        raise refuse(name, "larger: it covers no pixel of a picture", value)
+        raise refuse(name, "large enough to cover a pixel", value)
     return mask
 
 

@@ -1,6 +1,6 @@
-"""What the studio's server needs of the machine: an address to listen on, calls to itself, and a folder for files.
+"""The studio's server on this machine: its address, its calls to itself, its folder for files, and its memory.
 
-Import nothing of gradio here: it reads its environment as it is imported.
+This module must not import gradio, which reads its environment at import.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from pathlib import Path
 
 import httpx
 
-NAME, PORT, FOLDER = "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_TEMP_DIR"  # what people set for gradio
+NAME, PORT, FOLDER = "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_TEMP_DIR"  # environment variables
 HERE = "127.0.0.1"
-LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container on Linux
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a Linux container
 
 
 def room_for_results() -> int:
-    """Bytes of memory for what may be asked for again: a sixteenth of what this machine has, or this container may
-    take, from 256 MiB to 1 GiB; 512 MiB where the system does not tell."""
+    """The size of the cache in bytes: a sixteenth of the memory of this machine or container, from 256 MiB to 1 GiB;
+    512 MiB if the system does not report its memory."""
     told = []
     with suppress(AttributeError, ValueError, OSError):
         told.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     for limit in LIMITS:
-        with suppress(ValueError, OSError):  # "max" where there is none
+        with suppress(ValueError, OSError):  # "max" means no limit
             told.append(int(Path(limit).read_text()))
     return min(max(min(told) // 16, 256 << 20), 1 << 30) if told else 512 << 20
 
 
 def server_name(name: str) -> str:
-    """The address to listen on, as gradio takes it: an IPv6 address in brackets.  name: with brackets or without, or
-    the name of a host; "" for this machine alone.
+    """The address to listen on, in gradio's form, with an IPv6 address in brackets.
 
-    Raises OSError in one sentence if it is no address of this machine.
+    name: an address, an IPv6 address with or without brackets, or a host name; "" for this machine alone.
+    Raises OSError in one sentence if it is not an address of this machine.
     """
     name = name.strip()
     host = (name[1:-1] if name.startswith("[") and name.endswith("]") else name) or HERE
@@ -64,7 +64,7 @@ def _can_listen(host: str) -> bool:
 
 
 def reached_by_others(name: str) -> bool:
-    """Whether other machines may reach what listens there.  name: from `server_name`."""
+    """Whether other machines may reach a server at this address.  name: from `server_name`."""
     try:
         return not ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
@@ -73,7 +73,7 @@ def reached_by_others(name: str) -> bool:
 
 @contextmanager
 def without_proxies(*hosts: str) -> Iterator[None]:
-    """While it lasts, calls to these hosts go to them directly; without hosts, all calls."""
+    """Inside this context, calls to these hosts bypass proxies; without hosts, all calls do."""
     names = "no_proxy", "NO_PROXY"
     before = {name: os.environ.get(name) for name in names}
     spared = [value for value in before.values() if value]
@@ -86,10 +86,10 @@ def without_proxies(*hosts: str) -> Iterator[None]:
 
 
 def check_proxies() -> None:
-    """Raises OSError in one sentence if what gives the page a public address cannot be reached as it is set here."""
+    """Raise OSError in one sentence if the proxy settings prevent calls to gradio's service for public addresses."""
     try:
         httpx.Client().close()
-    except Exception:  # a package for SOCKS is missing, or it is no address
+    except Exception:  # the package for SOCKS is missing, or the setting is not an address
         raise OSError(
             "--share cannot use the proxy that is set here: give one like http://proxy:3128, install socksio for a "
             "SOCKS proxy, or unset it."
@@ -98,10 +98,10 @@ def check_proxies() -> None:
 
 @contextmanager
 def folder_for_files() -> Iterator[None]:
-    """While it lasts, what is uploaded and saved lies in a folder of this process, or where GRADIO_TEMP_DIR says.
+    """Inside this context, uploads and saved files go to a folder of this process, or to GRADIO_TEMP_DIR.
 
-    gradio's own choice is one folder for all users of a machine, of whom the first owns it.  Raises OSError in one
-    sentence if nothing can be written there.
+    gradio's default is one folder for all users of a machine, owned by the first of them.  Raises OSError in one
+    sentence if the folder is not writable.
     """
     if named := os.environ.get(FOLDER):
         try:

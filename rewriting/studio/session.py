@@ -1,6 +1,6 @@
-"""What one visitor has made so far, immutable, so that undo is keeping the old value.
+"""One visitor's work as an immutable value, so that undo only keeps the old value.
 
-Some ten kilobytes, and some fifty more for each rewriting that undo can bring back.
+A session takes some ten kilobytes, and some fifty more for each rule in reach of undo.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_STEPS = 60
 
 @dataclass(frozen=True)
 class PackedRegion:
-    """A `Region` whose mask of `side` x `side` pixels is kept as compressed bits."""
+    """A `Region` with its mask of `side` x `side` pixels as compressed bits."""
 
     seed: Seed
     side: int
@@ -51,7 +51,7 @@ class PackedRegion:
 
 @dataclass(frozen=True)
 class PackedRetouch:
-    """A `Retouched` whose patch is kept compressed, and how it was made as JSON."""
+    """A `Retouched` with a compressed patch, and its field `how` as JSON."""
 
     seed: Seed
     side: int
@@ -70,7 +70,7 @@ class PackedRetouch:
 
     @property
     def kind(self) -> str:
-        """How it was made: "paint", "bend" or "file"."""
+        """The way of retouching: "paint", "bend" or "file"."""
         return json.loads(self.how)["kind"]
 
 
@@ -86,9 +86,9 @@ def _unpacked_retouch(packed: PackedRetouch) -> Retouched:
 
 @dataclass(frozen=True)
 class PackedRequest:
-    """A `Request` that takes little room.
+    """A compressed `Request`.
 
-    rest: the request without its regions and retouched pictures.  Two are equal if they ask for the same thing.
+    rest: the request without its regions and retouched pictures.  Equal requests have equal packed requests.
     """
 
     rest: Request
@@ -120,22 +120,22 @@ class PackedRequest:
 
     @property
     def seeds(self) -> set[Seed]:
-        """The pictures that it speaks of."""
+        """The pictures in the request."""
         named = [one for one in (self.copy, self.paste) if one is not None]
         return {one.seed for one in (*named, *self.context, *self.preserve, *self.retouched)}
 
     @property
     def own_pictures(self) -> tuple[OwnPicture, ...]:
-        """Those of them that somebody brought."""
+        """People's own pictures in the request."""
         return tuple(seed for seed in self.seeds if isinstance(seed, OwnPicture))
 
     @property
     def complete(self) -> bool:
-        """Whether all its pictures are here."""
+        """Whether no picture is missing."""
         return not any(isinstance(seed, MissingPicture) for seed in self.seeds)
 
     def instead(self, seeds: Mapping[Seed, Seed]) -> PackedRequest:
-        """The same places in other pictures; nothing of a picture that is missing then is left but its digest."""
+        """The same places in other pictures, {old: new}; a picture that becomes missing leaves only its digest."""
         if not self.seeds & seeds.keys():
             return self
 
@@ -151,7 +151,7 @@ class PackedRequest:
         return replace(self, **one, **many)
 
     def without(self, gone: Seed) -> PackedRequest:
-        """Without what is painted on a picture."""
+        """The request without the places on a picture."""
         one = {n: None for n in ("copy", "paste") if getattr(self, n) is not None and getattr(self, n).seed == gone}
         many = {
             n: tuple(one for one in getattr(self, n) if one.seed != gone) for n in ("context", "preserve", "retouched")
@@ -159,13 +159,13 @@ class PackedRequest:
         return replace(self, **one, **many)
 
     def retouch_of(self, seed: Seed | None) -> PackedRetouch | None:
-        """What a picture should look like, if it was retouched."""
+        """The retouch of a picture; None without one."""
         return next((one for one in self.retouched if one.seed == seed), None)
 
 
 @lru_cache(maxsize=64)
 def _mask(side: int, bits: bytes) -> np.ndarray:
-    """Unpacked once while it is in use, for every render asks for it."""
+    """The unpacked mask, cached because every render needs it."""
     mask = np.unpackbits(np.frombuffer(zlib.decompress(bits), np.uint8), count=side**2)
     mask = 255 * mask.reshape(side, side)
     mask.flags.writeable = False
@@ -179,14 +179,14 @@ def _encoded(side: int, bits: bytes) -> str:
 
 
 class Numbering(NamedTuple):
-    """Which pictures the numbers stand for, as in a `Request`."""
+    """The meaning of picture numbers, as in a `Request`."""
 
     seeding: str = "seed"
     truncation: float | None = None
 
 
 class Same:
-    """Equal to itself and to nothing else: stands for an array in the name of what was made with it."""
+    """A hashable stand-in for an array in the name of a result, equal only to itself."""
 
     def __init__(self, thing: object):
         self.thing = thing
@@ -200,10 +200,10 @@ class Same:
 
 @dataclass(frozen=True)
 class Rule:
-    """An edit in force, and a number that stays its own however the list is ordered.
+    """An edit in force.
 
-    edit: without its request, which is kept packed in `asked`; `whole` puts them together.
-    preset: the name of the preset that it is, unchanged; empty for all others.
+    number: identifies the rule in any order of the list.  edit: without its request, which is packed in `asked`;
+    `whole` has both.  preset: the name of an unchanged preset; "" for any other rule.
     """
 
     number: int
@@ -223,7 +223,7 @@ class Rule:
 
     @property
     def learned(self) -> bool:
-        """Whether it was learned from retouched pictures, not solved."""
+        """Whether the rule was learned from retouched pictures instead of solved."""
         return self.asked is not None and bool(self.asked.retouched)
 
     @property
@@ -236,7 +236,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """What undo brings back.  what: the change that led to it."""
+    """One state of the history.  what: the change that led to it."""
 
     generator: str
     asked: PackedRequest
@@ -249,8 +249,8 @@ class HistoryEntry:
 class Session:
     """One visitor's work.
 
-    now: the generator, the request being made, the rules in force, and which of them the request belongs to (None: a
-    new one).
+    now: the generator, the current request, the rules in force, and the number of the rule to which the request
+    belongs, None for a new rule.  past, future: for undo and redo.
     """
 
     now: HistoryEntry
@@ -259,7 +259,7 @@ class Session:
 
     @classmethod
     def on(cls, generator: str) -> Session:
-        """Nothing made yet."""
+        """An empty session."""
         return cls(HistoryEntry(generator, _nothing(generator)))
 
     @property
@@ -280,49 +280,49 @@ class Session:
 
     @property
     def stack(self) -> EditStack:
-        """The rules in force, to draw with."""
+        """The rules in force without their requests, for drawing."""
         return EditStack(rule.edit for rule in self.rules)
 
     @property
     def whole_stack(self) -> EditStack:
-        """The rules in force with their requests, to keep."""
+        """The rules in force with their requests, for saving."""
         return EditStack(rule.whole for rule in self.rules)
 
     @property
     def rule(self) -> Rule | None:
-        """The rule that the request belongs to."""
+        """The rule of the current request; None for a new rule."""
         return next((rule for rule in self.rules if rule.number == self.now.editing), None)
 
     @property
     def look(self) -> tuple:
-        """What the rules in force make of pictures: equal if they make the same."""
+        """A key of the pictures under the rules in force: equal keys mean equal pictures."""
         edits = [(Same(rule.edit.factor), rule.edit.strength) for rule in self.rules if rule.edit.enabled]
         return (self.generator, self.numbering, bool(self.rules), *edits)
 
     @property
     def solved(self) -> bool:
-        """Whether the rule in force is the solution of the request as it is now."""
+        """Whether the rule in force is the solution of the current request."""
         if self.rule is None or self.rule.asked is None:
             return False
         asked, done = self.now.asked, self.rule.asked.rest
         wanted = {k: getattr(done, k) for k in ("layer", "rank", "locality") if getattr(asked.rest, k) is None}
         return replace(asked, rest=asked.rest.with_(**wanted)) == self.rule.asked
 
-    # --- every change, and the way back -----------------------------------------------------------------------------
+    # --- history ----------------------------------------------------------------------------------------------------
 
     def step(self, what: str, *, request: Request | None = None, **changes: Any) -> Session:
-        """A session with the change made, and the state before it to go back to."""
+        """The session after a change, with the previous state in the history."""
         if request is not None:
             changes["asked"] = PackedRequest.of(request)
         now = replace(self.now, what=what, **changes)
         return Session(now, (*self.past, self.now)[-MAX_STEPS:])
 
     def as_one_step(self, before: Session) -> Session:
-        """The same, so that one undo leads back to what was `before`."""
+        """The same session, so that one undo leads back to `before`."""
         return replace(self, past=(*before.past, before.now)[-MAX_STEPS:])
 
     def with_pictures(self, seeds: Mapping[Seed, Seed]) -> Session:
-        """Other pictures in place of some, in all that undo and redo bring back too."""
+        """The session with other pictures, {old: new}, also throughout its history."""
 
         def moved(asked: PackedRequest) -> PackedRequest:
             return asked.instead(seeds)
@@ -330,8 +330,7 @@ class Session:
         return self._everywhere(moved, moved) if seeds else self
 
     def without_picture(self, gone: OwnPicture) -> Session:
-        """Nothing is left of a picture that was brought.  Rules that were made with it stay in force, and cannot be
-        changed again."""
+        """The session without a picture of the visitor's own.  Rules that use it stay in force, but nobody can edit them."""
         missing = {gone: MissingPicture(gone.digest)}
         session = self._everywhere(lambda asked: asked.without(gone), lambda asked: asked.instead(missing))
         kept = session.rule is None or session.rule.asked is None or session.rule.asked.complete
@@ -340,7 +339,7 @@ class Session:
     def _everywhere(
         self, request: Callable[[PackedRequest], PackedRequest], made: Callable[[PackedRequest], PackedRequest]
     ) -> Session:
-        """request: what becomes of those in the making.  made: of those that rules were made from."""
+        """Change every request.  request: applied to current requests.  made: applied to the requests of rules."""
 
         def changed(entry: HistoryEntry) -> HistoryEntry:
             rules = tuple(replace(rule, asked=rule.asked and made(rule.asked)) for rule in entry.rules)
@@ -351,13 +350,13 @@ class Session:
 
     @property
     def own_pictures(self) -> tuple[OwnPicture, ...]:
-        """The pictures in the request and in the rules in force that somebody brought."""
+        """People's own pictures in the current request and in the rules in force."""
         asked = [self.now.asked, *(rule.asked for rule in self.rules if rule.asked is not None)]
         return tuple(dict.fromkeys(picture for one in asked for picture in one.own_pictures))
 
     @property
     def lowest_layer(self) -> int | None:
-        """The first layer that a rule in force changes."""
+        """The lowest layer that a rule in force changes; None without one."""
         return min((n for r in self.rules if r.edit.enabled and r.edit.strength for n in r.edit.layers), default=None)
 
     def undo(self) -> Session:
@@ -371,26 +370,28 @@ class Session:
         return Session(self.future[0], (*self.past, self.now), self.future[1:])
 
     def open(self, generator: str) -> Session:
-        """Begin afresh on another generator."""
+        """Open another generator with an empty request and no rules."""
         return self.step("open", generator=generator, asked=_nothing(generator), rules=(), editing=None)
 
     def reset(self) -> Session:
-        """Everything gone, and undo brings it back."""
+        """Remove all rules and the request; undo restores them."""
         return self.step("reset", asked=_nothing(self.generator), rules=(), editing=None)
 
     # --- the request being made -------------------------------------------------------------------------------------
 
     def ask(self, what: str, **changes: Any) -> Session:
-        """Change the request."""
+        """Change fields of the current request."""
         return self.step(what, request=self.request.with_(**changes))
 
     def start_new(self) -> Session:
-        """Keep the rule as it is and begin another."""
+        """Begin a new rule; the present rules stay in force."""
         return self.step("new rule", asked=_nothing(self.generator), editing=None)
 
     def paint_copy(self, seed: Seed, mask: np.ndarray | None, paste_seed: Seed | None = None) -> Session:
-        """The object to copy.  A placed object moves along, its centre kept; one without a place is put into the
-        picture `paste_seed`, if there is one, where it was in its own."""
+        """Set the object to copy.
+
+        A placed object keeps its centre.  An object without a place goes to the same place in the picture `paste_seed`,
+        if that is given."""
         copy = Region(seed, mask) if mask is not None else None
         paste = self.request.paste
         if copy is None or copy.empty:
@@ -402,14 +403,16 @@ class Session:
         return self.ask("copy", copy=copy, paste=paste, erase=False)
 
     def place(self, seed: Seed, x: int, y: int) -> Session:
-        """Put the copied object's centre at (x, y) of a picture, in mask pixels."""
+        """Put the copied object's centre at (x, y) of a picture, in mask pixels.  ValueError without an object."""
         if self.request.copy is None or self.request.copy.empty:
             raise ValueError("There is nothing to paste yet; paint the object to copy first.")
         return self.ask("paste", paste=moved(self.request.copy, seed, x, y), erase=False)
 
     def turn_to(self, slot: str, seed: Seed) -> Session:
-        """Another picture to copy from or to paste into.  A new one to copy from has nothing painted on it yet; in a
-        new one to paste into, the object keeps its place, or has the one it had in its own picture."""
+        """Change the picture to copy from or to paste into.
+
+        A new picture to copy from has no painted object yet.  In a new picture to paste into, the object keeps its
+        place, or takes the place that it has in its own picture."""
         request = self.request
         if slot == "copy" and request.copy is not None and request.copy.seed != seed:
             return self.ask("copy", copy=None)
@@ -421,7 +424,7 @@ class Session:
         return self
 
     def paint_place(self, kind: str, seed: Seed, mask: np.ndarray | None) -> Session:
-        """Paint where the rule should hold ("context"), or what must not change ("preserve")."""
+        """Set a place to change (kind "context") or to protect (kind "preserve"); a mask of None removes it."""
         regions = list(getattr(self.request, kind))
         at = next((i for i, region in enumerate(regions) if region.seed == seed), len(regions))
         regions[at : at + 1] = [Region(seed, mask)] if mask is not None else []
@@ -431,14 +434,14 @@ class Session:
         return self.paint_place(kind, seed, None)
 
     def retouch(self, one: Retouched) -> Session:
-        """What a picture should look like.  Nothing is copied, pasted or erased then."""
+        """Set the retouch of a picture; the request then neither copies nor erases."""
         retouched = list(self.request.retouched)
         at = next((i for i, other in enumerate(retouched) if other.seed == one.seed), len(retouched))
         retouched[at : at + 1] = [one]
         return self.ask("retouch", retouched=tuple(retouched), copy=None, paste=None, erase=False)
 
     def remove_retouch(self, seed: Seed) -> Session:
-        """The picture may stay as it is drawn."""
+        """Remove the retouch of a picture."""
         rest = tuple(one for one in self.request.retouched if one.seed != seed)
         return self.ask("retouch", retouched=rest) if len(rest) < len(self.now.asked.retouched) else self
 
@@ -447,9 +450,9 @@ class Session:
     def adopt(
         self, edit: Edit, request: Request | None = None, what: str = "rewrite", *, preset: str = "", new: bool = False
     ) -> Session:
-        """Put a solved edit in force: in place of the rule being edited, or as a new one.
+        """Put a solved edit in force, in place of the current rule or as a new one.
 
-        request: shown with it from now on; by default the one being made.
+        request: the new current request; by default unchanged.  Raises ValueError if too many rules are in force.
         """
         changes = {"request": request} if request is not None else {}
         old = None if new else self.rule
@@ -464,7 +467,7 @@ class Session:
         return self.step(what, rules=(*self.rules, rule), editing=number, **changes)
 
     def refine(self, number: int, edit: Edit) -> Session:
-        """A rule that is still being learned comes nearer, wherever undo leads: no change that it would stop at."""
+        """Update a rule that is still being learned, also throughout the history, without a step of undo."""
         was = self._find(number).edit.factor
 
         def finer(rule: Rule) -> Rule:
@@ -477,7 +480,7 @@ class Session:
         return replace(self, now=replace(self.now, rules=tuple(map(finer, self.rules))), past=past)
 
     def change_rule(self, number: int, what: str, **changes: Any) -> Session:
-        """Another strength, name or switch for one rule."""
+        """Change the strength, name or switch of a rule."""
         rule = self._find(number)
         changed = replace(rule, edit=rule.edit.with_(**changes))
         return self.step(what, rules=tuple(changed if r is rule else r for r in self.rules))
@@ -495,13 +498,13 @@ class Session:
         return self.step("duplicate", rules=(*self.rules[:at], copy, *self.rules[at:]))
 
     def order_rules(self, numbers: Sequence[int]) -> Session:
-        """The same rules in another order."""
+        """Put the rules into another order.  ValueError unless `numbers` names each rule once."""
         if sorted(numbers) != sorted(rule.number for rule in self.rules):
             raise ValueError("The order does not name each rule once; reload the page and try again.")
         return self.step("order", rules=tuple(self._find(number) for number in numbers))
 
     def reopen_rule(self, number: int) -> Session:
-        """Bring a rule's request back, to be changed and rewritten in its place."""
+        """Open a rule's request for editing.  ValueError if it has no request, or a missing picture."""
         rule = self._find(number)
         if rule.asked is None:
             raise ValueError(f"The rule {rule.edit.name!r} has no request; you can use it but not edit it.")
@@ -514,7 +517,7 @@ class Session:
             raise ValueError(f"{len(self.rules)} rules are in force, which is the most; delete one first.")
 
     def _next_number(self) -> int:
-        """Never one that a rule in reach of undo has."""
+        """A number that no rule in the history has."""
         moments = (*self.past, self.now, *self.future)
         return 1 + max((rule.number for moment in moments for rule in moment.rules), default=0)
 
@@ -530,13 +533,13 @@ def _nothing(generator: str) -> PackedRequest:
 
 
 def centre(mask: np.ndarray) -> tuple[int, int]:
-    """(x, y) of a painted mask: the middle of its box."""
+    """(x, y) of the centre of a painted mask's bounding box, in pixels."""
     top, left, bottom, right = bounding_box(mask)
     return (left + right) // 2, (top + bottom) // 2
 
 
 def moved(copy: Region, seed: Seed, x: int, y: int) -> Region:
-    """The copied object's mask with its box centred at (x, y) of another picture, kept inside."""
+    """The copied object's mask with its box centred at (x, y) of another picture, moved inside."""
     top, left, bottom, right = bounding_box(copy.mask)
     side, height, width = len(copy.mask), bottom - top, right - left
     row = min(max(y - height // 2, 0), side - height)

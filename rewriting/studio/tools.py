@@ -1,7 +1,7 @@
-"""The endpoints as MCP tools: pictures come as images, everything else as JSON.
+"""The endpoints as MCP tools, which return pictures as images and everything else as JSON.
 
-gradio's own server of tools prints lists as Python does, shows a picture only if it is all that a tool returns, and
-answers to a wrong call with words of the libraries below it.
+gradio's own tool server prints lists in Python's notation, shows a picture only if it is the whole result, and reports
+wrong calls in the words of its libraries.
 """
 
 import base64
@@ -17,11 +17,11 @@ from rewriting.studio.calls import wrong
 
 
 def install() -> None:
-    """Let gradio use the tools below, from its next launch on.  Raises ImportError without the package `mcp`."""
-    from mcp.server import Server  # of an optional package
+    """Make gradio use `Tools` from its next launch on.  Raises ImportError without the package `mcp`."""
+    from mcp.server import Server  # an optional package
 
     class Unchecked(Server):
-        """Leaves arguments to the endpoints, which say in a sentence what is wrong with one."""
+        """Leaves the checks of arguments to the endpoints, which report errors in one sentence."""
 
         def call_tool(self, **_: Any) -> Any:
             return super().call_tool(validate_input=False)
@@ -31,7 +31,7 @@ def install() -> None:
 
 
 class Tools(gradio.mcp.GradioMCPServer):
-    """gradio's server of tools, with answers that an agent can read."""
+    """gradio's tool server, with answers that an agent can read."""
 
     def _prepare_tool_call_args(self, name: str, arguments: dict[str, Any]) -> Any:
         known = self.tool_to_endpoint
@@ -43,7 +43,7 @@ class Tools(gradio.mcp.GradioMCPServer):
         return super()._prepare_tool_call_args(name, arguments)
 
     def _get_or_create_client(self) -> Client:
-        """That calls the endpoints on this machine, whatever proxies there are."""
+        """A client that calls the endpoints on this machine directly, without proxies."""
         if self._client_instance is None:
             self._client_instance = Client(
                 self.local_url,
@@ -71,9 +71,9 @@ class Tools(gradio.mcp.GradioMCPServer):
 
 
 def readable(answer: Any) -> tuple[str, list[tuple[str, str]]]:
-    """An endpoint's answer as a text of JSON, and the pictures that it has: (base64, MIME type) of each.
+    """An endpoint's answer as JSON text, and its pictures, each as (base64, MIME type).
 
-    In the text, {"image": 1, "url": ...} stands for the first picture, and of any other file its address.
+    In the text, {"image": 1, "url": ...} stands for the first picture, and an address for any other file.
     """
     images: list[tuple[str, str]] = []
 

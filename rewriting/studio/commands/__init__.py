@@ -1,10 +1,10 @@
-"""What a visitor can do, by subject.
+"""The commands of a visitor, by subject.
 
-A quick command takes the state and what the visitor gave, and returns the next state.  A long one takes the visitor
-instead: it changes their state as it goes, and yields whenever there is something to show, its `Task` so that the page
-can say that it waits, or files to hand over, by component.  What the new state needs is made by others (`jobs`).
+A quick command takes the state and the visitor's input, and returns the next state.  A long command takes the visitor:
+it changes their state as it runs, and yields whenever there is something to show: its `Task`, or files for download,
+by component.  `jobs` makes the results that the new state needs.
 
-A command refuses with ValueError or OSError in one sentence, and leaves the state as it was.
+A command that cannot run raises ValueError or OSError with one sentence, and leaves the state unchanged.
 """
 
 from rewriting.studio.commands.bringing import Bringing

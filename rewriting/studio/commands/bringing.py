@@ -1,4 +1,4 @@
-"""One's own pictures: bring one, let the generator draw it, take it away."""
+"""The visitor's own pictures: bring one, have the generator draw it, remove it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from rewriting.studio.state import State
 
 
 class Bringing:
-    """The tray above the pictures.  What is wanted here is found by `rewriting.studio.jobs`."""
+    """Commands of the tray above the pictures.  `rewriting.studio.jobs` does the inversions."""
 
     def __init__(self, service: Service):
         self.service = service
 
     def bring(self, state: State, action: dict[str, Any] | None) -> State:
-        """Bring a picture, for the generator that is open to draw."""
+        """Add a picture, to be drawn by the open generator."""
         if action is None:
             return state
         image, generator = read_image(action["image"]), state.session.generator
         return state.with_(own=state.own.bring(image, generator, self._layer(generator)))
 
     def draw(self, state: State, action: dict[str, Any] | None) -> State:
-        """Let this generator draw a picture too that was brought for another, or whose search was stopped."""
+        """Have the open generator draw a picture of another generator, or one whose drawing was stopped."""
         if action is None:
             return state
         generator = state.session.generator
@@ -32,10 +32,10 @@ class Bringing:
         return state.with_(made={topic: one for topic, one in state.made.items() if topic != "own"})
 
     def remove(self, state: State, action: dict[str, Any] | None) -> State:
-        """Take a picture away, with what was painted on it; undo does not bring it back."""
+        """Remove a picture and all places on it; undo does not restore them."""
         return state if action is None else state.without_picture(action["id"])
 
     def _layer(self, generator: str) -> int:
-        """The first that a rule is likely to change: the generator's own choice, or that of one of its presets."""
+        """The lowest layer that a rule is likely to change: that of the generator's default and its presets."""
         layers = [one.request.layer for one in presets().values() if one.generator == generator and one.request.layer]
         return min([self.service.about(generator).default_layer, *layers])

@@ -1,4 +1,4 @@
-"""Goals that are pictures: paint, bend or bring a picture as it should look, and learn the rule that draws it so."""
+"""Retouched pictures as goals: paint, bend or open a retouched picture, and learn the rule."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from rewriting.studio.session import Session
 from rewriting.studio.state import LEARNING, Made, State
 from rewriting.studio.visitor import Task, Visitor
 
-LOOKS = (5, 20, 50, 100, STEPS)  # steps after which the results are drawn anew while a rule is learned
+LOOKS = (5, 20, 50, 100, STEPS)  # steps of learning after which the results are drawn again
 
 
 class Retouching:
-    """The canvas on which a picture is retouched, and the pictures that were."""
+    """Commands of the retouching canvas, and of the tray of retouched pictures."""
 
     def __init__(self, service: Service):
         self.service = service
 
     def retouch(self, state: State, made: dict[str, Any] | None) -> State:
-        """Keep what the picture in the canvas should look like; nothing if it should stay as it is."""
+        """Store the retouch of the picture in the canvas; None removes it."""
         seed = state.view.retouch_seed
         if seed is None:
             return state
@@ -37,29 +37,29 @@ class Retouching:
         return state
 
     def add(self, state: State, action: dict | None) -> State:
-        """The next picked picture is retouched too."""
+        """Put the next picked picture into the canvas, to retouch another."""
         return self.await_picture(state)
 
     def await_picture(self, state: State) -> State:
-        """The next picked picture goes into the canvas."""
+        """Put the next picked picture into the canvas."""
         return state.look(slot="retouch", tab="pictures")
 
     def edit(self, state: State, action: dict | None) -> State:
-        """Put a retouched picture into the canvas."""
+        """Open a retouched picture in the canvas."""
         one = state.session.now.asked.retouch_of(_named(state, action))
         if one is None:
             return state
         return state.look(retouch_seed=one.seed, retouch=one.kind, slot="retouch")
 
     def remove(self, state: State, action: dict | None) -> State:
-        """The picture may stay as it is drawn."""
+        """Remove the retouch of a picture."""
         return state.work(state.session.remove_retouch(_named(state, action)))
 
 
 def learn(visitor: Visitor, service: Service, *, only_as_asked: bool = False) -> Iterator[Task]:
-    """Learn the rule: the first one to look at is put in force at once, and comes nearer while one looks.
+    """Learn the rule: put a first version in force at once, and update it until learning ends.
 
-    only_as_asked: unless the visitor has painted on before the first.  It ends where its rule is changed otherwise.
+    only_as_asked: drop the first version if the request has changed.  Learning ends if the visitor changes its rule.
     """
     session = visitor.state.session
     with visitor.doing("rule", "Learning", LEARNING) as task:
@@ -74,10 +74,10 @@ def learn(visitor: Visitor, service: Service, *, only_as_asked: bool = False) ->
 
 
 class _Learning:
-    """A rule that is being learned, as the page shows it.
+    """The page's view of a rule that is being learned.
 
-    asked: put a first rule in force only if this is still what is asked.  number: of the rule, once it is in force.
-    last: what was put in force last.
+    asked: the session whose request must still be current for the first version, None for any.  number: of the rule,
+    once it is in force.  last: the last version in force.
     """
 
     def __init__(self, task: Task, service: Service, asked: Session | None):
@@ -86,7 +86,7 @@ class _Learning:
         self.last: Edit | None = None
 
     def take(self, edit: Edit, step: int) -> bool:
-        """Show how far it is; False if nobody waits for it any more."""
+        """Show a version of the rule; False if the learning should end."""
         if self.number is not None and step not in LOOKS and step < STEPS:
             return self._draw(edit)
         put = self._first if self.number is None else self._next
@@ -107,12 +107,12 @@ class _Learning:
         return state.work(state.session.refine(self.number, edit))
 
     def _stands(self, state: State) -> bool:
-        """Whether the rule still is what was learned last."""
+        """Whether the rule in force is still the last learned version."""
         rules = state.session.rules
         return any(rule.number == self.number and rule.edit.factor is self.last.factor for rule in rules)
 
     def _draw(self, edit: Edit) -> bool:
-        """Draw the picture in the canvas under the rule so far."""
+        """Draw the picture in the canvas under this version of the rule."""
         state, seed = self.task.visitor.state, self.task.visitor.state.view.retouch_seed
         if not self._stands(state):
             return False
@@ -130,5 +130,5 @@ class _Learning:
 
 
 def _named(state: State, action: dict | None) -> Seed:
-    """The picture that the tray of retouched pictures names."""
+    """The picture of an action on the tray of retouched pictures."""
     return state.own.named((action or {}).get("id", ""), state.session.generator)

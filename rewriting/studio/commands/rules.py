@@ -1,4 +1,4 @@
-"""The rules in force, and the way back."""
+"""The rules in force, and their history."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 from rewriting.studio.session import Session
 from rewriting.studio.state import State
 
-SETTINGS = ("toggle", "strength", "rename", "move")  # of which the last counts
+SETTINGS = ("toggle", "strength", "rename", "move")  # for these, only the latest action counts
 NEEDS = {"toggle": "on", "strength": "strength", "rename": "name"}
 
 
 class Rules:
-    """The list of rules, and undo."""
+    """Commands of the list of rules, and of its history."""
 
     def change_rules(self, state: State, rules: dict[str, Any] | None) -> State:
-        """Switch, weaken, rename, order, duplicate, delete or reopen a rule.
+        """Carry out the action of the list: switch, weaken, rename, order, duplicate, delete or reopen a rule.
 
         An action's kind is one of toggle (with "on"), strength (with "strength"), rename (with "name"), move (order as
-        in "rows"), duplicate, delete and reopen; its id is the rule's.  "time", if there, is when it was done, in
-        milliseconds: where the same was done later to that rule, nothing is changed.
+        in "rows"), duplicate, delete and reopen; its id is the rule's.  "time", in milliseconds, is optional: an
+        action that is older than the last one of its kind on that rule is ignored.
         """
         action = (rules or {}).get("action")
         if not action:
@@ -39,20 +39,20 @@ class Rules:
         return state.work(session)
 
     def undo(self, state: State) -> State:
-        """Take back the last change, whatever it was."""
+        """Undo the last change."""
         return state.jump(state.session.undo())
 
     def redo(self, state: State) -> State:
-        """Bring back what undo took."""
+        """Redo the last undone change."""
         return state.jump(state.session.redo())
 
     def reset(self, state: State) -> State:
-        """No rules and an empty request; undo brings them back."""
+        """Remove all rules and the request; undo restores them."""
         return state.with_(view=state.view.fresh()).jump(state.session.reset())
 
 
 def _change(rows: list[dict[str, Any]], action: dict[str, Any]) -> Callable[[Session], Session]:
-    """What an action of the list does to a session.  Raises ValueError for a rule that there is not."""
+    """The change of a session by an action of the list.  Raises ValueError for a wrong action."""
     if not action["id"].isdecimal():
         raise ValueError(f"There is no rule {action['id']!r}; rules are numbered.")
     if NEEDS.get(action["kind"], "kind") not in action:

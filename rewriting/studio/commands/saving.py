@@ -22,28 +22,28 @@ Handed = dict[str, Any]  # by component
 
 
 class Saving:
-    """The panel below."""
+    """Commands of the panel for files."""
 
     def __init__(self, service: Service):
         self.service = service
 
     def save_request(self, visitor: Visitor) -> Iterator[Handed]:
-        """The request as JSON."""
+        """Save the current request as JSON."""
         yield _ready(lambda folder: sharing.save_request(visitor.state.session, folder))
 
     def save_edit(self, visitor: Visitor) -> Iterator[Handed]:
-        """All rules in force as a zip, which opens here, in Python and on the Hub."""
+        """Save all rules in force as a zip, for the studio, Python and the Hub."""
         yield _ready(lambda folder: sharing.save_edit(visitor.state.session, folder))
 
     def save_sheet(self, visitor: Visitor) -> Iterator[Task | Handed]:
-        """The pictures of the results before and after, as PNG."""
+        """Save the pictures of the results, before and after, as PNG."""
         session, seeds = visitor.state.session, visitor.state.seeds
         with visitor.doing("sheet file", "Drawing") as task:
             yield task
             yield _ready(lambda folder: sharing.save_sheet(self.service, session, folder, list(seeds)))
 
     def save_walk(self, visitor: Visitor) -> Iterator[Task | Handed]:
-        """A walk through the pictures of the results, before beside after, as animated WebP."""
+        """Save a walk through the pictures of the results, before beside after, as animated WebP."""
         session, seeds, frames = visitor.state.session, visitor.state.seeds, []
         with visitor.doing("walk", "Walking") as task:
             yield task
@@ -57,7 +57,7 @@ class Saving:
             yield ready
 
     def open_file(self, visitor: Visitor, path: str | None) -> Iterator[Handed]:
-        """Open a request or rules, as they were saved: a file that ends in .json or .zip."""
+        """Open a saved request or saved rules: a .json or .zip file."""
         if path is None:
             return
         yield {"upload": None}
@@ -69,12 +69,12 @@ class Saving:
         visitor.change(lambda state: self._brought_in(found, state))
 
     def _brought_in(self, found: Request | EditStack, state: State) -> State:
-        if isinstance(found, Request):  # whose pictures may be here
+        if isinstance(found, Request):  # the visitor may have its missing pictures
             found = found.with_pictures(state.own.of(state.session.generator).values())
         return state.jump(sharing.bring_in(found, state.session, self.service))
 
 
 def _ready(save: Callable[[Path], Path]) -> Handed:
-    """A link to a file, which gradio keeps for a while; `save` writes it into a folder."""
+    """A download link for a file.  save: writes the file into a folder, and returns its path."""
     with tempfile.TemporaryDirectory() as folder:
         return {"files": save_file_to_cache(save(Path(folder)), get_upload_folder())}

@@ -1,4 +1,4 @@
-"""The page being opened: who reloads it finds their work again, and an address may name what to begin with."""
+"""Opening the page: a reload restores the visitor's work, and the address can name a first preset or generator."""
 
 from __future__ import annotations
 
@@ -14,30 +14,29 @@ from rewriting.studio.service import Service
 from rewriting.studio.state import State
 from rewriting.studio.visitor import Task, Visitor
 
-ROOM = 128  # visitors, of some kilobytes each, and some hundred for the pictures that their page shows
-LONGEST = 64  # characters of a ticket
+ROOM = 128  # visitors that are kept, with some hundred kilobytes each for the pictures on their page
+LONGEST = 64  # most characters of a ticket
 
 
 class Visiting:
-    """Keeps the visitors who opened the page last, each by their tab's ticket."""
+    """Keeps the most recent visitors, by the ticket of their browser tab."""
 
     def __init__(self, service: Service, room: int = ROOM):
         self.service, self.making = service, Making(service)
         self._room, self._visitors, self._lock = room, OrderedDict[str, Visitor](), Lock()
 
     def come(self, visitor: Visitor, ticket: str, before: str, address: str) -> Iterator[Task]:
-        """Show again what was made in this tab, or in the one it is a copy of; otherwise begin with what the address
-        names.
+        """Restore the work of this tab, or of the tab that it is a copy of; a new tab begins with the address.
 
-        ticket: the tab's own.  before: that of the page which this one goes on from, empty if there is none.  address:
-        the query.
+        ticket: of this tab.  before: ticket of the tab whose work this one continues, "" for none.  address: the query
+        of the page's address.
         """
         known = self._meet(ticket, before, visitor)
         visitor.address = address
-        if visitor.state.begun:  # before the page could come back
+        if visitor.state.begun:  # the visitor has already acted on the new page
             return
         if known is not None and known.state.touched:
-            self.service.generator(known.state.session.generator)  # refuses if it has gone: the page stays fresh
+            self.service.generator(known.state.session.generator)  # raises an error if it is gone; the page stays new
             visitor.change(lambda _: known.state.again())
         if known is not None and ticket == before:
             known.change(State.stop)
@@ -46,7 +45,7 @@ class Visiting:
         self.service.draw_ahead(visitor.state.session)
 
     def _begin(self, visitor: Visitor, address: str) -> Iterator[Task]:
-        """?preset=horse-hats or ?generator=church, in capitals or not."""
+        """Begin with ?preset=horse-hats or ?generator=church, in any case."""
         wanted = {key.lower(): values[-1] for key, values in parse_qs(address.lstrip("?")).items()}
         if wanted.get("preset"):
             yield from self.making.begin_preset(visitor, named(wanted["preset"], list(presets()), "preset"))
@@ -55,7 +54,7 @@ class Visiting:
             yield from self.making.open_generator(visitor, named(wanted["generator"], there, "generator"))
 
     def _meet(self, ticket: str, before: str, visitor: Visitor) -> Visitor | None:
-        """The visitor known by the ticket `before`.  The new one is known by their own from now on."""
+        """Return the visitor of the ticket `before`, and register the new visitor under its own ticket."""
         with self._lock:
             known = self._visitors.get(before)
             if 0 < len(ticket) <= LONGEST:
@@ -67,8 +66,8 @@ class Visiting:
 
 
 def named(text: str, there: list[str], what: str) -> str:
-    """The name that is meant, in capitals or not.  Raises ValueError with those there are."""
+    """The name that equals the text in any case.  Raises ValueError, with all names, for an unknown one."""
     for name in there:
         if name.lower() == text.strip().lower():
             return name
-    raise ValueError(f"There is no {what} {text!r:.80}; the address may name {', '.join(there)}.")
+    raise ValueError(f"There is no {what} {text!r:.80}; use one of {', '.join(there)}.")
