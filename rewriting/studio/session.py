@@ -330,7 +330,7 @@ class Session:
         return self._everywhere(moved, moved) if seeds else self
 
     def without_picture(self, gone: OwnPicture) -> Session:
-        """The session without a picture of the visitor's own.  Rules that use it stay in force, but nobody can edit them."""
+        """The session without a picture of the visitor's own; rules that use it stay, but nobody can edit them."""
         missing = {gone: MissingPicture(gone.digest)}
         session = self._everywhere(lambda asked: asked.without(gone), lambda asked: asked.instead(missing))
         kept = session.rule is None or session.rule.asked is None or session.rule.asked.complete
@@ -390,8 +390,8 @@ class Session:
     def paint_copy(self, seed: Seed, mask: np.ndarray | None, paste_seed: Seed | None = None) -> Session:
         """Set the object to copy.
 
-        A placed object keeps its centre.  An object without a place goes to the same place in the picture `paste_seed`,
-        if that is given."""
+        A placed object keeps its centre.  An object without a place goes to its own place in the picture
+        `paste_seed`, if that is given."""
         copy = Region(seed, mask) if mask is not None else None
         paste = self.request.paste
         if copy is None or copy.empty:
