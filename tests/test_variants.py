@@ -81,7 +81,7 @@ def test_where_there_are_no_classes_none_is_taken():
     for name, said in (
         ("plain.pkl", "no conditional generator"),
         ("tiny", "has no classes"),
-        ("face", "draws no cl"),
+        ("face", "has no cl"),
     ):
         with pytest.raises(ValueError, match=said) as raised:
             convert(name, "out", label=0)

@@ -1,4 +1,4 @@
-"""The two canvases: paint a mask on a picture, and place a cut-out patch in a picture."""
+"""Two canvases: one to paint a mask on a picture, and one to place a cut-out patch in a picture."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ class MaskCanvas(StudioComponent):
     Keys: `[` and `]` brush size, E eraser, Ctrl+Z and Ctrl+Shift+Z undo and redo (30 steps), Escape cancels the
     stroke in progress; arrow keys (8 pixels with Shift) move the brush and Space paints.
 
-    The value is the mask at model resolution whatever size it is displayed in. When Python sets a value, strokes
-    that Python cannot have seen yet are put on top of it and sent back with `input`. So `show(value=...)` is for
-    other events than the canvas's own `input`. The event `choose` asks for a picture, or for another.
+    The value is the mask at model resolution, for any display size. When Python sets a value, the canvas adds strokes
+    that Python cannot have seen yet, and sends the result with `input`; use `show(value=...)` only in other events
+    than the canvas's own `input`. The event `choose` asks for a picture.
     """
 
     stem = "mask_canvas"
@@ -50,14 +50,14 @@ class MaskCanvas(StudioComponent):
         """
         Args:
             value: boolean array (height, width) or PNG data URL; None is empty.
-            image: URL of the picture to paint on; without one nothing can be painted.
+            image: URL of the picture to paint on; "" disables painting.
             width: of the mask, in model pixels.
             height: of the mask, in model pixels.
-            tint: colour of the selection like `#3538cd`; empty for the theme's accent.
-            brush: diameter in model pixels to begin with; 0 for a tenth of the width.
-            empty: what is written where the picture will be.
-            label: what the mask is for, read to those who do not see it.
-            kwargs: what every gradio component takes.
+            tint: colour of the selection like `#3538cd`; "" for the theme's accent.
+            brush: first diameter of the brush in model pixels; 0 for a tenth of the width.
+            empty: text in place of the picture.
+            label: name of the mask for screen readers.
+            kwargs: options of every gradio component.
         """
         shown = {"image": image, "width": width, "height": height, "tint": tint, "brush": brush, "empty": empty}
         super().__init__(value, shown, label=label, **kwargs)
@@ -68,7 +68,7 @@ class MaskCanvas(StudioComponent):
         return mask if mask.any() else None
 
     def postprocess(self, value: np.ndarray | str | None) -> str:
-        """A PNG data URL, white where selected; empty for None."""
+        """A PNG data URL, white where selected; "" for None."""
         if value is None or isinstance(value, str):
             mask = self.read(value) if value else None
         else:
@@ -94,11 +94,11 @@ class MaskCanvas(StudioComponent):
 
 
 class PlacementCanvas(StudioComponent):
-    """Show a picture with a cut-out patch on it, to be dragged, clicked or nudged into place.
+    """Place a cut-out patch on a picture by dragging, by clicking or with keys.
 
-    The arrow keys move it by one pixel, with Shift by eight; Escape takes back the drag in progress. A patch of
-    `w` x `h` pixels centred at (x, y) covers columns x - w//2 .. x - w//2 + w - 1, and rows likewise. The event
-    `choose` asks for a picture, or for another.
+    The arrow keys move the patch by one pixel, with Shift by eight; Escape cancels a drag. A patch of `w` x `h` pixels
+    centred at (x, y) covers columns x - w//2 .. x - w//2 + w - 1, and rows likewise. The event `choose` asks for a
+    picture.
     """
 
     stem = "placement_canvas"
@@ -128,15 +128,15 @@ class PlacementCanvas(StudioComponent):
     ):
         """
         Args:
-            value: {"x", "y"}, the centre of the patch in model pixels; None while it has no place.
+            value: {"x", "y"}, the centre of the patch in model pixels; None without a place.
             image: URL of the destination picture.
-            patch: URL of the cut-out, an RGBA picture whose pixels are model pixels.
-            goal: URL of the finished composite; faded in over the live one until the patch is moved again.
+            patch: URL of the cut-out, an RGBA picture in model pixels.
+            goal: URL of the finished composite, shown in place of the live one until the patch moves.
             width: of the picture, in model pixels.
             height: of the picture, in model pixels.
-            empty: what is written where the picture will be.
-            label: what is being placed, read to those who do not see it.
-            kwargs: what every gradio component takes.
+            empty: text in place of the picture.
+            label: name of the patch for screen readers.
+            kwargs: options of every gradio component.
         """
         shown = {"image": image, "patch": patch, "goal": goal, "width": width, "height": height, "empty": empty}
         super().__init__(value, shown, label=label, **kwargs)

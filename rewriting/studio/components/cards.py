@@ -8,17 +8,17 @@ from rewriting.studio.components.component import StudioComponent, user_event
 MAX_RULES = 64
 STRENGTH = (-1.0, 2.0)
 """Range of a rule's strength."""
-LATEST = 2**53  # milliseconds: what a browser counts exactly
+LATEST = 2**53  # milliseconds; the largest integer that a browser counts exactly
 
 _name = checks.text(80)
 _id = checks.text(64)
 
 
 class PresetCards(StudioComponent):
-    """A row of cards to scroll through, each a rule to try; its value is the name of the selected card.
+    """A scrolling row of cards, one for each preset; its value is the name of the selected card.
 
-    Each card is {"name", "title"} with, if wanted, thumbnails "before" and "after", and the "group" it belongs to,
-    whose cards come first while the group is `first`.
+    Each card is {"name", "title"} with optional thumbnails "before" and "after", and an optional "group"; the cards of
+    the group `first` come first.
     """
 
     stem = "preset_cards"
@@ -46,15 +46,15 @@ class PresetCards(StudioComponent):
         """
         Args:
             value: the name of the selected card.
-            cards: what is shown, in order; names must differ.
-            first: the group whose cards come before all others.
-            label: what the cards are, read to those who do not see them.
-            kwargs: what every gradio component takes.
+            cards: the cards in order; names must differ.
+            first: the group whose cards come first.
+            label: name of the cards for screen readers.
+            kwargs: options of every gradio component.
         """
         super().__init__(value, {"cards": cards, "first": first}, label=label, **kwargs)
 
     def read(self, payload: Any) -> str:
-        """The name of a card that is shown."""
+        """The name of a card of this component."""
         names = [card["name"] for card in self.props["cards"]]
         name = _id(payload, "The preset")
         if name not in names:
@@ -73,11 +73,10 @@ class PresetCards(StudioComponent):
 
 
 class ContextTray(StudioComponent):
-    """Thumbnails of the places where a rule should hold: press one to edit it, its cross to remove it, + to add one.
+    """Thumbnails of painted places: press one to edit it, its cross to remove it, + to add one.
 
-    Each item is {"image"} with, if wanted, an "outline" (PNG data URL of a mask of any size), an "id", which comes
-    back with the action and so stays right however many are removed in a hurry, a "label", and a "tint" of the
-    outline like `#3538cd`.
+    Each item is {"image"} with an optional "outline" (PNG data URL of a mask of any size), "id", "label", and "tint"
+    of the outline like `#3538cd`. The id comes back with the action, so that fast removals hit the right items.
     The value is the last action.
     """
 
@@ -107,11 +106,11 @@ class ContextTray(StudioComponent):
     ):
         """
         Args:
-            value: the last action; None to begin with.
-            items: what is shown, in order; ids must differ.
-            hint: what the tile that adds one says.
-            label: what the places are, read to those who do not see them.
-            kwargs: what every gradio component takes.
+            value: the last action; None at first.
+            items: the thumbnails in order; ids must differ.
+            hint: text of the tile that adds an item.
+            label: name of the items for screen readers.
+            kwargs: options of every gradio component.
         """
         super().__init__(value, {"items": items, "hint": hint}, label=label, **kwargs)
 
@@ -159,14 +158,13 @@ _action = checks.record(
 
 
 class RuleList(StudioComponent):
-    """The rules in force: switch, rename, strength, order, and buttons to reopen, duplicate and delete.
+    """The rules in force, with a switch, name, strength and order, and buttons to reopen, duplicate and delete.
 
     The value is {"rows": [{"id", "name", "detail", "strength", "on"}, ...], "action": {"kind", "id", ...}}. `rows` is
-    the list as the person wants it, so a switch, a strength, a name, an order or a deletion is carried out by
-    adopting it; `action` says what was done last: toggle (with "on"), strength (with "strength"), rename (with
-    "name"), move (with "by", -1 up or 1 down), delete, and duplicate and reopen, which leave `rows` alone. Of two
-    actions in quick succession the later may arrive first: "time", in milliseconds and larger for each, tells. Python
-    sets either the whole value or just the list of rows.
+    the list after the action; adopting it carries out a switch, strength, name, order or deletion. `action` is the
+    last action: toggle (with "on"), strength (with "strength"), rename (with "name"), move (with "by", -1 up or 1
+    down), delete, duplicate or reopen; the last two do not change `rows`. Two quick actions may arrive in the wrong
+    order; "time", in milliseconds and increasing, gives their order. Python sets the whole value or only the rows.
     """
 
     stem = "rule_list"
@@ -183,15 +181,15 @@ class RuleList(StudioComponent):
     ):
         """
         Args:
-            value: the rows, first applied first.
-            empty: what is written while there are none.
-            label: what the rules are, read to those who do not see them.
-            kwargs: what every gradio component takes.
+            value: the rows in order.
+            empty: text of an empty list.
+            label: name of the list for screen readers.
+            kwargs: options of every gradio component.
         """
         super().__init__(value, {"empty": empty}, label=label, **kwargs)
 
     def read(self, payload: Any) -> dict[str, Any]:
-        """{"rows", "action"}, with an action of None if nothing was done yet."""
+        """{"rows", "action"}, with an action of None at first."""
         rows = checks.listing(_row, MAX_RULES)
         value = checks.record({"rows": rows}, {"action": checks.optional(_action)})(payload, "The list of rules")
         ids = [row["id"] for row in value["rows"]]
@@ -203,7 +201,7 @@ class RuleList(StudioComponent):
         return {"rows": value["rows"], "action": action}
 
     def postprocess(self, value: dict | list | tuple | None) -> dict[str, Any]:
-        """The whole value, whatever part of it was given."""
+        """The whole value, from a whole value or from the rows alone."""
         given = {"rows": value} if isinstance(value, list | tuple) else value or {"rows": []}
         return self.read({"rows": given["rows"]})
 
@@ -220,7 +218,7 @@ class RuleList(StudioComponent):
         rows = {"type": "array", "items": {"type": "object", "properties": row, "required": required}}
         return {
             "type": "object",
-            "description": "the rules in order, and what was done to them last",
+            "description": "the rules in order, and the last action",
             "properties": {"rows": rows, "action": {"type": "object"}},
             "required": ["rows"],
         }

@@ -1,12 +1,12 @@
-"""What all components of the studio share.
+"""The base class of the studio's components.
 
-How things travel between Python and the page, the same for every component:
+All components exchange data between Python and the page in the same way:
 
-* **Down**: what Python shows is *content* (`image=`, `pictures=`, `pairs=`, `cards=`, `items=`, ...): given to the
-  constructor, changed from an event with `component.show(pictures=...)`, checked in both places. Masks, places and
-  rules, which both sides change, go down as the `value`.
-* **Up**: what a person did comes up as the component's `value`, small whatever is shown, so the component itself is
-  the input of the event's function. It is what `preprocess` returns after refusing everything malformed:
+* **Down**: Python shows *content* (`image=`, `pictures=`, `pairs=`, `cards=`, `items=`, ...). The constructor takes
+  it, and `component.show(pictures=...)` changes it in an event; both check it. Masks, places and rules, which both
+  sides change, go down as the `value`.
+* **Up**: a person's action comes up as the component's `value`, which is always small, so the component itself is the
+  input of the event's function. `preprocess` refuses malformed values and returns:
 
   | component | event | the function receives |
   | --- | --- | --- |
@@ -20,11 +20,11 @@ How things travel between Python and the page, the same for every component:
   | `ContextTray` | `edit`, `remove`, `add` | {"kind", "index", "id"}; only {"kind": "add"} for `add` |
   | `RuleList` | `input` | {"rows": [...], "action": {"kind", "id", ...}} |
 
-The same value is what an API client sends. Use these events rather than `change`, which gradio also fires when
-Python itself sets a value, and so makes loops.
+An API client sends the same value. Use these events rather than `change`, which gradio also fires when Python sets a
+value, so that it causes loops.
 
-No script lets text from people become markup: templates hold no placeholders at all (gradio would evaluate them as
-JavaScript template strings), and the scripts set text with `textContent`.
+People's texts never become markup: templates have no placeholders (gradio would evaluate them as JavaScript template
+strings), and scripts set text with `textContent`.
 """
 
 import functools
@@ -48,10 +48,10 @@ def static(name: str) -> str:
 
 
 def user_event(name: str, *, trigger_mode: str) -> Callable:
-    """An event of a component that a person causes.
+    """An event that a person causes.
 
-    gradio drops what happens while an earlier event of the same kind is still being answered; a stroke or a click
-    must not vanish so: with `always_last` the newest state follows, with `multiple` every action does.
+    By default gradio drops events while it answers an earlier one of the same kind. With the trigger mode
+    `always_last` the newest state follows; with `multiple` every action does.
     """
     listen = EventListener(name).listener
 
@@ -83,7 +83,7 @@ class StudioComponent(gr.HTML, metaclass=_WithoutStubs):
         Args:
             value: the initial value, as `postprocess` takes it.
             shown: the initial content, by name.
-            kwargs: what every gradio component takes (`label`, `elem_id`, `visible`, ...).
+            kwargs: options of every gradio component (`label`, `elem_id`, `visible`, ...).
         """
         super().__init__(
             value=value,
@@ -96,17 +96,17 @@ class StudioComponent(gr.HTML, metaclass=_WithoutStubs):
         )
 
     def __getattr__(self, name: str) -> Any:
-        # gr.HTML takes any word that the script quotes for an event; ours are declared on the classes.
+        # gr.HTML takes every quoted word of the script for an event; ours are declared on the classes
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def show(self, **changes: Any) -> dict[str, Any]:
-        """The update to return from an event to change what this component shows.
+        """The update for an event that changes the content of this component.
 
         Args:
             changes: content by name, and any of `value`, `label`, `visible`.
 
         Raises:
-            ValueError: if a name is unknown or a content does not fit; nothing is changed then.
+            ValueError: for an unknown name or wrong content.
         """
         names = [*self.content, "value", "label", "visible"]
         unknown = [name for name in changes if name not in names]
@@ -115,11 +115,11 @@ class StudioComponent(gr.HTML, metaclass=_WithoutStubs):
         return gr.update(**{n: self.content[n](v, n) if n in self.content else v for n, v in changes.items()})
 
     def read(self, payload: Any) -> Any:
-        """Turn what a client sent into what the event's function receives; ValueError if it is malformed."""
-        raise TypeError(f"{type(self).__name__} is only shown; it is no input.")
+        """Convert a client's payload to the argument of the event's function.  Raises ValueError for a wrong one."""
+        raise TypeError(f"{type(self).__name__} is an output only, not an input.")
 
     def preprocess(self, payload: Any) -> Any:
-        """Check what a client sent; a refusal reaches the person as one sentence."""
+        """Check a client's payload; an error reaches the person as one sentence."""
         if payload is None or payload == "":
             return None
         try:
@@ -129,13 +129,13 @@ class StudioComponent(gr.HTML, metaclass=_WithoutStubs):
             raise gr.Error(said[:1].upper() + said[1:], print_exception=False) from error
 
     def postprocess(self, value: Any) -> Any:
-        """Check what Python gives, by the same rules."""
+        """Check a value from Python by the same rules."""
         return None if value is None else self.read(value)
 
     def example_payload(self) -> Any:
-        """What the API page shows as an input."""
+        """An example input for the API page."""
         return None
 
     def example_value(self) -> Any:
-        """What the API page shows as an output."""
+        """An example output for the API page."""
         return None

@@ -1,4 +1,4 @@
-"""The pictures that a visitor brought: bring one, see how near the generator comes to it, take it away."""
+"""The tray of a visitor's own pictures: add one, compare it with the generator's drawing, remove it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _sentence = checks.text(200)
 
 
 def picture_name(value: Any, name: str) -> str:
-    """The name of a picture that the visitor brought, like "own-1"."""
+    """The name of a visitor's own picture, like "own-1"."""
     if not isinstance(value, str) or not NAME.fullmatch(value):
         raise checks.refuse(name, 'the name of a picture of your own, like "own-1"', value)
     return value
@@ -26,10 +26,10 @@ def image(value: Any, name: str) -> str:
 
 
 class OwnPictureTray(StudioComponent):
-    """A button to bring a picture by file, drop, clipboard or camera, of which a square is chosen; and those brought.
+    """A button that adds the square of a picture from a file, a drop, the clipboard or the camera; and a list of them.
 
-    Each picture is {"id", "image", "drawn", "label", "words", "kind"} with, if wanted, "share", how much of the work
-    of finding it is done, from 0 to 1, and "draw", what the button says that asks for it. The value is the last
+    Each picture is {"id", "image", "drawn", "label", "words", "kind"} with an optional "share", the progress of its
+    drawing from 0 to 1, and an optional "draw", the text of a button that starts the drawing. The value is the last
     action: {"kind": "bring", "image"}, {"kind": "remove", "id"} or {"kind": "draw", "id"}.
     """
 
@@ -62,12 +62,12 @@ class OwnPictureTray(StudioComponent):
     ):
         """
         Args:
-            value: the last action; None to begin with.
-            pictures: those that were brought, in order; ids must differ.
-            side: pixels a side of the square that is sent, at most.
-            most: pictures that can be brought.
-            label: what the pictures are, read to those who do not see them.
-            kwargs: what every gradio component takes.
+            value: the last action; None at first.
+            pictures: the pictures in order; ids must differ.
+            side: largest side in pixels of the square that is sent.
+            most: largest number of pictures.
+            label: name of the pictures for screen readers.
+            kwargs: options of every gradio component.
         """
         super().__init__(value, {"pictures": pictures, "side": side, "most": most}, label=label, **kwargs)
 
@@ -81,7 +81,7 @@ class OwnPictureTray(StudioComponent):
         """The schema of the value."""
         return {
             "type": "object",
-            "description": "the last action on one's own pictures, or null",
+            "description": "the last action on your own pictures, or null",
             "properties": {
                 "kind": {"enum": ["bring", "remove", "draw"]},
                 "id": {"type": "string"},

@@ -1,4 +1,4 @@
-"""Repos of the Hub to open."""
+"""Cards of Hub repos to open."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ _line = checks.text(120)
 
 
 class RepoCards(StudioComponent):
-    """Published rules, each a card to press; its value is the id of the repo that was pressed last.
+    """Cards of published rules; the value is the id of the repo that was pressed last.
 
-    Each card is {"id", "title", "detail"} with, if wanted, strips of pictures "before" and "after", which the
-    visitor's browser fetches; one that does not come leaves no gap.
+    Each card is {"id", "title", "detail"} with optional strips of pictures "before" and "after", which the visitor's
+    browser fetches; a missing strip leaves no gap.
     """
 
     stem = "repo_cards"
@@ -45,7 +45,7 @@ class RepoCards(StudioComponent):
         super().__init__(value, {"cards": cards}, label=label, **kwargs)
 
     def read(self, payload: Any) -> str:
-        """The id of a repo; whether there is such a repo, the Hub knows."""
+        """The id of a repo, whose existence is not checked."""
         return _id(payload, "The repo")
 
     def api_info(self) -> dict[str, Any]:

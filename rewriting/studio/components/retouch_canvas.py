@@ -1,4 +1,4 @@
-"""The canvas on which a picture is retouched: painted, bent, or brought back from another program."""
+"""The canvas for retouching a picture: paint on it, bend it, or open a file from another program."""
 
 from typing import Any
 
@@ -28,18 +28,18 @@ _made = checks.record(
 
 
 class RetouchCanvas(StudioComponent):
-    """Show how a picture should look: paint on it, bend it, or open it as another program left it.
+    """Retouch a picture: paint on it, bend it, or open a retouched file from another program.
 
     Paint: `[` and `]` brush size, B brush, E eraser back to the picture, P takes a colour from the picture; arrow
     keys (8 pixels with Shift) move the brush and Space paints.  Bend: drag a point, press to pin one, press twice to
     remove it; arrow keys move the cursor, Space takes hold of a point there or lets it go, Delete removes it.
-    Ctrl+Z and Ctrl+Shift+Z undo and redo; Escape cancels what is in progress.
+    Ctrl+Z and Ctrl+Shift+Z undo and redo; Escape cancels the action in progress.
 
-    The value is what was made: {"kind": "paint", "layer", "strokes"}, {"kind": "bend", "points", "reach"} or
-    {"kind": "file", "layer"}.  `layer` is a square PNG data URL in the wanted colours, transparent where nothing
-    changed; `points` are [x, y, x', y'] in shares of the side, what was at (x, y) and is drawn at (x', y'), and
-    `reach` says how far around them the picture bends.  A file that was just opened comes up as {"kind": "file",
-    "picture"}; Python answers with the layer that it found.  The event `choose` asks for a picture, or for another.
+    The value is the retouch: {"kind": "paint", "layer", "strokes"}, {"kind": "bend", "points", "reach"} or {"kind":
+    "file", "layer"}.  `layer` is a square PNG data URL with the new colours, transparent where nothing changed;
+    `points` are [x, y, x', y'] in shares of the side: the content at (x, y) moves to (x', y'), with its surroundings
+    within `reach`.  A file that was just opened comes up as {"kind": "file", "picture"}; Python answers with the layer
+    of its changes.  The event `choose` asks for a picture.
     """
 
     stem = "retouch_canvas"
@@ -69,21 +69,21 @@ class RetouchCanvas(StudioComponent):
     ):
         """
         Args:
-            value: what was made, see above; None for nothing.
-            image: URL of the picture to retouch; without one nothing can be done.
-            kind: "paint", "bend" or "file": how it is retouched.
-            drawn: URL of the picture as the generator draws it by now, shown beside it.
-            file_name: under which the picture is saved.
+            value: the retouch, see above; None without one.
+            image: URL of the picture to retouch; "" disables retouching.
+            kind: the way of retouching: "paint", "bend" or "file".
+            drawn: URL of the generator's picture under the rule, shown beside it.
+            file_name: name of the file for saving the picture.
             note: a sentence below the canvas.
-            empty: what is written where the picture will be.
-            label: what the canvas is for, read to those who do not see it.
-            kwargs: what every gradio component takes.
+            empty: text in place of the picture.
+            label: name of the canvas for screen readers.
+            kwargs: options of every gradio component.
         """
         shown = {"image": image, "kind": kind, "drawn": drawn, "file_name": file_name, "note": note, "empty": empty}
         super().__init__(value, shown, label=label, **kwargs)
 
     def read(self, payload: Any) -> dict[str, Any] | None:
-        """What was made; None if nothing was."""
+        """The retouch."""
         made = _made(payload, "The retouched picture")
         if any(len(point) != 4 for point in made.get("points", ())):
             raise ValueError("A point is four numbers, [x, y, x', y'], in shares of the picture.")
@@ -93,13 +93,13 @@ class RetouchCanvas(StudioComponent):
         """The schema of the value."""
         return {
             "type": "object",
-            "description": f"what a picture should look like; its layer is a PNG data URL ({PREFIX}...)",
+            "description": f"the retouch of a picture; its layer is a PNG data URL ({PREFIX}...)",
             "properties": {"kind": {"enum": list(KINDS)}, "layer": {"type": "string"}},
             "required": ["kind"],
         }
 
     def example_payload(self) -> dict[str, Any]:
-        """A point that is moved to the right."""
+        """A bend that moves a point to the right."""
         return {"kind": "bend", "points": [[0.5, 0.5, 0.6, 0.5]], "reach": 0.15}
 
     example_value = example_payload

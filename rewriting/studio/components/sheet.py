@@ -1,4 +1,4 @@
-"""The two sheets: pictures to choose from, and pairs of pictures before and after."""
+"""Two sheets: pictures to choose from, and pairs of pictures before and after a rule."""
 
 from typing import Any
 
@@ -16,17 +16,17 @@ def _seed(value: Any, name: str) -> int | str:
 
 
 class _Sheet(StudioComponent):
-    """A grid whose value is the seed of the picture a person selected, or the name of one that they brought."""
+    """A grid whose value is the seed of the selected picture, or the name of a visitor's own picture."""
 
     select = user_event("select", trigger_mode="always_last")
 
     def read(self, payload: Any) -> int | str:
-        """The selected seed, or the name of a picture that was brought."""
+        """The selected seed, or the name of a visitor's own picture."""
         return _seed(payload, "The picture's seed")
 
     def api_info(self) -> dict[str, Any]:
         """The schema of the value."""
-        description = "seed of the selected picture, the name of one that was brought, like own-1, or null"
+        description = "seed of the selected picture, the name of a picture of your own, like own-1, or null"
         number = {"type": "integer", "minimum": 0, "maximum": MAX_SEED}
         return {"anyOf": [number, {"type": "string"}], "description": description}
 
@@ -40,8 +40,8 @@ class _Sheet(StudioComponent):
 class PictureSheet(_Sheet):
     """A grid of pictures to choose from, with thumbnails in three sizes; arrow keys move, Enter selects.
 
-    Each picture is {"seed", "image"} with, if wanted, a "note" written beside the seed and an "outline", the PNG data
-    URL of a mask of any size whose outline is drawn over the picture.
+    Each picture is {"seed", "image"} with an optional "note" beside the seed, and an optional "outline", the PNG data
+    URL of a mask of any size, whose outline is drawn over the picture.
     """
 
     stem = "picture_sheet"
@@ -74,13 +74,13 @@ class PictureSheet(_Sheet):
         """
         Args:
             value: the seed of the selected picture.
-            pictures: what is shown, in order; seeds must differ.
-            count: for how many pictures room is kept while there are none.
-            loading: whether pictures are on their way; their places are shown.
-            size: of the thumbnails to begin with: small, medium or large.
-            empty: what is written where there are no pictures and none are on their way.
-            label: what the pictures are, read to those who do not see them.
-            kwargs: what every gradio component takes.
+            pictures: the pictures in order; seeds must differ.
+            count: number of placeholders without pictures.
+            loading: whether more pictures will come; then placeholders are shown.
+            size: first size of the thumbnails: small, medium or large.
+            empty: text without pictures while none are loading.
+            label: name of the pictures for screen readers.
+            kwargs: options of every gradio component.
         """
         shown = {"pictures": pictures, "count": count, "loading": loading, "size": size, "empty": empty}
         super().__init__(value, shown, label=label, **kwargs)
@@ -89,10 +89,9 @@ class PictureSheet(_Sheet):
 class PairSheet(_Sheet):
     """Pictures before and after a rule: side by side, under a divider, as a map of change, or after only.
 
-    Each pair is {"seed", "before", "after"} with, if wanted, a "change" map and a "note". A pair whose after is the
-    empty string keeps its place until the picture comes; while none of them has one, they are single pictures.
-    Without a map the difference is computed by the browser.  Where there is more detail than shown, the event
-    `enlarge` asks for a pair that is looked at closely; its value is the seed.
+    Each pair is {"seed", "before", "after"} with an optional "change" map and "note". An empty "after" leaves a
+    placeholder; if all are empty, the sheet shows single pictures. Without a map the browser computes the difference.
+    With `detail`, the event `enlarge` asks for an enlarged pair in full; its value is the seed.
     """
 
     stem = "pair_sheet"
@@ -129,16 +128,16 @@ class PairSheet(_Sheet):
     ):
         """
         Args:
-            value: the seed of the pair whose number was pressed last.
-            pairs: what is shown, in order; seeds must differ.
-            count: for how many pairs room is kept while there are none.
-            loading: whether pictures are on their way.
-            view: to begin with: pairs, slider, change or after.
-            empty: what is written where there are no pairs and none are on their way.
-            detail: whether the pictures are larger than these.
-            closer: the pair that was asked for last with `enlarge`, in full.
-            label: what the pairs are, read to those who do not see them.
-            kwargs: what every gradio component takes.
+            value: the seed of the last pair whose number was pressed.
+            pairs: the pairs in order; seeds must differ.
+            count: number of placeholders without pairs.
+            loading: whether more pictures will come.
+            view: first view: pairs, slider, change or after.
+            empty: text without pairs while none are loading.
+            detail: whether larger versions of the pictures exist.
+            closer: the pair of the last event `enlarge`, in full.
+            label: name of the pairs for screen readers.
+            kwargs: options of every gradio component.
         """
         shown = {"pairs": pairs, "count": count, "loading": loading, "view": view, "empty": empty}
         shown |= {"detail": detail, "closer": closer}
