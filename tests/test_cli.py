@@ -618,7 +618,7 @@ def test_apply_learns_retouched_pictures(made, tmp_path, capsys):
         (["--retouched", "picture.png"], "not NUMBER=FILE"),
         (["--retouched", "x=picture.png"], "not NUMBER=FILE"),
         (["--retouched", "3=missing.png"], "There is no missing.png in this folder"),
-        (["--retouched", "3=text.png"], "text.png is not a picture"),
+        (["--retouched", "3=text.png"], "text.png is not a readable picture"),
         (["--retouched", "3=same.png"], "same.png: Nothing differs from picture 3"),
         (["--retouched", "3=small.png"], "small.png: The retouched picture is 16 x 16 pixels"),
         (["--retouched", "3=same.png", "--retouched", "3=same.png"], "picture 3 twice"),

@@ -457,7 +457,7 @@ def test_a_token_that_is_none_signs_nobody_in(tab, hub, token):
 
 def test_on_a_space_the_login_of_the_hub_comes_with_each_call(tab, space, monkeypatch):
     alice = gr.OAuthToken(token=space.add_user("alice"), scope="contribute-repos", expires_at=0)
-    assert "On a Space" in tab.refused(tab.hub.sign_in, alice.token)
+    assert "A Space takes no token" in tab.refused(tab.hub.sign_in, alice.token)
     tab.refused(tab.hub.open_repo, "alice/secret")
     assert tab.state.session.generator == "face" and not tab.state.session.past
     tab(tab.hub.open_repo, "alice/secret", login=alice)
@@ -574,6 +574,6 @@ def test_others_rules_are_shown_as_cards(tab, hub, folder, shop):
     assert card["detail"].startswith("by alice · rule for org/tiny")
     assert card["before"] == f"{hub.url}/alice/pointy-hats/resolve/main/before.webp"
     tab(tab.hub.find_rules, "gloves")
-    assert "Nobody" in tab.says("finding")["value"] and studio_hub.LISTED >= 1
+    assert "No published rule" in tab.says("finding")["value"] and studio_hub.LISTED >= 1
     tab(tab.hub.open_found, card["id"])
     assert tab.state.session.rule.edit.name == "Hats" and tab.says("address")["value"] == card["id"]

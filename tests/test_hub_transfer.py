@@ -339,9 +339,9 @@ def test_a_proxy_that_answers_for_the_hub_is_named(hub, repo, monkeypatch):
 
 @pytest.mark.parametrize("token", ["hf_ключ", "hf_\u200babc"])
 def test_a_token_with_foreign_letters_is_not_the_hubs_fault(hub, repo, monkeypatch, token):
-    assert "This token has letters" in refused(lambda: opened(hub, token=token))
+    assert "This token has characters" in refused(lambda: opened(hub, token=token))
     monkeypatch.setenv("HF_TOKEN", token)
-    assert "The token in HF_TOKEN has letters" in refused(lambda: opened(hub, token=None))
+    assert "The token in HF_TOKEN has characters" in refused(lambda: opened(hub, token=None))
     assert not hub.requests
 
 

@@ -1,7 +1,7 @@
-"""What programs can ask of the studio: plain data and files in and out, and nothing kept between two calls.
+"""The studio's endpoints for programs: plain data and files in and out, without state between calls.
 
-Each call works on a session of its own, made from its arguments, with the same use cases as the page.  Over HTTP these
-are the public endpoints, with `python app.py --mcp` they are tools as well; `rewriting.studio.calls` offers them.
+Each call works on a session of its own, made from its arguments, with the same use cases as the page.  These methods
+are the public HTTP endpoints and, with `python app.py --mcp`, tools; `rewriting.studio.calls` offers them.
 """
 
 import json
@@ -38,39 +38,39 @@ from rewriting.studio.service import SEARCHED, SIDE, Service
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import bring_in, read_file, save_edit
 
-MOST = 24  # pictures in one answer
-SHOWN = 6  # pictures where a call does not say which
-PART = 4  # pictures drawn until others may go first
+MOST = 24  # most pictures in one answer
+SHOWN = 6  # pictures in an answer by default
+PART = 4  # pictures drawn in one turn
 STRENGTHS = -10, 10
 
 PLACE = (
-    'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}: the number of a picture, or a file that invert answered, and '
-    "left, top, right and bottom in shares of it. In place of box, ellipse takes the same four numbers, and mask a "
-    "square PNG, white where painted, as a data URL or as a file that you upload."
+    'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}: the number of a picture, or a file from invert, and left, top, '
+    "right and bottom in shares of the picture. In place of box, ellipse takes the same four numbers, and mask takes "
+    "a square PNG, white where painted, as a data URL or an uploaded file."
 )
 ARGUMENTS = {
-    "generator": "A name that list_generators has, or a repo of the Hub such as name/repo. By default the one that "
-    "the rules were made for or, without rules, the one that the studio opened with.",
-    "rules": "Names that list_presets has, repos of the Hub, or rule files that another call made, each as its "
-    "address or as a file that you upload.",
-    "strengths": "A number from -10 to 10 for each of the rules: 1 as solved, 0 none, negative the opposite.",
-    "truncation": "From 0 to 2; less makes pictures more typical. By default the generator's own.",
+    "generator": "A name from list_generators, or a repo of the Hub such as name/repo. By default the generator of "
+    "the rules or, without rules, the studio's first generator.",
+    "rules": "Names from list_presets, repos of the Hub, or rule files from other calls, each as its address or as an "
+    "uploaded file.",
+    "strengths": "A number from -10 to 10 for each rule: 1 as solved, 0 for no change, negative for the opposite.",
+    "truncation": "From 0 to 2; lower values make more typical pictures. By default the generator's own.",
     "places": f"A list of places, each {PLACE}",
-    "seeds": "Up to 24 pictures: numbers, or files that invert answered. By default six that match the context best.",
-    "retouched": "A list of one to sixteen pictures as they should look, each like "
-    '{"seed": 3, "picture": "data:..."}: the number of a picture, and the picture retouched, as PNG, JPEG or WebP in '
-    "its own size, as a data URL or as a file that you upload; what differs is found, or is what mask, a square PNG, "
-    "shows in white. In place of picture, points bends it: a list of [x, y, x', y'] in shares of it, what is at "
-    "(x, y) is drawn at (x', y'); reach, 0.15 by default, says how far around.",
+    "seeds": "Up to 24 pictures: numbers, or files from invert. By default the six best matches of the context.",
+    "retouched": "A list of one to sixteen retouched pictures, each like "
+    '{"seed": 3, "picture": "data:..."}: the number of a picture, and the retouched picture, as PNG, JPEG or WebP of '
+    "the same size, as a data URL or an uploaded file. The change is where the pictures differ or, with mask, a "
+    "square PNG, where the mask is white. In place of picture, points bends it: a list of [x, y, x', y'] in shares of "
+    "the picture, where the content at (x, y) moves to (x', y'), with its surroundings within reach, 0.15 by default.",
     "copy": f"The place of the object to copy, {PLACE}",
-    "paste": 'Where the object goes, like {"seed": 5, "at": [0.5, 0.2]}: the number of a picture, and the object\'s '
-    "centre there. Without at, the object keeps the place that it has in its own picture.",
-    "context": "Places where the rule should hold, each like copy. By default the place of the paste.",
-    "preserve": "Places that must not change, each like copy.",
-    "erase": "true to erase what the context shows; leave copy and paste out then.",
-    "layer": "The layer to change: a low one decides what is there, a high one how it looks. By default the "
+    "paste": 'The new place of the object, like {"seed": 5, "at": [0.5, 0.2]}: the number of a picture, and the '
+    "object's centre there. Without at, the object keeps the place that it has in its own picture.",
+    "context": "The places that the rule should change, each like copy. By default the place of the paste.",
+    "preserve": "The places that the rule must not change, each like copy.",
+    "erase": "true to erase the object in the context; leave out copy and paste then.",
+    "layer": "The layer to change: low layers change objects, high layers colours and textures. By default the "
     "generator's own choice.",
-    "rank": "How many directions the rule may use, 1 to 64; more of them follow the goal more closely. By default 5.",
+    "rank": "The number of directions of the rule, 1 to 64; a higher rank follows the goal more. By default 5.",
 }
 EXAMPLES = {
     "image": "data:image/png;base64,...",
@@ -88,14 +88,14 @@ Turns = Callable[[], Turn]
 class Api:
     """The endpoints, by name.
 
-    first: the generator that the studio opened with, which may be a file of whoever runs it.
+    first: the studio's first generator, which may be a file on this machine.
     """
 
     def __init__(self, service: Service, first: str):
         self.service, self.first = service, first
 
     def offer(self) -> None:
-        """Make endpoints of the methods below, on the page being built."""
+        """Make endpoints from the methods below, on the page being built."""
         methods = (
             self.list_generators,
             self.list_presets,
@@ -114,14 +114,14 @@ class Api:
         )
         offer(methods, self.service.queue, ARGUMENTS, EXAMPLES)
 
-    # --- what there is ----------------------------------------------------------------------------------------------
+    # --- lists ------------------------------------------------------------------------------------------------------
 
     def list_generators(self) -> list[dict]:
-        """List the generators that the studio has at hand. Other calls also take repos of the Hugging Face Hub.
+        """List the available generators. Other calls also take repos of the Hugging Face Hub.
 
         Returns:
-            a list of {"name", "resolution", "layers": [lowest, highest], "default_layer"}; the layers are those that a
-            rule can change.
+            a list of {"name", "resolution", "layers": [lowest, highest], "default_layer"}; rules can change these
+            layers.
         """
         return [self._described(name) for name in dict.fromkeys([*bundled(), self.first])]
 
@@ -129,8 +129,8 @@ class Api:
         """List the rules that come with the studio.
 
         Returns:
-            a list of {"name", "title", "generator", "measured"}; measured says what the rule does to pictures that it
-            was not made from.
+            a list of {"name", "title", "generator", "measured"}; measured is a sentence on the rule's effect on unseen
+            pictures.
         """
         return [
             {"name": p.name, "title": p.title, "generator": p.generator, "measured": p.measured}
@@ -149,10 +149,10 @@ class Api:
         *,
         token: Token = None,
     ) -> dict:
-        """Draw pictures of a generator, with rules in force or without.
+        """Draw pictures of a generator, with or without rules.
 
         Args:
-            seeds: Up to 24 pictures: numbers from 0 to 4294967295, or files that invert answered. By default 0 to 5.
+            seeds: Up to 24 pictures: numbers from 0 to 4294967295, or files from invert. By default 0 to 5.
 
         Returns:
             {"generator", "pictures"}; pictures is a list of {"seed", "picture"}.
@@ -178,11 +178,11 @@ class Api:
         *,
         token: Token = None,
     ) -> dict:
-        """Draw pictures without rules and with them, and measure how much changed.
+        """Draw pictures without and with rules, and measure the change.
 
         Returns:
             {"generator", "pictures"}; pictures is a list of {"seed", "before", "after", "change"}; change is the mean
-            change of all pixels, from 0 to 1.
+            absolute change of all pixels, from 0 to 1.
         """
         turn = self.service.queue.turns()
         numbers = _seeds(seeds)
@@ -193,16 +193,15 @@ class Api:
         }
 
     def invert(self, image: str | dict, generator: str = "", layer: int | None = None, *, token: Token = None) -> dict:
-        """Find the features with which a generator draws a picture of yours, so that rules act on it and use it.
+        """Find the features with which a generator draws a picture of yours, so that rules can change and use it.
 
         Args:
-            image: A PNG, JPEG or WebP of any size, as a data URL or as a file that you upload; its middle square is
-                used.
-            layer: Rules of this layer and of later ones act on the picture. By default the generator's own choice.
+            image: A PNG, JPEG or WebP of any size, as a data URL or an uploaded file; its middle square is used.
+            layer: Rules of this layer and of later layers change the picture. By default the generator's own choice.
 
         Returns:
-            {"generator", "layer", "psnr", "words", "file", "drawn"}; file stands for the picture wherever a number
-            does; psnr is in dB, how near the drawing comes, and words say what that means.
+            {"generator", "layer", "psnr", "words", "file", "drawn"}; other calls take file in place of a picture's
+            number; psnr is the likeness of the drawing in dB, and words describe it.
         """
         turn = self.service.queue.turns()
         key = self._key(generator, token)
@@ -234,16 +233,16 @@ class Api:
         *,
         token: Token = None,
     ) -> dict:
-        """Find pictures that have something like what is at some places: a rule with that context would change them.
+        """Find pictures that match places: a rule with these places as context would change them.
 
         Args:
-            layer: The layer whose features are compared. By default the generator's own choice.
-            among: How many pictures are looked at, from number 0 on; up to 960.
-            count: How many of them are answered; up to 24.
+            layer: The layer of the compared features. By default the generator's own choice.
+            among: The number of pictures to search, from number 0 on; up to 960.
+            count: The number of pictures to return; up to 24.
 
         Returns:
             {"generator", "pictures"}; pictures is a list of {"seed", "score", "at", "picture"}, the best match first;
-            at is [x, y], the spot that matches most, in shares of the picture.
+            at is [x, y], the position of the best match in shares of the picture.
         """
         turn = self.service.queue.turns()
         among, count = whole(1, SEARCHED)(among, "among"), whole(1, MOST)(count, "count")
@@ -280,18 +279,18 @@ class Api:
         *,
         token: Token = None,
     ) -> dict:
-        """Make a rule: copy an object from one picture, paste it into another, and say where the same should hold. Or
-        erase what some places show. The answer has the rule as a file, and pictures before and after.
+        """Make a rule: copy an object from one picture, paste it into another, and give the places that the rule
+        should change. Or erase an object. The answer has the rule as a file, and pictures before and after.
 
         Args:
             everywhere: true to paste the object at every place of the context while solving, not at paste alone.
-            locality: How much other places count, 0 or more; more spares them. By default as suits the generator.
+            locality: The weight against changes elsewhere, 0 or more. By default as suits the generator.
             name: A name for the rule.
 
         Returns:
-            {"generator", "name", "layer", "layers", "rank", "report", "rule", "pictures"}; layer is the first of the
-            layers; report has the losses before and after the solve, and how much changed elsewhere; rule is the
-            file; pictures is a list of {"seed", "before", "after", "change"}.
+            {"generator", "name", "layer", "layers", "rank", "report", "rule", "pictures"}; layer is the lowest of the
+            layers; report has the losses before and after the solve, and the change elsewhere; rule is the file;
+            pictures is a list of {"seed", "before", "after", "change"}.
         """
         turn = self.service.queue.turns()
         numbers = _seeds(seeds)
@@ -318,15 +317,16 @@ class Api:
         *,
         token: Token = None,
     ) -> dict:
-        """Make a rule from pictures as they should look: this picture should look like that one. Retouch one picture
-        or, better, three in any way, and all that look alike are drawn so. This takes some twenty seconds. The answer
-        has the rule as a file, and pictures before and after.
+        """Make a rule from retouched pictures: retouch one picture or, better, three in any way, and the generator
+        draws similar places like that. This takes some twenty seconds. The answer has the rule as a file, and pictures
+        before and after.
 
         Args:
-            context: Further places where the rule should hold, each like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]};
-                the retouch is carried there, and more places make a better rule. What was retouched is one by itself.
-            rank: How many directions the rule may use, 1 to 64. By default 20.
-            locality: How much the rest of a picture counts, 0 or more; more spares it. By default 2.
+            context: Further places that the rule should change, each like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]};
+                the retouch is transferred to them, and more places make a better rule. The retouched areas always
+                belong to the context.
+            rank: The number of directions of the rule, 1 to 64. By default 20.
+            locality: The weight against changes outside the retouched areas, 0 or more. By default 2.5.
             name: A name for the rule.
 
         Returns:
@@ -349,11 +349,11 @@ class Api:
     def solve_request(
         self, request: dict, generator: str = "", seeds: list[int | str | dict] | None = None, *, token: Token = None
     ) -> dict:
-        """Solve a request that was saved: by this studio, or as a session by the code of the paper.
+        """Solve a saved request of this studio, or a saved session of the paper's code.
 
         Args:
             request: The JSON of the file.
-            generator: What the request was made on, as for draw, if it does not say so itself.
+            generator: The generator of the request, as for draw, if the request does not name it.
 
         Returns:
             the same as make_rule.
@@ -384,12 +384,12 @@ class Api:
         *,
         token: Token = None,
     ) -> dict:
-        """Try a rule at every layer of the generator and say which suits it best. This takes as long as several rules.
+        """Try a rule at every layer of the generator, and recommend the best one. This takes as long as several rules.
 
         Returns:
-            {"generator", "layer", "layers"}; layer is the one that suits best; layers is a list of {"layer",
-            "reached", "elsewhere", "alone"}, shares from 0 to 1: of the goal that was reached, of the change of other
-            places, and how much the layer's values look the same on their own.
+            {"generator", "layer", "layers"}; layer is the recommended one; layers is a list of {"layer", "reached",
+            "elsewhere", "alone"}, shares from 0 to 1: the share of the goal that was reached, the change elsewhere,
+            and the likeness of the object when the layer's values are drawn alone.
         """
         turn = self.service.queue.turns()
         request = _request(copy, paste, context, preserve, erase, rank=rank, truncation=truncation)
@@ -411,7 +411,7 @@ class Api:
         *,
         token: Token = None,
     ) -> dict:
-        """Put rules into one file, with their strengths. The studio, the command line and Python open it.
+        """Save rules with their strengths in one file, which the studio, the command line and Python open.
 
         Returns:
             the file, a zip to download.
@@ -429,7 +429,7 @@ class Api:
 
         Returns:
             a list of {"repo", "kind", "generator", "license", "likes", "downloads", "updated", "picture"}; kind is
-            "edit" for rules and "model" for a rewritten generator; picture is the address of what it draws.
+            "edit" for rules and "model" for a rewritten generator; picture is the address of pictures under the rule.
         """
         return [
             {
@@ -449,13 +449,13 @@ class Api:
         """Open a repo of the Hugging Face Hub: a generator, or rules and the generator that they were made for.
 
         Args:
-            repo: Its id, such as name/repo or name/repo@revision, with ":" and a path to name a file of another
-                program in it, or its address.
+            repo: Its id, such as name/repo or name/repo@revision, or its address. Add ":" and a path for a file of
+                another program in it.
 
         Returns:
             {"generator", "architecture", "license", "resolution", "layers", "default_layer", "rules"}; generator is
-            what to call it from now on; rules is a list of {"name", "layer", "rank", "strength"}, and give the repo as
-            a rule to use them.
+            its name for other calls; rules is a list of {"name", "layer", "rank", "strength"}; to use them, give the
+            repo as a rule.
         """
         key, stack = self._brought(repo, "repo", token)
         config = self.service.generator(key).config
@@ -478,7 +478,7 @@ class Api:
         """Publish rules on the Hugging Face Hub, with the caller's own login, as a repo with a card and pictures.
 
         Args:
-            repo: Where to: "name/repo", or "repo" in the caller's own namespace.
+            repo: The repo to publish to: "name/repo", or "repo" in the caller's own namespace.
             full_model: true to publish the generator with the rules in its weights, not the rules alone.
             private: true for a new repo that only its owner sees.
             how: "update" to create the repo or update it, "create" only to create it, or "pull request".
@@ -506,7 +506,7 @@ class Api:
         token: Token,
         turn: Turns,
     ) -> Session:
-        """On a generator, with rules in force; the request is the last rule's, for pictures that match it."""
+        """A session on a generator with rules in force, and the request of the last rule, for the best matches."""
         rules = listing(lambda rule, _: rule, MAX_EDITS)(rules or [], "rules")
         strengths = listing(number(*STRENGTHS), MAX_EDITS)(strengths or [], "strengths")
         if strengths and len(strengths) != len(rules):
@@ -527,14 +527,14 @@ class Api:
         return session if stacks else self._asking(key, Request(truncation=truncation))
 
     def _asking(self, key: str, request: Request) -> Session:
-        """On a generator, with a request."""
+        """A session on a generator with a request."""
         if request.layer is not None:
             self.service.generator(key).check_layer(request.layer)
         self.service.generator(key).check_truncation(request.truncation)
         return Session.on(key).step("ask", request=request.with_(generator=public_name(key)))
 
     def _key(self, generator: Any, token: Token) -> str:
-        """The service's key of a generator that a call names; "" is the one that the studio opened with."""
+        """The service's key of a generator in a call; "" means the studio's first generator."""
         name = text(300)(generator, "generator")
         if name in bundled():
             return name
@@ -548,7 +548,7 @@ class Api:
         return key
 
     def _name(self, key: str) -> str:
-        """What programs call a generator: of a file, its name without the folders of this machine."""
+        """The name of a generator for programs; for a file, its name without the folders of this machine."""
         return Path(key).name if key not in bundled() and Path(key).exists() else public_name(key)
 
     def _brought(self, name: Any, argument: str, token: Token) -> tuple[str, EditStack]:
@@ -560,7 +560,7 @@ class Api:
         return brought.key, brought.stack
 
     def _base(self, stack: EditStack, token: Token) -> str:
-        """The key of the generator that the rules of a file name."""
+        """The key of the generator that the rules in a file name."""
         name = stack[0].generator
         if not same(name, self.first):
             try:
@@ -572,7 +572,7 @@ class Api:
         return self._key(name, token)
 
     def _rule(self, rule: Any, argument: str, token: Token, turn: Turns) -> tuple[str, EditStack]:
-        """The rules that a call names, and the key of their generator if that is known with them."""
+        """The rules in a call, and the key of their generator, "" if it is not known yet."""
         if names_a_file(rule, ".zip"):
             return "", _read_rules(rule, argument)
         if isinstance(rule, str) and rule in presets():
@@ -619,12 +619,12 @@ class Api:
         return pairs
 
     def _best(self, session: Session, turn: Turns) -> list[int]:
-        """Pictures that match the session's request best, without those that it was painted on."""
+        """The best matches of the session's request, without its own pictures."""
         with turn():
             return self.service.result_seeds(session)[:SHOWN]
 
     def _parts(self, session: Session, seeds: list[Seed]) -> Iterator[list[Seed]]:
-        """So many pictures at a time that others need not wait for long; all at once where a GPU is lent."""
+        """The pictures of each turn: a few, so that others need not wait for long, or all if a GPU is lent."""
         step = MOST if self.service.backend(session.generator).at_once else PART
         return (seeds[start : start + step] for start in range(0, len(seeds), step))
 
@@ -639,7 +639,7 @@ class Api:
 
 
 def _request(copy: Any, paste: Any, context: Any, preserve: Any, erase: Any, **settings: Any) -> Request:
-    """Complete, with masks as large as those of the page."""
+    """A complete request, with masks of the page's size.  Raises ValueError in one sentence."""
     places = {"context": _regions(context or [], "context"), "preserve": _regions(preserve or [], "preserve")}
     if flag(erase, "erase"):
         if copy is not None or paste is not None:
@@ -649,7 +649,7 @@ def _request(copy: Any, paste: Any, context: Any, preserve: Any, erase: Any, **s
         return Request(erase=True, **places, **settings)
     for place, name in ((copy, "copy"), (paste, "paste")):
         if place is None:
-            raise ValueError(f"{name} is missing; give a place {LIKE}, or set erase and leave out copy and paste.")
+            raise ValueError(f"{name} is missing; give a place {LIKE}, or set erase and leave copy and paste out.")
     copied = region(copy, "copy", SIDE)
     return Request(copy=copied, paste=spot(paste, "paste", copied), **places, **settings)
 
@@ -659,7 +659,7 @@ def _regions(places: Any, name: str) -> tuple:
 
 
 def _some(values: Any, name: str) -> Any:
-    """The values back; ValueError if there are none."""
+    """Return the values.  Raises ValueError if there are none."""
     if values in (None, [], ""):
         raise ValueError(f"{name} is empty; give one or more.")
     return values
@@ -670,7 +670,7 @@ def _seeds(seeds: Any) -> list[Seed]:
 
 
 def _parsed(request: Any) -> Any:
-    """JSON, also where a client sends it as a text."""
+    """Parse JSON that a client sent as a text; other data is returned as it is."""
     try:
         return json.loads(request) if isinstance(request, str) else request
     except (ValueError, RecursionError):
@@ -692,7 +692,7 @@ def _zipped(session: Session) -> dict[str, Any]:
 
 
 def _shown_with(edit: Edit, truncation: float | None) -> Request:
-    """A request whose context an edit's pictures can be chosen by, as far as numbers stand for the same pictures."""
+    """A request with an edit's context, for choosing pictures; empty if the meaning of its numbers differs."""
     asked = edit.request
     if asked is None or asked.seeding != "seed":
         return Request(truncation=truncation)
@@ -700,13 +700,13 @@ def _shown_with(edit: Edit, truncation: float | None) -> Request:
 
 
 def _peak(heat: np.ndarray) -> list[float]:
-    """[x, y] of the highest of (h, w) responses, in shares of the picture."""
+    """[x, y] of the highest response of (h, w), in shares of the picture."""
     row, column = np.unravel_index(int(heat.argmax()), heat.shape)
     return [round((float(at) + 0.5) / side, 3) for at, side in ((column, heat.shape[1]), (row, heat.shape[0]))]
 
 
 def _in_turn(steps: Iterator[T], turn: Turns) -> Iterator[T]:
-    """The steps, each in a turn of its own."""
+    """Run steps, each in a turn of its own."""
     while True:
         with turn():
             one = next(steps, None)
