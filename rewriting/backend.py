@@ -1,4 +1,4 @@
-"""Where pictures are drawn, matched and rules solved: in this process, unless a GPU is lent (`rewriting.zerogpu`)."""
+"""The backend that draws, matches and solves: in this process, or on a lent GPU (`rewriting.zerogpu`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rewriting.core.request import Request
 from rewriting.core.rewriter import Matches, Rewriter
 from rewriting.generators import Generator
 
-Numbering = tuple[str, float | None]  # seeding and truncation: which pictures the numbers stand for
+Numbering = tuple[str, float | None]  # seeding and truncation: the meaning of picture numbers
 USUAL: Numbering = ("seed", None)
 
 _listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
@@ -22,13 +22,13 @@ _listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", def
 class Backend:
     """Draws, matches and solves with the weights of this process.
 
-    at_once: whether it is quickest if asked for many pictures at a time.
+    at_once: whether one call for many pictures is fastest.
     """
 
     at_once = False
 
     def __init__(self, generator: Generator, rewriter: Callable[[int | None], Rewriter]):
-        """rewriter: the shared one of a layer, by default of the generator's own choice."""
+        """rewriter: returns the shared rewriter of a layer; None means the generator's default layer."""
         self.generator, self.rewriter = generator, rewriter
 
     def images(
@@ -38,7 +38,7 @@ class Backend:
         numbering: Numbering = USUAL,
         size: int | None = None,
     ) -> np.ndarray:
-        """Pictures under some edits, uint8 (N, size, size, 3), resumed from the lowest edited layer.
+        """Pictures under edits, uint8 (N, size, size, 3), resumed from the lowest edited layer.
 
         size: as for `Generator.images`, by default the full resolution."""
         edits, seeding, truncation = tuple(edits), numbering[0], self._truncation(numbering)
@@ -48,27 +48,27 @@ class Backend:
         return self.rewriter(min(layers)).images(seeds, edits, size, seeding=seeding, truncation=truncation)
 
     def matches(self, request: Request, seeds: Sequence[int], numbering: Numbering = USUAL) -> Matches:
-        """How strongly pictures respond to the request's context, and where."""
+        """The responses of pictures to the request's context."""
         seeding, truncation = numbering[0], self._truncation(numbering)
         rewriter = self.rewriter(request.layer)
         return rewriter.matches(request, seeds, seeding=seeding, truncation=truncation, for_other_pictures=True)
 
     def solve(self, request: Request) -> Edit:
-        """The request's edit.  Raises ValueError as `Rewriter.solve` does."""
+        """Solve a request.  Raises ValueError as `Rewriter.solve` does."""
         return self.rewriter(request.layer).solve(request, for_other_pictures=True)
 
     def learn(self, request: Request) -> Iterator[Edit]:
-        """Edits that come nearer and nearer to retouched pictures, see `Rewriter.learn`; to stop, close it."""
+        """Learn retouched pictures: edits with decreasing loss, see `Rewriter.learn`.  Close the iterator to stop."""
         yield from self.rewriter(request.layer).learn(request, for_other_pictures=True)
 
     def _truncation(self, numbering: Numbering) -> float | None:
-        """Sessions of the paper's code ask for one whatever the generator; where it has none, it changes nothing."""
+        """The truncation; None for a generator without one: sessions of the paper's code always set it."""
         return numbering[1] if self.generator.truncates else None
 
 
 @contextmanager
 def listening(listener: Callable[[str], None]) -> Iterator[None]:
-    """While it lasts, whoever is listening hears in one sentence what a backend had to do otherwise in this thread."""
+    """Inside this context, `listener` receives sentences on a backend's fallbacks in this thread."""
     token = _listener.set(listener)
     try:
         yield
@@ -77,6 +77,6 @@ def listening(listener: Callable[[str], None]) -> Iterator[None]:
 
 
 def tell(sentence: str) -> None:
-    """Say something to whoever is listening."""
+    """Send a sentence to the present listener, if there is one."""
     if (listener := _listener.get()) is not None:
         listener(sentence)

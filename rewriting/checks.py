@@ -1,7 +1,7 @@
-"""Checks for values from outside: of a file, a caller or a client.
+"""Checks of values from files, callers and clients.
 
-A check is a function `(value, name) -> value` that returns the value, tidied where that is harmless, or raises a
-`ValueError` of one sentence that names the value, says what was wanted and shows what came.
+A check is a function `(value, name) -> value` that returns the value, perhaps normalised, or raises a `ValueError` of
+one sentence with the name, the expected form and the actual value.
 """
 
 import math
@@ -14,24 +14,24 @@ from typing import Any
 Check = Callable[[Any, str], Any]
 
 MAX_PICTURE_CHARS = 8_000_000
-"""Longest picture URL taken; a 1024 x 1024 PNG of noise in base64 is about 4.2 million characters."""
+"""Most characters of a picture's URL; a 1024 x 1024 PNG of noise has about 4.2 million in base64."""
 
 _PICTURE_URL = re.compile(r"data:image/(?:png|jpeg|webp);base64,|https?://|/(?!/)")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def is_whole(value: object, low: float = -math.inf, high: float = math.inf) -> bool:
-    """Whether it is an integer, numpy's included, from `low` to `high`; True and False are none."""
+    """Whether a value is an integer from `low` to `high`, including numpy's, but not a bool."""
     return isinstance(value, Integral) and not isinstance(value, bool) and low <= value <= high
 
 
 def is_number(value: object, low: float = -math.inf, high: float = math.inf) -> bool:
-    """Whether it is a finite number, numpy's included, from `low` to `high`; True and False are none."""
+    """Whether a value is a finite number from `low` to `high`, including numpy's, but not a bool."""
     return isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high and math.isfinite(value)
 
 
 def brief(value: object) -> str:
-    """A short, single-line rendering of a value that may be anything, for use in a message."""
+    """A short, single-line rendering of any value, for a message."""
     if isinstance(value, str) and len(value) > 60:
         return f"text of {len(value)} characters"
     if isinstance(value, bytes | list | tuple | dict | set) and len(value) > 20:
@@ -41,40 +41,40 @@ def brief(value: object) -> str:
 
 
 def refuse(name: str, wanted: str, value: object) -> ValueError:
-    """The error that every check raises."""
+    """The error of every check."""
     return ValueError(f"{name} must be {wanted}, not {brief(value)}.")
 
 
 def flag(value: Any, name: str) -> bool:
-    """True or false, nothing that is merely truthy."""
+    """Check for a bool, not a merely truthy value."""
     if not isinstance(value, bool):
         raise refuse(name, "true or false", value)
     return value
 
 
 def string(value: Any, name: str) -> str:
-    """Any text, as it is."""
+    """Check for any text."""
     if not isinstance(value, str):
         raise refuse(name, "a text", value)
     return value
 
 
 def table(value: Any, name: str) -> Mapping:
-    """A JSON object, or another mapping, of anything."""
+    """Check for a JSON object, or another mapping, with any content."""
     if not isinstance(value, Mapping):
         raise refuse(name, "a JSON object", value)
     return value
 
 
 def colour(value: Any, name: str) -> str:
-    """A colour like `#3538cd`, or the empty string for the theme's accent."""
+    """Check for a colour like `#3538cd`, or "" for the theme's accent."""
     if value == "" or (isinstance(value, str) and _COLOUR.fullmatch(value)):
         return value
     raise refuse(name, 'a colour like "#3538cd"', value)
 
 
 def picture(value: Any, name: str) -> str:
-    """The address of a picture: a PNG, JPEG or WebP data URL, an http(s) URL or a path of this server; or empty."""
+    """Check for the URL of a picture: a PNG, JPEG or WebP data URL, an http(s) URL, a path of this server, or ""."""
     if value is None or value == "":
         return ""
     if not isinstance(value, str):
@@ -99,7 +99,7 @@ def text(limit: int) -> Check:
 
 
 def whole(low: int, high: int) -> Check:
-    """A check for a whole number from `low` to `high`; 3.0 passes as 3, as JSON does not tell them apart."""
+    """A check for a whole number from `low` to `high`; 3.0 passes as 3, because JSON does not distinguish them."""
 
     def check(value: Any, name: str) -> int:
         if not is_number(value, low, high) or value != int(value):
@@ -121,7 +121,7 @@ def number(low: float, high: float) -> Check:
 
 
 def one_of(*choices: str) -> Check:
-    """A check for one of a few words."""
+    """A check for one of the given words."""
 
     def check(value: Any, name: str) -> str:
         if not isinstance(value, str) or value not in choices:
@@ -148,7 +148,7 @@ def listing(inner: Check, limit: int) -> Check:
 
 
 def record(required: Mapping[str, Check], extra: Mapping[str, Check] | None = None) -> Check:
-    """A check for an object with all the `required` keys, maybe the `extra` ones, and no others."""
+    """A check for an object with all `required` keys, optional `extra` keys, and no others."""
     known = {**required, **(extra or {})}
 
     def check(value: Any, name: str) -> dict[str, Any]:
@@ -166,6 +166,6 @@ def record(required: Mapping[str, Check], extra: Mapping[str, Check] | None = No
 
 
 def check_fields(record: Any, takes: Mapping[str, Check]) -> None:
-    """Check fields of a frozen dataclass, by name, and keep the values as the checks tidied them."""
+    """Check fields of a frozen dataclass by name, and store the normalised values."""
     for name, check in takes.items():
         object.__setattr__(record, name, check(getattr(record, name), name))

@@ -1,10 +1,9 @@
-"""Files that we read and write: JSON, safetensors, pictures.
+"""Reading and writing files: JSON, safetensors, pictures.
 
-What is read may come from anybody, and is checked before it is used; what is written is there whole or not at all.
-Whatever the libraries below raise becomes one sentence here: ValueError or FileNotFoundError for a file that cannot be
-read, OSError for one that cannot be written.
+Files are not trusted, so their content is checked before use.  Files are written completely or not at all.  Errors of
+the libraries become one sentence: ValueError or FileNotFoundError for reading, OSError for writing.
 
-PyTorch and Pillow are imported where they are used, so that what needs none of them starts at once.
+Functions import PyTorch and Pillow when they need them, so that other commands start at once.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
 
 DTYPES = {"F32", "F16", "BF16"}
 MAX_JSON = 1 << 20  # bytes
-POINTER = b"version https://git-lfs"  # what a clone without Git LFS has in place of a large file
+POINTER = b"version https://git-lfs"  # the beginning of a Git LFS pointer in place of a large file
 POINTED = "a Git LFS pointer and not the file itself; run `git lfs pull` in its folder, or download the file"
-WHY = {  # a file cannot be written
+WHY = {  # reasons why a file cannot be written
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "no file may be that large there",
@@ -48,7 +47,7 @@ WHY = {  # a file cannot be written
 
 
 def few(names: Sequence[str], most: int = 3) -> str:
-    """A few of the names, cut short: they come from files of strangers."""
+    """A few of the names, shortened, because they come from untrusted files."""
     listed = ", ".join(name if name.isprintable() and len(name) <= 80 else brief(name) for name in names[:most])
     return listed + (f" and {len(names) - most} more" if len(names) > most else "")
 
@@ -57,30 +56,30 @@ def few(names: Sequence[str], most: int = 3) -> str:
 
 
 def check_there(path: Path, most: int | None = None) -> None:
-    """Raises FileNotFoundError unless the file is there, ValueError if it has more than `most` bytes or is only the
-    pointer that Git LFS leaves in place of it."""
+    """Raise FileNotFoundError if a file is missing, ValueError if it has more than `most` bytes or is a Git LFS
+    pointer."""
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path.name} in {path.parent.name or 'this folder'}; check the path.")
     size = path.stat().st_size
     if most is not None and size > most:
-        raise ValueError(f"{path.name} is {size:,} bytes; {most:,} is the most that is read.")
+        raise ValueError(f"{path.name} has {size:,} bytes; {most:,} is the most that is read.")
     with path.open("rb") as file:
         if file.read(len(POINTER)) == POINTER:
             raise ValueError(f"{path.name} is {POINTED}.")
 
 
 def read_json(path: Path, most: int = MAX_JSON) -> object:
-    """Parsed JSON of at most `most` bytes, in UTF-8, UTF-16 or UTF-32, with a byte-order mark or without."""
+    """Read JSON of at most `most` bytes, in UTF-8, UTF-16 or UTF-32, with or without a byte-order mark."""
     check_there(path, most)
     try:
-        return json.loads(path.read_bytes())  # bytes, not text: then it finds out the encoding itself
-    except (ValueError, RecursionError):  # no text, no JSON, numbers of thousands of digits, too deep
+        return json.loads(path.read_bytes())  # from bytes, it detects the encoding
+    except (ValueError, RecursionError):  # wrong text or JSON, numbers of thousands of digits, deep nesting
         raise ValueError(f"{path.name} is not JSON; fetch or save it again.") from None
 
 
 @contextmanager
 def opened_tensors(path: Path) -> Iterator[safe_open]:
-    """A safetensors file, for reading tensors for PyTorch one by one; ValueError if it is not a whole one."""
+    """Open a safetensors file, to read PyTorch tensors one by one.  Raises ValueError for a damaged file."""
     check_there(path)
     try:
         with safe_open(path, "pt") as file:
@@ -90,9 +89,10 @@ def opened_tensors(path: Path) -> Iterator[safe_open]:
 
 
 def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """The float tensors of a safetensors file as float32, if exactly the expected ones are in it and all are finite.
+    """Read the float tensors of a safetensors file as float32.
 
-    Names, types and shapes are compared from the header, before anything is allocated.
+    expected: {name: shape} of all tensors.  Names, types and shapes are compared in the header, before memory is
+    allocated.  Raises ValueError for other tensors, or values that are not finite.
     """
     import torch  # slow to import, and reading a config needs no tensors
 
@@ -101,7 +101,7 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[st
         tensors = {name: file.get_tensor(name).float() for name in expected}
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
-            raise ValueError(f"{path.name} has values in {name} that are not finite; it cannot be used.")
+            raise ValueError(f"{path.name} has values in {name} that are not finite; use another file.")
     return tensors
 
 
@@ -127,7 +127,7 @@ def _check_header(name: str, file: safe_open, expected: Mapping[str, tuple[int, 
 
 
 def read_picture(path: Path) -> Image.Image:
-    """A PNG, JPEG or WebP that belongs to this software, in RGB; ValueError if it is not a whole one."""
+    """Read a PNG, JPEG or WebP of this software in RGB.  Raises ValueError for a damaged file."""
     from PIL import Image  # slow to import, and reading a config needs no pictures
 
     check_there(path)
@@ -143,11 +143,11 @@ def read_picture(path: Path) -> Image.Image:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A file to write that takes the place of `path` when the block ends, and is gone if it ends with an error.
+    """Write a temporary file that replaces `path` at the end of the block, or disappears after an error.
 
-    Raises OSError in one sentence where it cannot be written.
+    Raises OSError in one sentence if the path is not writable.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # another one for every process
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # a name of this process
     try:
         yield partial
         os.replace(partial, path)
@@ -159,7 +159,7 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path) -> None:
-    """The folder, with those above it, if it is not there; OSError in one sentence where it cannot be made."""
+    """Create a missing folder, and those above it.  Raises OSError in one sentence on failure."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -167,9 +167,9 @@ def make_folder(folder: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raises OSError in one sentence if a file could not be written there, so that nothing is computed in vain.
+    """Raise OSError in one sentence if a path is not writable, before a long computation.
 
-    Nothing is left behind; folders of the path that are yet to be made are not made.
+    The check leaves no file, and creates no folders.
     """
     folder = path.parent
     while not os.path.lexists(folder) and folder != folder.parent:
@@ -187,7 +187,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
     with writing(path) as partial:
         save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, dict(metadata))
-        partial.chmod(0o644)  # safetensors makes files that only their owner can read
+        partial.chmod(0o644)  # safetensors creates files that only their owner can read
 
 
 def write_json(path: Path, data: object, indent: int = 2) -> None:
@@ -196,7 +196,7 @@ def write_json(path: Path, data: object, indent: int = 2) -> None:
 
 def write_text(path: Path, text: str) -> None:
     with writing(path) as partial:
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")  # lone surrogates become JSON's escape
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")  # writes lone surrogates as JSON escapes
 
 
 def _unwritable(path: Path, error: OSError | SafetensorError) -> OSError:
@@ -204,17 +204,17 @@ def _unwritable(path: Path, error: OSError | SafetensorError) -> OSError:
 
 
 def why(error: Exception) -> str:
-    """Why a file cannot be written, in a few words without a path."""
+    """The reason why a file cannot be written, in a few words without a path."""
     number = getattr(error, "errno", None)
     if number is None and (told := re.search(r"\(os error (\d+)\)", str(error))):  # of safetensors
         number = int(told[1])
     return WHY.get(number) or (os.strerror(number).lower() if number else "the system does not say why")
 
 
-# --- where -----------------------------------------------------------------------------------------------------------
+# --- cache -----------------------------------------------------------------------------------------------------------
 
 
 def cache_root() -> Path:
-    """What is kept for the next start lies here: `REWRITING_CACHE`, or in the user's cache."""
+    """The folder of this software's cache: `REWRITING_CACHE`, or in the user's cache."""
     root = os.environ.get("REWRITING_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rewriting"
     return Path(root).expanduser()

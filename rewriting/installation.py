@@ -1,4 +1,4 @@
-"""The version, and where the data that was installed with the package lies."""
+"""The version, and the folder of the installed data."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 VERSION = "1.0.0"
 PACKAGE = Path(__file__).resolve().parent
-INSTALLED = PACKAGE / "data"  # where a wheel has what lies beside the package in a checkout
-DATA = INSTALLED if INSTALLED.is_dir() else PACKAGE.parent  # has weights/, presets/ and the LICENSE
+INSTALLED = PACKAGE / "data"  # in a wheel; in a checkout the data is beside the package
+DATA = INSTALLED if INSTALLED.is_dir() else PACKAGE.parent  # with weights/, presets/ and the LICENSE
 
 
 def checkout(command: str) -> Path:
-    """The folder of the whole project, for a command that needs more of it than the package.
+    """The folder of the whole project, for a command that needs it.
 
-    Raises FileNotFoundError, in one sentence, if only the package is installed.
+    Raises FileNotFoundError in one sentence if only the package is installed.
     """
     if DATA == INSTALLED:
         raise FileNotFoundError(

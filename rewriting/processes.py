@@ -1,8 +1,7 @@
-"""Work shared among the processes of one run, on one machine or several, as `torchrun` starts them.
+"""Work shared among the processes of a `torchrun`, on one machine or several.
 
-Each process takes every n-th item, and what they find is put together: the same, bit for bit, as one process finds.
-Sums are of whole numbers, since those of fractions depend on the order of addition.  A run of one process is all of
-this with n = 1.
+Each of n processes takes every n-th item, and the combined results equal those of a single process bit for bit.  Sums
+are sums of integers, because floating-point sums depend on the order.  A single process is the case n = 1.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from torch import distributed as dist
 
 T = TypeVar("T")
 Progress = Callable[[float, str], None]
-"""How long work says how far it is: called with the share done, 0 to 1, and what is being done in a few words."""
+"""Reports the progress of long work: called with the share done, 0 to 1, and a few words on the present step."""
 _ABSENT = object()
 
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Inside, the processes that `torchrun` has started work together; it tells them of each other by environment.
+    """Join the processes of a `torchrun`, which are described by environment variables.
 
-    GPUs, where there are any, are given out in order; several processes may share one.  What processes tell each
-    other is small, and goes through gloo, which every machine has.
+    Processes get the GPUs of a machine in order; several may share one.  Messages between processes are small and use
+    gloo, which works on every machine.
     """
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
@@ -40,22 +39,22 @@ def joined() -> Iterator[None]:
 
 
 def count() -> int:
-    """How many processes work together."""
+    """The number of processes."""
     return dist.get_world_size() if _together() else 1
 
 
 def rank() -> int:
-    """This one's number, from 0."""
+    """The number of this process, from 0."""
     return dist.get_rank() if _together() else 0
 
 
 def mine(items: Sequence[T]) -> Sequence[T]:
-    """This process's share: every n-th of them."""
+    """This process's share of the items: every n-th."""
     return items[rank() :: count()]
 
 
 def gathered(own: Sequence[T]) -> list[T]:
-    """What all processes have of a sequence that `mine` has split, in its order again; each must call this."""
+    """Combine the results for a sequence that `mine` split, in its original order; every process must call this."""
     if not _together():
         return list(own)
     shares: list[list[T]] = [[] for _ in range(count())]
@@ -64,7 +63,7 @@ def gathered(own: Sequence[T]) -> list[T]:
 
 
 def total(own: Tensor) -> Tensor:
-    """The sum of all processes' tensors of whole numbers, which have one shape, on the CPU; each must call this."""
+    """The sum of the integer tensors of all processes, of one shape, on the CPU; every process must call this."""
     if not _together():
         return own.cpu()
     own = own.to("cpu", copy=True)

@@ -1,13 +1,13 @@
-"""The GPU of a ZeroGPU Space, borrowed for seconds at a time; anywhere else nothing here does anything.
+"""The GPU of a ZeroGPU Space, borrowed for seconds at a time; elsewhere this module does nothing.
 
-On such a Space the process that serves the page has no GPU.  A function marked with `spaces.GPU` runs in a forked
-process that has one, and that the next call uses again, whoever makes it.  So there is one such function, of this
-module; what goes in and comes out is pickled: where the generator's files lie, NumPy arrays and requests; weights are
-never written there; and nothing is kept there but generators and their features.
+On such a Space the process of the page has no GPU.  A function marked with `spaces.GPU` runs in a forked process with
+one, which later calls of all visitors reuse.  This module has one such function.  Its arguments and results are
+pickled: paths of generator files, NumPy arrays and requests.  The forked process never changes weights, and keeps only
+generators and their features.
 
-The generators that come with the software are drawn by the CPU before a GPU could be had, and every second of it
-counts against what the visitor may use: only larger ones go there, and whole sheets at once.  Where no GPU is to be
-had, the CPU does the same, more slowly.
+The CPU draws bundled generators faster than a GPU can be borrowed, and every second on the GPU counts against the
+visitor's quota.  So only larger generators use the GPU, with whole sheets at once.  If no GPU is free, the CPU does
+the same work more slowly.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ log = logging.getLogger(__name__)
 
 SHARE_USED = "Your share of the GPU is used up for now, so the CPU does the work, which takes longer."
 NOT_FREE = "No GPU is free at the moment, so the CPU does the work, which takes longer."
-WORTH = 10_000_000  # weights of a generator from which the GPU is worth the wait: 4 million are bundled
-LEARNING = 45  # seconds for a rule that is learned from retouched pictures
-MEASURING = 5  # seconds for second moments that do not come with a generator
+WORTH = 10_000_000  # least weights of a generator for the GPU; bundled generators have 4 million
+LEARNING = 45  # seconds to learn a rule from retouched pictures
+MEASURING = 5  # seconds to measure second moments
 _measured = set[tuple[str, int | None]]()  # layers whose second moments the process with the GPU has measured
 
 
 @dataclass(frozen=True)
 class GeneratorFiles:
-    """Where to read a generator.  name: what edits made on it will name.  precision: of the features.  measured:
-    whether its second moments lie beside it."""
+    """The files of a generator.  name: of the generator, for its edits.  precision: of the features.  measured:
+    whether the folder holds second moments."""
 
     folder: str
     name: str
@@ -75,7 +75,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Errors that cross the border lose their words, so these cross as a value."""
+    """An error as a value, because exceptions from the other process lose their message."""
 
     sentence: str
 
@@ -86,19 +86,19 @@ def present() -> bool:
 
 
 def marked(function: Callable) -> Callable:
-    """The function, to be run where the GPU is."""
+    """Mark a function for the GPU."""
     if not present():
         return function
-    import spaces  # which only such a Space has
+    import spaces  # exists only on such a Space
 
     return spaces.GPU(duration=seconds)(function)
 
 
-# --- what the page asks for ------------------------------------------------------------------------------------------
+# --- in the page's process -------------------------------------------------------------------------------------------
 
 
 class LentGpu(Backend):
-    """Asks the GPU; where it is refused, this process does the same, and says so.  See `Backend`."""
+    """A `Backend` that uses the GPU; if the GPU is refused, this process does the work, and tells the listener."""
 
     at_once = True
 
@@ -143,7 +143,7 @@ class LentGpu(Backend):
         files = _files_of(self.generator)
         try:
             answer = on_gpu(task, files, *arguments)
-        except Exception as error:  # the visitor's share of it is used up, it is taken, or it broke
+        except Exception as error:  # the quota is used up, no GPU is free, or the GPU failed
             log.warning("Without the GPU, %s: %s", task, error)
             tell(SHARE_USED if "quota" in str(error).lower() else NOT_FREE)
             return here()
@@ -154,12 +154,12 @@ class LentGpu(Backend):
 
 
 def backend(generator: Generator, rewriter: Callable[[int | None], Rewriter]) -> Backend:
-    """Where a generator draws.  rewriter: the shared one of a layer."""
+    """The backend of a generator.  rewriter: as for `Backend`."""
     return (LentGpu if worth_it(generator) else Backend)(generator, rewriter)
 
 
 def worth_it(generator: Generator) -> bool:
-    """Whether the GPU is asked for this generator."""
+    """Whether this generator uses the GPU."""
     return present() and _weights(generator) >= WORTH and _files_of(generator) is not None
 
 
@@ -175,11 +175,11 @@ def _files_of(generator: Generator) -> GeneratorFiles | None:
     return GeneratorFiles(str(folder), generator.config.name, generator.precision, (folder / MOMENTS).is_file())
 
 
-# --- what runs where the GPU is --------------------------------------------------------------------------------------
+# --- in the process with the GPU -------------------------------------------------------------------------------------
 
 
 def seconds(task: str, files: GeneratorFiles, seeds: Sequence[int], *more: Any) -> int:
-    """The most that a call may take, which must be left of what the visitor may use."""
+    """The longest duration of a call, which the visitor's quota must still allow."""
     known = files.measured or any((files.folder, one.layer) in _measured for one in more if isinstance(one, Request))
     measuring = 0 if known or task == "draw" else MEASURING
     learned = task == "solve" and any(one.retouched for one in more if isinstance(one, Request))
@@ -189,7 +189,7 @@ def seconds(task: str, files: GeneratorFiles, seeds: Sequence[int], *more: Any) 
 
 @marked
 def on_gpu(task: str, files: GeneratorFiles, *arguments: Any) -> Any:
-    """Run one of the functions below where the GPU is."""
+    """Run one of the functions below on the GPU."""
     try:
         return {"draw": _draw, "match": _match, "solve": _solve}[task](files, *arguments)
     except ValueError as error:
@@ -220,7 +220,7 @@ def _solve(files: GeneratorFiles, _: Sequence[int], request: Request) -> tuple[t
     return tuple(map(Change.of, edit.parts)), edit.request, edit.report
 
 
-@lru_cache(maxsize=2)  # of the process that has the GPU, which lives for some minutes
+@lru_cache(maxsize=2)  # in the process with the GPU, which lives for some minutes
 def _opened(files: GeneratorFiles) -> Generator:
     torch.set_num_threads(1)  # a forked process must not wait for its parent's threads
     generator = load_generator(Path(files.folder))

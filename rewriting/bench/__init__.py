@@ -1,6 +1,6 @@
-"""How fast it is, each number beside the straightforward way to do the same, in one run on one machine.
+"""Benchmarks of speed, each compared with a baseline in the same run on the same machine.
 
-`python -m rewriting bench` prints the table; quote ratios, since machines differ and are shared.
+`python -m rewriting bench` prints the table.  Quote ratios, because machines differ and are shared.
 """
 
 from rewriting.bench.measure import OUTSIDE, SUBJECTS, run

@@ -1,6 +1,6 @@
-"""What everybody meets first: the studio is started, and somebody makes a first rule on a generator, step by step.
+"""Waiting times of a new user: the start of the studio, and a first rule on a generator, step by step.
 
-Measured as a browser would, without one: see `rewriting.bench.studio`.  A person thinks between two steps.
+The measurement sends the requests of a browser (see `rewriting.bench.studio`), with pauses between two steps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIZES = (256, 1024)  # of the generators with random weights, in the usual width
 
 
 def first_contacts() -> Iterator[Row]:
-    """A first rule on a bundled generator, and on generators such as people bring."""
+    """Times of a first rule on a bundled generator, and on two generators of usual sizes."""
     yield from first_contact("bundled face")
     for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:
@@ -33,10 +33,7 @@ def first_contacts() -> Iterator[Row]:
 
 
 def first_contact(name: str, *options: str) -> Iterator[Row]:
-    """Rows for one generator, each a time that a person waits, and the most memory that was held.
-
-    options: of `app.py`.
-    """
+    """Times of each step on one generator, and the peak memory.  options: of `app.py`."""
 
     def row(what: str, seconds: float, note: str = "") -> Row:
         return Row(f"first contact, {name}: {what}", seconds, None, 1.0, note)
@@ -65,7 +62,7 @@ def first_contact(name: str, *options: str) -> Iterator[Row]:
 
 
 def _painted(start: int, stop: int) -> str:
-    """A square in the middle, as the page sends it."""
+    """The data URL of a square mask in the middle."""
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[start:stop, start:stop] = 255
     return encode_mask(mask)

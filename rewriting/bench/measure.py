@@ -1,4 +1,4 @@
-"""What is measured, and how."""
+"""The measurements of the benchmarks."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from rewriting.generators.stylegan2 import StyleGAN2
 from rewriting.hub import load_generator
 
 SUBJECTS = ("solve", "draw", "moments", "search", "app", "first-contact")
-OUTSIDE = ("app", "first-contact")  # measured from outside, of the app as a process of its own
+OUTSIDE = ("app", "first-contact")  # measured on the app in a process of its own
 BUNDLED = "church"
 REPEATS = 5
-PATCH = 10  # positions a side that the benchmark's goal covers
+PATCH = 10  # side in positions of the benchmark's goal
 
 
 def bundled() -> Generator:
@@ -36,14 +36,14 @@ def bundled() -> Generator:
 
 
 def timed(run: Callable[[], object], repeats: int = REPEATS) -> tuple[float, float]:
-    """Median seconds and slowest over fastest, after one run that warms up."""
+    """Median seconds, and slowest over fastest, after one warm-up run."""
     run()
     seconds = [once(run) for _ in range(repeats)]
     return statistics.median(seconds), max(seconds) / min(seconds)
 
 
 def once(run: Callable[[], object]) -> float:
-    """Seconds, a GPU's pending work included."""
+    """Seconds of one run, including a GPU's pending work."""
     start = time.perf_counter()
     run()
     if torch.cuda.is_available():
@@ -59,7 +59,7 @@ def run(
     layers: Sequence[int] = (6, 8, 10),
     device: str = "auto",
 ) -> Iterator[Row]:
-    """The measurements on those subjects, one after another.
+    """Run the measurements on the subjects `only`, one after another.
 
     iterations: of the projected gradient, which takes most of the time.  ranks, layers: of the solves.
     """
@@ -83,7 +83,7 @@ def run(
 
 @torch.no_grad()
 def solves(generator: Generator, layers: Sequence[int], ranks: Sequence[int], iterations: int) -> Iterator[Row]:
-    """The solve of a pasted patch, without locality, against the projected gradient on the same goal."""
+    """The solve of a pasted patch without locality, compared with the projected gradient on the same goal."""
     for number in layers:
         layer, term, context = goal(generator, number)
         moment = memory.second_moments(generator, [number], samples=64)[number]
@@ -104,7 +104,7 @@ def solves(generator: Generator, layers: Sequence[int], ranks: Sequence[int], it
 
 
 def goal(generator: Generator, number: int) -> tuple[EditableLayer, Term, torch.Tensor]:
-    """A patch of one picture's value pasted into another's, and the keys there."""
+    """A layer, a goal that pastes a patch of one picture's value into another's, and the keys (T, I) there."""
     layer = EditableLayer(generator, number)
     at = generator.enter(generator.map(generator.latents([0, 1])), number)
     one, other = at[:1], at[1:]
@@ -121,7 +121,7 @@ def goal(generator: Generator, number: int) -> tuple[EditableLayer, Term, torch.
 
 @torch.no_grad()
 def drawing(generator: StyleGAN2, precision: torch.dtype) -> Iterator[Row]:
-    """Pictures, against the straightforward implementation; and resumed from layer 8, against whole ones."""
+    """Drawing pictures, compared with the baseline; and resuming from layer 8, compared with whole pictures."""
     name = f"{generator.config.name}, {str(precision).removeprefix('torch.')}"
     for batch in (1, 16):
         z = generator.latents(range(batch))
@@ -143,8 +143,8 @@ def drawing(generator: StyleGAN2, precision: torch.dtype) -> Iterator[Row]:
 
 @torch.no_grad()
 def moments(generator: StyleGAN2, *, pictures: int, layer: int = 8, few: int = 8) -> Row:
-    """C of a layer, against drawing whole pictures and adding one outer product a position, of which a few pictures
-    are measured and the rest reckoned."""
+    """C of a layer, compared with drawing whole pictures and adding one outer product for each position; the baseline
+    is measured on a few pictures and extrapolated."""
     ours = once(lambda: memory.second_moments(generator, [layer], samples=pictures))
     z = generator.latents(range(few), "row")
     straightforward.draw(generator, z[:1])
@@ -155,11 +155,11 @@ def moments(generator: StyleGAN2, *, pictures: int, layer: int = 8, few: int = 8
         )
     )
     what = f"second moment of {pictures} pictures, {generator.config.name}, layer {layer}"
-    return Row(what, ours, theirs * pictures / few, 1.0, f"straightforward: from {few} pictures")
+    return Row(what, ours, theirs * pictures / few, 1.0, f"baseline: from {few} pictures")
 
 
 def searching(generator: Generator) -> Iterator[Row]:
-    """Ranking 1000 pictures by a preset's context: the first time, and again."""
+    """Ranking 1000 pictures by a preset's context, again and for the first time."""
     request = next(p.request for p in presets().values() if p.generator == generator.config.name)
     rewriter = Rewriter(generator, request.layer)
     rewriter.second_moment()

@@ -12,8 +12,11 @@ import torch
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement.  ours, theirs: median seconds; spread: slowest over fastest of ours.  note: losses and the
-    like, measured in the same run."""
+    """One measurement.
+
+    ours, theirs: median seconds, of this software and of the baseline, None without one.  spread: slowest over fastest
+    of ours.  note: further results of the same run, such as losses.
+    """
 
     what: str
     ours: float
@@ -27,7 +30,7 @@ class Row:
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
+    """The machine of the measurements."""
     return {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
@@ -37,9 +40,9 @@ def machine() -> dict[str, Any]:
 
 
 def as_table(rows: Sequence[Row]) -> str:
-    """One line a measurement."""
+    """A table with one line for each measurement."""
     width = max((len(row.what) for row in rows), default=4)
-    lines = [f"{'what':{width}}  {'ours':>9}  {'straightforward':>15}  {'ratio':>7}  spread"]
+    lines = [f"{'what':{width}}  {'ours':>9}  {'baseline':>15}  {'ratio':>7}  spread"]
     for row in rows:
         theirs = "" if row.theirs is None else f"{1000 * row.theirs:,.1f} ms"
         ratio = "" if row.ratio is None else f"{row.ratio:,.1f}x"
@@ -50,5 +53,5 @@ def as_table(rows: Sequence[Row]) -> str:
 
 
 def as_json(rows: Sequence[Row]) -> dict[str, Any]:
-    """The same, with the machine."""
+    """The measurements and the machine as JSON data."""
     return {"machine": machine(), "rows": [{**vars(row), "ratio": row.ratio} for row in rows]}

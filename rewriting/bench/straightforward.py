@@ -1,4 +1,4 @@
-"""The straightforward ways, which the measurements compare with: what one would write from the papers."""
+"""The baselines of the benchmarks: direct implementations from the papers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0])
 
 
 def draw(generator: StyleGAN2, z: Tensor) -> Tensor:
-    """(B, z_dim) -> (B, 3, R, R): weights modulated for every picture, one grouped convolution, upsampling by a
-    transposed convolution and a separate low-pass, float32, as in the common PyTorch implementations."""
+    """Draw latents (B, z_dim) as (B, 3, R, R) in float32, like the common PyTorch implementations: weights modulated
+    for every picture, one grouped convolution, and upsampling by a transposed convolution and a low-pass filter."""
     latent = generator.map(z)
     x = generator.input.input.expand(len(z), -1, -1, -1)
     rgb = None
@@ -48,7 +48,7 @@ def _modulated(conv: ModulatedConv, x: Tensor, latent: Tensor) -> Tensor:
 
 
 def _spread(x: Tensor) -> Tensor:
-    """Zeros between the pixels."""
+    """Insert zeros between the pixels."""
     batch, channels, height, width = x.shape
     y = x.new_zeros(batch, channels, height, 2, width, 2)
     y[:, :, :, 0, :, 0] = x
@@ -66,7 +66,7 @@ def projected_gradient(
 ) -> tuple[Tensor, float]:
     """The paper's solver: Adam on the whole weight, projected onto W0 + Lambda D every ten iterations.
 
-    Returns the weight it leaves behind, (O, I, kh, kw), and its loss there: the weighted mean of |f - v*|.
+    Returns the final weight, (O, I, kh, kw), and its loss, the weighted mean of |f - v*|.
     """
     base = layer.weight.clone()
     current = base.clone().requires_grad_(True)
@@ -87,7 +87,7 @@ def projected_gradient(
 
 
 def second_moment(key: Tensor) -> Tensor:
-    """(B, I, h, w) -> (I, I), the sum over positions one outer product at a time, as the paper's code adds it up."""
+    """(B, I, h, w) -> (I, I), the sum of one outer product for each position, as in the paper's code."""
     rows = key.permute(0, 2, 3, 1).flatten(0, 2)
     total = rows.new_zeros(rows.shape[1], rows.shape[1])
     for chunk in rows.split(256):

@@ -1,6 +1,6 @@
-"""How soon the studio answers, measured from outside: the app as a process of its own, asked as a browser asks it.
+"""Response times of the studio: the app runs in a process of its own, and receives the requests of a browser.
 
-These have no straightforward way beside them: they are there to compare one state of the code with the next.
+These measurements have no baseline; they compare versions of the code.
 """
 
 from __future__ import annotations
@@ -30,36 +30,36 @@ from rewriting.installation import checkout
 
 PATIENCE = 300.0  # seconds for the page to appear
 VISITORS = 20
-PICTURE = re.compile(r'("seed":\d+,"before":|"before"\],)"data:')  # in what the page is told, once it has a picture
-PAIR = re.compile(r'"after"(?::|[^:{}]*,)"data:')  # in a message, once it has a picture under the rule
+PICTURE = re.compile(r'("seed":\d+,"before":|"before"\],)"data:')  # in a message with a picture
+PAIR = re.compile(r'"after"(?::|[^:{}]*,)"data:')  # in a message with a picture under the rule
 FIRST, SECOND = "frowns-to-smiles", "glasses-come-off"
 
 
 @dataclass(frozen=True)
 class Running:
-    """The app: its address, its process, and the seconds until the page could be used."""
+    """The running app: its address, its process, and the seconds from its start to the page."""
 
     url: str
     process: subprocess.Popen
     seconds: float
 
     def peak(self) -> float:
-        """The most memory that it has held so far, in megabytes; where the system does not tell, what it holds now."""
+        """Peak memory in megabytes; if the system does not report it, the present memory."""
         status = Path(f"/proc/{self.process.pid}/status")
         told = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.is_file() else None
         return int(told[1]) / 1024 if told else self.megabytes()
 
     def megabytes(self) -> float:
-        """Resident memory."""
+        """Resident memory in megabytes."""
         told = subprocess.run(["ps", "-o", "rss=", "-p", str(self.process.pid)], capture_output=True, text=True)
         return int(told.stdout or 0) / 1024
 
 
 @contextmanager
 def running(*options: str) -> Iterator[Running]:
-    """The app on a free port, with these options, from its start until it answers; nothing was measured before.
+    """Run the app on a free port with an empty cache, and wait until it answers.
 
-    Raises RuntimeError if it ends or never does, and FileNotFoundError if only the package is installed.
+    Raises RuntimeError if it ends or does not answer, and FileNotFoundError if only the package is installed.
     """
     with tempfile.TemporaryDirectory() as cache:
         yield from _running(options, {**os.environ, "REWRITING_CACHE": cache})
@@ -93,7 +93,7 @@ def _answers(url: str) -> bool:
 
 
 class PageClient:
-    """Somebody's page: it asks the server as a browser does."""
+    """A client that sends the requests of a visitor's page."""
 
     def __init__(self, app: Running):
         self._url, self._session = app.url, secrets.token_hex(6)
@@ -102,7 +102,7 @@ class PageClient:
         self._events = {one["api_name"]: one["id"] for one in self._config.json()["dependencies"]}
 
     def opened(self) -> tuple[float, float]:
-        """Seconds from asking for the page to the first of the pictures that it opens with, and to all of them."""
+        """Seconds from the request of the page to its first picture, and to all of its pictures."""
         there = time.perf_counter() - self._came
         if PICTURE.search(self._config.text):
             return there, there
@@ -110,21 +110,21 @@ class PageClient:
         return there + first, there + whole
 
     def press(self, preset: str) -> tuple[float, float]:
-        """Seconds from pressing a preset's card to its first pair, and to the last.
+        """Seconds from the press on a preset's card to its first pair, and to the last.
 
         Raises:
-            RuntimeError: if none was shown, or rules of others are among what is shown.
+            RuntimeError: if no pair came, or another visitor's rules are on the page.
         """
         first, whole, shown = self.act("choose_preset", preset, until=PAIR)
         _check(preset, shown)
         return first, whole
 
     def act(self, event: str, *values: Any, until: re.Pattern | None = None) -> tuple[float, float, str]:
-        """What a person does: seconds until the page shows what is looked for, and until all is shown; and all that
-        the page is told.
+        """Send an event; returns the seconds to the first message that matches `until`, the seconds to the last
+        message, and all messages.
 
         Raises:
-            RuntimeError: if what is looked for never comes.
+            RuntimeError: if no message matches.
         """
         start, first, told = time.perf_counter(), None, ""
         for message in self._answers(event, values):
@@ -136,7 +136,7 @@ class PageClient:
         return first, time.perf_counter() - start, told
 
     def _answers(self, event: str, values: tuple[Any, ...]) -> Iterator[str]:
-        """What the page is told until the answer is complete."""
+        """The server's messages until the answer is complete."""
         asked = {"fn_index": self._events[event], "data": [*values, 0, None], "session_hash": self._session}
         httpx.post(f"{self._url}gradio_api/queue/join", json=asked, timeout=PATIENCE).raise_for_status()
         listen = {"params": {"session_hash": self._session}, "timeout": PATIENCE}
@@ -148,14 +148,14 @@ class PageClient:
 
 
 def _check(preset: str, shown: str) -> None:
-    """Whether the page of a visitor who pressed a preset names the rule of that preset, and no other."""
+    """Raise RuntimeError unless the page names the rule of the pressed preset, and no other rule."""
     names = {one.request.name for one in presets().values() if f'"name":"{one.request.name}"' in shown}
     if names != {presets()[preset].request.name}:
         raise RuntimeError(f"A visitor who pressed {preset} was shown the rules {sorted(names)}; rules were mixed.")
 
 
 def answering(visitors: int = VISITORS) -> Iterator[Row]:
-    """The app's start, the way from a preset to its pictures, and many visitors at once."""
+    """Times of the app's start, of a preset, and of many visitors at once."""
     with running() as app:
         yield Row("app, from start to page", app.seconds, None, 1.0, f"{app.megabytes():.0f} MB")
         visitor = PageClient(app)
@@ -171,8 +171,7 @@ def answering(visitors: int = VISITORS) -> Iterator[Row]:
 
 
 def _crowd(app: Running, visitors: int) -> Iterator[Row]:
-    """Visitors who all press a card at once, each another one than their neighbours; a mixing of rules ends the
-    measurement."""
+    """Times of visitors who press different presets at once.  Raises RuntimeError if their rules get mixed."""
     names = [name for name in presets()]
     chosen = [names[i % len(names)] for i in range(visitors)]
     before = app.megabytes()
