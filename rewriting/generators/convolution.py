@@ -1,4 +1,4 @@
-"""Convolutions of a generator's layers: the same in every batch, and on a CPU with fewer multiplications."""
+"""Convolutions of a generator's layers, equal in every batch, and with fewer multiplications on a CPU."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch import Tensor
 
 from rewriting.generators.winograd import WinogradKernel, winograd_convolution
 
-SMALL_MAP = 8  # side of a feature map up to which convolutions run picture by picture: see `one_by_one`
+SMALL_MAP = 8  # largest side of a feature map for convolutions picture by picture, see `one_by_one`
 
-LEAST_SIDE = 16  # smaller maps have too few tiles to share a kernel
-LEAST_CHANNELS = 64  # with fewer, the sums around the products cost more than the products saved
-NARROW = 48  # channels up to which `shifted` works on rows of positions
-LARGE = 10 << 20  # bytes from which on a map is dear to have, since the system hands out its memory page by page
+LEAST_SIDE = 16  # smaller maps have too few tiles for a Winograd kernel
+LEAST_CHANNELS = 64  # with fewer, the Winograd transforms cost more than the saved products
+NARROW = 48  # most channels for which `shifted` works on rows of positions
+LARGE = 10 << 20  # bytes of an expensive map, because the system provides its memory page by page
 
 T = TypeVar("T")
 
 
 class KernelCache(Generic[T]):
-    """What a layer makes of its own weight, made once; in training, where weights change, every time.
+    """A cache of kernels that a layer derives from its weight; in training, where weights change, it caches nothing.
 
-    A copy of the layer makes its own.
+    A copy of the layer has an empty cache.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class KernelCache(Generic[T]):
 
 
 class Replacement:
-    """Another weight (O, I, kh, kw) for a layer, with what is made of it: for more than one picture."""
+    """Another weight (O, I, kh, kw) for a layer, with a cache of its kernels for several pictures."""
 
     def __init__(self, weight: Tensor) -> None:
         self.weight = weight
@@ -57,10 +57,10 @@ Weight = Tensor | Replacement
 
 
 def one_by_one(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """`run` on every picture of a batch by itself, so that it rounds the same in every batch.
+    """Call `run` on every picture of a batch separately, so that the rounding does not depend on the batch.
 
-    A matrix product adds up in another order for another number of rows, and so does a convolution of a small map;
-    both are so cheap that it costs nothing.  Training, where the batch is what it is, runs them together.
+    The order of addition in a matrix product, or in a convolution of a small map, depends on the number of rows; both
+    are cheap enough to run separately.  Training runs the whole batch together.
     """
     if len(x) == 1 or torch.is_grad_enabled():
         return run(x)
@@ -68,7 +68,7 @@ def one_by_one(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def fastest(kernel: Tensor, side: int) -> Tensor | WinogradKernel:
-    """A kernel (O, I, kh, kw), as `convolve` takes it for maps of that side."""
+    """Prepare a kernel (O, I, kh, kw) for `convolve` on maps of that side."""
     wide = kernel.shape[2:] == (3, 3) and min(kernel.shape[:2]) >= LEAST_CHANNELS
     if wide and side >= LEAST_SIDE and _counts_products(kernel) and not torch.is_grad_enabled():
         return WinogradKernel(kernel, side)
@@ -76,9 +76,9 @@ def fastest(kernel: Tensor, side: int) -> Tensor | WinogradKernel:
 
 
 def convolve(x: Tensor, kernel: Tensor | WinogradKernel, padding: int, *, in_place: bool = False) -> Tensor:
-    """(B, I, h, w), channels last, and a kernel from `fastest` -> (B, O, h', w'), the same in every batch.
+    """Convolve (B, I, h, w), channels last, with a kernel from `fastest`: (B, O, h', w'), equal in every batch.
 
-    in_place: whether x may be written over, where that saves memory.
+    in_place: whether the result may overwrite x to save memory.
     """
     if isinstance(kernel, WinogradKernel):
         return winograd_convolution(x, kernel, in_place=in_place)
@@ -90,9 +90,9 @@ def convolve(x: Tensor, kernel: Tensor | WinogradKernel, padding: int, *, in_pla
 
 
 def upsampling(run: Callable[[Tensor], Tensor], x: Tensor, channels: int) -> Tensor:
-    """`run`, which makes every row two and reads one row further, a band of rows at a time where maps are `LARGE`.
+    """Call `run`, which upsamples by 2 and reads one row beyond, in bands of rows if the maps are `LARGE`.
 
-    (B, I, h, w) -> (B, O, 2h, 2w).  channels: O.  In training, and on a GPU, all rows together.
+    (B, I, h, w) -> (B, O, 2h, 2w).  channels: O.  In training, and on a GPU, all rows run together.
     """
     height, width = x.shape[2:]
     bands = math.ceil(4 * channels * height * width * x.element_size() / LARGE)
@@ -109,10 +109,10 @@ def upsampling(run: Callable[[Tensor], Tensor], x: Tensor, channels: int) -> Ten
 
 
 def pointwise(x: Tensor, kernel: Tensor) -> Tensor:
-    """1x1 convolution, every picture with a kernel of its own: (B, I, h, w), (B, O, I) -> (B, O, h, w).
+    """1x1 convolution with a kernel for each picture: (B, I, h, w), (B, O, I) -> (B, O, h, w).
 
-    On a CPU a product of matrices and no convolution: with few outputs the convolution adds up in another order for
-    another number of threads.
+    On a CPU this is a matrix product, because the order of addition in a convolution with few outputs depends on the
+    number of threads.
     """
     if x.device.type != "cpu" or torch.is_grad_enabled() or not len(x):
         return torch.bmm(kernel, x.flatten(2)).unflatten(2, x.shape[2:])
@@ -121,10 +121,10 @@ def pointwise(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def shifted(y: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
-    """offset + scale * y, written over y unless it is trained.  y: (B, O, h, w), channels last; scale: (B, O, 1, 1);
+    """offset + scale * y, which overwrites y except in training.  y: (B, O, h, w), channels last; scale: (B, O, 1, 1);
     offset: (1, O, 1, 1).
 
-    PyTorch's innermost loop is as long as there are channels, which in bfloat16 is slow where these are few.
+    PyTorch's innermost loop runs over the channels, which is slow for few channels in bfloat16.
     """
     if torch.is_grad_enabled():
         return torch.addcmul(offset, y, scale)
@@ -137,5 +137,5 @@ def shifted(y: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
 
 
 def _counts_products(kernel: Tensor) -> bool:
-    """Whether products are what a convolution takes its time for: a GPU's library chooses its algorithm itself."""
+    """Whether fewer products make a convolution faster; a GPU's library chooses its algorithm itself."""
     return kernel.device.type == "cpu" and kernel.dtype == torch.float32

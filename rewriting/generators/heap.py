@@ -1,8 +1,8 @@
-"""Says when memory goes back to the system, which of itself does so at the wrong times.
+"""Control over the return of memory to the system, because glibc's defaults do not suit large features.
 
-glibc hands large blocks back as soon as they are free, and the next picture asks for the same ones again, page by
-page: a sixth of its time.  And of what it keeps it finds little again: between the large temporary features of one
-picture lie small ones that are kept, so that a process grows by megabytes with every picture it draws.
+By default glibc returns large blocks as soon as they are free, and the next picture requests them again page by page,
+which takes a sixth of its time.  It also fragments: small lasting blocks lie between the large temporary features of a
+picture, so that a process grows by megabytes with every picture.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Callable
 from functools import cache
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # of glibc's mallopt
-LARGE = 1 << 30  # bytes; no block of features is
+LARGE = 1 << 30  # bytes; no block of features is as large
 
 
 def hold() -> None:
-    """Keep for the next picture what one has freed, in one heap for all threads, until `trim`.
+    """Keep freed memory for the next picture, in one heap for all threads, until `trim`.
 
-    For a process that draws many pictures; to be called first.  Nothing happens where there is no glibc.
+    A process that draws many pictures calls this first.  It has no effect without glibc.
     """
     for name, value in ((TRIM_THRESHOLD, LARGE), (MMAP_THRESHOLD, LARGE), (ARENA_MAX, 1)):
         _of_glibc("mallopt")(name, value)
 
 
 def trim() -> None:
-    """Return what is free, between blocks in use too; takes milliseconds.  Nothing happens where there is no glibc."""
+    """Return free memory to the system, also between used blocks, in milliseconds.  It has no effect without glibc."""
     _of_glibc("malloc_trim")(0)
 
 

@@ -1,4 +1,4 @@
-"""Which latent a picture number stands for."""
+"""The latents of picture numbers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from rewriting.checks import is_whole, whole
 
 SEEDINGS = ("seed", "row")
 MAX_SEED = 2**32 - 1
-MAX_ROW = 2**16 - 1  # a row needs all rows before it
+MAX_ROW = 2**16 - 1  # a row requires all rows before it
 picture_number = whole(0, MAX_SEED)
 """The check of `rewriting.checks` for the number of a picture."""
 
 
 def latents(seeds: Sequence[int], z_dim: int, seeding: str = "seed") -> np.ndarray:
-    """float32 (N, z_dim), standard normal.
+    """The latents of picture numbers: float32 (N, z_dim), standard normal.
 
     seeding "seed": picture n is RandomState(n).randn(1, z_dim), the convention of the StyleGAN tools.
-    seeding "row": picture n is row n of RandomState(1).standard_normal((N, z_dim)), that of the paper's code, whose
-    saved sessions and statistics use it.
-    Raises ValueError for a seed that is no whole number from 0 to 2^32 - 1, and for another seeding.
+    seeding "row": picture n is row n of RandomState(1).standard_normal((N, z_dim)), the convention of the paper's
+    code, for its saved sessions and second moments.
+    Raises ValueError for a seed that is not a whole number from 0 to 2^32 - 1 (2^16 - 1 for "row"), and for another
+    seeding.
     """
     if seeding not in SEEDINGS:
-        raise ValueError(f"seeding {seeding!r} is not known; choose {' or '.join(SEEDINGS)}.")
+        raise ValueError(f"seeding {seeding!r} is unknown; choose {' or '.join(SEEDINGS)}.")
     limit = MAX_SEED if seeding == "seed" else MAX_ROW
     for seed in seeds:
         if not is_whole(seed, 0, limit):

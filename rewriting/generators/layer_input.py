@@ -1,4 +1,4 @@
-"""What arrives at a layer of a generator."""
+"""The input of a generator's layer."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerInput:
-    """What arrives at a layer: with the layer's value, all that the rest of the picture depends on.
+    """The input of a layer for B pictures.  With the layer's value, it determines the rest of the picture.
 
     key: (B, I, h, w), the features that enter the convolution; in StyleGAN2, after modulation.
-    style: (B, I), the modulation, which the demodulation needs; None in a Progressive GAN.
-    latent: (B, w_dim), for the layers after; None in a Progressive GAN.
-    rgb: (B, 3, r, r), the picture summed up so far; None if there is none yet.
-    origins: where each begins, (top, left) in sides of the picture, if parts of pictures arrive: a part has the noise
-    of its place.  Empty for whole pictures.
-    full_size: whether smaller pictures are averaged from the full size.  What was found for a picture of one's own
-    draws that at full size, and what a generator shows on the way need not be the same picture in small.
+    style: (B, I), the modulation, which demodulation needs; None in a Progressive GAN.
+    latent: (B, w_dim), for the later layers; None in a Progressive GAN.
+    rgb: (B, 3, r, r), the sum of the toRGB outputs so far; None before the first.
+    origins: for parts of pictures, the (top, left) of each in sides of the picture, which selects its noise; empty for
+    whole pictures.
+    full_size: whether smaller pictures are averaged from the full size.  An inverted picture needs this, because its
+    inversion fits only the full size.
     """
 
     key: Tensor
@@ -40,7 +40,7 @@ class LayerInput:
         )
 
     def split(self) -> Iterator[LayerInput]:
-        """One by one, each a copy that keeps no batch alive."""
+        """The inputs of single pictures, as copies that do not keep the batch alive."""
         if len(self) == 1:
             yield self
             return
@@ -50,7 +50,7 @@ class LayerInput:
 
     @staticmethod
     def cat(inputs: Sequence[LayerInput]) -> LayerInput:
-        import torch  # slow to import, and the list of generators needs none of it
+        import torch  # slow to import, and the list of generators does not need it
 
         columns = zip(*[one._tensors() for one in inputs], strict=True)
         tensors = [None if column[0] is None else torch.cat(column) for column in columns]

@@ -1,8 +1,8 @@
-"""Products of matrices by oneDNN, on some processors more than twice as fast as PyTorch's own and no slower on others.
+"""Matrix products by oneDNN, more than twice as fast as PyTorch's own on some processors, and no slower on others.
 
-PyTorch contains it and takes it for convolutions.  These are the functions that torch.compile calls for the rest; a
-processor for which oneDNN is not made has PyTorch's own products.  Give it few shapes: for each that it has seen it
-keeps up to 0.8 MB for as long as the process lives.
+PyTorch contains oneDNN and uses it for convolutions; torch.compile calls the functions of this module for other
+products.  Processors without oneDNN use PyTorch's own products.  Use few shapes, because oneDNN keeps up to 0.8 MB for
+each shape for the lifetime of the process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ POINTWISE = ((0, 0), (1, 1), (1, 1))  # padding, stride and dilation of a 1x1 co
 
 
 def fast(tensor: Tensor) -> bool:
-    """Whether it is a matter of oneDNN: float32 on an x86 processor."""
+    """Whether oneDNN handles the tensor: float32 on an x86 processor."""
     if tensor.device.type != "cpu" or tensor.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
         return False
     known = hasattr(torch.ops.mkldnn, "_convolution_pointwise")
@@ -23,10 +23,10 @@ def fast(tensor: Tensor) -> bool:
 
 
 class Grouped:
-    """Products of the G parts of vectors with a matrix each, (G, O, I), without a gradient; for `count` vectors.
+    """Products of the G parts of vectors with matrices (G, O, I), one for each part, without gradients.
 
-    oneDNN lays the matrices out for a number of vectors; for another it would do so in every call, which takes longer
-    than the products.
+    count: the number of vectors for which oneDNN lays out the matrices; for another number, each call would repeat the
+    layout, which takes longer than the products.
     """
 
     def __init__(self, matrices: Tensor, count: int):
@@ -40,13 +40,13 @@ class Grouped:
             )
 
     def __call__(self, vectors: Tensor) -> Tensor:
-        """(T, G, I) -> (T, G, O); T: best a multiple of `count`."""
+        """(T, G, I) -> (T, G, O); fastest if T is a multiple of `count`."""
         if not self._packed:
             return torch.bmm(vectors.transpose(0, 1), self._matrices.transpose(1, 2)).transpose(0, 1)
         count, lacking = len(vectors), -len(vectors) % self._count
         if lacking:
             vectors = F.pad(vectors, (0, 0, 0, 0, 0, lacking))
-        # As a 1x1 convolution in G groups.
+        # computed as a 1x1 convolution in G groups
         maps = vectors.reshape(-1, 1, self._count, self._groups * self._inp).permute(0, 3, 1, 2)
         out = torch.ops.mkldnn._convolution_pointwise(
             maps, self._matrices, None, *POINTWISE, self._groups, "none", [], ""

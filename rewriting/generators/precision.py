@@ -1,22 +1,22 @@
-"""Where generators draw, and in which precision."""
+"""The device and the precision of generators."""
 
 from __future__ import annotations
 
 import torch
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-PRECISION = "float32"  # where nobody chooses: on every processor the same
+PRECISION = "float32"  # the default on every processor
 
 
 def dtype_of(precision: str = PRECISION) -> torch.dtype:
-    """The type of that name, in which features are computed; ValueError with the names there are."""
+    """The dtype of features for the name of a precision.  Raises ValueError for an unknown name."""
     if precision not in PRECISIONS:
         raise ValueError(f"There is no precision {precision!r}; choose {' or '.join(PRECISIONS)}.")
     return PRECISIONS[precision]
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """auto, cpu, cuda or cuda:N -> the device; ValueError if there is no such device here."""
+    """The device for auto, cpu, cuda or cuda:N.  Raises ValueError if this machine does not have it."""
     present = torch.cuda.is_available()
     if name == "auto":
         return torch.device("cuda" if present else "cpu")
@@ -29,11 +29,11 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device has units for it, else float32.
+    """bfloat16 if the device has units for it, else float32.
 
-    With units a channels-last convolution is 3 to 10 times as fast in bfloat16; a CPU without them emulates it, about
-    eight times slower than float32.  Training and measurements choose by it; what people draw does not depend on the
-    processor, see `PRECISION`.
+    With such units a channels-last convolution is 3 to 10 times as fast in bfloat16; a CPU without them emulates
+    bfloat16 about eight times slower than float32.  Training and benchmarks use this choice; the default for pictures
+    is the same on every processor, see `PRECISION`.
     """
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32

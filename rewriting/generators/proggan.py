@@ -1,8 +1,8 @@
-"""Progressive GAN in pure PyTorch, opened at every layer.
+"""Progressive GAN in pure PyTorch, with access to every layer.
 
 Source: Karras et al., "Progressive Growing of GANs", ICLR 2018.  Parameter names and shapes are those of the PyTorch
-files used with GAN dissection and by the paper (layerN.conv.weight, layerN.wscale.b, output_RxR.*).
-Every layer: pixel norm, nearest upsampling by 2 (odd layers from the third), convolution, scale and bias, leaky ReLU.
+files of GAN dissection and of the paper (layerN.conv.weight, layerN.wscale.b, output_RxR.*).
+A layer is pixel norm, nearest upsampling by 2 (odd layers from the third), convolution, scale and bias, leaky ReLU.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ SLOPE = 0.2
 
 
 def pixel_norm(x: Tensor) -> Tensor:
-    """Features of unit mean square at every position."""
+    """Normalise features (B, C, h, w) to unit mean square at every position."""
     return x * torch.rsqrt(x.float().square().mean(1, keepdim=True) + EPSILON).to(x.dtype)
 
 
 class PlainConv(nn.Module):
-    """The convolution alone: a layer's value is its raw output, so f(k; W) is linear in both (paper, section 3)."""
+    """The convolution of a layer.  A value is its raw output, so f(k; W) is linear in k and W (paper, section 3)."""
 
     demodulate = False
     upsample = False
@@ -44,15 +44,15 @@ class PlainConv(nn.Module):
         return weight
 
     def linear(self, key: Tensor, kernel: Tensor) -> Tensor:
-        """(B, I, h, w) -> (B, O, h', w')"""
+        """The convolution with a given kernel: (B, I, h, w) -> (B, O, h', w')."""
         return self._run(key, fastest(kernel.to(key.dtype), key.shape[-1]))
 
     def unchanged(self, key: Tensor) -> Tensor:
-        """`linear` with its own weight, which is prepared once."""
+        """The convolution with its own weight, whose kernel is cached."""
         return self.value(key)
 
     def value(self, key: Tensor, weight: Weight | None = None) -> Tensor:
-        """(B, I, h, w) -> (B, O, h', w'), by its own weight, prepared once, or by another."""
+        """The convolution with its own weight, or with another one: (B, I, h, w) -> (B, O, h', w')."""
         if isinstance(weight, Tensor):
             return self.linear(key, weight)
         own, cache = (self.weight, self._cache) if weight is None else (weight.weight, weight.cache)
@@ -95,10 +95,10 @@ class ConvBlock(nn.Module):
 
 
 class ProgressiveGAN(Generator):
-    """Layer N is the N-th convolution; the first, 4x4 on the latent itself, is not editable here.
+    """A Progressive GAN.  Layer N is the N-th convolution; the first, 4x4 on the latent itself, is not editable.
 
-    The two layers at 4 px compute in float32 whatever the compute dtype: they cost nothing there, and what a picture
-    shows or does not show hangs on small differences between large features of the first.
+    The two layers at 4 px always compute in float32: they are cheap, and small differences between large features of
+    the first layer decide the content of a picture.
     """
 
     truncates = False
@@ -116,12 +116,12 @@ class ProgressiveGAN(Generator):
 
     @property
     def output(self) -> ConvBlock:
-        """The 1x1 convolution that turns the last features into colours."""
+        """The 1x1 convolution from the last features to colours."""
         return getattr(self, self._output_name)
 
     def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
-        """(B, z_dim) -> (B, z_dim): there is no mapping network and no truncation, since the first pixel norm undoes
-        what shrinks z."""
+        """Return z, (B, z_dim): there is no mapping network, and no truncation, because the first pixel norm undoes
+        any scaling of z."""
         return z
 
     def conv(self, layer: int) -> PlainConv:
@@ -144,7 +144,7 @@ class ProgressiveGAN(Generator):
         return self.output.scaled(self.output.value(key)).float().clamp(-1, 1)
 
     def last_layer_for(self, size: int) -> int:
-        """There is one output, at full size: smaller pictures are averaged down from it."""
+        """The last layer, because the only output has full size, and smaller pictures are averaged from it."""
         return self.config.last_layer
 
     def _block(self, layer: int) -> ConvBlock:

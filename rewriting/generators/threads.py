@@ -1,11 +1,11 @@
-"""Work on a CPU whose result does not depend on the number of threads.
+"""Computations on a CPU whose result does not depend on the number of threads.
 
-Libraries for matrix products and linear algebra divide the work among their threads, and round in another order for
-another number of threads.  On one thread there is one order.  Pieces that do not depend on each other run in parallel.
+Libraries for matrix products and linear algebra divide their work among threads, so the order of rounding depends on
+the number of threads.  Here each operation runs on one thread, and independent operations run in parallel.
 
-`torch.set_num_threads` changes more than the calling thread: threads that begin later inherit the number, and once
-it has been called, PyTorch 2.13 fails at the LU decomposition of a batch of large matrices.  OpenMP and MKL, which
-PyTorch computes with, keep a number of threads for each calling thread.
+`torch.set_num_threads` affects more than the calling thread: later threads inherit the number, and after a call,
+PyTorch 2.13 fails at the LU decomposition of a batch of large matrices.  OpenMP and MKL, which PyTorch uses, store a
+number of threads for each calling thread.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Item, Result = TypeVar("Item"), TypeVar("Result")
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Inside, each operation of the calling thread runs on one thread; those of other threads are not affected.
+    """Inside this context, each operation of the calling thread runs on one thread; other threads are not affected.
 
-    Nothing happens where PyTorch was built with other libraries.
+    It has no effect if PyTorch was built with other libraries.
     """
-    before = torch.get_num_threads()  # in a new thread, PyTorch sets its own number when it is first asked
+    before = torch.get_num_threads()  # in a new thread, the first query makes PyTorch set its own number
     mkl_before = _set("MKL_Set_Num_Threads_Local", 1)
     _set("omp_set_num_threads", 1)
     try:
@@ -40,7 +40,7 @@ def single_threaded() -> Iterator[None]:
 
 
 def side_by_side(run: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """`run` of every item, each on one thread, as many at a time as the calling thread may use."""
+    """Call `run` on every item, each on one thread, in as many threads as the calling thread may use."""
     gradients, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
 
     def alone(item: Item) -> Result:
@@ -55,7 +55,7 @@ def side_by_side(run: Callable[[Item], Result], items: Sequence[Item]) -> list[R
 
 
 def _set(name: str, threads: int) -> int:
-    """Call a function of the libraries that PyTorch is linked with; its result, or 0 where there is no such one."""
+    """Call a function of the libraries that PyTorch is linked with; returns 0 if it does not exist."""
     function = _library_function(name)
     return function(threads) if function else 0
 

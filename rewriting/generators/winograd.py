@@ -1,8 +1,8 @@
-"""3x3 convolution on a CPU a tile at a time: 4x4 outputs from 6x6 inputs by 36 products instead of 144.
+"""3x3 convolution on a CPU by Winograd tiles: 4x4 outputs from 6x6 inputs with 36 products instead of 144.
 
-Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016: Winograd's F(4x4, 3x3).  It is
-the same convolution, added up in another order: 1.5 to 2.4 times as fast at 128 to 512 channels, and off by some 4e-5
-of a feature's size where the direct one is off by 1e-5.
+Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, F(4x4, 3x3).  Exact arithmetic
+would give the same convolution.  It is 1.5 to 2.4 times as fast at 128 to 512 channels, with a rounding error of some
+4e-5 of a feature's size, against 1e-5 for direct convolution.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rewriting.generators.onednn import Grouped
 
-TILES = 64  # worked on together, so that they stay in the caches
+TILES = 64  # in one batch, which stays in the processor's caches
 
 # The interpolation points are 0, 1, -1, 2, -2 and infinity.
 OF_INPUT = (
@@ -43,10 +43,10 @@ OF_OUTPUT = (
 
 
 class WinogradKernel:
-    """A kernel (O, I, 3, 3) made ready for maps of one side: a matrix (O, I) for each of a tile's 36 numbers.
+    """A kernel (O, I, 3, 3), transformed for maps of one side: a matrix (O, I) for each of a tile's 36 entries.
 
     It is four times as large as the kernel, and has no gradient.
-    products: (T, 36, I) -> (T, 36, O).  together: the number of tiles that they are done for at once.
+    products: (T, 36, I) -> (T, 36, O).  together: the number of tiles in one batch.
     """
 
     def __init__(self, kernel: Tensor, side: int):
@@ -58,7 +58,7 @@ class WinogradKernel:
 
 
 def winograd_convolution(x: Tensor, kernel: WinogradKernel, *, in_place: bool = False) -> Tensor:
-    """3x3 convolution, padded by 1: (B, I, h, w) -> (B, O, h, w).  in_place: written over x where the shapes allow."""
+    """3x3 convolution with padding 1: (B, I, h, w) -> (B, O, h, w).  in_place: overwrite x if the shapes allow it."""
     batch, inputs, height, width = x.shape
     down, across = math.ceil(height / 4), math.ceil(width / 4)
     fits = (
@@ -75,9 +75,9 @@ def winograd_convolution(x: Tensor, kernel: WinogradKernel, *, in_place: bool = 
 
 
 def _bands(picture: Tensor, rows: int) -> Iterator[Tensor]:
-    """(h, w, I) -> (4 rows + 2, 4 across + 2, I), again and again: so many rows of tiles, with zeros around the map.
+    """Bands of a map (h, w, I), each (4 rows + 2, 4 across + 2, I), with `rows` rows of tiles, and zeros around it.
 
-    What lies above the next band has been read before it is asked for.
+    All bands share one buffer, and a band is read before the next one overwrites the map above it.
     """
     height, width, channels = picture.shape
     band = picture.new_zeros(4 * rows + 2, 4 * math.ceil(width / 4) + 2, channels)
@@ -91,7 +91,7 @@ def _bands(picture: Tensor, rows: int) -> Iterator[Tensor]:
 
 
 def _convolved(band: Tensor, kernel: WinogradKernel) -> Tensor:
-    """(4 h + 2, 4 w + 2, I) -> (h, 4, w, 4, O)."""
+    """The convolution of a band: (4 h + 2, 4 w + 2, I) -> (h, 4, w, 4, O)."""
     spread, gather = (torch.tensor(matrix, dtype=band.dtype) for matrix in (OF_INPUT, OF_OUTPUT))
     h, w = len(band) // 4, band.shape[1] // 4
     tiles = band.unfold(0, 6, 4).unfold(1, 6, 4).permute(0, 1, 3, 4, 2).reshape(h * w, 6, -1)
@@ -100,6 +100,6 @@ def _convolved(band: Tensor, kernel: WinogradKernel) -> Tensor:
 
 
 def _both_ways(matrix: Tensor, tiles: Tensor) -> Tensor:
-    """A small matrix (m, 6) times every tile (T, 6, 6 C), down and then across -> (T, m m, C)."""
+    """Apply a small matrix (m, 6) to both axes of every tile (T, 6, 6 C): (T, m m, C)."""
     down = torch.matmul(matrix, tiles)
     return torch.matmul(matrix, down.view(*down.shape[:2], 6, -1)).flatten(1, 2)
