@@ -1,4 +1,4 @@
-"""Weight files that other programs wrote, made into generators without running anything in them."""
+"""Conversion of other programs' weight files to generators, without running code from the files."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ _MOVED = {  # deprecated
 
 
 def __getattr__(name: str) -> Any:
-    """What reads files is imported when first asked for: the list of known models needs no PyTorch."""
+    """Import the readers on first use, because the list of known models needs no PyTorch."""
     if name in _MOVED:
         renamed(f"rewriting.checkpoints.{name}", _MOVED[name])
         return getattr(import_module("rewriting.hub.deprecated"), name)

@@ -1,11 +1,11 @@
-"""What the constructors of NVIDIA's StyleGAN2 can be told, and which of it is implemented here.
+"""Tables of the constructor arguments of NVIDIA's StyleGAN2, with the values that are implemented here.
 
-An argument that nobody looks at gives wrong pictures without a word: every argument that a file records is looked up
-in these tables, and refused by its name where its value, or the argument itself, is not among them.  The arguments are
-those of stylegan2-ada-pytorch (`training/networks.py`), of the StyleGAN3 repo (`training/networks_stylegan2.py`), and
-of the TensorFlow versions (stylegan2: `training/networks_stylegan2.py`, stylegan2-ada: `training/networks.py`), in
-their order.  Rosinality's code records the settings of a whole training run, of which those of the generator are
-looked up.  The Progressive GANs that are read here record none.
+An argument that is ignored would give wrong pictures silently.  So every argument in a file is looked up in these
+tables, and an unknown argument or value is refused by name.  The arguments are those of stylegan2-ada-pytorch
+(`training/networks.py`), of the StyleGAN3 repo (`training/networks_stylegan2.py`), and of the TensorFlow versions
+(stylegan2: `training/networks_stylegan2.py`, stylegan2-ada: `training/networks.py`), in their order.  Rosinality's
+code records the settings of a whole training; those of the generator are looked up.  The supported Progressive GANs
+record no arguments.
 """
 
 from __future__ import annotations
@@ -179,19 +179,19 @@ CHOOSE_OTHER = "choose a generator that was trained with NVIDIA's own code"
 
 
 class Arguments:
-    """What all parts of one generator were told.
+    """The arguments of all parts of one generator.
 
-    objection: the first thing that is not implemented here, as a sentence; "" if there is none.
-    rate: the mapping network's learning rate, which scales its weights; None if nothing says so.
-    clamp: the lowest number at which a layer's values are cut off; None if none are.
+    objection: a sentence on the first argument that is not implemented here; "" without one.
+    rate: the mapping network's learning rate, which scales its weights; None if it is not recorded.
+    clamp: the lowest limit of a layer's values; None without a limit.
     """
 
     def __init__(self) -> None:
         self.objection, self.rate, self.clamp = "", None, None
 
     def add_module(self, where: str, class_name: str, state: Mapping[Any, Any]) -> None:
-        """A PyTorch module.  where: its place in the generator, such as "mapping.fc0".  state: its attributes, which
-        are the arguments of its constructor and what became of them, defaults included."""
+        """Add a PyTorch module.  where: its place in the generator, such as "mapping.fc0".  state: its attributes,
+        which hold the arguments of its constructor, including defaults."""
         if self.objection:
             return
         try:
@@ -200,7 +200,7 @@ class Arguments:
             self.objection = str(error)
 
     def add_function(self, name: str, arguments: Mapping[Any, Any]) -> None:
-        """A TensorFlow network, which one function builds."""
+        """Add a TensorFlow network, which one function builds."""
         if self.objection:
             return
         try:
@@ -213,14 +213,14 @@ class Arguments:
             self.objection = str(error)
 
     def add_settings(self, settings: Mapping[Any, Any]) -> None:
-        """Those of a training run with rosinality's code."""
+        """Add the settings of a training with rosinality's code."""
         try:
             self._check("training run", {k: v for k, v in settings.items() if k in SETTINGS}, SETTINGS)
         except CheckpointError as error:
             self.objection = self.objection or str(error)
 
     def add_part(self, where: str, class_name: str, state: Mapping[Any, Any]) -> None:
-        """A part of a generator of rosinality's code, or BasicSR's, that was saved whole."""
+        """Add a module of rosinality's code, or BasicSR's, that was saved as an object."""
         try:
             for kind, place, table in ATTRIBUTES:
                 if kind == class_name and re.fullmatch(place, where):
@@ -249,7 +249,7 @@ class Arguments:
             self._keep(class_name, "lr_multiplier", state["bias_gain"], RATE)
 
     def _check(self, what: str, arguments: Any, table: Table) -> None:
-        """Raises CheckpointError for the first argument that is not in the table, or not with that value."""
+        """Raise CheckpointError for the first argument that is not in the table, or has another value."""
         if not isinstance(arguments, Mapping):
             raise CheckpointError(f"Its {what} has arguments that are no table; it is damaged.")
         for name, value in arguments.items():
@@ -277,7 +277,7 @@ class Arguments:
             )
 
     def _keep(self, what: str, name: str, value: Any, kind: str) -> None:
-        """Note a number; of the clamp there may be none, and where several layers have one the lowest counts."""
+        """Store a number; the clamp may be None, and the lowest of several layers counts."""
         if value is None and kind == CLAMP:
             return
         if not is_number(value) or not 0 < value < MOST:
@@ -294,7 +294,7 @@ class Arguments:
 
 
 def _shown(value: Any) -> str:
-    """As a person would write it; a list only if it is a short one of numbers."""
+    """A value in Python's notation; a list only if it is a short list of numbers."""
     plain = plain_facts(value)
     if isinstance(plain, list) and len(plain) <= 8 and all(isinstance(one, (int, float)) for one in plain):
         return str(plain)[:80]

@@ -1,5 +1,5 @@
-"""From weights under canonical names to a generator: the architecture is read off names and shapes, then every shape
-is compared with what that architecture calls for."""
+"""Building a generator from weights with canonical names: names and shapes determine the architecture, and every shape
+is then compared with the expected one."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ CLAMP_SEEDS = range(8)
 def build_generator(
     found: Canonical, check: Callable[[GeneratorConfig], None] | None = None, **config: Any
 ) -> Generator:
-    """A generator with these weights, float32, not trainable.  config: further fields of `GeneratorConfig`.
+    """Build a generator with these weights, float32, not trainable.  config: further fields of `GeneratorConfig`.
 
-    check: called with its config before anything is computed.
+    check: called with the config before any computation.
 
-    Adds what a file may lack: fixed noise maps where noise has a weight, and the mean latent.  What was added is said
-    in the description.  Raises CheckpointError that names a tensor with what was expected and what was found.
+    Missing noise maps, if noise has a weight, and a missing mean latent are added, and the description mentions them.
+    Raises CheckpointError with the name of a tensor, its shape and the expected shape.
     """
     notes = list(found.notes)
     tensors = dict(found.tensors)
@@ -68,7 +68,7 @@ def _config(architecture: str, fields: Mapping[str, Any]) -> GeneratorConfig:
 
 
 def infer(found: Canonical) -> dict[str, Any]:
-    """resolution, z_dim, channels, and for StyleGAN2 w_dim and mapping_layers."""
+    """The fields resolution, z_dim and channels, and for StyleGAN2 w_dim and mapping_layers, from names and shapes."""
     return _infer_stylegan2(found.tensors) if found.architecture == "stylegan2" else _infer_progan(found.tensors)
 
 
@@ -101,7 +101,7 @@ def _infer_progan(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _count(tensors: Mapping[str, Tensor], pattern: str, first: int) -> int:
-    """How many numbered tensors there are; none may be left out."""
+    """The number of numbered tensors.  Raises CheckpointError if a number is missing."""
     matches = (re.fullmatch(pattern, name) for name in tensors)
     numbers = sorted(int(match[1]) for match in matches if match and len(match[1]) < 5)
     expected = list(range(first, first + len(numbers)))
@@ -129,7 +129,7 @@ def _axis(tensors: Mapping[str, Tensor], name: str, axis: int, axes: int) -> int
 
 
 def _load(config: GeneratorConfig, tensors: Mapping[str, Tensor]) -> Generator:
-    """The generator of that config with these tensors, if they are exactly those it calls for, and finite."""
+    """The generator of a config with these tensors.  Raises CheckpointError for other tensors, or infinite values."""
     with torch.device("meta"):
         generator = build(config)
     expected = {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
@@ -165,7 +165,7 @@ def _in_words(config: GeneratorConfig) -> str:
 
 
 def _three_colours(tensors: dict[str, Tensor], notes: list[str]) -> None:
-    """Grey pictures get the same value in all three colours, and of those with alpha the colours are kept."""
+    """Convert outputs of one channel to three equal colours, and drop the alpha of four."""
     names = [name for name in tensors if re.fullmatch(r"to_rgb(1|s\.\d+)\.(conv\.weight|bias)", name)]
     counts = {tensors[name].shape[1] for name in names if tensors[name].dim() in (4, 5)}
     if counts == {1}:
@@ -177,9 +177,9 @@ def _three_colours(tensors: dict[str, Tensor], notes: list[str]) -> None:
 
 
 def _complete_noise(tensors: dict[str, Tensor], resolution: int, notes: list[str]) -> bool:
-    """Whether the generator has noise maps; adds fixed ones where none are stored but their weights are not zero.
+    """Whether the generator has noise maps; adds fixed ones if the file has none but their weights are not zero.
 
-    The paper's code draws RandomState(0).randn(height * width) for every layer, so these are those.
+    The maps are RandomState(0).randn(height * width) for every layer, as in the paper's code.
     """
     layers = range(2 * resolution.bit_length() - 5)
     prefixes = ["conv1" if n == 0 else f"convs.{n - 1}" for n in layers]
@@ -199,17 +199,17 @@ def _complete_noise(tensors: dict[str, Tensor], resolution: int, notes: list[str
 
 @torch.no_grad()
 def mean_latent(generator: Generator, count: int = MEAN_LATENTS) -> Tensor:
-    """(w_dim,), the mean of `count` mapped latents, drawn from numpy's RandomState(0)."""
+    """The mean of `count` mapped latents from numpy's RandomState(0), (w_dim,)."""
     z = torch.from_numpy(np.random.RandomState(0).randn(count, generator.config.z_dim).astype(np.float32))
     return sum(generator.map(part, 1.0).double().sum(0) for part in z.split(1000)).div(count).float()
 
 
 @torch.no_grad()
 def _check_clamp(generator: Generator, clamp: float | None, notes: list[str]) -> None:
-    """NVIDIA's mixed-precision networks cut off layers' values at `conv_clamp` (256); this generator does not.
+    """Check that a generator works without `conv_clamp`, which limits values in NVIDIA's mixed-precision networks.
 
-    It makes no difference where no value gets there, so that is looked at: in every layer of 8 pictures, and in what
-    they add to the picture.  Raises CheckpointError if a value does, since the pictures would differ.
+    The clamp has no effect if no value reaches it.  The check covers every layer of 8 pictures, and the outputs of
+    toRGB.  Raises CheckpointError if a value reaches the clamp, because the pictures would differ.
     """
     if clamp is None:
         return

@@ -1,4 +1,4 @@
-"""What is taken out of a foreign file: plain float tensors by name, and the few facts written beside them."""
+"""The content of a foreign file: plain float tensors by name, and a few facts beside them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
 
 class CheckpointError(ValueError):
-    """A foreign file is not what can be converted.  The message is one sentence for people."""
+    """A foreign file cannot be converted.  The message is one sentence for people."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """tensors: {name in the file: float32}.  facts: JSON-like; "layout" says which reader it was.
-    objection: why the generator cannot be used by what is written beside the tensors, "" if it can; to be raised
-    where the tensors' names do not tell a better reason."""
+    """tensors: {name in the file: float32}.  facts: JSON-like; "layout" names the reader.
+    objection: a sentence if the arguments beside the tensors are not supported, else ""; it is raised unless the names
+    of the tensors give a better reason."""
 
     tensors: dict[str, Tensor]
     facts: dict[str, Any] = field(default_factory=dict)
@@ -33,9 +33,9 @@ class Contents:
 
 
 def quoted(value: object, most: int = 60) -> str:
-    """A name or number out of a stranger's file, fit to be shown: printable, cut short, in quotes.
+    """A name or number of an untrusted file for messages: printable, shortened, in quotes.
 
-    Anything but a text or a number is shown by its type: a small file can hold a list that takes for ever to print.
+    Other values are shown by their type, because a small file can hold a list that takes very long to print.
     """
     if isinstance(value, bytes):
         value = value[: most + 1].decode("latin1")
@@ -47,7 +47,7 @@ def quoted(value: object, most: int = 60) -> str:
 
 
 def plain_tensors(named: Mapping[Any, Any]) -> dict[str, Tensor]:
-    """Every value as `plain_tensor`; None is left out.  Raises CheckpointError for anything that is no tensor."""
+    """Convert all values by `plain_tensor`, without None.  Raises CheckpointError for a value that is not a tensor."""
     if len(named) > MAX_TENSORS:
         raise CheckpointError(f"It holds {len(named):,} tensors; no generator has more than {MAX_TENSORS:,}.")
     plain = {}
@@ -60,9 +60,9 @@ def plain_tensors(named: Mapping[Any, Any]) -> dict[str, Tensor]:
 
 
 def plain_tensor(name: str, value: Any) -> Tensor:
-    """A dense float tensor in ordinary memory, as contiguous float32.
+    """Convert a dense float tensor to contiguous float32.
 
-    Raises CheckpointError for other types, and for a tensor that claims more values than are stored behind it.
+    Raises CheckpointError for other types, and for a tensor that claims more values than it stores.
     """
     if type(value) not in (Tensor, torch.nn.Parameter):
         raise CheckpointError(f"It holds a {type(value).__name__} under {quoted(name)}; expected a tensor.")
@@ -78,8 +78,8 @@ def plain_tensor(name: str, value: Any) -> Tensor:
 
 
 def check_view(stored: int, offset: Any, shape: Any, strides: Any) -> None:
-    """Raises CheckpointError unless shape, strides and offset describe a view that lies within `stored` values and
-    has no more values than those: a stride of 0 would make billions of one."""
+    """Raise CheckpointError unless shape, strides and offset describe a view inside `stored` values that has no more
+    values than those; a stride of 0 could turn one value into billions."""
     numbers = [offset, *shape, *strides] if isinstance(shape, Sequence) and isinstance(strides, Sequence) else [None]
     if not all(type(n) is int and 0 <= n < 2**40 for n in numbers) or len(shape) != len(strides):
         raise CheckpointError("It describes a tensor by numbers that are no shape; it is damaged.")
@@ -92,7 +92,7 @@ def check_view(stored: int, offset: Any, shape: Any, strides: Any) -> None:
 
 
 def plain_facts(value: Any, depth: int = 3) -> Any:
-    """Numbers, short texts, short lists and tables out of `value`, for JSON; anything else becomes its type's name."""
+    """Convert `value` to JSON: numbers, short texts, short lists and tables; other values become their type's name."""
     if value is None or isinstance(value, (bool, int, float)):
         small = not isinstance(value, int) or abs(value) < 2**53
         return value if small and (not isinstance(value, float) or math.isfinite(value)) else type(value).__name__

@@ -1,4 +1,4 @@
-"""From a foreign file to a generator."""
+"""Conversion of a foreign file to a generator."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from rewriting.processes import Progress
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a file comes from, for the config of the generator that is made of it.
+    """The origin of a file, for the config of the converted generator.
 
-    file: its name, in a repo its path.  known: the model that it is, if that is known beforehand.
-    repo, commit: of the Hub.  license: what the file's publisher says, "" if nothing: one of the Hub's identifiers,
-    or "other", of which `terms` then holds license_name and license_link.
+    file: its name, or its path in a repo.  known: the known model, None if the file may be any.
+    repo, commit: of the Hub.  license: one of the Hub's identifiers, "other" with license_name and license_link in
+    `terms`, or "" if unknown.
     """
 
     file: str
@@ -44,14 +44,13 @@ def read_checkpoint(
     label: int | None = None,
     progress: Progress | None = None,
 ) -> Generator:
-    """The generator in a local .pt, .pth or .pkl file: rosinality's layout, the paper's, NVIDIA's StyleGAN2 in PyTorch
-    or TensorFlow, or a Progressive GAN; architecture and sizes come from the names and shapes in it.
+    """Convert a local .pt, .pth or .pkl file: rosinality's layout, the paper's, NVIDIA's StyleGAN2 in PyTorch or
+    TensorFlow, or a Progressive GAN; names and shapes in the file determine the architecture and its sizes.
 
-    name: how it is called, by default the file's name.  truncation: psi; by default what is recommended for a file of
-    that name, or 1.  label: the class to keep of a conditional generator.  progress: called with a share of 1 and what
-    is being done.
+    name: of the generator, by default the file's.  truncation: psi; by default the recommended one for a file of that
+    name, or 1.  label: the class to keep of a conditional generator.  progress: called with (share done, sentence).
 
-    Nothing in the file is run: it is read in a process of its own, with limits.  Raises FileNotFoundError, or
+    The file is read in a process of its own, with limits, and no code from it runs.  Raises FileNotFoundError, or
     CheckpointError (a ValueError) in one sentence.
     """
     path = Path(path)
@@ -67,11 +66,10 @@ def read_weights(
     check: Callable[[GeneratorConfig], None] | None = None,
     progress: Progress | None = None,
 ) -> Generator:
-    """The generator in a local file, of which its config says no more than the file does.
+    """Convert a local file; the config holds only facts from the file.
 
-    label: the class to keep of a conditional generator.
-    check: called before it is built, which takes time and memory; what it raises ends the conversion.  Raises as
-    `read_checkpoint`.
+    label: the class to keep of a conditional generator.  check: called with the config before the generator is built;
+    an exception of it ends the conversion.  Raises as `read_checkpoint`.
     """
     report = progress or _silent
     report(0.1, "Reading the file")
@@ -87,9 +85,9 @@ def read_weights(
 
 
 def described(generator: Generator, origin: Origin, *, name: str = "", truncation: float | None = None) -> Generator:
-    """The generator that `read_weights` made of a file, with a config that says where it is from and what suits it.
+    """Complete the config of a generator from `read_weights` by its origin and recommended settings.
 
-    name, truncation: as of `read_checkpoint`.
+    name, truncation: as for `read_checkpoint`.
     """
     config, source = generator.config, dict(generator.config.extra["source"])
     file = Path(origin.file)
@@ -112,7 +110,7 @@ def described(generator: Generator, origin: Origin, *, name: str = "", truncatio
 
 @cache
 def converter() -> str:
-    """Which converter this is: another one wherever code changes that may make something else of the same file."""
+    """The version of the converter, which changes with any code that may affect the conversion."""
     here = Path(__file__).parent
     return digest_of_code([*here.glob("*.py"), *(here.parent / "generators").glob("*.py")])
 
@@ -132,4 +130,4 @@ def sha256_of(path: Path) -> str:
 
 
 def _silent(_share: float, _what: str) -> None:
-    """Progress that nobody watches."""
+    """Ignore progress."""

@@ -1,9 +1,8 @@
-"""The way back: a generator as the file that the program it is from loads.
+"""Export of a generator as a file for another program.
 
-rosinality: {"g_ema": state dict, "latent_avg": mean latent}, which that code and what is built on it load, with
-truncation towards latent_avg.  nvidia: the state dict of StyleGAN2-ADA-PyTorch's `G_ema`.  dissection: {"state_dict":
-...} of GAN dissection's Progressive GAN.  Numbers are only given other names and axes, so that the file, converted
-again, is the same generator.
+rosinality: {"g_ema": state dict, "latent_avg": mean latent} for that code and its descendants, with truncation towards
+latent_avg.  nvidia: the state dict of StyleGAN2-ADA-PyTorch's `G_ema`.  dissection: {"state_dict": ...} of GAN
+dissection's Progressive GAN.  Only names and axes change, so that converting the file gives the same generator.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ Tensors = dict[str, Tensor]
 
 
 def check_export(path: Path, layout: str | None, architecture: str | None = None) -> None:
-    """Raises ValueError for another ending than .pt and .pth, and for a layout that is not known or, if the
-    architecture is given, has another."""
+    """Raise ValueError for an ending other than .pt and .pth, and for an unknown layout, or one of another
+    architecture."""
     if path.suffix not in ENDINGS:
         raise ValueError(f"{path} does not end in {' or '.join(ENDINGS)}; give a name that does.")
     layouts = [one for name, ones in LAYOUTS.items() for one in ones if architecture in (None, name)]
@@ -36,10 +35,10 @@ def check_export(path: Path, layout: str | None, architecture: str | None = None
 
 
 def export(generator: Generator, path: str | Path, layout: str | None = None) -> Path:
-    """Write the generator, in float32, as a file that another program loads, and return its path.
+    """Write the generator, in float32, as a file for another program, and return its path.
 
-    path: ends in .pt or .pth.  layout: "rosinality" or "nvidia" for StyleGAN2, by default the first, and "dissection"
-    for a Progressive GAN.  Raises ValueError, or OSError where it cannot be written, in one sentence.
+    path: ends in .pt or .pth.  layout: "rosinality" (the default) or "nvidia" for StyleGAN2, and "dissection" for a
+    Progressive GAN.  Raises ValueError, or OSError if the path is not writable, in one sentence.
     """
     path, architecture = Path(path), generator.config.architecture
     check_export(path, layout, architecture)
@@ -50,8 +49,8 @@ def export(generator: Generator, path: str | Path, layout: str | None = None) ->
 
 
 def rosinality(generator: Generator) -> dict[str, Tensors | Tensor]:
-    """With the resampling kernels and the noise maps, which that code expects; a generator without noise gets maps and
-    weights of zeros."""
+    """The tensors for rosinality's code, with resampling kernels and noise maps; a generator without noise gets maps
+    and weights of zeros."""
     state = _complete(generator)
     mean = state.pop("latent_avg")
     for stage in range(len(generator.config.resolutions) - 1):
@@ -61,8 +60,8 @@ def rosinality(generator: Generator) -> dict[str, Tensors | Tensor]:
 
 
 def nvidia(generator: Generator) -> Tensors:
-    """What `G_ema.load_state_dict` takes of a network built with the same sizes, its mapping network's learning rate
-    the usual 0.01."""
+    """The tensors for `G_ema.load_state_dict` of a network with the same sizes, and a learning rate of 0.01 in the
+    mapping network."""
     state: Tensors = {}
     for name, tensor in _complete(generator).items():
         renamed = _nvidia_name(name)
@@ -84,7 +83,7 @@ def nvidia(generator: Generator) -> Tensors:
 
 
 def dissection(generator: Generator) -> dict[str, Tensors]:
-    """The names are those that our own files have."""
+    """The tensors for GAN dissection, whose names our own files use."""
     return {"state_dict": _tensors(generator)}
 
 
@@ -92,7 +91,7 @@ FORMS = {"rosinality": rosinality, "nvidia": nvidia, "dissection": dissection}
 
 
 def _nvidia_name(name: str) -> str:
-    """A canonical name of StyleGAN2 -> NVIDIA's."""
+    """NVIDIA's name for a canonical name of StyleGAN2."""
     if name == "latent_avg":
         return "mapping.w_avg"
     if name == "input.input":
@@ -119,7 +118,7 @@ def _part(name: str) -> str:
 
 
 def _complete(generator: Generator) -> Tensors:
-    """All tensors of a StyleGAN2, with noise maps; zeros, and weights of zero, where it has none."""
+    """All tensors of a StyleGAN2 with noise maps; without noise, maps and weights of zeros."""
     state = _tensors(generator)
     if not generator.config.noise:
         state |= {name: torch.zeros_like(one) for name, one in state.items() if name.endswith(".noise.weight")}

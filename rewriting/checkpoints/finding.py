@@ -1,4 +1,4 @@
-"""Where in a file the generator is: programs keep it alone or beside other things, under many names."""
+"""Finding the generator in a file, where it may be alone or beside other content, under many names."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ INSIDE = ("_modules", "_parameters", "_buffers")
 
 
 def generator_in(data: Any) -> Contents:
-    """The tensors of the generator in what a file holds: the averaged one, if there are several.
+    """The tensors of the generator in a file's content; of several generators, the averaged one.
 
-    facts: "part" (where it was), "rate" (the mapping network's learning rate, which scales its weights), "clamp"
-    (where layers' values are cut off).  Raises CheckpointError that says what the file holds instead.
+    facts: "part" (its place), "rate" (the mapping network's learning rate, which scales its weights), "clamp" (the
+    limit of layers' values).  Raises CheckpointError with the actual content of the file.
     """
     if isinstance(data, tuple) and len(data) == 3 and all(isinstance(one, Network) for one in data):
         return _from_tensorflow(data[2])
@@ -47,7 +47,7 @@ def generator_in(data: Any) -> Contents:
 
 
 def tensors_of(numbers: Mapping[str, Numbers]) -> dict[str, torch.Tensor]:
-    """Float tensors under their names; a single whole number is a counter, and is left out."""
+    """The float tensors by name, without counters, which are single whole numbers."""
     if len(numbers) > MAX_TENSORS:
         raise CheckpointError(f"It holds {len(numbers):,} tensors; no generator has more than {MAX_TENSORS:,}.")
     wanted = {name: one for name, one in numbers.items() if one.dtype.is_floating_point or one.count != 1}
@@ -58,8 +58,8 @@ def tensors_of(numbers: Mapping[str, Numbers]) -> dict[str, torch.Tensor]:
 
 
 class Tree:
-    """What a file holds, spread out.  numbers: all tensors and arrays by their dotted names.  modules: the parts of
-    networks that were saved whole, by theirs.  A file may be bent into a ring; each object is looked at once."""
+    """The flattened content of a file.  numbers: all tensors and arrays by their dotted names.  modules: the parts of
+    networks that were saved as objects, by their names.  Cycles are safe, because each object is visited once."""
 
     def __init__(self, data: Any):
         self.numbers: dict[str, Numbers] = {}
@@ -94,13 +94,13 @@ def _children(one: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _step(key: Any) -> tuple[str, ...]:
-    """The parts of one name, without those that say nothing."""
+    """The parts of a name without generic ones."""
     text = quoted(key, MAX_NAME).strip("'") if not isinstance(key, str) else key[:MAX_NAME]
     return tuple(part for part in text.split(".") if part not in WRAPPERS)
 
 
 def _prefix(tree: Tree) -> str:
-    """Before the names of the generator's tensors: "" or "g_ema." or "state_dict.decoder."."""
+    """The prefix of the generator's tensors: "" or "g_ema." or "state_dict.decoder."."""
     found = []
     for name in tree.numbers:
         for mark, unless in MARKS.items():
@@ -119,7 +119,7 @@ def _prefix(tree: Tree) -> str:
 
 
 def _instead(tree: Tree) -> str:
-    """What a file without a generator holds."""
+    """A sentence on the content of a file without a generator."""
     names = list(tree.numbers)
     if not names:
         return "It holds no tensors; is it the right file?"
@@ -130,7 +130,7 @@ def _instead(tree: Tree) -> str:
 
 
 def _endings(name: str, most: int = 4) -> list[str]:
-    """The name, and what is left of it behind up to three prefixes."""
+    """The name, and its rest after up to three prefixes."""
     parts = name.split(".")
     return [".".join(parts[i:]) for i in range(min(most, len(parts)))]
 
@@ -143,7 +143,7 @@ def _above(prefix: str) -> Iterator[str]:
 
 
 def _settings(data: Any) -> Mapping[Any, Any]:
-    """Of a training run with rosinality's code, which keeps them under "args"."""
+    """The settings of a training with rosinality's code, stored under "args"."""
     settings = data.get("args") if isinstance(data, dict) else None
     if isinstance(settings, Thing):
         return settings.state

@@ -1,4 +1,4 @@
-"""A foreign file, opened by its kind: what it holds, as objects of `objects`."""
+"""Opening a foreign file by its kind; its content consists of objects of `objects`."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ TYPES = {
 
 @contextmanager
 def opened(file: BinaryIO, *, packed: bool = False) -> Iterator[Any]:
-    """What a file of weights holds; its numbers are read out of it while it is open.
+    """Open a file of weights; its numbers can be read inside the context.
 
-    packed: whether it lay in a zip, in which case no other zip is looked for in it.
+    packed: whether the file comes from a zip, and so must not be a zip of another file.
 
-    Raises CheckpointError; nothing in the file is run.
+    Raises CheckpointError; no code from the file runs.
     """
     kind = kind_of(file.read(512))
     file.seek(0)
@@ -75,7 +75,7 @@ def _archive(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
 
 
 def _only_file(archive: zipfile.ZipFile) -> BinaryIO:
-    """The one file of weights in a zip that somebody packed."""
+    """The only file of weights in a zip."""
     entries = [
         entry
         for entry in archive.infolist()

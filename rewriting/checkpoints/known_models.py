@@ -1,8 +1,7 @@
-"""Public generators that can be converted: where they are, how large, under which terms, which layer to edit.
+"""Public generators that can be converted, with their places, sizes, licences and layers.
 
-Digests are what their publishers give, often only the first 8 digits (as part of the file's name).  Sizes are rounded.
-Layers are those that the paper's authors used for such edits; 8 is what they used where nothing else is said.  Whether
-an address still answers is only known when it is tried.
+Digests come from the publishers, often only the first 8 digits (as part of the file's name).  Sizes are rounded.
+Layers are those of the paper's authors for such edits; their default is 8.  Some addresses may no longer work.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ SELF_DISTILLED = "https://storage.googleapis.com/self-distilled-stylegan/"
 
 @dataclass(frozen=True)
 class Download:
-    """Where a file is: an http(s) address, or org/name/path on the Hub.  sha256: what its digest begins with."""
+    """A place of a file: an http(s) address, or org/name/path on the Hub.  sha256: the beginning of its digest."""
 
     address: str
     sha256: str = ""
@@ -37,9 +36,9 @@ class Download:
 
 @dataclass(frozen=True)
 class KnownModel:
-    """name: for the command line.  places: the same generator, tried in this order, perhaps in several layouts.
-    layout: as `convert` reports it.  megabytes: of the first place's file.  truncation: psi that shows it well.
-    layers: {what to change: layer}, the first one being the default."""
+    """A known model.  name: for the command line.  places: of the same generator, in order of preference, perhaps in
+    several layouts.  layout: as `convert` reports it.  megabytes: of the file at the first place.  truncation: the
+    recommended psi.  layers: {object to change: layer}; the first is the default."""
 
     name: str
     shows: str
@@ -57,7 +56,7 @@ class KnownModel:
 
     @property
     def command(self) -> str:
-        """Fetches and converts it."""
+        """The command that fetches and converts the model."""
         return f"python -m rewriting convert {self.name} {self.name}"
 
 
@@ -80,7 +79,7 @@ def _config_f(
 ) -> KnownModel:
     """NVIDIA's StyleGAN2 config F: small PyTorch copies on the Hub first, then the published TensorFlow pickles.
 
-    copied, pickled: what the digests of the copies and of the pickles on the Hub begin with.
+    copied, pickled: the beginnings of the digests of the copies and of the pickles on the Hub.
     """
     copy, pickle = f"stylegan2-{domain}-config-f.pt", f"{domain}-config-f.pkl"
     places = (
@@ -145,12 +144,12 @@ KNOWN_MODELS: tuple[KnownModel, ...] = (
 
 
 def known_model(name: str) -> KnownModel | None:
-    """The model of that name, or None."""
+    """The known model of that name; None for an unknown name."""
     return next((model for model in KNOWN_MODELS if model.name == name), None)
 
 
 def known_file(filename: str, sha256: str) -> KnownModel | None:
-    """The model that a file of that name and digest is, or None.  Short names ("ffhq.pt") say nothing."""
+    """The known model of a file's name and digest; None otherwise, also for generic names such as "ffhq.pt"."""
     for model in KNOWN_MODELS:
         for place in model.places:
             same = PurePosixPath(place.address).name == filename and filename.count("-")

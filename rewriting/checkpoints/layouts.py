@@ -1,7 +1,7 @@
-"""The names that different programs give to the same weights, brought to one: those of the files we write.
+"""Conversion of other programs' tensor names to canonical ones, which our own files use.
 
-Canonical StyleGAN2 names are those of the widespread PyTorch code base (rosinality's); canonical Progressive GAN names
-are those of GAN dissection.  Every other layout is recognised by a name that only it has, and renamed.
+Canonical StyleGAN2 names are those of the common PyTorch code (rosinality's); canonical Progressive GAN names are
+those of GAN dissection.  Every other layout is recognised by a name that only it has, and renamed.
 """
 
 from __future__ import annotations
@@ -41,9 +41,11 @@ REFUSED = (  # a name that tells, and what it tells
 
 @dataclass
 class Canonical:
-    """Weights under canonical names.  layout: where they come from, in words.  clamp: at what size the program that
-    trained them cut values off, None for nowhere.  latent_avg: (w_dim,) or None if the file has none.  notes: what was
-    done beyond renaming, in sentences."""
+    """Weights with canonical names.
+
+    layout: their origin in words.  clamp: the limit of values in the original program, None without one.
+    latent_avg: (w_dim,), None if the file has none.  notes: sentences on changes beyond renaming.
+    """
 
     architecture: str
     layout: str
@@ -54,9 +56,9 @@ class Canonical:
 
 
 def canonical(contents: Contents, label: int | None = None) -> Canonical:
-    """Recognise the layout and rename.  label: the class to keep of a conditional generator.
+    """Recognise the layout and rename the tensors.  label: the class to keep of a conditional generator.
 
-    Raises CheckpointError naming an architecture that is not supported, or the classes that there are."""
+    Raises CheckpointError with the name of an unsupported architecture, or with the available classes."""
     tensors = contents.tensors
     if label is not None and EMBEDDING not in tensors:
         raise CheckpointError("It is no conditional generator of NVIDIA's PyTorch code; leave the class out.")
@@ -72,7 +74,7 @@ def canonical(contents: Contents, label: int | None = None) -> Canonical:
 
 
 def refused(names: Iterable[str]) -> str:
-    """The sentence that names an architecture that is not supported, if names of tensors tell one; else ""."""
+    """A sentence on an unsupported architecture that the names of the tensors reveal; else ""."""
     names = list(names)
     for pattern, what in REFUSED:
         if any(re.search(pattern, name) for name in names):
@@ -84,7 +86,7 @@ def refused(names: Iterable[str]) -> str:
 
 
 def from_rosinality(tensors: Tensors, facts: Mapping[str, Any], layout: str = "rosinality") -> Canonical:
-    """Canonical but for the resampling kernels, which must be the usual ones, and `latent_avg`."""
+    """Rosinality's layout: canonical names, with the standard resampling kernels and `latent_avg`."""
     rate = facts.get("rate") or MAPPING_RATE
     kept = {}
     for name, tensor in tensors.items():
@@ -112,7 +114,7 @@ def from_paper(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
 
 
 def check_filter(name: str, tensor: Tensor, gain: float) -> None:
-    """Raises CheckpointError unless a resampling filter is the usual one, which is not stored but computed."""
+    """Raise CheckpointError unless a resampling filter is the standard one, which our files do not store."""
     tap = torch.tensor(LOW_PASS, dtype=torch.float32)
     usual = gain * torch.outer(tap, tap) / 64
     if tensor.shape != usual.shape or not torch.allclose(tensor, usual, atol=1e-5):
@@ -120,7 +122,7 @@ def check_filter(name: str, tensor: Tensor, gain: float) -> None:
 
 
 def _one_latent(tensor: Tensor | None) -> Tensor | None:
-    """(w_dim,) from (w_dim,), (1, w_dim), or (layers, w_dim) with equal rows, as different programs keep the mean."""
+    """The mean latent (w_dim,), from (w_dim,), (1, w_dim), or (layers, w_dim) with equal rows."""
     if tensor is None:
         return None
     rows = tensor.reshape(-1, tensor.shape[-1]) if tensor.dim() else tensor.reshape(1, 1)
@@ -171,8 +173,8 @@ def from_mmgen(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
 
 
 def from_genforce(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
-    """A StyleGAN2 with TensorFlow's numbers and PyTorch's axes: kernels are flipped where they upsample, and the 1 in
-    the bias of a style is not stored."""
+    """A StyleGAN2 with TensorFlow's numbers and PyTorch's axes: upsampling kernels are flipped, and the bias of a
+    style lacks its 1."""
     renamed: Tensors = {}
     for name, tensor in tensors.items():
         if name.endswith(("filter.kernel", "upsample.kernel")):
@@ -218,8 +220,8 @@ def _genforce_layer(name: str, tensor: Tensor) -> Tensors:
 
 
 def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
-    """StyleGAN2-ADA-PyTorch and the StyleGAN3 repo's StyleGAN2.  No transposes, no flips: names, axes of length 1, and
-    the mapping network's learning rate, which is multiplied in where it is not the usual one."""
+    """StyleGAN2-ADA-PyTorch and the StyleGAN3 repo's StyleGAN2.  They differ in names, in axes of length 1, and in the
+    mapping network's learning rate, by which weights are multiplied if it is not the standard one."""
     notes = []
     if EMBEDDING in tensors:
         tensors = with_class(tensors, facts["label"])
@@ -243,10 +245,10 @@ def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
 
 
 def with_class(tensors: Tensors, label: int | None) -> Tensors:
-    """The unconditional generator that draws what a conditional one does for one class.
+    """The unconditional generator that equals a conditional one for one class.
 
-    Its mapping network takes the latent beside an embedding of the class, each normalised by itself; so for one class
-    the embedding adds a constant to the first layer, which becomes part of the bias.
+    The mapping network takes the latent and an embedding of the class, normalised separately.  For one class the
+    embedding adds a constant to the first layer, which becomes part of the bias.
     """
     fits = {EMBEDDING: 2, "mapping.embed.bias": 1, "mapping.fc0.weight": 2, "mapping.fc0.bias": 1}
     for name, axes in fits.items():
@@ -271,7 +273,7 @@ def with_class(tensors: Tensors, label: int | None) -> Tensors:
 
 
 def with_colours_everywhere(tensors: Tensors) -> Tensors:
-    """The architecture 'skip' that draws what one of the architecture 'orig' does: the smaller sizes add no colour."""
+    """The tensors of the architecture 'skip' for one of the architecture 'orig': smaller sizes add no colour."""
     blocks = {int(m[1]) for name in tensors if (m := re.fullmatch(r"synthesis\.b(\d{1,4})\.conv1\.weight", name))}
     found = tensors.get(f"synthesis.b{max(blocks, default=0)}.torgb.weight")
     if found is None or found.dim() != 4:
@@ -321,8 +323,8 @@ def _nvidia_layer(name: str, tensor: Tensor) -> Tensors:
 
 
 def from_tensorflow(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
-    """TensorFlow's StyleGAN2: (kh, kw, I, O) kernels, flipped where they upsample; dense weights (in, out); `mod_bias`
-    without its 1; noise maps numbered across resolutions.  `lod` is a leftover of StyleGAN1 and means nothing."""
+    """TensorFlow's StyleGAN2: (kh, kw, I, O) kernels, flipped for upsampling; dense weights (in, out); `mod_bias`
+    without its 1; noise maps numbered across resolutions.  `lod` is an unused leftover of StyleGAN1."""
     renamed: Tensors = {}
     for name, tensor in tensors.items():
         if name != "lod" and not name.endswith("/lod"):
@@ -386,8 +388,8 @@ def from_progan(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
 
 
 def from_genforce_progan(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
-    """layerN counts from 0 and has its bias beside its weight.  Where a network upsamples and convolves in one step,
-    its kernels are flipped and have their axes swapped, and shapes must tell whether it does."""
+    """Genforce's Progressive GAN: layerN counts from 0 and has its bias beside its weight.  A network that upsamples
+    and convolves in one step has flipped kernels with swapped axes, which the shapes must reveal."""
     count = sum(bool(re.fullmatch(r"layer\d{1,2}\.weight", name)) for name in tensors)
     if count < 4:
         raise CheckpointError(f"It has too few layers ({count}); a Progressive GAN has 4 or more, two at every size.")
@@ -410,7 +412,7 @@ def from_genforce_progan(tensors: Tensors, facts: Mapping[str, Any]) -> Canonica
 
 
 def _is_fused(tensors: Tensors, count: int) -> bool:
-    """Whether upsampling layers have (I, O, kh, kw) kernels, by those that narrow."""
+    """Whether upsampling layers have (I, O, kh, kw) kernels, judged by layers whose width falls."""
     for number in range(2, count, 2):
         weight, bias = tensors.get(f"layer{number}.weight"), tensors.get(f"layer{number}.bias")
         if weight is None or bias is None or weight.dim() != 4:

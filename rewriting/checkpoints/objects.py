@@ -1,9 +1,9 @@
-"""What stands for the objects in a foreign pickle: numbers that are read when they are wanted, and inert stand-ins.
+"""Stand-ins for the objects in a foreign pickle: numbers that are read on demand, and inert objects.
 
-`Interpreter` looks every name in a file up here.  A few names mean something: tensors, arrays, tables, NVIDIA's
-networks.  Names of programs, those of Python's own modules and of PyTorch's and numpy's functions, are refused, since
-no file of weights needs them.  Any other name is that of a class somewhere else, of settings or of another network
-beside the generator: `Thing` stands for what it would have made, and nothing of it exists here to be called.
+`Interpreter` looks up every name of a file here.  A few names have a meaning: tensors, arrays, tables, NVIDIA's
+networks.  Names of programs (Python's own modules, functions of PyTorch and numpy) are refused, because no file of
+weights needs them.  Any other name is a class of another program, for settings or for another network beside the
+generator: an inert `Thing` stands for its objects.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ TYPES: Mapping[str, torch.dtype] = {
 
 @dataclass(frozen=True, eq=False)
 class Storage:
-    """Numbers in a row that a file declares.  count: how many.  read: (first, how many) -> their bytes."""
+    """A sequence of numbers in a file.  count: their number.  read: (first, count) -> their bytes."""
 
     dtype: torch.dtype
     count: int
@@ -51,7 +51,7 @@ class Storage:
 
 
 class TensorView:
-    """A tensor in a file: a view of a storage, which is looked at when its numbers are wanted."""
+    """A tensor in a file: a view of a storage, read on demand."""
 
     def __init__(self, storage: Any, offset: Any, shape: Any, strides: Any, *_: Any):
         if not isinstance(storage, Storage):
@@ -64,12 +64,12 @@ class TensorView:
 
     @property
     def count(self) -> int:
-        """Of its numbers.  Raises CheckpointError if they do not lie in the storage."""
+        """Check that its numbers lie in the storage.  Raises CheckpointError if they do not."""
         check_view(self.storage.count, self.offset, self.shape, self.strides)
         return math.prod(self.shape)
 
     def tensor(self) -> Tensor:
-        """A copy in its own memory, so that no two share any."""
+        """A copy in memory of its own."""
         if not self.count:
             return torch.empty(self.shape, dtype=self.dtype)
         span = 1 + sum((size - 1) * step for size, step in zip(self.shape, self.strides, strict=True))
@@ -111,7 +111,7 @@ class Array:
 
     @property
     def values(self) -> np.ndarray:
-        """Raises CheckpointError if they are not numbers, or fewer or more than it says."""
+        """Raises CheckpointError if its content is not numbers, or not as many as it declares."""
         shape, dtype, fortran, data = self._state
         return _array(shape, dtype, data, "F" if fortran else "C")
 
@@ -137,7 +137,7 @@ def _array(shape: Any, dtype: DType, data: Any, order: str) -> np.ndarray:
 
 
 def _scalar(dtype: Any, data: Any = b"") -> float | int | bool | None:
-    """A number of numpy's; None for what is no number, such as a time."""
+    """A numpy number; None for another value, such as a time."""
     if not isinstance(dtype, DType):
         raise CheckpointError("It has a number without a type; it is damaged.")
     if not isinstance(dtype.spec, str) or dtype.spec not in NUMBERS:
@@ -152,7 +152,7 @@ Numbers = TensorView | Array
 
 
 class Thing:
-    """An object of a class that is not here.  state: its attributes.  items: its entries, if it is a table."""
+    """An object of an unknown class.  state: its attributes.  items: its entries, if it is a table."""
 
     def __init__(self, class_name: str):
         self.class_name = class_name
@@ -165,7 +165,7 @@ class Thing:
                 self.state |= part
 
     def part(self, name: str) -> dict[Any, Any]:
-        """A table among the attributes; empty if there is none."""
+        """A table among the attributes; {} without one."""
         part = self.state.get(name) or {}
         if not isinstance(part, dict):
             raise CheckpointError(f"A network in it has {name} that are no table; it is damaged.")
@@ -173,7 +173,7 @@ class Thing:
 
 
 class Module(Thing):
-    """A network of NVIDIA's PyTorch code, which a file holds with its source text; that is dropped."""
+    """A network of NVIDIA's PyTorch code, without the source text that the file holds."""
 
     def __init__(self, meta: Any):
         if not isinstance(meta, dict) or meta.get("type") != "class" or not isinstance(meta.get("state"), dict):
@@ -195,7 +195,7 @@ class Network(Thing):
 
 
 class Global:
-    """A name in a file.  It cannot be called; `make` is what may be called instead."""
+    """A name in a file.  It cannot be called; `make` is called in its place."""
 
     def __init__(self, module: str, name: str, make: Callable[..., Any]):
         self.module, self.name, self.make = module, name, make
@@ -205,13 +205,13 @@ class Global:
 
 
 def _empty(*_: Any) -> dict[Any, Any]:
-    """A table to be filled.  What it was made of is dropped: copies of that, again and again, would make much of
-    little."""
+    """An empty table to be filled.  Initial content is dropped, because repeated copies could turn a small file into a
+    large object."""
     return {}
 
 
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
-    """How Python 2 pickles spell bytes."""
+    """The notation of bytes in Python 2 pickles."""
     if not isinstance(text, str) or encoding != "latin1":
         raise CheckpointError(f"It encodes a text as {quoted(encoding)}; expected latin1.")
     return text.encode("latin1")
@@ -222,14 +222,14 @@ def _first(value: Any, *_: Any) -> Any:
 
 
 def _of_subclass(make: Any, kind: Any, arguments: Any, *_: Any) -> Any:
-    """A tensor with attributes of its own, which mean nothing here."""
+    """A tensor without its further attributes."""
     if not isinstance(make, Global) or make.make not in (TensorView, _first) or not isinstance(arguments, tuple):
         raise CheckpointError("It has a tensor that is made in a way unknown here; it is damaged.")
     return make.make(*arguments)
 
 
 def _reconstructed(kind: Any, *_: Any) -> Thing:
-    """How Python makes an object without calling its class."""
+    """Python's creation of an object without a call of its class."""
     return Thing(kind.name if isinstance(kind, Global) else "")
 
 
@@ -293,7 +293,7 @@ NAME_LIMIT = 100
 
 
 def named(module: str, name: str, meant: Meanings) -> Global:
-    """What a name in a file stands for.  meant: what may be called by some names.
+    """The stand-in for a name in a file.  meant: further names that have a meaning, with their functions.
 
     Raises CheckpointError for the name of a program.
     """

@@ -1,9 +1,9 @@
-"""Foreign files are read in a process of their own, with limits on memory and time, that can start nothing else.
+"""Reading foreign files in a process of its own, with limits on memory and time, which cannot start programs.
 
-The readers refuse whatever they do not know, so this is the second wall: should a damaged or hostile file make them,
-or the libraries below them, loop, grow or crash, then only that process ends.  It hands back tensors in a safetensors
-file and facts as JSON.  Linux and other systems with `resource` limit memory and processor time; everywhere a watchdog
-ends the process after the same time by the clock.
+The readers refuse unknown content.  This process is the second line of defence: if a damaged or hostile file makes the
+readers or their libraries loop, grow or crash, only this process ends.  It returns tensors in a safetensors file and
+facts as JSON.  Linux and other systems with `resource` limit memory and processor time; on every system a watchdog
+ends the process after the same wall-clock time.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ FORBIDDEN_EXACTLY = {"pickle.find_class", "os.remove", "os.rename", "os.rmdir", 
 
 @dataclass(frozen=True)
 class Limits:
-    """seconds of processor time, and of the clock; bytes of memory beyond what the started process has."""
+    """seconds: of processor time and of wall-clock time.  bytes: of memory beyond that of the started process."""
 
     seconds: float
     memory: int
 
     @classmethod
     def for_file(cls, path: Path) -> Limits:
-        """8 s and 512 MiB, and more for a large file: 20 MB a second, and four times its size."""
+        """8 s and 512 MiB, plus one second for each 20 MB of the file, and four times its size."""
         size = path.stat().st_size
         return cls(8 + size // 20_000_000, (512 << 20) + 4 * size)
 
 
 def read_contents(path: str | Path) -> Contents:
-    """The generator's tensors in a foreign file, read in a limited process.
+    """Read the generator's tensors in a foreign file, in a limited process.
 
-    Raises FileNotFoundError, or CheckpointError that says why "it", the file, cannot be used; see `refusal`.
+    Raises FileNotFoundError, or CheckpointError with a sentence that begins with "It", the file; see `refusal`.
     """
     path = Path(path)
     sniff(path)
@@ -68,7 +68,7 @@ def read_contents(path: str | Path) -> Contents:
 
 
 def extract(path: Path) -> Contents:
-    """`read_contents` without the process and its limits; what the process runs.  Raises CheckpointError."""
+    """`read_contents` without the limited process, which runs this function.  Raises CheckpointError."""
     try:
         sniff(path)
         with path.open("rb") as file, opened(file) as data:
@@ -88,7 +88,7 @@ def extract(path: Path) -> Contents:
 
 
 def main() -> None:
-    """path, folder for the answer, seconds, bytes -> the folder's answer.json and, if it went well, tensors."""
+    """The main function of the process: reads a file, and writes answer.json and, on success, tensors to a folder."""
     path, folder = Path(sys.argv[1]), Path(sys.argv[2])
     confine(Limits(float(sys.argv[3]), int(sys.argv[4])))
     try:
@@ -105,7 +105,7 @@ def main() -> None:
 
 
 def confine(limits: Limits) -> None:
-    """From now on this process has limits, and can start nothing."""
+    """Limit this process from now on, and forbid it to start programs."""
     torch.set_num_threads(1)
     sys.dont_write_bytecode = True  # a module imported late would rename a file of its own,
     tempfile.gettempdir()  # and the first use of this removes one
@@ -114,13 +114,13 @@ def confine(limits: Limits) -> None:
 
 
 def forbid(event: str, _: tuple) -> None:
-    """An audit hook: no file of weights starts a program, opens a connection or unpickles by name."""
+    """An audit hook that forbids programs, connections and unpickling by name."""
     if event.startswith(FORBIDDEN) or event in FORBIDDEN_EXACTLY:
         raise CheckpointError(f"It tried to run {event}; it was made to do harm, and was stopped.")
 
 
 def apply_limits(limits: Limits) -> None:
-    """Limit this process from now on: memory, processor time and core dumps where the system can, time everywhere."""
+    """Limit memory, processor time and core dumps if the system can, and wall-clock time on every system."""
     faulthandler.dump_traceback_later(limits.seconds, exit=True)
     try:
         import resource  # which Windows has not
@@ -142,7 +142,7 @@ def apply_limits(limits: Limits) -> None:
 
 
 def _address_space() -> int:
-    """Bytes of address space in use; a guess for a process with PyTorch where the system does not tell."""
+    """Bytes of used address space; an estimate for a process with PyTorch if the system does not report it."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, AttributeError):
@@ -153,7 +153,7 @@ def _address_space() -> int:
 
 
 def _environment() -> dict[str, str]:
-    """The same modules as here, and no secrets."""
+    """An environment with the same modules and without secrets."""
     secret = ("TOKEN", "SECRET", "PASSWORD", "KEY")
     kept = {name: value for name, value in os.environ.items() if not any(word in name.upper() for word in secret)}
     root = str(Path(__file__).resolve().parents[2])
@@ -172,7 +172,7 @@ def _collect(folder: Path, limits: Limits, done: subprocess.CompletedProcess) ->
 
 
 def refusal(name: str, why: str) -> str:
-    """The sentence for people: which file cannot be used, unless it names the file already, and why."""
+    """The sentence for people: the name of the file, unless the reason has it already, and the reason."""
     if why.startswith("'"):
         return why
     return f"{quoted(name)} cannot be used: {why[0].lower()}{why[1:]}"

@@ -1,4 +1,4 @@
-"""Which kind of file it is, from its first bytes: names and endings of files of strangers say little."""
+"""The kind of a file, from its first bytes, because the names of untrusted files are not reliable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OTHERS = (
 
 
 class FileKind(StrEnum):
-    """ZIP: what torch.save writes, or a zip of one file of weights.  LEGACY: what torch.save wrote before 2020.
+    """ZIP: the format of torch.save, or a zip of one file of weights.  LEGACY: the format of torch.save before 2020.
     PICKLE: a bare pickle, as NVIDIA publishes."""
 
     ZIP = "zip"
@@ -32,7 +32,7 @@ class FileKind(StrEnum):
 
 
 def sniff(path: Path) -> FileKind:
-    """Raises FileNotFoundError, or CheckpointError that says what it is instead."""
+    """The kind of a file.  Raises FileNotFoundError, or CheckpointError with the actual kind of another file."""
     name = quoted(path.name)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {name}; check the path.")
@@ -47,7 +47,7 @@ def sniff(path: Path) -> FileKind:
 
 
 def kind_of(head: bytes) -> FileKind | None:
-    """By a file's first 16 bytes or more; None for what is not read."""
+    """The kind by a file's first 16 bytes or more; None for an unsupported kind."""
     if head.startswith(b"PK\x03\x04"):
         return FileKind.ZIP
     if head.startswith(TORCH_LEGACY):

@@ -1,7 +1,7 @@
-"""What torch.save writes: zip archives since 2020, before that a row of pickles with the numbers behind them.
+"""Files of torch.save: zip archives since 2020, and before that a sequence of pickles followed by the numbers.
 
-Nothing of PyTorch reads them here.  The pickle that describes the tensors is interpreted (`unpickler`), and numbers
-are taken out of the file when a tensor is wanted, after the sizes that it declares were compared with what it stores.
+This reader does not use PyTorch's.  `unpickler` interprets the pickle that describes the tensors, and numbers are read
+on demand, after a comparison of the declared with the stored sizes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Declared = dict[str, Storage]
 
 
 def read_archive(file: BinaryIO, archive: zipfile.ZipFile) -> Any:
-    """The object in an open archive of torch.save.  Raises CheckpointError; nothing in it is run."""
+    """Read the object in an open archive of torch.save.  Raises CheckpointError; no code from it runs."""
     entries = archive.infolist()
     _check_entries(entries, _size(file))
     root = entries[0].filename.split("/")[0]
@@ -52,9 +52,9 @@ def read_archive(file: BinaryIO, archive: zipfile.ZipFile) -> Any:
 
 
 class Record:
-    """A record of an archive, stored as it is, whose checksum is compared before any part of it is given out.
+    """An uncompressed record of an archive, whose checksum is compared before any part of it is returned.
 
-    PyTorch's own reader compares none, and Python's refuses records without one, which PyTorch can be told to write.
+    PyTorch's own reader does not compare checksums, and Python's refuses records without one, which PyTorch can write.
     """
 
     def __init__(self, file: BinaryIO, entry: zipfile.ZipInfo):
@@ -71,7 +71,7 @@ class Record:
         return self._file.read(count)
 
     def _checked(self) -> int:
-        """Where its bytes begin: its own header, too, has a name and something extra, perhaps of other lengths."""
+        """The offset of its bytes, after its local header, whose name and extra field may have other lengths."""
         self._file.seek(self._entry.header_offset)
         header = self._file.read(LOCAL_HEADER)
         if len(header) < LOCAL_HEADER or header[:4] != b"PK\x03\x04":
@@ -101,7 +101,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], total: int) -> None:
 
 
 def read_legacy(file: BinaryIO) -> Any:
-    """The object in a file of an older torch.save.  Raises CheckpointError; nothing in it is run."""
+    """Read the object in a file of an older torch.save.  Raises CheckpointError; no code from it runs."""
     for _ in range(2):  # magic number, version
         read_pickle(file)
     system = read_pickle(file)
@@ -135,14 +135,13 @@ def read_legacy(file: BinaryIO) -> Any:
 
 
 def read_pickle(file: BinaryIO, persistent: Callable[[Any], Any] | None = None) -> Any:
-    """One object from a file, at its position.  persistent: as for `Interpreter`.  Raises CheckpointError."""
+    """Read one object at the position of a file.  persistent: as for `Interpreter`.  Raises CheckpointError."""
     meant = MEANT | {("torch.storage", "_load_from_bytes"): _nested_storage}
     return Interpreter(file, persistent, meant).load()
 
 
 def _nested_storage(data: Any) -> Storage:
-    """The numbers in a file of torch.save inside the file.  The function that the file names would run what it finds
-    there."""
+    """The numbers in a torch.save file inside the file.  The function that the file names would run code from it."""
     if not isinstance(data, bytes):
         raise CheckpointError(f"It has a storage made of a {type(data).__name__}; expected bytes.")
     storage = read_legacy(io.BytesIO(data))
@@ -152,7 +151,7 @@ def _nested_storage(data: Any) -> Storage:
 
 
 def _storages(declare: Callable[[str, str, int], Storage], declared: Declared) -> Callable[[Any], Storage]:
-    """What stands for a persistent id: ("storage", type, key, device, number of values[, None])."""
+    """The storage of a persistent id: ("storage", type, key, device, number of values[, None])."""
 
     def persistent(pid: Any) -> Storage:
         if not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage" or (len(pid) == 6 and pid[5]):

@@ -1,9 +1,9 @@
-"""A pickle is a small program.  This interpreter runs it with nothing but data within its reach.
+"""An interpreter for pickles, which are small programs, with access to nothing but data.
 
-It imports nothing: what a name in the file ("GLOBAL") stands for is `objects.named`'s to say, and a call in the file
-("REDUCE", "NEWOBJ") is a call of that.  Instructions that such files do not use (INST, OBJ, EXT1, ...) do not exist
-here.  What could be large is bounded by the file: no instruction makes more data than it brings, entries under other
-keys than texts and numbers are dropped, and so are sets.
+It imports nothing: `objects.named` provides the stand-in for a name in the file ("GLOBAL"), and a call in the file
+("REDUCE", "NEWOBJ") calls this stand-in.  Instructions that files of weights do not use (INST, OBJ, EXT1, ...) are not
+implemented.  The file bounds the size of the result: no instruction creates more data than it reads, and sets, and
+entries under keys other than texts and numbers, are dropped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()
 
 
 class Window:
-    """A file that never gives, or makes room for, more bytes than it has left."""
+    """A file that never returns, or allocates, more bytes than it has left."""
 
     def __init__(self, file: BinaryIO):
         self._file, here = file, file.tell()
@@ -42,10 +42,9 @@ class Window:
 
 
 class Interpreter:
-    """Reads one pickle from an open file, at its position; afterwards the position is behind it.
+    """Reads one pickle at the position of an open file, and leaves the position behind it.
 
-    persistent: what stands for a persistent id, None to refuse them.  meant: what stands for the names that mean
-    something.
+    persistent: returns the stand-in for a persistent id; None refuses such ids.  meant: stand-ins for further names.
     """
 
     def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None, meant: Meanings = MEANT):
@@ -55,7 +54,7 @@ class Interpreter:
         self.memo: dict[int, Any] = {}
 
     def load(self) -> Any:
-        """The object.  Raises CheckpointError, which names what is refused, or says that the file is damaged."""
+        """The object.  Raises CheckpointError for a forbidden name or instruction, or a damaged file."""
         try:
             for count, (opcode, argument, _) in enumerate(pickletools.genops(self.file)):
                 if count > MAX_INSTRUCTIONS:
@@ -200,7 +199,7 @@ class Interpreter:
     _long_binget = _binget
 
     def _proto(self, _: int) -> None:
-        """Protocols differ in the instructions that they use, which are checked one by one."""
+        """Ignore the protocol; instructions are checked one by one."""
 
     def _frame(self, _: int) -> None:
-        """Frames only help a reader to read ahead."""
+        """Ignore frames, which only help to read ahead."""
