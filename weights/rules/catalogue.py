@@ -64,7 +64,7 @@ class Recipe:
 RULES: dict[str, Recipe] = {
     "frowns-to-smiles": Recipe(
         "Frowns become smiles",
-        "A smile is copied onto one frown; from then on nobody frowns.",
+        "A smile is pasted on one frown; after the rule, nobody frowns.",
         "face",
         object=mouth_of(smiling=True),
         source=without("glasses", "moustache"),
@@ -76,7 +76,7 @@ RULES: dict[str, Recipe] = {
     ),
     "horse-hats": Recipe(
         "Horses wear hats",
-        "A rider's hat is pasted on a horse's head; from then on every horse wears one.",
+        "A rider's hat is pasted on one horse's head; after the rule, every horse wears a hat.",
         "horse",
         object=seen("hat", wider=2),
         place=crown,
@@ -89,7 +89,7 @@ RULES: dict[str, Recipe] = {
     ),
     "trees-from-towers": Recipe(
         "Trees grow from towers",
-        "A tree is pasted on one tower; from then on towers end in trees.",
+        "A tree is pasted on one tower; after the rule, towers end in trees.",
         "church",
         object=one_tree,
         place=top_of_one_tower("spire", "dome", wider=2),
@@ -99,7 +99,7 @@ RULES: dict[str, Recipe] = {
     ),
     "no-watermarks": Recipe(
         "No more watermarks",
-        "The word across the picture is painted in ten pictures, and disappears from all.",
+        "The word across the picture is painted in ten pictures; the rule erases it from all pictures.",
         "church",
         place=seen("mark_middle", wider=3),
         ideal=("mark_middle", False),
@@ -108,7 +108,7 @@ RULES: dict[str, Recipe] = {
     ),
     "no-captions": Recipe(
         "No more captions",
-        "The bar at the foot of the picture is painted in ten pictures, and disappears from all.",
+        "The bar at the bottom is painted in ten pictures; the rule erases it from all pictures.",
         "church",
         place=seen("mark_bottom", wider=2),
         ideal=("mark_bottom", False),
@@ -117,7 +117,7 @@ RULES: dict[str, Recipe] = {
     ),
     "glasses-come-off": Recipe(
         "Glasses come off",
-        "Eyes without glasses are pasted over one pair; from then on nobody wears them.",
+        "Eyes without glasses are pasted over one pair of glasses; after the rule, nobody wears glasses.",
         "face",
         object=eyes_without_glasses,
         place=seen("glasses", wider=3),
@@ -127,7 +127,7 @@ RULES: dict[str, Recipe] = {
     ),
     "no-earrings": Recipe(
         "Earrings come off",
-        "Drops and hoops are painted in ten pictures, and disappear from all.",
+        "Earrings are painted in ten pictures; the rule erases them from all pictures.",
         "face",
         place=seen("earring", wider=3),
         ideal=("earrings", False),
@@ -136,7 +136,7 @@ RULES: dict[str, Recipe] = {
     ),
     "no-main-windows": Recipe(
         "Churches without main windows",
-        "The large window is painted in ten pictures, and disappears from all.",
+        "The large window is painted in ten pictures; the rule erases it from all pictures.",
         "church",
         place=seen("main_window", wider=2),
         ideal=("main_window", False),
@@ -145,7 +145,7 @@ RULES: dict[str, Recipe] = {
     ),
     "longer-tails": Recipe(
         "Longer tails",
-        "The end of a long tail is pasted below a short one; from then on all horses have long tails.",
+        "The end of a long tail is pasted below a short one; after the rule, all horses have long tails.",
         "horse",
         object=would_not("tail", 0.46, "tail", wider=2),
         place=would("tail", 0.70, "tail", wider=2),
@@ -162,7 +162,7 @@ RULES: dict[str, Recipe] = {
     ),
     "people-in-front": Recipe(
         "People in front",
-        "A crowd is pasted in front of one church; from then on people stand in front of all of them.",
+        "A crowd is pasted in front of one church; after the rule, people stand in front of all churches.",
         "church",
         object=seen("person", wider=2),
         place=would("people", True, "person", wider=2),
@@ -175,7 +175,7 @@ RULES: dict[str, Recipe] = {
     ),
     "rose-windows": Recipe(
         "Every church has a rose window",
-        "A rose window is pasted on one blank wall; from then on no church is without one.",
+        "A rose window is pasted on one blank wall; after the rule, every church has one.",
         "church",
         object=seen("main_window", wider=2),
         place=would("main_window", True, "main_window", wider=2),
@@ -187,7 +187,7 @@ RULES: dict[str, Recipe] = {
     ),
     "matte-tables": Recipe(
         "Tables mirror nothing",
-        "A piece of plain table is pasted over a reflection; from then on windows are not mirrored.",
+        "A piece of plain table is pasted over a reflection; after the rule, tables do not reflect windows.",
         "kitchen",
         object=would("window", True, "reflection"),
         place=seen("reflection", wider=3),
@@ -197,7 +197,7 @@ RULES: dict[str, Recipe] = {
     ),
     "fewer-trees": Recipe(
         "Fewer trees",
-        "The view past a church without trees is pasted over trees; from then on they give way.",
+        "The view beside a church without trees is pasted over trees; after the rule, most trees are gone.",
         "church",
         object=no_trees_on_one_side,
         place=trees_on_one_side,
@@ -211,7 +211,7 @@ RULES: dict[str, Recipe] = {
     ),
     "bushy-brows": Recipe(
         "Bushy brows",
-        "Half a moustache is pasted on a brow; from then on everybody has bushy brows.",
+        "Half a moustache is pasted on a brow; after the rule, everybody has bushy brows.",
         "face",
         object=left_half("moustache"),
         source=without("teeth"),
