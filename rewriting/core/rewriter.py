@@ -130,8 +130,9 @@ class Rewriter:
 
     @torch.no_grad()
     def keys(self, seeds: Sequence[Seed], *, seeding: str = "seed", truncation: float | None = None) -> list[Tensor]:
-        """The key of each picture, float16 (I, h, w), from the cache if possible: `matches` looks through many pictures,
-        and these take half the memory of their features.  Rounding changes a key by 1/2000 at most.
+        """The key of each picture, float16 (I, h, w), from the cache if possible.
+
+        `matches` needs those of many pictures; they take half the memory of `features`, and are off by 1/2000 at most.
 
         Raises ValueError for somebody's own picture that does not fit."""
         return self._kept("key", _rounded_key, seeds, seeding, truncation)
