@@ -103,7 +103,7 @@ class Service:
     def generator(self, name: str) -> Generator:
         """Loaded once and shared by all who know its name (see `names`).  Raises what `load_generator` raises."""
         with self._lock:
-            if name in bundled() and name not in self._generators:
+            if name not in self._generators and name in bundled():
                 self._generators[name] = self._load(name)
             if name in self._generators:
                 self._generators.move_to_end(name)
