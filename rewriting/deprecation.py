@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
+from typing import Any
+
+MOVED = {  # the old name: the new one, and the module that still has the old one
+    "rewriting.checkpoints.convert": ("rewriting.hub.convert", "rewriting.hub.deprecated"),
+    "rewriting.checkpoints.download": ("rewriting.hub.addresses.download", "rewriting.hub.deprecated"),
+    "rewriting.checkpoints.fetch": ("load_generator, which opens what has that name", "rewriting.hub.deprecated"),
+}
 
 
 def renamed(old: str, new: str, callers: int = 1) -> None:
     """Warn whoever called the function that calls this one; callers: how many functions up that is."""
     warnings.warn(f"{old} is now {new}, and goes with the next release.", DeprecationWarning, stacklevel=2 + callers)
+
+
+def moved(package: str, name: str) -> Any:
+    """What a package had under a name before it moved, with a warning.  Raises AttributeError if it never had it."""
+    old = f"{package}.{name}"
+    if old not in MOVED:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    new, module = MOVED[old]
+    renamed(old, new, callers=2)
+    return getattr(import_module(module), name)

@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from rewriting.deprecation import moved
+
 
 def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """The `__getattr__` of a package.  homes: the module of each of its public names."""
 
     def get(name: str) -> Any:
         if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            return moved(package, name)
         value = getattr(import_module(homes[name], package), name)
         setattr(sys.modules[package], name, value)
         return value

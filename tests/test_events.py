@@ -20,7 +20,7 @@ from rewriting.studio.render import Render
 from rewriting.studio.service import SIDE, Service
 from rewriting.studio.visitor import Visitor
 from tests import tiny
-from tests.browser import chromium, chromium_page, serving, wait_for
+from tests.browser import Rest, chromium, chromium_page, serving, wait_for
 from tests.surroundings import PATIENCE
 
 NAME, OTHER = "face", "church"  # two tiny generators take the places of bundled ones
@@ -188,6 +188,34 @@ def test_that_no_gpu_was_free_is_said_beside_the_results_and_only_of_these(on, s
     assert "No GPU" not in shown[-1]["headline"]["value"]
 
 
+def pressed(service: Service, command: str, visitor: Visitor) -> list[dict]:
+    """What the page shows when the button of a command is pressed."""
+    functions = [one.fn for one in page.build(service, NAME).fns.values()]
+    press = next(one for one in functions if getattr(one, "__name__", "") == command)
+    return pages(press(0, visitor))
+
+
+def test_a_new_rule_after_one_whose_numbers_stand_for_other_pictures_shows_the_usual_pictures(on, service, asked):
+    asked.change(lambda state: state.jump(state.session.ask("settings", truncation=0.5)))
+    list(on.answering(Making(service).rewrite, queue="heavy")(0, asked))
+    last = pressed(service, "new_rule", asked)[-1]["pairs"]
+    assert not last["loading"] and all(pair["after"] for pair in last["pairs"])
+    assert last["pairs"][0]["before"] == service.pictures(NAME, [last["pairs"][0]["seed"]])[0]
+
+
+def test_whoever_leaves_half_way_leaves_nothing_under_way(on, service, asked):
+    answers = on.answering(Making(service).rewrite, queue="heavy")(0, asked)
+    for _ in range(4):
+        next(answers)
+        assert asked.state.jobs
+    answers.close()
+    assert not asked.state.jobs
+    first = on.answering(Rules().undo, queue="heavy")(0, asked)
+    next(first)
+    first.close()  # as soon as it says what it is about to draw
+    assert not asked.state.jobs
+
+
 # --- in turn ---------------------------------------------------------------------------------------------------------
 
 
@@ -305,3 +333,39 @@ def test_a_pair_that_is_looked_at_closely_comes_in_full_until_the_rules_change(o
     assert closer["before"] == service.drawn(NAME, [7])[0].url
     assert closer["after"] == service.drawn(NAME, [7], edits=asked.state.session.stack)[0].url != closer["before"]
     assert pages(on.answering(Rules().undo, queue="heavy")(0, asked))[-1]["pairs"]["closer"] == []
+
+
+def test_an_answer_that_the_browser_shows_after_a_newer_one_hides_nothing(service, visitor):
+    go_on = threading.Event()
+
+    def hold(visitor: Visitor) -> Iterator:
+        assert go_on.wait(PATIENCE)
+        yield from ()
+
+    with Blocks(analytics_enabled=False) as demo:
+        seen, words = gr.Number(0, visible="hidden"), gr.Textbox("", elem_id="words")
+        on = Events(
+            service, lambda state: {"words": {"value": state.view.tab}}, {"words": words}, seen, gr.State(visitor)
+        )
+        on(gr.Button("Hold", elem_id="hold").click, hold)
+        for tab in ("pictures", "explore"):
+            on(gr.Button(tab, elem_id=tab).click, lambda state, tab=tab: state.look(tab=tab))
+        on.keep_order()
+    with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as opened:
+
+        def shows(text: str) -> bool:
+            return opened.locator("#words textarea").input_value() == text
+
+        rested, late = Rest(opened), []
+        opened.locator("#hold").click()  # a stream of answers is open
+        wait_for(lambda: demo.has_answers(next(iter(demo._queue.pending_event_ids_session), "")), page=opened)
+        opened.route("**/queue/join*", lambda route: late.append((route, route.fetch())), times=1)
+        opened.locator("#pictures").click()
+        wait_for(lambda: late, page=opened)
+        opened.locator("#explore").click()
+        wait_for(lambda: shows("explore"), page=opened)
+        ((route, answer),) = late  # only now the browser learns whose answer it has been holding
+        route.fulfill(response=answer)
+        go_on.set()
+        wait_for(rested, page=opened)
+        assert shows("explore")

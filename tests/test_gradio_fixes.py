@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from rewriting.studio.gradio_fixes import Blocks
-from tests.browser import chromium, chromium_page, serving, wait_for
+from tests.browser import Rest, chromium, chromium_page, serving, wait_for
 from tests.surroundings import PATIENCE
 
 
@@ -132,3 +132,34 @@ def test_what_is_asked_while_the_page_closes_a_stream_that_the_server_has_not_cl
         page.evaluate("window.letGo()")
         for name in names:
             wait_for(lambda name=name: page.locator(f"#says-{name} textarea").input_value() == name, page=page)
+
+
+def test_a_stream_that_has_no_answers_to_bring_ends_at_once():
+    go_on = threading.Event()
+    with Blocks(analytics_enabled=False) as demo:
+        words = {name: gr.Textbox("", elem_id=f"says-{name}") for name in ("slow", "quick")}
+
+        def slow() -> str:
+            assert go_on.wait(PATIENCE)
+            return "slow"
+
+        gr.Button("Slow", elem_id="slow").click(slow, None, words["slow"])
+        gr.Button("Quick", elem_id="quick").click(lambda: "quick", None, words["quick"])
+    with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as page:
+        rested, held = Rest(page), []
+
+        def reading() -> bool:
+            """Whether the browser reads a stream of answers."""
+            return any("/queue/data" in request.url for request in rested.awaited)
+
+        page.locator("#slow").click()
+        wait_for(reading, page=page)
+        page.route("**/queue/join*", lambda route: held.append((route, route.fetch())))
+        page.locator("#quick").click()
+        wait_for(lambda: held, page=page)
+        go_on.set()
+        wait_for(lambda: not reading(), page=page)
+        ((route, answer),) = held  # the word that it was asked for comes after its answer
+        route.fulfill(response=answer)
+        wait_for(lambda: page.locator("#says-quick textarea").input_value() == "quick", page=page)
+        wait_for(rested, page=page)

@@ -18,7 +18,7 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from rewriting import EditStack, checkpoints, load_generator
+from rewriting import EditStack, checkpoints, load_edits, load_generator
 from rewriting.checkpoints import conversion, reader
 from rewriting.generators import read_generator
 from rewriting.hub import (
@@ -415,7 +415,7 @@ def test_the_functions_of_before_still_work_for_one_release(hub, tmp_path):
 def test_a_rule_made_on_such_a_file_opens_it_again(hub, tmp_path):
     hub.add_repo("org/net", {"a.pkl": written(tmp_path, save_ada), "b.pkl": written(tmp_path, save_ada, seed=1)})
     generator = opened(hub, "org/net:b.pkl")
-    rule = edit_of(generator).save_pretrained(tmp_path / "rule", generator=generator)
+    rule = write_rule(edit_of(generator), tmp_path / "rule", generator=generator)
     hub.add_repo("org/rule", files_of(rule))
     newer = {name: hub._file(name, written(tmp_path, save_ada, seed=7)) for name in ("a.pkl", "b.pkl")}
     hub._commit(hub.repo("org/net"), newer, "newer")
@@ -459,11 +459,11 @@ def test_the_folder_of_a_rule_is_no_generator(tmp_path, folder):
     rule = EditStack([edit_of(load_generator(folder))]).save(tmp_path / "rule")
     with pytest.raises(ValueError, match="holds a rule"):
         load_generator(rule)
-    assert len(EditStack.from_pretrained(rule / "edit.safetensors")) == 1
-    assert len(EditStack.from_pretrained(EditStack.load(rule).save_archive(tmp_path / "rule.zip"))) == 1
+    assert len(load_edits(rule / "edit.safetensors")) == 1
+    assert len(load_edits(EditStack.load(rule).save_archive(tmp_path / "rule.zip"))) == 1
     for name, said in (("face", "is a bundled generator; rules are in"), (str(folder), "does not describe an edit")):
         with pytest.raises(ValueError, match=said):
-            EditStack.from_pretrained(name)
+            load_edits(name)
 
 
 def test_several_at_once_convert_it_once_and_the_others_wait(tmp_path, monkeypatch):

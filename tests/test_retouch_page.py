@@ -109,11 +109,22 @@ def test_a_picture_is_bent_by_touch(browser: Browser, url: str):
         assert page.locator("#retouch .pins .pin").count() == 1
         wait_for(lambda: count(page) == 1, page=page)
         wait_for(rest, page=page)
-        page.locator("#retouch [data-do=undo]").tap()
-        page.locator("#retouch [data-do=undo]").tap()
+        page.locator("#retouch [data-do=undo]").click()
+        page.locator("#retouch [data-do=undo]").click()
         assert page.locator("#retouch .pins g").count() == 0
         wait_for(lambda: count(page) == 0, page=page)
         wait_for(rest, page=page)
+
+        # a page that is loaded anew shows what was bent to the pixel
+        touch_stroke(page, [at(page, 0.313, 0.517), at(page, 0.4, 0.45), at(page, 0.417, 0.433)])
+        wait_for(lambda: count(page) == 1, page=page)
+        wait_for(rest, page=page)
+        pixels = "(canvas) => canvas.toDataURL()"
+        bent = page.locator("#retouch .layer").evaluate(pixels)
+        rest = Rest(page)
+        page.reload()
+        wait_for(lambda: page.locator("#retouch .pins g").count() and rest(), page=page)
+        assert page.locator("#retouch .layer").evaluate(pixels) == bent
 
 
 def test_a_picture_is_saved_retouched_elsewhere_and_brought_back(browser: Browser, url: str, tmp_path: Path):

@@ -140,11 +140,15 @@ def test_stop_cancels_all_and_leaves_what_there_is(visitor):
     assert len(visitor.state.result("results").content.pairs) == 1
 
 
-def test_who_comes_back_has_the_same_pictures_drawn_again(visitor):
+def test_who_comes_back_has_the_same_pictures_and_those_that_were_stopped_stay_so(visitor):
     name = visitor.state.names["results"]
-    visitor.change(lambda state: state.put("results", Made(name, Results((7, 9), ({"seed": 7}, {"seed": 9})), True)))
+    task = visitor.begin("results", name)
+    task.change(lambda state: state.put("results", Made(name, Results((7, 9), ({"seed": 7, "after": "a"},)), False)))
+    going_on = visitor.state.again()
+    assert going_on.seeds == (7, 9) and going_on.needs("results") and not going_on.jobs
+    visitor.change(State.stop)
     again = visitor.state.again()
-    assert again.seeds == (7, 9) and again.needs("results") and again.session is visitor.state.session
+    assert not again.needs("results") and again.result("results") == visitor.state.result("results")
 
 
 # --- what the browser was sent ---------------------------------------------------------------------------------------
@@ -168,6 +172,15 @@ def test_what_came_up_is_not_sent_again_unless_something_else_was_sent_meanwhile
     _, seen = visitor.news({"copy": {"value": "undone"}}, 2)
     visitor.heard("copy", "value", "stroke", seen - 1)  # painted before the browser showed what was undone
     assert visitor.news({"copy": {"value": "stroke"}}, 3)[0] == {"copy": {"value": "stroke"}}
+
+
+def test_what_an_overtaken_answer_may_have_hidden_is_sent_again(visitor):
+    for number in range(1, 4):  # the browser shows the first after the third
+        visitor.news({"copy": {"image": f"a{number}"}, **({"paste": {"patch": "b"}} if number == 1 else {})}, number)
+    page = {"copy": {"image": "a3"}, "paste": {"patch": "b"}}
+    visitor.overtaken(1)
+    assert visitor.news(page, 3) == ({"copy": {"image": "a3"}}, 4)
+    assert visitor.news(page, 3) == ({}, 4)
 
 
 def test_a_refusal_puts_back_what_the_browser_shows_of_its_own(visitor):

@@ -18,7 +18,7 @@ import numpy as np
 from rewriting.core.masks import encode_mask
 from rewriting.studio.commands import Bringing, Exploring, Hub, Making, Pictures, Retouching, Rules, Saving, Visiting
 from rewriting.studio.fair_queue import NoTurn
-from rewriting.studio.gradio_fixes import Answer
+from rewriting.studio.gradio_fixes import OLDEST, OVERTAKEN, Answer
 from rewriting.studio.jobs import ALL, QUICK, Maker, Turns, in_turn, make_needed
 from rewriting.studio.render import Render
 from rewriting.studio.retouches import as_told
@@ -87,6 +87,12 @@ class Events:
         told = {"show_progress": "hidden", "show_progress_on": self.seen}
         usual = {"api_visibility": "private", **told, **QUEUES[queue]}
         return listen(answer, [*inputs, self.seen, self.visitor], [*self.shown, self.seen], **usual | options)
+
+    def keep_order(self) -> None:
+        """Send again what the browser showed before an answer that was overtaken on its way."""
+        again = gr.Button("Again", visible="hidden", elem_id="again")
+        self.seen.change(None, self.seen, None, js=OVERTAKEN)
+        self(again.click, show_again, [self.seen], js=OLDEST, **EACH)
 
     def answering(self, command: Callable, inputs: Sequence[Any] = (), queue: str = "quick") -> Callable:
         """The command as gradio calls it, for every visitor."""
@@ -167,6 +173,13 @@ def hear(visitor: Visitor, part: str, value: Any, seen: int) -> None:
         visitor.heard(part, "value", value, seen)
 
 
+def show_again(visitor: Visitor, oldest: float | None) -> Iterator[Task]:
+    """oldest: the lowest number that the browser showed after a higher one."""
+    if oldest is not None:
+        visitor.overtaken(int(oldest))
+    yield from ()
+
+
 def refusal(error: Exception) -> gr.Error:
     """For people: one sentence in a corner of the page."""
     return gr.Error(html.escape(str(error), quote=False), print_exception=False)
@@ -215,7 +228,7 @@ def wire_making(on: Events, p: Any, making: Making) -> None:
     on(p.kind.input, making.set_kind, [p.kind], **LAST)
     on(p.rewrite.click, making.rewrite, queue="heavy")
     on(p.strength.release, making.set_strength, [p.strength], queue="heavy", **LAST)
-    on(p.new.click, making.new_rule)
+    on(p.new.click, making.new_rule, queue="heavy")
     on(p.stop.click, making.stop)
     on(p.tray.add, making.add_place, [p.tray])
     on(p.tray.edit, making.edit_place, [p.tray])
@@ -271,7 +284,7 @@ def wire_exploring(on: Events, p: Any, exploring: Exploring) -> None:
     on(p.show_matches.click, exploring.key_matches, queue="heavy", **LAST)
     on(p.show_alone.click, exploring.values_alone, queue="heavy", **LAST)
     on(p.show_layers.click, exploring.layer_chart, queue="heavy", **LAST)
-    on(p.use_layer.click, exploring.use_layer)
+    on(p.use_layer.click, exploring.use_layer, queue="heavy")
 
 
 def wire_saving(on: Events, p: Any, saving: Saving) -> None:

@@ -5,6 +5,7 @@ Numbers such as gradio#7102 are issues and pull requests of gradio-app/gradio.  
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,10 @@ import gradio as gr
 from gradio.blocks import Block, BlockFunction
 from gradio.exceptions import Error
 from gradio.state_holder import SessionState
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rewriting.studio.calls import HANDLERS, check_count
 from rewriting.studio.visitor import Page, Visitor
@@ -34,6 +39,21 @@ FETCH = """<script>{
     return answer;
   };
 }</script>"""
+# The number of an answer that was overtaken on its way is lower than the one that the page shows already.
+OVERTAKEN = """(number) => {
+  const shown = (window.rewritingShown ??= { number: 0, oldest: Infinity });
+  if (number < shown.number) {
+    shown.oldest = Math.min(shown.oldest, number);
+    document.querySelector("#again").click();
+  }
+  shown.number = number;
+}"""
+OLDEST = """() => {
+  const { oldest } = window.rewritingShown;
+  window.rewritingShown.oldest = Infinity;
+  return [oldest, oldest, null];
+}"""
+NO_MORE = b'data: {"msg": "close_stream", "event_id": null}\n\n'
 
 
 @dataclass(frozen=True)
@@ -66,7 +86,11 @@ class Blocks(gr.Blocks):
     After its first part, gradio sends what differs from the part before (gradio#7102), and the browser mends the part
     before in place.  Of two parts that arrive together it shows the first only when that is mended already: what the
     second does not speak of is gone.  A part that takes something away is sent whole here, and mends nothing.
+
+    at_close: called when the page is served no longer.
     """
+
+    at_close: Callable[[], None] = staticmethod(lambda: None)
 
     def fetch_what_is_left(self) -> None:
         """Let the page fetch answers that were left behind (as in gradio#7921); call it within the blocks.
@@ -81,8 +105,18 @@ class Blocks(gr.Blocks):
 
     def launch(self, *arguments: Any, **options: Any) -> Any:
         """Serve the page, as gradio does; wrong calls of its endpoints are answered with a sentence."""
+        kwargs = {"exception_handlers": HANDLERS, "middleware": [Middleware(EndingStreams, blocks=self)]}
         head = FETCH + (options.pop("head", None) or "")
-        return super().launch(*arguments, **options, head=head, app_kwargs={"exception_handlers": HANDLERS})
+        return super().launch(*arguments, **options, head=head, app_kwargs=kwargs)
+
+    def close(self, verbose: bool = True) -> None:
+        """Serve it no longer, and end what was done for it in the background."""
+        super().close(verbose)
+        self.at_close()
+
+    def has_answers(self, session_hash: str) -> bool:
+        """Whether a browser's tab waits for answers that it has not got."""
+        return bool(self._queue.pending_event_ids_session.get(session_hash))
 
     async def process_api(
         self,
@@ -142,6 +176,23 @@ class Blocks(gr.Blocks):
         edited = run in streams.get(session_hash, ()) and not (final or simple_format)
         sent = super().handle_streaming_diffs(block_fn, data, session_hash, run, final, simple_format)
         return [_whole_if_less(*part) for part in zip(sent, whole, strict=True)] if edited else sent
+
+
+class EndingStreams:
+    """Ends a stream at once that has no answers to bring, for gradio would leave it open until there are some.
+
+    A browser opens such a stream where an answer, on the stream before, is faster than the word that it was asked for.
+    """
+
+    def __init__(self, app: ASGIApp, blocks: Blocks):
+        self.app, self.blocks = app, blocks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].endswith("/queue/data"):
+            session_hash = Request(scope).query_params.get("session_hash", "")
+            if not self.blocks.has_answers(session_hash):
+                return await Response(NO_MORE, media_type="text/event-stream")(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
 def _whole_if_less(edits: list, new: Any) -> list:

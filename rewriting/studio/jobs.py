@@ -186,11 +186,13 @@ def make_needed(visitor: Visitor, make: Maker, topics: tuple[str, ...], turns: T
     """Make what the visitor's state needs, and stop whenever there is something new to show, at first before anything
     is made.  Quick things do not wait for all parts of slow ones."""
     taken = visitor.take(topics, words_for)
-    yield
+    if taken is None:
+        yield
     while taken is not None:
         task, state = taken
         quick = task.topic in QUICK
         try:
+            yield
             with closing(make(task.topic, state)) as parts:
                 complete = False
                 while not complete and task.wanted:
@@ -210,8 +212,7 @@ def make_needed(visitor: Visitor, make: Maker, topics: tuple[str, ...], turns: T
             raise
         finally:
             task.end()
-        if (taken := visitor.take(topics, words_for)) is not None:
-            yield
+        taken = visitor.take(topics, words_for)
 
 
 def _put(task: Task, made: Made) -> Callable[[State], State]:

@@ -41,7 +41,7 @@ def own_text(name: str) -> str:
 
 
 CSS = static("colours.css") + own_text("page.css") + own_text("hub.css")
-SOON = 0.3  # seconds for drawing pictures before the page is served
+SOON = 1.0  # seconds for drawing pictures before the page is served
 TITLE, ICON = "Rewriting", Path(__file__).with_name("icon.png")
 MODES = [("Paste", "replace"), ("Paint", "paint"), ("Bend", "bend"), ("From a file", "file"), ("Erase", "erase")]
 TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore"), ("Hub", "hub")]
@@ -60,9 +60,12 @@ def build(service: Service, first: str) -> gr.Blocks:
         seen = gr.Number(0, visible="hidden", elem_id="seen")
         parts = lay_out()
         fill(parts, render(visitor.state))
-        wire(service, Events(service, render, parts, seen, gr.State(visitor)), SimpleNamespace(**parts), page.load)
+        on = Events(service, render, parts, seen, gr.State(visitor))
+        wire(service, on, SimpleNamespace(**parts), page.load)
+        on.keep_order()
         page.load(None, None, None, js=own_text("keys.js"))
         page.fetch_what_is_left()
+    page.at_close = service.close
     return page.queue(default_concurrency_limit=8, max_size=64)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rewriting.core.request import Request
@@ -287,11 +286,9 @@ class State:
         return replace(self, hub=replace(self.hub, **said))
 
     def again(self) -> State:
-        """For a page that is loaded anew: the same work, without pictures, which are drawn again, and without what was
-        under way; who was signed in is not any more."""
-        made = {topic: replace(one, content=Results(one.content.seeds) if one.content else None, complete=False)
-                for topic, one in self.made.items() if topic == "results"}  # fmt: skip
-        return replace(self, made=made, jobs={}, hub=HubTab())
+        """For a page that is loaded anew: the same work, without what was under way; who was signed in is not any
+        more."""
+        return replace(self, jobs={}, hub=HubTab())
 
     # --- pictures that were brought ---------------------------------------------------------------------------------
 
@@ -344,7 +341,7 @@ class State:
 
     # --- results and jobs -------------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def names(self) -> dict[str, Name]:
         """What the page should show, by topic, most urgent first; None where there is nothing to be made."""
         session, view, asked = self.session, self.view, self.session.now.asked

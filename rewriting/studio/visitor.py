@@ -99,6 +99,12 @@ class Visitor:
         with self._sending:
             self._page.pop((part, name), None)
 
+    def overtaken(self, oldest: int) -> None:
+        """The browser showed what was sent under the number `oldest` after something newer: all that is newer is to be
+        sent again."""
+        with self._sending:
+            self._page = {one: known for one, known in self._page.items() if known[1] <= oldest}
+
     def news(self, page: Page, change: int) -> tuple[Page, int]:
         """What to send of a page that shows the state after so many changes, and the number of what is sent."""
         with self._sending:

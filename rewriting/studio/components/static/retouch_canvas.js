@@ -294,9 +294,14 @@ function pointAt([x, y]) {
   return nearest >= 0 && far[nearest] <= reach ? nearest : -1;
 }
 
+// Of the side, as it is told: what is drawn of a point is the same when it comes back.
+function shareOf(point) {
+  return point.map((n) => Math.round((10000 * Math.min(side, Math.max(0, n))) / side) / 10000);
+}
+
 function beginDrag(point, pointer = null) {
   const at = pointAt(point);
-  const share = point.map((n) => n / side);
+  const share = shareOf(point);
   const points = at < 0 ? [...made.points, [...share, ...share]] : made.points;
   if (points.length > 64) return say("There are 64 points, which is the most; remove one first.");
   stroke = { pointer, index: at < 0 ? points.length - 1 : at, fresh: at < 0, start: point, moved: false, snapshot: made };
@@ -307,7 +312,7 @@ function drag(point) {
   if (!stroke.moved && Math.hypot(point[0] - stroke.start[0], point[1] - stroke.start[1]) < 1.5) return;
   stroke.moved = true;
   const { index } = stroke;
-  const to = point.map((n) => Math.round((10000 * Math.min(side, Math.max(0, n))) / side) / 10000);
+  const to = shareOf(point);
   bendAgain({ points: made.points.map((move, i) => (i === index ? [move[0], move[1], ...to] : move)) });
 }
 
@@ -319,7 +324,6 @@ function endDrag() {
   pressed = { time: now, at: index };
   if (twice) return removePoint(index);
   if (!moved && !fresh) return draw();
-  if (fresh) made.points = made.points.map((move) => move.map((n) => Math.round(10000 * n) / 10000));
   remember(snapshot);
   commit();
 }
@@ -746,7 +750,7 @@ function moveByKeys(event) {
 function bendByKeys(moved) {
   if (!moved) return takeHold(held >= 0 ? -1 : pointAt(cursor), held < 0);
   if (held < 0) return;
-  const to = cursor.map((n) => Math.round((10000 * n) / side) / 10000);
+  const to = shareOf(cursor);
   bendAgain({ points: made.points.map((move, i) => (i === held ? [move[0], move[1], ...to] : move)) });
   holding.moved = true;
 }
@@ -760,7 +764,7 @@ function takeHold(index, fresh = false) {
   }
   holding = { snapshot: made, moved: false, fresh: fresh && index < 0 };
   if (fresh && index < 0) {
-    const share = cursor.map((n) => Math.round((10000 * n) / side) / 10000);
+    const share = shareOf(cursor);
     bendAgain({ points: [...made.points, [...share, ...share]] });
     index = made.points.length - 1;
   }
