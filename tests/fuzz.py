@@ -25,11 +25,11 @@ from rewriting.core.contact_sheet import save_picture
 from rewriting.core.edit import EditStack, make_edit
 from rewriting.core.masks import PREFIX, encode_mask
 from rewriting.generators import GeneratorConfig, build
-from tests import hostile, hostile_checkpoints, hostile_pickles
+from tests import hostile, hostile_checkpoints, hostile_ours, hostile_pickles
 from tests.hostile import Job, Outcome
 
 BATCH = 400
-READERS = ("checkpoint", "generator", "edit", "zip", "request", "mask", "picture", "name")
+READERS = ("checkpoint", "generator", "edit", "zip", "request", "mask", "picture", "own", "name")
 EXTREMES = (
     b"\x00" * 4,
     b"\xff" * 4,
@@ -59,6 +59,7 @@ def good_files(folder: Path) -> dict[str, dict[str, Path]]:
         "edit": {"edit": EditStack([edit]).save(folder / "edit")},
         "zip": {"rules.zip": EditStack([edit, edit]).save_archive(folder / "rules.zip")},
         "picture": {"picture.webp": save_picture(Image.effect_noise((24, 16), 50), folder / "picture.webp")},
+        "own": {"own": hostile_ours.kept_picture(generator, folder / "own")},
         "request": {"request": folder / "request.json"},
         "mask": {"mask": folder / "mask"},
         "name": {"name": folder / "name", "address": folder / "address"},

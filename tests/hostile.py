@@ -118,6 +118,7 @@ def readers() -> dict:
     from rewriting import EditStack, Request
     from rewriting.checkpoints import conversion, reader
     from rewriting.core.masks import decode_mask
+    from rewriting.core.own_files import load_picture
     from rewriting.files import read_picture
     from rewriting.generators import read_generator
     from rewriting.hub.names import parse
@@ -131,6 +132,7 @@ def readers() -> dict:
         "request": Request.load,
         "mask": lambda path: decode_mask(Path(path).read_text(encoding="utf-8", errors="surrogateescape")),
         "checkpoint": lambda path: conversion.read_checkpoint(path).images([0]),
+        "own": load_picture,
         "name": lambda path: parse(Path(path).read_text(encoding="utf-8", errors="surrogateescape")),
         "listing": _choose,
     }

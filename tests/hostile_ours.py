@@ -12,9 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from rewriting.core.masks import PREFIX, encode_mask
+from rewriting.core.own_files import save_pictures
+from rewriting.generators import Generator
+from rewriting.generators.own_picture import OwnPicture
 from tests.hostile import Job, damaged
 
 TWICE = "a name twice"  # with one meaning: safetensors takes the last, and so does its header's check
@@ -308,6 +312,49 @@ def pictures(folder: Path) -> Iterator[Job]:
     }.items():
         (folder / f"{name}.png").write_bytes(data)
         yield Job("picture", name, str(folder / f"{name}.png"), opens=name == "text")
+
+
+def own_pictures(folder: Path, kept: Path) -> Iterator[Job]:
+    """Pictures that somebody brought, kept beside a rule, that are not, made from a good one."""
+    rng = random.Random(7)
+    image, found = next(kept.glob("own-*.webp")), next(kept.glob("own-*.safetensors"))
+    pixels, features = image.read_bytes(), found.read_bytes()
+
+    def made(name: str, image_data: bytes | None, found_data: bytes, stem: str = image.stem) -> str:
+        (folder / name).mkdir(parents=True)
+        (folder / name / f"{stem}.safetensors").write_bytes(found_data)
+        if image_data is not None:
+            (folder / name / f"{stem}.webp").write_bytes(image_data)
+        return str(folder / name)
+
+    for index, (label, data) in enumerate(damaged(features, rng, flips=15, cuts=5)):
+        yield Job("own", f"features: {label}", made(f"w{index}", pixels, data), opens=label.startswith("bit"))
+    for index, (label, data) in enumerate(headers(features)):
+        yield Job("own", f"header: {label}", made(f"h{index}", pixels, data), opens=label == TWICE)
+    for index, (label, data) in enumerate(damaged(pixels, rng, flips=8, cuts=4)):
+        opens = label.startswith(("bit", "twice"))  # what follows a whole picture is not read
+        yield Job("own", f"picture: {label}", made(f"p{index}", data, features), opens=opens)
+    others = {"no picture": None, "a PNG": png(32, 32), "too large": webp(16_383), "larger than kept": webp(4096)}
+    for label, data in others.items():
+        yield Job("own", label, made(label.replace(" ", "-"), data, features))
+    yield Job("own", "another's name", made("name", pixels, features, f"own-{'0' * 64}"))
+
+
+def kept_picture(generator: Generator, folder: Path) -> Path:
+    """A picture that somebody brought, as it is kept in a folder."""
+    with torch.no_grad():
+        latent = generator.map(generator.latents([0]))
+        at = generator.enter(latent, 3)
+    side = generator.config.resolution
+    save_pictures([OwnPicture(np.zeros((side, side, 3), np.uint8), generator.digest(), 3, latent, at, 20.0)], folder)
+    return folder
+
+
+def webp(side: int) -> bytes:
+    """A square WebP of that size by its header, with hardly any data."""
+    data = b"\x2f" + struct.pack("<I", (side - 1) | (side - 1) << 14) + bytes(8)
+    chunk = b"VP8L" + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
 
 
 def png(width: int, height: int, *, rows: bytes = b"", extra: bytes = b"") -> bytes:

@@ -2,17 +2,22 @@
 
 import base64
 import copy
+import gc
 import io
 import json
+import weakref
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from rewriting.core import inversion
+from rewriting.core.contact_sheet import NOTE
 from rewriting.studio import sharing
-from rewriting.studio.commands import Bringing, Hub, Making, Pictures, Rules, Saving, Visiting
+from rewriting.studio.commands import Bringing, Hub, Making, Pictures, Rules, Saving, Visiting, visiting
 from rewriting.studio.components import OwnPictureTray
+from rewriting.studio.exploration import layer_chart, values_alone
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.jobs import ALL, Maker, make_needed
 from rewriting.studio.page import CSS, build
@@ -21,7 +26,7 @@ from rewriting.studio.service import SIDE, Service
 from rewriting.studio.state import State
 from rewriting.studio.visitor import Visitor
 from tests import tiny
-from tests.browser import chromium, chromium_page, serving
+from tests.browser import chromium, chromium_page, serving, wait_for
 from tests.visitor import Visitor as Guest
 
 pytest_plugins = ("tests.hub_fixtures",)
@@ -34,7 +39,13 @@ LAYER = 6  # that rules change here
 def in_few_steps():
     """Pictures are found in a moment, and not near."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, count in (("STEPS_LATENT", 15), ("STEPS_KEY", 25), ("DRAWN", 8), ("DRAWN_WHOLE", 8)):
+        for name, count in (
+            ("STEPS_LATENT", 15),
+            ("STEPS_KEY", 25),
+            ("STEPS_KEY_ALONE", 25),
+            ("DRAWN", 8),
+            ("DRAWN_WHOLE", 8),
+        ):
             patch.setattr(inversion, name, count)
         yield
 
@@ -176,6 +187,38 @@ def test_a_rule_is_made_with_it_and_shown_on_it_first(person):
     assert alone["after"] == alone["before"]
 
 
+def test_the_saved_sheet_shows_it_first_and_the_walk_says_that_it_is_not_on_the_way(person):
+    saving, (own,) = Saving(person.service), person.state.own.of(NAME).values()
+    (given,) = (one["files"] for one in saving.save_sheet(person.visitor) if isinstance(one, dict))
+    with Image.open(given) as picture:
+        sheet, noted = np.asarray(picture.convert("RGB")), json.loads(picture.info[NOTE])
+    side = person.service.generator(NAME).config.resolution
+    before, after = (
+        person.service.drawn(NAME, [own], edits=edits)[0].pixels for edits in ((), person.state.session.stack)
+    )
+    assert np.array_equal(sheet[:side, :side], before) and np.array_equal(sheet[side + 4 :][:side, :side], after)
+    assert noted["pictures"] == [own.digest, *person.state.seeds]
+    steps = saving.save_walk(person.visitor)
+    next(steps), next(steps)
+    assert "without your own pictures" in person.state.jobs["walk"].words
+    steps.close()
+
+
+def test_layers_are_tried_from_the_one_at_which_it_is_found_on(person):
+    session, (own,) = person.state.session, person.state.own.of(NAME).values()
+    *_, (found, said) = layer_chart(person.service, session)
+    assert [one.layer for one in found] and min(one.layer for one in found) >= own.layer
+    assert f"Your picture is found at layer {own.layer}, so layers before that are not tried." in said
+    assert "copied, your picture" in values_alone(person.service, session)
+
+
+def test_results_that_are_not_drawn_yet_are_not_saved(service):
+    waiting, saving = Person(service), Saving(service)
+    for save in (saving.save_sheet, saving.save_walk):
+        with pytest.raises(ValueError, match="not drawn yet"):
+            list(save(waiting.visitor))
+
+
 def test_it_is_a_place_where_the_rule_holds_and_can_be_taken_out_again(person):
     making, service = Making(person.service), person.service
     person.does(Pictures(service).await_context)
@@ -310,13 +353,31 @@ def test_no_visitor_sees_or_names_the_picture_of_another(service, person):
 
 
 def test_a_page_that_is_loaded_anew_has_it_still(service):
-    person, visiting = Person(service), Visiting(service)
-    list(visiting.come(person.visitor, "one", "", ""))
+    person, guests = Person(service), Visiting(service)
+    list(guests.come(person.visitor, "one", "", ""))
     before = person.brings()
     again = Person(service)
-    list(visiting.come(again.visitor, "two", "one", ""))
+    list(guests.come(again.visitor, "two", "one", ""))
     after = again.page()
     assert after["own"] == before["own"] and after["sheet"] == before["sheet"] and after["pairs"] == before["pairs"]
+
+
+def test_pictures_leave_the_memory_some_time_after_their_visitor(service, monkeypatch):
+    monkeypatch.setattr(visiting, "AWAY", 0.0)
+    guests, person = visiting.Visiting(service), Person(service)
+    list(guests.come(person.visitor, "one", "", ""))
+    person.brings(seed=3)
+    person.rules()
+    (own,) = (weakref.ref(one) for one in person.state.own.of(NAME).values())
+    digest, look = own().digest, person.state.session.look
+    guests.leave(person.visitor)
+    wait_for(lambda: gc.collect() is not None and own() is None)
+    assert not service.store.known([name for name in service.store._results if digest in name])
+    again = Person(service)
+    list(guests.come(again.visitor, "two", "one", ""))
+    page = again.page()
+    assert page["own"]["pictures"] == [] and again.state.session.look == look
+    assert all(isinstance(pair["seed"], int) and pair["after"] for pair in page["pairs"]["pairs"])
 
 
 def test_the_page_tells_only_actions_that_there_are():
@@ -363,3 +424,18 @@ def test_a_picture_is_brought_cropped_copied_from_and_taken_away(service, tmp_pa
         page.locator("#own .remove").click()
         again.until(lambda: not page.locator(".own").count() and again.idle())
         assert again.address("#copy .picture") == ""
+
+
+def test_pictures_leave_the_memory_when_the_page_is_closed(service, tmp_path, monkeypatch):
+    monkeypatch.setattr(visiting, "AWAY", 0.0)
+    Image.fromarray(tiny.generator(seed=9).images([6])[0]).save(tmp_path / "me.png")
+    before = {one for one in service._own}
+    with serving(build(service, NAME), css=CSS, show_error=True) as url, chromium() as browser:
+        with chromium_page(browser, url) as page:
+            visitor = Guest(page)
+            page.locator("#own .from-file").set_input_files(tmp_path / "me.png")
+            visitor.until(lambda: page.locator("#own .crop[open]").count())
+            page.keyboard.press("Enter")
+            visitor.until(lambda: "dB" in visitor.text("#own .words") and visitor.idle())
+            (own,) = (weakref.ref(one) for one in service._own if one not in before)
+        wait_for(lambda: gc.collect() is not None and own() is None)

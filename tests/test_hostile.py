@@ -36,6 +36,7 @@ def outcomes(tmp_path_factory, sentinel):
         *hostile_ours.zips(folder / "zips", folder / "edit"),
         *hostile_ours.requests(folder / "requests"),
         *hostile_ours.pictures(folder / "pictures"),
+        *hostile_ours.own_pictures(folder / "own", hostile_ours.kept_picture(generator, folder / "kept")),
         *hostile_ours.masks(folder / "masks"),
         *hostile_names.names(folder / "names"),
         *hostile_names.listings(folder / "listings"),

@@ -1,6 +1,9 @@
 """Pictures that the generator never drew: found, accepted wherever a number is, kept in files."""
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from rewriting.core.retouch import Retouched
 from tests import tiny
 from weights.rules.truth import Truth
 
+ROOT = Path(__file__).parents[1]
 LAYERS = (("stylegan2", 7), ("proggan", 6))
 
 
@@ -67,6 +71,31 @@ def test_the_same_picture_is_found_again():
     first, second = (Rewriter(made, 7).invert(brought()) for _ in range(2))
     assert first == second and hash(first) == hash(second)
     assert first != Rewriter(made, 7).invert(brought(6))
+
+
+FOUND_BY = """
+import sys
+import torch
+threads = int(sys.argv[1])
+torch.set_num_threads(threads)
+from rewriting import load_generator
+from rewriting.core import inversion
+for name, value in vars(inversion).items():
+    if name.startswith(("STEPS_", "DRAWN")) and isinstance(value, int):
+        setattr(inversion, name, 2 if name.startswith("STEPS_") else 8)
+for name in ("face", "kitchen"):
+    made = load_generator(name)
+    *_, last = inversion.invert(made, made.images([3])[0][:, ::-1])
+    print(last.picture.digest)
+"""
+
+
+def test_what_is_found_does_not_depend_on_the_number_of_threads():
+    found = {
+        subprocess.run([sys.executable, "-c", FOUND_BY, threads], check=True, cwd=ROOT, capture_output=True).stdout
+        for threads in ("1", "2", "4")
+    }
+    assert len(found) == 1 and len(found.pop().split()) == 2
 
 
 def test_numbers_and_pictures_are_drawn_in_their_order(found):

@@ -1,11 +1,14 @@
 """The rules that come with the software come solved, and are what their requests still solve to."""
 
+import shutil
+
 import pytest
 import torch
 
-from rewriting import Rewriter, load_generator
+from rewriting import Request, Rewriter, load_generator
 from rewriting.core import memory
-from rewriting.core.presets import presets
+from rewriting.core.presets import FOLDER, Preset, presets
+from weights.rules import brought
 
 SOLVED = [name for name, one in presets().items() if not one.request.retouched]
 ONE_EACH = {presets()[name].generator: name for name in reversed(SOLVED)}.values()
@@ -35,3 +38,19 @@ def test_a_preset_solved_again_is_the_rule_that_came_along(name):
     apart = torch.linalg.vector_norm(came.delta() - again.delta()) / torch.linalg.vector_norm(again.delta())
     assert apart < PROCESSORS
     assert again.report.loss_after == pytest.approx(came.report.loss_after, rel=PROCESSORS)
+
+
+def test_a_card_says_once_what_its_rule_does_on_pictures_that_were_brought(tmp_path, monkeypatch):
+    name = "no-captions"
+    for part in ("request.json", "README.md"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        shutil.copy(FOLDER / name / part, tmp_path / name / part)
+    monkeypatch.setattr(brought, "FOLDER", tmp_path)
+    for hits in ([True, False], [True, True, False]):
+        brought.note(name, brought.OnBrought(hits, [True], 0.0123, 0.01))
+    card = (tmp_path / name / "README.md").read_text(encoding="utf-8")
+    (row,) = (line for line in card.splitlines() if "brought" in line)
+    assert row.startswith("|") and "2 of 3" in row and "1.23%" in row
+    request = Request.load(tmp_path / name / "request.json")
+    assert request.with_(notes={}) == presets()[name].request.with_(notes={})
+    assert Preset(name, request, FOLDER).measured.endswith("; so do 2 of 3 that were brought")

@@ -3,8 +3,12 @@
 A rule acts on what arrives at its layer, so a picture only has to become features of that layer.  First the latent
 that draws it best is looked for: regressed from pictures that the generator drew, then moved by Adam (Kingma and Ba,
 2015).  A latent has too few numbers to say everything, so that what arrives at the layer is moved in a second step,
-with the latent of the layers after it, and is held where keys lie by their second moment: rules must meet features
-that they know.  Pictures are compared on a pyramid of mean absolute differences.
+with the latent of the layers after it, and is held near where the latent put it: rules must meet features that they
+know.  The latent of a Progressive GAN acts on its first layer only, and moving it leads nowhere: there the features of
+an earlier layer are regressed instead, and all steps move the key.
+
+The first step compares pictures on a pyramid of mean absolute differences, the second at full size, by absolute and
+squared differences.
 
 The idea of the second step: Abdal et al., "Image2StyleGAN++", 2020, and Zhu et al., "In-domain GAN inversion", 2020.
 """
@@ -25,16 +29,19 @@ from torch import Tensor
 from rewriting.core.own_files import Brought, squared
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.own_picture import OwnPicture
+from rewriting.generators.threads import single_threaded
 
-DRAWN, DRAWN_WHOLE = 200, 40  # pictures to start from; the second, where a small one costs as much as a whole one
+DRAWN, DRAWN_WHOLE = 200, 80  # pictures to start from; the second, where a small one costs as much as a whole one
 FIRST = 60_000  # their first number
 SMALL = 32  # pixels a side, at which they are compared
 RIDGE = 0.3  # of the regression, times the mean size of a picture's deviation
-STEPS_LATENT, STEPS_KEY = 60, 70
-RATE_LATENT, RATE_KEY, RATE_LATER = 0.05, 0.08, 0.01  # of Adam, in deviations of the latents and mean sizes of the key
+STEPS_LATENT, STEPS_KEY, STEPS_KEY_ALONE = 60, 80, 100  # alone: where the first step has none
+EARLIER = 2  # layers before the one where features are regressed
+RATE_LATENT, RATE_KEY, RATE_LATER = 0.05, 0.12, 0.01  # of Adam, in deviations of the latents and mean sizes of the key
 STAY_LATENT, STAY_KEY = 1e-4, 1e-3  # how much it counts to stay near the mean latent, and where the latent put the key
 COARSE = 0.6  # of the first steps: so long pictures of a quarter of the size are enough, then of half
 LEVELS = 4  # of the pyramid
+SQUARED = 10.0  # how much the mean squared difference counts in the second step, beside the mean absolute one
 SHOWN = 5  # steps from one picture to look at to the next
 WORK = 4e9  # multiplications of one picture, up to which a generator has all steps
 LEAST = 0.5  # of the steps, that the largest generators have
@@ -77,8 +84,7 @@ def invert(generator: Generator, picture: Brought, layer: int | None = None, *, 
 
 def _invert(generator: Generator, image: np.ndarray, layer: int, seed: int) -> Iterator[Inverting]:
     wanted = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float().to(generator.device) / 127.5 - 1
-    share = _share_of_steps(generator)
-    first, second = round(share * STEPS_LATENT), round(share * STEPS_KEY)
+    first, second = steps_of(generator)
     drawn = drawn_by(generator, seed)
 
     def told(step: int, shown: Tensor) -> Inverting:
@@ -91,8 +97,7 @@ def _invert(generator: Generator, image: np.ndarray, layer: int, seed: int) -> I
         latent = moved
         if step % SHOWN == 0 or step == first:
             yield told(step, shown)
-    with torch.no_grad():
-        at = generator.enter(latent, layer)
+    at = start_of_key(generator, drawn, wanted, latent, layer)
     for step, moved, shown in fit_key(generator, drawn, wanted, layer, at, second):
         at = moved
         if step % SHOWN == 0 and step < second:
@@ -115,6 +120,18 @@ class DrawnPictures:
     pictures: Tensor
     mean: Tensor
     deviation: Tensor
+
+    @single_threaded()
+    def shares(self, small: Tensor) -> Tensor:
+        """(N,), summing to 1: what each counts in the kernel ridge regression of anything from a picture.
+
+        small: (1, 3 * SMALL^2)."""
+        centre = self.pictures.mean(0)
+        away = self.pictures - centre
+        kernel = away @ away.t()
+        kernel += RIDGE * kernel.diagonal().mean() * torch.eye(len(kernel), device=kernel.device)
+        shares = ((small - centre) @ away.t() @ torch.linalg.inv(kernel))[0]
+        return shares + (1 - shares.sum()) / len(shares)
 
 
 _kept: OrderedDict[tuple[str, int, torch.device], DrawnPictures] = OrderedDict()
@@ -159,15 +176,30 @@ def regressed(generator: Generator, drawn: DrawnPictures, wanted: Tensor) -> tup
     size = _small(generator)
     small = _sized(wanted, size).flatten(1)
     nearest = drawn.latents[(drawn.pictures - small).square().mean(1).argmin()][None]
-    centre = drawn.pictures.mean(0)
-    away = drawn.pictures - centre
-    kernel = away @ away.t()
-    kernel += RIDGE * kernel.diagonal().mean() * torch.eye(len(kernel), device=kernel.device)
-    shares = (small - centre) @ away.t() @ torch.linalg.inv(kernel)
-    guesses = torch.cat([nearest, drawn.mean + shares @ (drawn.latents - drawn.mean)])
+    guesses = torch.cat([nearest, (drawn.shares(small) @ drawn.latents)[None]])
     shown = torch.cat([generator.synthesise(one[None], size=size) for one in guesses])
     best = difference(shown, _sized(wanted, size)).argmin()
     return guesses[best][None], shown[best][None]
+
+
+@torch.no_grad()
+def start_of_key(generator: Generator, drawn: DrawnPictures, wanted: Tensor, latent: Tensor, layer: int) -> LayerInput:
+    """What arrives at the layer by the latent or, where that acts on the first layer only, by regression of the
+    features of an earlier one, if this draws the picture better."""
+    at = generator.enter(latent, layer)
+    if at.latent is not None:
+        return at
+    earlier = max(generator.layers.start, layer - EARLIER)
+    shares = drawn.shares(_sized(wanted, _small(generator)).flatten(1))
+    key = sum(
+        share * generator.enter(one[None], earlier).key for share, one in zip(shares, drawn.latents, strict=True)
+    )
+    mixed = LayerInput(key)
+    for number in range(earlier, layer):
+        mixed = generator.advance(number, generator.value(number, mixed), mixed)
+    starts = (at, mixed)
+    shown = torch.cat([generator.leave(layer, generator.value(layer, one), one) for one in starts])
+    return starts[difference(shown, wanted).argmin()]
 
 
 # --- what is moved ---------------------------------------------------------------------------------------------------
@@ -197,6 +229,7 @@ def fit_key(
 ) -> Iterator[tuple[int, LayerInput, Tensor]]:
     """Step, what arrives at the layer and what it draws, again and again."""
     unit = at.key.abs().mean((0, 2, 3), keepdim=True)
+    unit = unit.clamp_min(float(unit.mean()))  # what is silent in the picture where it starts can come up
     names = ["key", *(["rgb"] if at.rgb is not None else []), *(["latent"] if at.latent is not None else [])]
     units = {"key": unit, "rgb": 1.0, "latent": drawn.deviation}
     rates = {"key": RATE_KEY, "rgb": RATE_KEY, "latent": RATE_LATER}
@@ -208,7 +241,8 @@ def fit_key(
     def loss(*moves: Tensor) -> tuple[Tensor, Tensor]:
         here = moved_by(moves)
         shown = generator.leave(layer, generator.value(layer, here), here)
-        return difference(shown, wanted).sum() + STAY_KEY * moves[0].square().mean(), shown
+        apart = difference(shown, wanted, levels=1).sum() + SQUARED * (shown - wanted).square().mean()
+        return apart + STAY_KEY * moves[0].square().mean(), shown
 
     adam = Adam([torch.zeros_like(getattr(at, n)) for n in names], [rates[n] for n in names])
     for step in range(steps):
@@ -242,12 +276,13 @@ class Adam:
         return list(self._values), shown.detach()
 
 
-def difference(shown: Tensor, wanted: Tensor) -> Tensor:
-    """(B,): mean absolute differences of two pictures, (B, 3, h, w), in this size and in each half of it."""
+def difference(shown: Tensor, wanted: Tensor, levels: int = LEVELS) -> Tensor:
+    """(B,): mean absolute differences of two pictures, (B, 3, h, w), in this size and in each half of it, `levels` in
+    all."""
     total = shown.new_zeros(len(shown))
-    for level in range(LEVELS):
+    for level in range(levels):
         total = total + (shown - wanted).abs().mean((1, 2, 3))
-        if level + 1 < LEVELS and shown.shape[-1] > 1:
+        if level + 1 < levels and shown.shape[-1] > 1:
             shown, wanted = F.avg_pool2d(shown, 2), F.avg_pool2d(wanted, 2)
     return total
 
@@ -256,10 +291,13 @@ def _sized(picture: Tensor, size: int) -> Tensor:
     return picture if picture.shape[-1] == size else F.avg_pool2d(picture, picture.shape[-1] // size)
 
 
-def _share_of_steps(generator: Generator) -> float:
-    """1, or less for a generator that takes long to draw a picture."""
+def steps_of(generator: Generator) -> tuple[int, int]:
+    """Of the two steps.  Fewer for a generator that takes long to draw a picture, and none of the first where the
+    latent acts on one layer only."""
     work = 0
     for layer in generator.layers:
         out, inp, *taps = generator.conv(layer).weight.shape[-4:]
         work += out * inp * math.prod(taps) * generator.value_size(layer) ** 2
-    return max(LEAST, min(1.0, WORK / work))
+    share = max(LEAST, min(1.0, WORK / work))
+    steps = (STEPS_LATENT, STEPS_KEY) if generator.config.w_dim else (0, STEPS_KEY_ALONE)
+    return round(share * steps[0]), round(share * steps[1])

@@ -125,8 +125,9 @@ def suitabilities(
 ) -> Iterator[Suitability]:
     """Solve the request at each layer, from low to high, and yield its suitability.
 
-    Layers that are too coarse for the masks, or too fine, are skipped; a coarse layer may get a lower rank.  A request
-    with retouched pictures yields nothing, because it uses several layers.
+    Layers that are too coarse for the masks, or too fine, or earlier than the layer of an own picture, are skipped; a
+    coarse layer may get a lower rank.  A request with retouched pictures yields nothing, because it uses several
+    layers.
     rewriter: layer number -> its `Rewriter`.  Raises ValueError if the request is incomplete.
     """
     request.check()
@@ -134,7 +135,8 @@ def suitabilities(
         return
     copied = () if request.erase else (request.copy,)
     regions = [region for region in (*copied, *request.places) if region is not None and not region.empty][:JUDGED]
-    for layer in generator.layers:
+    first = max([generator.layers.start, *(own.layer for own in request.own_pictures())])
+    for layer in range(first, generator.layers.stop):
         size, chosen = generator.value_size(layer), rewriter(layer)
         covered = resize_mask(regions[0].mask, size) > 0.5
         if covered.sum() < SMALLEST or size > FINEST:

@@ -25,8 +25,9 @@ FOLDER = DATA / "presets"
 class Preset:
     """A rule that comes with the software.
 
-    name: of its folder.  request: its notes hold the measurements on unseen pictures ("measured"), and the numbers of
-    pictures that show the rule ("show").  preview: a picture before and after, side by side.
+    name: of its folder.  request: its notes hold the measurements on unseen pictures ("measured") and on own pictures
+    ("brought"), and the numbers of pictures that show the rule ("show").  preview: a picture before and after, side by
+    side.
     """
 
     name: str
@@ -58,8 +59,11 @@ class Preset:
 
     @property
     def measured(self) -> str:
-        """A sentence with the share of unseen pictures that changed as intended, and the change elsewhere."""
-        return str(self.request.notes.get("measured", ""))
+        """A sentence with the share of unseen pictures, and of own pictures, that changed as intended, and the change
+        elsewhere."""
+        notes = self.request.notes
+        said = [str(notes[name]) for name in ("measured", "brought") if name in notes]
+        return "; so do ".join(said)
 
     @property
     def shown(self) -> list[int]:

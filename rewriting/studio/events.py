@@ -188,11 +188,11 @@ def refusal(error: Exception) -> gr.Error:
 # --- which event is which command ------------------------------------------------------------------------------------
 
 
-def wire(service: Service, on: Events, p: Any, opened: Callable) -> None:
+def wire(service: Service, on: Events, p: Any, opened: Callable, visiting: Visiting) -> None:
     """Connect everything.  p: the page's components, as attributes.  opened: the event of the page."""
     making, pictures, rules = Making(service), Pictures(service), Rules()
     wire_scrolling(p)
-    wire_visiting(on, Visiting(service), opened)
+    wire_visiting(on, visiting, opened)
     wire_making(on, p, making)
     wire_painting(on, p, making, Retouching(service))
     wire_pictures(on, p, pictures)

@@ -12,6 +12,7 @@ from rewriting.core.layer_choice import Suitability, in_place, isolated, recomme
 from rewriting.studio.encoding import data_url
 from rewriting.studio.service import Service
 from rewriting.studio.session import Session
+from rewriting.studio.words import picture_words
 
 MATCHES = 12
 
@@ -53,7 +54,7 @@ def values_alone(service: Service, session: Session) -> str:
         what = "copied" if region is request.copy else "a place"
         figures.append(
             f"<figure><span><img src='{placed}' alt='in its place'><img src='{alone}' alt='drawn alone'></span>"
-            f"<figcaption>{what}, picture {region.seed}: in the picture, and drawn alone</figcaption></figure>"
+            f"<figcaption>{what}, {picture_words(region.seed)}: in the picture, and drawn alone</figcaption></figure>"
         )
     return f"<div class='alone'>{''.join(figures)}</div>"
 
@@ -62,16 +63,20 @@ def layer_chart(service: Service, session: Session) -> Iterator[tuple[list[Suita
     """Try the layers one after another: the results so far, and a chart of them."""
     found: list[Suitability] = []
     generator = service.generator(session.generator)
-    for one in suitabilities(generator, session.request, lambda n: service.rewriter(session.generator, n)):
+    request, late = session.request, max((own.layer for own in session.now.asked.own_pictures), default=None)
+    for one in suitabilities(generator, request, lambda n: service.rewriter(session.generator, n)):
         found.append(one)
-        yield found, chart(found, done=False)
+        yield found, chart(found, done=False, late=late)
     if not found:
         raise ValueError("The painted area is too small for any layer; paint a larger one.")
-    yield found, chart(found, done=True)
+    yield found, chart(found, done=True, late=late)
 
 
-def chart(found: Sequence[Suitability], *, done: bool) -> str:
-    """Bars by layer: the share of the goal reached, the likeness of isolated values, the change elsewhere."""
+def chart(found: Sequence[Suitability], *, done: bool, late: int | None = None) -> str:
+    """Bars by layer: the share of the goal reached, the likeness of isolated values, the change elsewhere.
+
+    late: the layer of an own picture; earlier layers are not tried.
+    """
     best = recommended(found) if done else None
     rows = "".join(
         f"<tr{' class=best' if one.layer == best else ''}><th>{one.layer}</th>{_bar(one.reached)}{_bar(one.isolation)}"
@@ -80,6 +85,8 @@ def chart(found: Sequence[Suitability], *, done: bool) -> str:
     )
     advice = f"Layer {best} suits this rule best: most of the goal, for little change elsewhere."
     advice = advice if best else "Trying the layers, one after another…"
+    if late is not None:
+        advice += f" Your picture is found at layer {late}, so layers before that are not tried."
     return (
         f"<p class='quiet' role='status'>{html.escape(advice)}</p><table class='layers'><thead><tr><th>Layer</th>"
         f"<th>Goal reached</th><th>Object alone looks the same</th><th>Change elsewhere</th></tr></thead>"

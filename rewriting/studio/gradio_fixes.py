@@ -103,6 +103,20 @@ class Blocks(gr.Blocks):
             lambda: None, None, None, api_visibility="private", show_progress="hidden", trigger_mode="multiple"
         )
 
+    def leave(self, state: gr.State, left: Callable[[Visitor], None]) -> None:
+        """Call `left` with what a session has in `state` when its page is closed; call it within the blocks.
+
+        gradio tells of a page that is closed with the name of its session alone.
+        """
+
+        def closed(request: gr.Request) -> None:
+            session = self.state_holder.session_data.get(request.session_hash)
+            visitor = session.state_data.get(state._id) if session is not None else None
+            if visitor is not None:
+                left(visitor)
+
+        self.unload(closed)
+
     def launch(self, *arguments: Any, **options: Any) -> Any:
         """Serve the page, as gradio does; wrong calls of its endpoints are answered with a sentence."""
         kwargs = {"exception_handlers": HANDLERS, "middleware": [Middleware(EndingStreams, blocks=self)]}

@@ -12,6 +12,7 @@ import gradio as gr
 from rewriting.core.presets import Preset, presets
 from rewriting.core.rewriter import LOCALITY, RANK
 from rewriting.studio.api import Api
+from rewriting.studio.commands import Visiting
 from rewriting.studio.components import (
     ContextTray,
     MaskCanvas,
@@ -60,9 +61,11 @@ def build(service: Service, first: str) -> gr.Blocks:
         seen = gr.Number(0, visible="hidden", elem_id="seen")
         parts = lay_out()
         fill(parts, render(visitor.state))
-        on = Events(service, render, parts, seen, gr.State(visitor))
-        wire(service, on, SimpleNamespace(**parts), page.load)
+        kept, visiting = gr.State(visitor), Visiting(service)
+        on = Events(service, render, parts, seen, kept)
+        wire(service, on, SimpleNamespace(**parts), page.load, visiting)
         on.keep_order()
+        page.leave(kept, visiting.leave)
         page.load(None, None, None, js=own_text("keys.js"))
         page.fetch_what_is_left()
     page.at_close = service.close

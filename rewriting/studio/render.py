@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from rewriting.core.learn import OUTSIDE
 from rewriting.core.learn import RANK as LEARNED_RANK
@@ -23,6 +22,7 @@ from rewriting.studio.hub_view import hub_tab
 from rewriting.studio.jobs import measured_by_preset
 from rewriting.studio.own_view import own_pairs, own_pictures
 from rewriting.studio.picture import Picture
+from rewriting.studio.remembered import remembered
 from rewriting.studio.results import Effect
 from rewriting.studio.retouches import for_canvas, laid_over
 from rewriting.studio.service import SIDE, About
@@ -200,7 +200,7 @@ def retouching(state: State) -> Page:
     }
 
 
-@lru_cache(maxsize=64)
+@remembered(64)
 def retouched_url(picture: Picture | None, one: PackedRetouch) -> str:
     """A retouched picture as a data URL; "" before its original is drawn."""
     return data_url(laid_over(one, picture.pixels)) if picture is not None else ""
@@ -210,14 +210,14 @@ def url(picture: Picture | None) -> str:
     return picture.url if picture is not None else ""
 
 
-@lru_cache(maxsize=64)
+@remembered(64)
 def place(paste: PackedRegion) -> dict[str, int]:
     """The centre of the pasted object, in mask pixels."""
     x, y = centre(paste.unpacked().mask)
     return {"x": x, "y": y}
 
 
-@lru_cache(maxsize=64)
+@remembered(64)
 def patch(picture: Picture | None, copy: PackedRegion) -> str:
     """The copied object, cut out of its picture, as a data URL; "" while there is none."""
     return cutout(picture.pixels, copy.unpacked().mask) if picture is not None and not copy.empty else ""

@@ -6,7 +6,6 @@ import base64
 import binascii
 import io
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, TypedDict
 
 import numpy as np
@@ -18,6 +17,7 @@ from rewriting.core.retouch import MAX_POINTS, Retouched, bend, pinned, reached
 from rewriting.generators.own_picture import Seed
 from rewriting.studio.attachments import contents, read_seed
 from rewriting.studio.places import region
+from rewriting.studio.remembered import remembered
 from rewriting.studio.session import PackedRetouch
 
 MOST_BYTES = 6 << 20  # of a file
@@ -47,7 +47,7 @@ def for_canvas(packed: PackedRetouch) -> dict[str, Any]:
     return dict(_for_canvas(packed))
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _for_canvas(packed: PackedRetouch) -> Mapping[str, Any]:
     one = packed.unpacked()
     how = {name: value for name, value in one.how.items() if name in ("kind", "strokes", "points", "reach")}

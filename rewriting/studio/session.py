@@ -20,6 +20,7 @@ from rewriting.core.request import Region, Request
 from rewriting.core.retouch import Retouched
 from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed, check_there
 from rewriting.studio.generator_keys import public_name
+from rewriting.studio.remembered import remembered
 
 MAX_STEPS = 60
 
@@ -77,7 +78,7 @@ class PackedRetouch:
 Packed = TypeVar("Packed", PackedRegion, PackedRetouch)
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _unpacked_retouch(packed: PackedRetouch) -> Retouched:
     left, top, width, height = packed.box
     patch = np.frombuffer(zlib.decompress(packed.pixels), np.uint8).reshape(height, width, 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +18,7 @@ from rewriting.core.edit import MAX_EDITS, EditStack
 from rewriting.core.own_files import is_part
 from rewriting.core.request import Region, Request
 from rewriting.generators import bundled
-from rewriting.generators.own_picture import MissingPicture, check_there
+from rewriting.generators.own_picture import MissingPicture, OwnPicture, check_there
 from rewriting.studio.encoding import save_walk
 from rewriting.studio.generator_keys import label, public_name, same
 from rewriting.studio.service import PAIRS, SIDE, Service
@@ -51,15 +51,21 @@ def save_edit(session: Session, folder: Path) -> Path:
     return session.whole_stack.save_archive(file_name(session, folder, ".zip"))
 
 
-def save_sheet(service: Service, session: Session, folder: Path, seeds: list[int]) -> Path:
-    """Save pictures before and after, row by row, as PNG; its metadata holds the settings of the drawing."""
-    before = service.plain(session, seeds)
-    after = service.edited(session, seeds)
-    rows = []
-    for start in range(0, len(seeds), PAIRS // 2):
-        rows += [list(before[start : start + PAIRS // 2]), list(after[start : start + PAIRS // 2])]
+def save_sheet(
+    service: Service, session: Session, folder: Path, seeds: list[int], own: Sequence[OwnPicture] = ()
+) -> Path:
+    """Save pictures before and after, row by row, as PNG; its metadata holds the settings of the drawing.
+
+    own: pictures that the visitor brought, which come first.
+    """
+    rows, across = [], PAIRS // 2
+    for some in (own, seeds):
+        for start in range(0, len(some), across):
+            row = list(some[start : start + across])
+            rows += [list(service.plain(session, row)), list(service.edited(session, row))]
     generator = service.generator(session.generator)
-    settings = sheet_settings(generator, len(before[0]), session.numbering.truncation, seeds, session.stack)
+    shown, truncation = [*own, *seeds], session.numbering.truncation
+    settings = sheet_settings(generator, len(rows[0][0]), truncation, shown, session.stack)
     return save_picture(sheet(rows), file_name(session, folder, ".png"), settings=settings)
 
 

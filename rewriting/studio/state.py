@@ -290,6 +290,16 @@ class State:
         more."""
         return replace(self, jobs={}, hub=HubTab())
 
+    def let_go(self) -> State:
+        """Of somebody who is away: the same work without their own pictures, and without what can be drawn or found
+        again."""
+        state = self.stop()
+        for one in self.own.brought:
+            state = state.without_picture(one.name)
+        made = {topic: replace(one, content=Results(one.content.seeds) if one.content else None, complete=False)
+                for topic, one in state.made.items() if topic == "results"}  # fmt: skip
+        return replace(state, made=made, explored=Explored())
+
     # --- pictures that were brought ---------------------------------------------------------------------------------
 
     def with_pictures_of_rules(self) -> State:

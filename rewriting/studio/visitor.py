@@ -55,6 +55,13 @@ class Visitor:
         with self._lock:
             return self.state, self._changes
 
+    def let_go(self) -> None:
+        """They have been away for long: nothing is left of the pictures that they brought, nor of pictures that can be
+        drawn again."""
+        self.change(State.let_go)
+        with self._sending:
+            self._page.clear()
+
     def begin(self, topic: str, name: Name = None, words: str = "") -> Task:
         """Begin long work, and cancel what was under way of the same topic."""
         task = Task(self, topic, next(self._numbers), name)

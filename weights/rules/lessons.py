@@ -12,6 +12,7 @@ from rewriting import Edit, Region, Request, load_generator
 from rewriting.core.masks import grown
 from rewriting.core.retouch import Retouched
 from rewriting.generators import Generator
+from rewriting.generators.own_picture import OwnPicture
 from weights.rules.retouches import Retouch
 from weights.rules.truth import Truth
 
@@ -41,13 +42,13 @@ def _opened(name: str) -> tuple[Generator, Truth]:
 
 
 class Lesson:
-    """A retouch with the pictures that it is learned from and measured on."""
+    """A retouch with the pictures that it is learned from and measured on: n, from the number `unseen` on."""
 
-    def __init__(self, retouch: Retouch, n: int):
+    def __init__(self, retouch: Retouch, n: int, unseen: int = UNSEEN):
         self.retouch = retouch
         self.generator, self.truth = _opened(retouch.generator)
         self.seeds = self._seeds(0, GIVEN + PLACES)
-        self.unseen = self._seeds(UNSEEN, n)
+        self.unseen = self._seeds(unseen, n)
 
     def _seeds(self, first: int, count: int) -> list[int]:
         found: list[int] = []
@@ -73,10 +74,10 @@ class Lesson:
         context = [Region(seed, self.place(seed)) for seed in self.seeds]
         return Request(retouched=retouched, context=context, generator=self.retouch.generator, name=self.retouch.title)
 
-    def measure(self, edits: Sequence[Edit]) -> Outcome:
-        """On the unseen pictures."""
+    def measure(self, edits: Sequence[Edit], brought: Sequence[OwnPicture] | None = None) -> Outcome:
+        """On the unseen pictures, or on the same scenes as somebody brought them."""
         closed, outside, moved, hits = [], [], [], []
-        before, after = (self.generator.images(self.unseen, some) for some in ((), edits))
+        before, after = (self.generator.images(brought or self.unseen, some) for some in ((), edits))
         for seed, old, new in zip(self.unseen, before, after, strict=True):
             ideal, old, new = (picture.astype(float) for picture in (self.ideal(seed, old), old, new))
             inside = np.abs(ideal - old).mean(-1) > DIFFERS

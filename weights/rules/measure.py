@@ -21,6 +21,7 @@ from rewriting.core.request import Region
 from rewriting.core.rewriter import Rewriter
 from rewriting.generators import Generator, to_uint8
 from rewriting.generators.base import Weights
+from rewriting.generators.own_picture import OwnPicture, Seed
 from rewriting.generators.stylegan2 import StyleGAN2
 from weights.rules.catalogue import Recipe
 from weights.rules.material import Material, paint
@@ -43,22 +44,28 @@ class Measured:
 
 
 def measure(
-    rule: Recipe, material: Material, generator: Generator, edit: Edit | Sequence[Edit], truth: Truth
+    rule: Recipe,
+    material: Material,
+    generator: Generator,
+    edit: Edit | Sequence[Edit],
+    truth: Truth,
+    brought: Sequence[OwnPicture] | None = None,
 ) -> Measured:
     """Draw the unseen pictures before and after, at the truth's side, and count.
 
-    edit: the rule's, or a stack that has it in it.
+    edit: the rule's, or a stack that has it in it.  brought: the same scenes as somebody brought them, in place of the
+    generator's own pictures of these.
     """
-    edits = [edit] if isinstance(edit, Edit) else list(edit)
-    before = generator.images(material.unseen, size=truth.size).astype(np.float32) / 255
-    drawn = generator.images(material.unseen, edits, truth.size)
+    edits, pictures = [edit] if isinstance(edit, Edit) else list(edit), brought or material.unseen
+    before = generator.images(pictures, size=truth.size).astype(np.float32) / 255
+    drawn = generator.images(pictures, edits, truth.size)
     after, area = drawn.astype(np.float32) / 255, material.areas
     outside = ~widen(area, 2 + rule.wider)
     if rule.ideal is not None:
         hits = nearer(before, after, ideal(rule, generator, truth, material.unseen), area)
     elif not rule.becomes:
         rewriter, copy = Rewriter(generator, material.request.layer), material.request.copy
-        wished = pasted(rewriter, copy, material.unseen, area, truth.size).astype(np.float32) / 255
+        wished = pasted(rewriter, copy, pictures, area, truth.size).astype(np.float32) / 255
         hits = nearer(before, after, wished, area)
     else:
         now = Segmenter.load(rule.generator).mask(drawn, *rule.becomes)
@@ -70,14 +77,18 @@ def measure(
 def ideal(rule: Recipe, generator: Generator, truth: Truth, seeds: Sequence[int]) -> np.ndarray:
     """float32 (N, H, W, 3) in [0, 1]: what this generator draws for the scenes with the one number changed."""
     name, value = rule.ideal
-    z = with_value(truth.scene, truth.z(seeds), name, value)
-    with torch.no_grad():
-        drawn = [to_uint8(draw_scaled(generator, chunk, size=truth.size)) for chunk in z.split(generator.batch_size)]
+    return drawn_from(generator, with_value(truth.scene, truth.z(seeds), name, value), truth.size)
+
+
+@torch.no_grad()
+def drawn_from(generator: Generator, z: Tensor, size: int) -> np.ndarray:
+    """float32 (N, size, size, 3) in [0, 1]: what a generator draws of scenes; z: (N, z_dim), scaled already."""
+    drawn = [to_uint8(draw_scaled(generator, chunk, size=size)) for chunk in z.split(generator.batch_size)]
     return np.concatenate(drawn).astype(np.float32) / 255
 
 
 @torch.no_grad()
-def pasted(rewriter: Rewriter, copy: Region, seeds: Sequence[int], areas: np.ndarray, size: int) -> np.ndarray:
+def pasted(rewriter: Rewriter, copy: Region, seeds: Sequence[Seed], areas: np.ndarray, size: int) -> np.ndarray:
     """uint8 (N, size, size, 3): the copied object pasted by hand into each picture, at its own place.
 
     areas: bool (N, H, W), the places.
@@ -100,7 +111,11 @@ def draw_scaled(generator: Generator, z: Tensor, weights: Weights | None = None,
 
 def nearer(before: np.ndarray, after: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:
     """Which pictures are nearer to the ideal than to what they were, where the ideal differs from that."""
+    to_ideal, to_before = (apart(after, other, before, wished, area) for other in (wished, before))
+    return to_ideal < to_before
+
+
+def apart(one: np.ndarray, other: np.ndarray, before: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """(N,): how far two pictures are apart in the area, where the ideal differs from what it was."""
     differs = area & (np.abs(wished - before).mean(-1) > 0.02)
-    to_ideal = np.where(differs, np.abs(after - wished).mean(-1), 0).sum((1, 2))
-    to_before = np.where(differs, np.abs(after - before).mean(-1), 0).sum((1, 2))
-    return (to_ideal < to_before) & differs.any((1, 2))
+    return np.where(differs, np.abs(one - other).mean(-1), 0).sum((1, 2))

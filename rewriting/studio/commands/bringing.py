@@ -6,6 +6,7 @@ from typing import Any
 
 from rewriting.core.presets import presets
 from rewriting.studio.own_pictures import read_image
+from rewriting.studio.remembered import forget
 from rewriting.studio.service import Service
 from rewriting.studio.state import State
 
@@ -33,7 +34,10 @@ class Bringing:
 
     def remove(self, state: State, action: dict[str, Any] | None) -> State:
         """Remove a picture and all places on it; undo does not restore them."""
-        return state if action is None else state.without_picture(action["id"])
+        if action is None:
+            return state
+        forget()
+        return state.without_picture(action["id"])
 
     def _layer(self, generator: str) -> int:
         """The lowest layer that a rule is likely to change: that of the generator's default and its presets."""

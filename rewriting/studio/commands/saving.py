@@ -36,20 +36,23 @@ class Saving:
         yield _ready(lambda folder: sharing.save_edit(visitor.state.session, folder))
 
     def save_sheet(self, visitor: Visitor) -> Iterator[Task | Handed]:
-        """Save the pictures of the results, before and after, as PNG."""
-        session, seeds = visitor.state.session, visitor.state.seeds
+        """Save the pictures of the results, before and after, as PNG; those of the visitor come first."""
+        state, seeds = visitor.state, _of_results(visitor.state)
         with visitor.doing("sheet file", "Drawing") as task:
             yield task
-            yield _ready(lambda folder: sharing.save_sheet(self.service, session, folder, list(seeds)))
+            yield _ready(
+                lambda folder: sharing.save_sheet(self.service, state.session, folder, seeds, state.ruled_pictures)
+            )
 
     def save_walk(self, visitor: Visitor) -> Iterator[Task | Handed]:
         """Save a walk through the pictures of the results, before beside after, as animated WebP."""
-        session, seeds, frames = visitor.state.session, visitor.state.seeds, []
+        session, seeds, frames = visitor.state.session, _of_results(visitor.state), []
+        without = ", without your own pictures" if visitor.state.own.of(session.generator) else ""
         with visitor.doing("walk", "Walking") as task:
             yield task
-            for frame in sharing.walk_frames(self.service, session, list(seeds)):
+            for frame in sharing.walk_frames(self.service, session, seeds):
                 frames.append(frame)
-                if not task.say(f"Walking: {len(frames)} of {sharing.WALK_FRAMES} steps"):
+                if not task.say(f"Walking: {len(frames)} of {sharing.WALK_FRAMES} steps{without}"):
                     return
                 yield task
             ready = _ready(lambda folder: sharing.save_walk_file(session, folder, frames))
@@ -72,6 +75,12 @@ class Saving:
         if isinstance(found, Request):  # the visitor may have its missing pictures
             found = found.with_pictures(state.own.of(state.session.generator).values())
         return state.jump(sharing.bring_in(found, state.session, self.service))
+
+
+def _of_results(state: State) -> list[int]:
+    if not state.seeds:
+        raise ValueError("The results are not drawn yet; save them when they are.")
+    return list(state.seeds)
 
 
 def _ready(save: Callable[[Path], Path]) -> Handed:

@@ -1,21 +1,25 @@
-"""Opening the page: a reload restores the visitor's work, and the address can name a first preset or generator."""
+"""Opening and closing the page: a reload restores the visitor's work, the address can name a first preset or
+generator, and a visitor's own pictures are dropped some time after their page was closed."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from threading import Lock
+from threading import Lock, Timer
+from time import monotonic
 from urllib.parse import parse_qs
 
 from rewriting.core.presets import presets
 from rewriting.generators import bundled
 from rewriting.studio.commands.making import Making
+from rewriting.studio.remembered import forget
 from rewriting.studio.service import Service
 from rewriting.studio.state import State
 from rewriting.studio.visitor import Task, Visitor
 
 ROOM = 128  # visitors that are kept, with some hundred kilobytes each for the pictures on their page
 LONGEST = 64  # most characters of a ticket
+AWAY = 3600.0  # seconds without a change, from the closing of a page until its visitor's own pictures are dropped
 
 
 class Visiting:
@@ -24,6 +28,8 @@ class Visiting:
     def __init__(self, service: Service, room: int = ROOM):
         self.service, self.making = service, Making(service)
         self._room, self._visitors, self._lock = room, OrderedDict[str, Visitor](), Lock()
+        self._away: dict[Visitor, tuple[int, float]] = {}  # how often it had changed, and when
+        self._timer: Timer | None = None
 
     def come(self, visitor: Visitor, ticket: str, before: str, address: str) -> Iterator[Task]:
         """Restore the work of this tab, or of the tab that it is a copy of; a new tab begins with the address.
@@ -63,6 +69,33 @@ class Visiting:
             while len(self._visitors) > self._room:
                 self._visitors.popitem(last=False)
             return known
+
+    def leave(self, visitor: Visitor) -> None:
+        """The page was closed, or its connection was lost: drop the visitor's own pictures after a while, and all
+        pictures that can be drawn again.  The rest of their work is kept."""
+        with self._lock:
+            self._away[visitor] = visitor.now()[1], monotonic() + AWAY
+            self._wait()
+
+    def _wait(self) -> None:
+        if self._away and self._timer is None:
+            first = min(until for _, until in self._away.values())
+            self._timer = Timer(max(0.0, first - monotonic()), self._let_go)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _let_go(self) -> None:
+        with self._lock:
+            for visitor, (changes, until) in list(self._away.items()):
+                now = visitor.now()[1]
+                if now != changes:
+                    self._away[visitor] = now, monotonic() + AWAY
+                elif until <= monotonic():
+                    del self._away[visitor]
+                    visitor.let_go()
+                    forget()
+            self._timer = None
+            self._wait()
 
 
 def named(text: str, there: list[str], what: str) -> str:
