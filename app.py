@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the Hub's client tells of each attempt; the page says what came
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+FIRST_PICTURES = 24  # on the first sheet
 
 EXAMPLES = """examples:
   python app.py
@@ -63,8 +66,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--memory",
         type=megabytes,
         metavar="MB",
-        help="size of the cache of features and pictures (default: a sixteenth of the machine's memory, from 256 to "
-        "1024)",
+        help="size of the cache of features and pictures (default: 1/32 of the machine's memory, from 256 to 512)",
     )
     parser.add_argument(
         "--mcp",
@@ -118,6 +120,16 @@ def open_service(
     service, key = Service(load, prepare=prepare, memory=room), key_named(first, generator)
     service.add(key, generator)
     return service, key
+
+
+def draw_while_importing(service: Service, first: str) -> None:
+    """Import gradio, which keeps one core busy for seconds, and meanwhile draw the pictures of the first sheet."""
+    importing = threading.Thread(target=import_module, args=("rewriting.studio.page",), daemon=True)
+    importing.start()
+    for seed in range(0 if service.backend(first).at_once else FIRST_PICTURES):
+        if importing.is_alive():
+            service.pictures(first, [seed])
+    importing.join()
 
 
 def warm(service: Service, first: str, stopped: threading.Event) -> None:
@@ -198,6 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with serving.folder_for_files():
             memory = options.memory and options.memory << 20
             service, options.generator = open_service(options.device, options.generator, options.precision, memory)
+            draw_while_importing(service, options.generator)
             serve(service, options, name)
     except KeyboardInterrupt:
         return INTERRUPTED

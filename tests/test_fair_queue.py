@@ -6,11 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from rewriting.core.memory import QUICK_SAMPLES
-from rewriting.core.rewriter import LOCALITY_PICTURES
 from rewriting.studio import fair_queue as subject
 from rewriting.studio.fair_queue import FairQueue, WorkAhead
-from rewriting.studio.session import Numbering
 from tests.surroundings import PATIENCE
 
 
@@ -142,34 +139,31 @@ def test_no_more_than_agreed_are_served_at_once_and_a_failure_gives_its_turn_bac
 
 
 class Counting:
-    """Stands in for a rewriter, and says what was done ahead, and how often."""
+    """Stands in for a rewriter, and says what was drawn ahead."""
 
     def __init__(self):
-        self.drawn, self.places, self.measured, self.begun = [], [], 0, threading.Event()
+        self.drawn, self.begun = [], threading.Event()
 
-    def measure(self):
+    def draw(self, seed):
         self.begun.set()
-        self.measured += 1
-
-    def places_elsewhere(self, numbers, truncation):
-        self.places += numbers
-
-    def features(self, seeds, **numbering):
-        self.drawn += seeds
+        self.drawn.append(seed)
 
 
-def test_drawing_ahead_begins_when_the_visitor_is_served_and_draws_every_picture_once(queue, monkeypatch):
-    monkeypatch.setattr("rewriting.studio.fair_queue.PATIENCE", PATIENCE)
+def drawing(*seeds):
+    return ((lambda rewriter, seed=seed: rewriter.draw(seed)) for seed in seeds)
+
+
+def test_drawing_ahead_begins_when_the_visitor_is_served_and_what_was_asked_for_last_counts(queue, monkeypatch):
+    monkeypatch.setattr(subject, "PATIENCE", PATIENCE)
     ahead, rewriter = WorkAhead(queue), Counting()
     with queue.serving():
-        for _ in range(2):
-            ahead.begin(rewriter, Numbering(), 40)
+        ahead.begin(rewriter, drawing(*range(100, 140)))
+        ahead.begin(rewriter, drawing(*range(40)))
         assert not rewriter.begun.wait(0.2)
-    deadline = time.monotonic() + PATIENCE
-    while len(rewriter.drawn) < 40 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: len(rewriter.drawn) == 40)
     assert rewriter.drawn == list(range(40))
-    assert rewriter.measured == QUICK_SAMPLES and rewriter.places == list(range(LOCALITY_PICTURES))
+    ahead.begin(rewriter, drawing(50))
+    until(lambda: rewriter.drawn[40:] == [50])
 
 
 def test_work_ahead_looks_after_every_slice_whether_somebody_waits(queue, monkeypatch):
@@ -177,8 +171,8 @@ def test_work_ahead_looks_after_every_slice_whether_somebody_waits(queue, monkey
     monkeypatch.setattr(subject, "PATIENCE", PATIENCE)
     monkeypatch.setattr(subject, "SLICE", 0.0)
     ahead, rewriter, go_on = WorkAhead(queue), Counting(), threading.Event()
-    rewriter.features = lambda seeds, **_: (rewriter.drawn.extend(seeds), go_on.wait(PATIENCE))
-    ahead.begin(rewriter, Numbering(), 10)
+    rewriter.draw = lambda seed: (rewriter.drawn.append(seed), go_on.wait(PATIENCE))
+    ahead.begin(rewriter, drawing(*range(10)))
     until(lambda: rewriter.drawn)
     with queue.serving():
         go_on.set()
@@ -190,10 +184,23 @@ def test_work_ahead_looks_after_every_slice_whether_somebody_waits(queue, monkey
 def test_work_ahead_that_is_ended_stops_after_a_step_and_begins_nothing(monkeypatch, queue):
     monkeypatch.setattr(subject, "SLICE", 0.0)
     ahead, first, second, go_on = WorkAhead(queue), Counting(), Counting(), threading.Event()
-    first.features = lambda seeds, **_: (first.drawn.extend(seeds), go_on.wait(PATIENCE))
-    ahead.begin(first, Numbering(), 10)
+    first.draw = lambda seed: (first.drawn.append(seed), go_on.wait(PATIENCE))
+    ahead.begin(first, drawing(*range(10)))
     until(lambda: first.drawn)
     ahead.end()
-    ahead.begin(second, Numbering(), 10)
+    ahead.begin(second, drawing(*range(10)))
     go_on.set()
     assert not second.begun.wait(0.2) and first.drawn == [0]
+
+
+def test_what_fails_ahead_is_left_and_what_is_asked_for_next_is_done(queue):
+    ahead, rewriter = WorkAhead(queue), Counting()
+
+    def fails(_):
+        rewriter.drawn.append("failed")
+        raise ValueError("It failed.")
+
+    ahead.begin(rewriter, iter([fails, *drawing(1)]))
+    until(lambda: rewriter.drawn == ["failed"] and rewriter not in ahead._wanted)
+    ahead.begin(rewriter, drawing(2))
+    until(lambda: rewriter.drawn == ["failed", 2])

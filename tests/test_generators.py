@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from rewriting import EditStack
-from rewriting.generators import LayerInput, to_uint8
+from rewriting.generators import LayerInput, base, to_uint8
 from rewriting.generators.latents import latents
 from rewriting.generators.precision import dtype_of
 from rewriting.generators.stylegan2 import ModulatedConv
@@ -134,6 +134,19 @@ with torch.inference_mode():
     drawn = torch.cat([generator(z) for z in generator.latents(range(3)).split(batch)])
 torch.save(drawn, sys.argv[5])
 """
+
+
+@pytest.mark.parametrize("band", [1, 4000, 10_000])
+@pytest.mark.parametrize("kind", tiny.KINDS)
+def test_a_picture_does_not_depend_on_the_bands_that_it_is_drawn_in(kind, band, monkeypatch):
+    made = tiny.generator(kind, noise=True)
+    z, edit = made.latents(range(2)), tiny.random_edit(made, 7)
+    with torch.inference_mode():
+        expected = made(z), made(z, made.overrides(edit)), made(z, size=16)
+        monkeypatch.setattr(base, "LARGEST", 1)
+        monkeypatch.setattr(base, "BAND", band)
+        drawn = made(z), made(z, made.overrides(edit)), made(z, size=16)
+    assert all(torch.equal(one, other) for one, other in zip(drawn, expected, strict=True))
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

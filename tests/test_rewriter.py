@@ -383,7 +383,7 @@ def test_the_picture_that_was_painted_in_matches_first(rewriter):
     assert np.array_equal(found.scores, found.heat.max((1, 2)))
     direction = rewriter.directions(request, 1)[0].double()
     expected = torch.einsum("i,nihw->nhw", direction, keys).float().numpy()
-    np.testing.assert_allclose(found.heat, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(found.heat, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
 def test_no_pictures_match_nothing(rewriter):
@@ -458,7 +458,9 @@ def test_rewriters_that_share_a_store_keep_within_it_and_share_what_they_draw():
     drawn = one.features(range(4))
     assert [a is b for a, b in zip(drawn, other.features(range(4)), strict=True)] == [True] * 4
     assert not torch.equal(deeper.features([0])[0].key, drawn[0].key)
-    assert 0.9 * drawn[0].nbytes() < one.feature_bytes < drawn[0].nbytes()
+    (key,) = one.keys([0])
+    assert key.nbytes == one.key_bytes < 0.6 * drawn[0].nbytes()
+    torch.testing.assert_close(key.float(), drawn[0].key[0], rtol=5e-4, atol=1e-7)
     small = Rewriter(made, 6, store=Store(2 * drawn[0].nbytes()))
     before, after = small.features([0])[0], (small.features([1, 2]), small.features([0])[0])[1]
     assert before is not after and torch.equal(before.key, after.key)

@@ -18,6 +18,7 @@ from PIL import Image
 from rewriting import EditStack, Region, Request
 from rewriting.core.contact_sheet import NOTE
 from rewriting.core.edit import MAX_EDITS
+from rewriting.core.memory import QUICK_SAMPLES
 from rewriting.core.presets import Preset, presets
 from rewriting.generators.own_picture import OwnPicture
 from rewriting.studio import service as service_module
@@ -38,6 +39,7 @@ from rewriting.studio.sharing import (
     walk_frames,
 )
 from tests import tiny
+from tests.browser import wait_for
 
 NAME, OTHER = "face", "church"  # two tiny generators take the places of bundled ones
 LAYER = 6
@@ -188,6 +190,29 @@ def test_a_search_looks_through_ever_more_pictures_and_ranks_them(service, asked
     scores = service.matches(asked, range(200)).scores
     assert found[-1][1] == [int(i) for i in np.argsort(-scores, kind="stable")[:50]]
     assert service.ranked(asked, 200)[:50] == found[-1][1]
+
+
+def test_the_same_request_is_solved_and_matched_once_for_all_who_ask(service, asked, monkeypatch):
+    first, seeds = service.solve(asked), service.result_seeds(asked)
+    rewriter = service.rewriter(NAME, LAYER)
+    for method in ("solve", "matches"):
+        monkeypatch.setattr(rewriter, method, lambda *_, method=method, **how: pytest.fail(f"{method}, again"))
+    other = service.open(NAME).step("settings", request=asked.request)
+    assert service.solve(other) is first and service.result_seeds(other) == seeds
+    monkeypatch.undo()
+    changed = other.paint_copy(0, tiny.box(SIDE, 60, 70, 150, 160))
+    assert service.solve(changed).digest != first.digest and service.result_seeds(changed) == seeds
+
+
+def test_what_a_rewriting_waits_for_is_done_while_it_is_painted(asked, monkeypatch):
+    made = tiny.generator(name=NAME, truncation=0.9)
+    service = Service(load=lambda _: made)
+    service.draw_ahead(asked)
+    wait_for(lambda: not service._ahead._wanted)
+    assert service.rewriter(NAME, LAYER).samples == QUICK_SAMPLES
+    monkeypatch.setattr(made, "map", lambda *_: pytest.fail("a picture was drawn"))
+    seeds = service.result_seeds(asked)
+    assert len(seeds) == PAIRS and set(service.known(NAME, seeds, asked.numbering)) == set(seeds)
 
 
 def test_outlines_lie_where_the_response_exceeds_the_threshold(service, asked):

@@ -137,6 +137,11 @@ class Edit:
             for one in self.changes
         )
 
+    def nbytes(self) -> int:
+        """The memory of its tensors and of its request."""
+        tensors = sum(one.factor.nbytes + one.directions.nbytes for one in self.changes)
+        return tensors + (self.request.nbytes() if self.request else 0)
+
     @cached_property
     def digest(self) -> str:
         """sha256 of its layers, Lambda and D: edits with equal digests and strengths have the same effect."""

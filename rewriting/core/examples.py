@@ -107,7 +107,7 @@ class _Lesson:
             return self.carried(Region(seed, place))
         direction, response = self._match
         with torch.no_grad():
-            heat = memory.response(direction, self._at(seed)).cpu().numpy()
+            heat = memory.response(direction, self._at(seed).key[0]).cpu().numpy()
         alike = ((heat > MATCHES * response) * 255).astype(np.uint8)
         alike = Image.fromarray(alike).resize((side, side), Image.Resampling.NEAREST)
         around = grown(np.asarray(alike), round(AROUND * side))

@@ -19,7 +19,7 @@ from rewriting import processes
 from rewriting.checks import is_whole, refuse
 from rewriting.deprecation import renamed
 from rewriting.files import cache_root, make_folder, opened_tensors, write_tensors
-from rewriting.generators import Generator, LayerInput
+from rewriting.generators import Generator
 from rewriting.generators.threads import side_by_side, single_threaded
 from rewriting.processes import Progress
 
@@ -226,9 +226,9 @@ def directions(
 
 
 @single_threaded()
-def response(direction: Tensor, at: LayerInput) -> Tensor:
-    """d . k at each position of one picture: (I,) -> float32 (h, w)."""
-    return torch.einsum("i,ihw->hw", direction.to(at.key.device), at.key[0].float())
+def response(direction: Tensor, key: Tensor) -> Tensor:
+    """d . k at each position of one picture: (I,), (I, h, w) -> float32 (h, w)."""
+    return torch.einsum("i,ihw->hw", direction.to(key.device), key.float())
 
 
 def _mean_direction(keys: Tensor, weights: Tensor, moment: Tensor, floor: float) -> Tensor:

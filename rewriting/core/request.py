@@ -186,6 +186,10 @@ class Request:
         for region in self._regions():
             check_there(region.seed)
 
+    def nbytes(self) -> int:
+        """The memory of what is painted."""
+        return sum(one.patch.nbytes if isinstance(one, Retouched) else one.mask.nbytes for one in self._regions())
+
     # --- people's own pictures ------------------------------------------------------------------------------------
 
     def _regions(self) -> list[Region | Retouched]:

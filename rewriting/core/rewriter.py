@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -50,6 +51,8 @@ LOCALITY_PICTURES, LOCALITY_POSITIONS, LOCALITY_FIRST = 24, 64, 30_000
 ROOM = 512 << 20  # bytes of a rewriter's own store
 SMALL_MAP, BATCH = 32, 16
 
+T = TypeVar("T")
+
 
 def default_locality(generator: Generator) -> float:
     """The locality of a request that names none.
@@ -83,6 +86,9 @@ class Matches:
 
     scores: np.ndarray
     heat: np.ndarray
+
+    def nbytes(self) -> int:
+        return self.scores.nbytes + self.heat.nbytes
 
 
 class Rewriter:
@@ -120,18 +126,39 @@ class Rewriter:
 
         Pictures of one's own are not kept there.  Raises ValueError for one that does not fit.
         """
-        own = {one: self.generator.enter_own(one, self.number) for one in seeds if isinstance(one, OwnPicture)}
-        drawn = iter(self._drawn([seed for seed in seeds if seed not in own], seeding, truncation))
+        return self._kept("features", lambda at: at, seeds, seeding, truncation)
+
+    @torch.no_grad()
+    def keys(self, seeds: Sequence[Seed], *, seeding: str = "seed", truncation: float | None = None) -> list[Tensor]:
+        """The key of each picture, float16 (I, h, w), from the cache if possible.
+
+        `matches` needs those of many pictures; they take half the memory of `features`, and are off by 1/2000 at most.
+
+        Raises ValueError for somebody's own picture that does not fit."""
+        return self._kept("key", _rounded_key, seeds, seeding, truncation)
+
+    def _kept(
+        self,
+        what: str,
+        of: Callable[[LayerInput], T],
+        seeds: Sequence[Seed],
+        seeding: str,
+        truncation: float | None,
+    ) -> list[T]:
+        """`of` the features of each picture, from the cache; computed anew for somebody's own picture."""
+        own = {one: of(self.generator.enter_own(one, self.number)) for one in seeds if isinstance(one, OwnPicture)}
+        names = [self._name(what, seed, seeding, truncation) for seed in seeds if seed not in own]
+
+        def enter(some: Sequence[Name]) -> Iterator[T]:
+            return map(of, self._enter([seed for *_, seed, _, _ in some], seeding, truncation).split())
+
+        drawn = iter(self._store.each(names, enter, self._together))
         return [own[seed] if seed in own else next(drawn) for seed in seeds]
 
-    def _drawn(self, seeds: Sequence[int], seeding: str, truncation: float | None) -> list[LayerInput]:
-        names = [self._name("features", seed, seeding, truncation) for seed in seeds]
-
-        def enter(some: Sequence[Name]) -> Iterator[LayerInput]:
-            latents = self.generator.latents([seed for *_, seed, _, _ in some], seeding)
-            yield from self.generator.enter(self.generator.map(latents, truncation), self.number).split()
-
-        return self._store.each(names, enter, self._together)
+    def _enter(self, seeds: Sequence[int], seeding: str = "seed", truncation: float | None = None) -> LayerInput:
+        return self.generator.enter(
+            self.generator.map(self.generator.latents(seeds, seeding), truncation), self.number
+        )
 
     @property
     def _together(self) -> int:
@@ -146,10 +173,10 @@ class Rewriter:
         return (what, made.digest(), made.precision, str(made.device), self.number, *more)
 
     @property
-    def feature_bytes(self) -> int:
-        """About how much memory the layer's input of one picture takes: that of its key."""
+    def key_bytes(self) -> int:
+        """The size of one of the `keys`."""
         side = self.generator.value_size(self.number) // self.layer.ratio
-        return 4 * self.layer.weight.shape[1] * side**2
+        return torch.float16.itemsize * self.layer.weight.shape[1] * side**2
 
     def _of(self, request: Request, regions: Sequence[Region]) -> list[LayerInput]:
         return self.features(
@@ -204,10 +231,11 @@ class Rewriter:
         return memory.content_key(self.generator, None, memory.QUICK_SAMPLES, "seed")
 
     def _add_to_moment(self, picture: int) -> None:
-        """Of the pictures that people see first, whose features are wanted for other things too."""
+        """Of the pictures that people see first.  Their keys also go to the cache, for `matches`."""
         exact = self.generator.computing_in(torch.float32)
         if exact.precision == self.generator.precision:
-            (at,) = self.features([picture])
+            at = self._enter([picture])
+            self._store.one(self._name("key", picture, "seed", None), lambda: _rounded_key(at))
         else:
             at = exact.enter(exact.map(exact.latents([picture])), self.number)
         self._sum = memory.MomentSum(at.key) if self._sum is None else self._sum
@@ -265,9 +293,8 @@ class Rewriter:
         if not for_other_pictures:
             request.check_pictures(self.generator)
         direction = self.directions(request, 1)[0]
-        heat = [
-            memory.response(direction, at).cpu() for at in self.features(seeds, seeding=seeding, truncation=truncation)
-        ]
+        keys = self.keys(seeds, seeding=seeding, truncation=truncation)
+        heat = [memory.response(direction, key).cpu() for key in keys]
         maps = torch.stack(heat).numpy() if heat else np.empty((0, 1, 1), np.float32)
         return Matches(maps.max((1, 2), initial=-np.inf), maps)
 
@@ -345,8 +372,8 @@ class Rewriter:
 
         def make(some: Sequence[Name]) -> Iterator[Term]:
             chosen = [number for *_, number, _ in some]
-            pictures = self.features([LOCALITY_FIRST + number for number in chosen], truncation=truncation)
-            for number, at in zip(chosen, pictures, strict=True):
+            pictures = self._enter([LOCALITY_FIRST + number for number in chosen], truncation=truncation)
+            for number, at in zip(chosen, pictures.split(), strict=True):
                 yield locality_term(self.layer, at, places[number], LOCALITY_PICTURES)
 
         names = [self._name("locality", number, truncation) for number in numbers]
@@ -527,6 +554,12 @@ class Rewriter:
             drawn.append(to_uint8(self.generator.leave(self.number, value, at, weights, size)))
         side = self.generator.check_size(size)
         return np.concatenate(drawn) if drawn else np.empty((0, side, side, 3), np.uint8)
+
+
+def _rounded_key(at: LayerInput) -> Tensor:
+    """float16 (I, h, w), of one picture."""
+    most = torch.finfo(torch.float16).max
+    return at.key[0].clamp(-most, most).half()
 
 
 def _report_of(learned: Learned, rewriters: dict[int, Rewriter], locality: float, milliseconds: float) -> Report:

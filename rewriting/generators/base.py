@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,8 @@ from rewriting.generators.own_picture import OwnPicture, Seed, check_there
 
 Weights = Mapping[int, Weight]
 EPSILON = 1e-8  # under roots that are divided by
+LARGEST, BAND = 48 << 20, 10 << 20  # bytes of a feature map that is computed in bands, and of such a band
+HALO = 2  # rows above and below: the receptive field of two layers
 
 
 class LayerEdit(Protocol):
@@ -248,9 +251,38 @@ class Generator(nn.Module, ABC):
         last = self.layers[-1] if at.full_size else self.last_layer_for(max(size, self.value_size(layer)))
         for later in range(layer + 1, last + 1):
             at = self.advance(later - 1, value, at, in_place=later > layer + 1)  # the first is the caller's
+            if later == last - 1 and (bands := self._bands(last, at)) > 1:
+                rgb = self._in_bands(later, at, weights, bands)
+                break
             value = self.value(later, at, _pick(weights, later), in_place=True)
-        rgb = self.picture(last, value, at)
+        else:
+            rgb = self.picture(last, value, at)
         return rgb if rgb.shape[-1] == size else F.avg_pool2d(rgb, rgb.shape[-1] // size)
+
+    def _bands(self, last: int, at: LayerInput) -> int:
+        """The number of bands of rows in which the last two layers run: 1 for small feature maps."""
+        if self.device.type != "cpu" or torch.is_grad_enabled() or at.origins:
+            return 1
+        size = len(at) * self.conv(last).weight.shape[-4] * self.value_size(last) ** 2 * at.key.element_size()
+        return math.ceil(size / BAND) if size >= LARGEST else 1
+
+    def _in_bands(self, layer: int, at: LayerInput, weights: Weights | None, bands: int) -> Tensor:
+        """Run the last two layers, from `layer` on, one band of rows at a time -> (B, 3, r, r).
+
+        The picture is the same, bit for bit, as from all rows at once: each band has the rows of its receptive field.
+        """
+        height, drawn = at.key.shape[2], []
+        rows = math.ceil(height / bands / 2) * 2  # even: after upsampling, tiles of `winograd` have four rows
+        for top in range(0, height, rows):
+            above = min(HALO, top)
+            part = at.rows(top - above, top + rows + HALO)
+            value = self.value(layer, part, _pick(weights, layer))
+            part = self.advance(layer, value, part, in_place=True)
+            value = self.value(layer + 1, part, _pick(weights, layer + 1), in_place=True)
+            rgb = self.picture(layer + 1, value, part)
+            scale = rgb.shape[3] // at.key.shape[3]
+            drawn.append(rgb[:, :, scale * above :][:, :, : scale * rows])
+        return torch.cat(drawn, 2)
 
     def forward(
         self, z: Tensor, weights: Weights | None = None, truncation: float | None = None, size: int | None = None
@@ -281,9 +313,7 @@ class Generator(nn.Module, ABC):
                 )
             if delta.any():  # one that is off leaves its layer, and all before it, as they are
                 deltas[edit.layer] = deltas[edit.layer] + delta if edit.layer in deltas else delta
-        return {
-            layer: (self.conv(layer).weight.double().view_as(delta) + delta).float() for layer, delta in deltas.items()
-        }
+        return {layer: (delta + self.conv(layer).weight.view_as(delta)).float() for layer, delta in deltas.items()}
 
     def replacements(self, edits: Iterable[LayerEdit] | LayerEdit | None) -> dict[int, Replacement]:
         """`overrides` for more than one picture: what the layers make of them is made once."""

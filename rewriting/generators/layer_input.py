@@ -39,6 +39,12 @@ class LayerInput:
             *[None if t is None else t[index] for t in self._tensors()], self.origins[index], self.full_size
         )
 
+    def rows(self, first: int, stop: int) -> LayerInput:
+        """Rows `first` to `stop` - 1 of whole pictures, or up to the last row, as parts of these pictures."""
+        height, key = self.key.shape[2], self.key[:, :, first:stop]
+        rgb = None if self.rgb is None else self.rgb[:, :, first:stop]
+        return LayerInput(key, self.style, self.latent, rgb, ((first / height, 0.0),) * len(self), self.full_size)
+
     def split(self) -> Iterator[LayerInput]:
         """The inputs of single pictures, as copies that do not keep the batch alive."""
         if len(self) == 1:

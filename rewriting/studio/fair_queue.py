@@ -7,15 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from itertools import count, repeat
+from itertools import count
 from threading import Condition, Lock
-from weakref import WeakSet, ref
+from weakref import WeakKeyDictionary, ref
 
-from rewriting.core.memory import QUICK_SAMPLES
-from rewriting.core.rewriter import LOCALITY_PICTURES, Rewriter
+from rewriting.core.rewriter import Rewriter
 from rewriting.generators import heap
-from rewriting.studio.session import Numbering
 
+Step = Callable[[Rewriter], object]
 Place = tuple[float, int]  # in the queue: when it is due, and which came first
 AT_ONCE = 2  # parts of answers worked on at a time
 EARLY = 4  # parts of an answer until it shows a first pair of pictures
@@ -132,51 +131,51 @@ class NoTurn:
 class WorkAhead:
     """What visitors will wait for, done while they still look and paint, and while nobody waits for anything.
 
-    Of each rewriter once, in one thread: its second moment, the places elsewhere that should stay, and the features of
-    the pictures among which results are the best matches.  They stay in the rewriter's store, as if they had been
-    asked for."""
+    One thread works in slices, and several rewriters take turns.  The results stay in the store.
+    """
 
     def __init__(self, queue: FairQueue) -> None:
         self._queue = queue
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ahead")
-        self._begun: WeakSet[Rewriter] = WeakSet()
+        self._wanted: WeakKeyDictionary[Rewriter, Iterator[Step]] = WeakKeyDictionary()
         self._lock = Lock()
 
-    def begin(self, rewriter: Rewriter, numbering: Numbering, count: int) -> None:
-        """Draw pictures 0 .. count - 1 ahead; return at once.  A rewriter that is under way or done stays so."""
+    def begin(self, rewriter: Rewriter, steps: Iterator[Step]) -> None:
+        """Take these steps, and drop the earlier steps that are left for this rewriter; return at once.
+
+        steps: each takes about as long as one picture.  They hold no reference to the rewriter.
+        """
         with self._lock:
-            if rewriter in self._begun:
-                return
-            self._begun.add(rewriter)
-        with suppress(RuntimeError):  # it has ended
-            self._pool.submit(self._go_on, ref(rewriter), _steps(numbering, count))
+            under_way = rewriter in self._wanted
+            self._wanted[rewriter] = steps
+        if not under_way:
+            with suppress(RuntimeError):  # it has ended
+                self._pool.submit(self._go_on, ref(rewriter))
 
     def end(self) -> None:
         """Nobody will come any more: stop after the step that is under way."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _go_on(self, wanted: ref[Rewriter], steps: Iterator[Callable[[Rewriter], object]]) -> None:
-        """Each slice asks for the next, behind what others have asked for: several rewriters take turns.
+    def _go_on(self, wanted: ref[Rewriter]) -> None:
+        """Each slice asks for the next, behind what others have asked for.
 
         wanted: a rewriter, if by now nobody else keeps it, it is not wanted any more."""
         self._queue.stand_aside()
         if (rewriter := wanted()) is None:
             return
-        end, step = time.monotonic() + SLICE, next(steps, None)
-        while step is not None:
-            step(rewriter)
+        end = time.monotonic() + SLICE
+        while (step := self._next(rewriter)) is not None:
+            try:
+                step(rewriter)
+            except BaseException:  # a visitor who asks for the result gets the error
+                self._wanted.pop(rewriter, None)
+                raise
             if time.monotonic() >= end:
-                break
-            step = next(steps, None)
-        else:
-            return
-        self._pool.submit(self._go_on, wanted, steps)  # refused, and so the end, after `end` and once Python exits
+                self._pool.submit(self._go_on, wanted)  # refused, and so the end, after `end` and once Python exits
+                return
 
-
-def _steps(numbering: Numbering, count: int) -> Iterator[Callable[[Rewriter], object]]:
-    """Each takes about as long as one picture."""
-    yield from repeat(lambda rewriter: rewriter.measure(), QUICK_SAMPLES)
-    for number in range(LOCALITY_PICTURES):
-        yield lambda rewriter, number=number: rewriter.places_elsewhere([number], numbering.truncation)
-    for seed in range(count):
-        yield lambda rewriter, seed=seed: rewriter.features([seed], **numbering._asdict())
+    def _next(self, rewriter: Rewriter) -> Step | None:
+        with self._lock:
+            if (step := next(self._wanted[rewriter], None)) is None:
+                del self._wanted[rewriter]
+            return step

@@ -42,7 +42,7 @@ def own_text(name: str) -> str:
 
 
 CSS = static("colours.css") + own_text("page.css") + own_text("hub.css")
-SOON = 1.0  # seconds for drawing pictures before the page is served
+SOON = 0.3  # seconds for drawing pictures before the page is served
 TITLE, ICON = "Rewriting", Path(__file__).with_name("icon.png")
 MODES = [("Paste", "replace"), ("Paint", "paint"), ("Bend", "bend"), ("From a file", "file"), ("Erase", "erase")]
 TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore"), ("Hub", "hub")]

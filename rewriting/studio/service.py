@@ -7,27 +7,30 @@ in the `Session` that goes in and comes out.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count, islice, repeat
 from threading import RLock
+from typing import TypeVar
 from weakref import WeakSet, finalize
 
 import numpy as np
 
 from rewriting import zerogpu
 from rewriting.backend import Backend
+from rewriting.checks import is_whole
 from rewriting.core.edit import Edit
 from rewriting.core.inversion import Inverting, invert
+from rewriting.core.memory import QUICK_SAMPLES
 from rewriting.core.presets import preset
 from rewriting.core.request import Request
-from rewriting.core.rewriter import RANK, Matches, Rewriter, default_locality
+from rewriting.core.rewriter import LOCALITY_PICTURES, RANK, Matches, Rewriter, default_locality
 from rewriting.core.store import Name, Store
 from rewriting.generators import Generator, bundled
 from rewriting.generators.own_picture import OwnPicture, Seed
 from rewriting.hub import load_generator
 from rewriting.studio.encoding import data_url, outline
-from rewriting.studio.fair_queue import FairQueue, WorkAhead
+from rewriting.studio.fair_queue import FairQueue, Step, WorkAhead
 from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
 from rewriting.studio.picture import Picture
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
@@ -43,6 +46,8 @@ RANKED, LEAST_RANKED = 192, 48  # pictures among which results are the best matc
 MEMORY = 512 << 20  # bytes for what is kept because it may be asked for again
 SEARCHED, SEARCH_STEP = 960, 96
 OUTLINED = 0.995  # quantile of the responses above which a place is outlined
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class Service:
     def generator(self, name: str) -> Generator:
         """Loaded once and shared by all who know its name (see `names`).  Raises what `load_generator` raises."""
         with self._lock:
-            if name in bundled() and name not in self._generators:
+            if name not in self._generators and name in bundled():
                 self._generators[name] = self._load(name)
             if name in self._generators:
                 self._generators.move_to_end(name)
@@ -167,16 +172,37 @@ class Service:
         """Begin, in the background, what the first rewriting and the first search of this request will wait for."""
         if self.backend(session.generator).at_once:
             return  # its processor is another
-        rewriter = self.rewriter(session.generator, session.request.layer)
-        self._ahead.begin(rewriter, session.numbering, min(self.searched, self._room_for(rewriter)))
+        self._ahead.begin(self.rewriter(session.generator, session.request.layer), self._steps_ahead(session))
+
+    def _steps_ahead(self, session: Session) -> Iterator[Step]:
+        """The second moment, the locality terms, the keys of the pictures that are ranked by their match, the best of
+        these pictures without a rule, and the keys that a search needs."""
+        numbering, size = session.numbering, self.shown_size(session.generator)
+        ranked, layer = self.ranked_among(session), session.request.layer
+        searched = min(self.searched, self._room_for(self.rewriter(session.generator, layer)))
+
+        def keys(seeds: Iterable[int]) -> Iterator[Step]:
+            for seed in seeds:
+                yield lambda rewriter, seed=seed: rewriter.keys([seed], **numbering._asdict())
+
+        yield from repeat(lambda rewriter: rewriter.measure(), QUICK_SAMPLES)
+        for number in range(LOCALITY_PICTURES):
+            yield lambda rewriter, number=number: rewriter.places_elsewhere([number], numbering.truncation)
+        yield from keys(range(ranked))
+        if session.request.places and not session.now.asked.own_pictures and session.now.asked.complete:
+            found: list[int] = []
+            yield lambda _: found.extend(self.result_seeds(session))
+            for seed in found:
+                yield lambda _, seed=seed: self.drawn(session.generator, [seed], numbering, size=size)
+        yield from keys(range(ranked, searched))
 
     def close(self) -> None:
         """Nobody looks at the page any more: do nothing ahead."""
         self._ahead.end()
 
     def _room_for(self, rewriter: Rewriter) -> int:
-        """Of how many pictures features are kept at the least: of so many as half of the memory holds."""
-        return self.store.room // 2 // rewriter.feature_bytes
+        """The number of pictures whose keys fill a quarter of the store."""
+        return self.store.room // 4 // rewriter.key_bytes
 
     def ranked_among(self, session: Session) -> int:
         """Among how many pictures results are the best matches."""
@@ -289,15 +315,11 @@ class Service:
             request.copy, request.paste, layer=request.layer, seeding=request.seeding, truncation=request.truncation
         )
         rewriter, size = self.rewriter(session.generator, request.layer), self.shown_size(session.generator)
-        generator = rewriter.generator
 
         def draw() -> str:
             return data_url(rewriter.goal_image(asked, size, for_other_pictures=True))
 
-        if asked.own_pictures():
-            return draw()
-        name = ("goal", generator.digest(), generator.precision, rewriter.number, PackedRequest.of(asked), size)
-        return self.store.one(name, draw)
+        return self._once("goal", session, asked, draw, size)
 
     def search(self, session: Session, among: int | None = None, best: int = 240) -> Iterator[tuple[int, list[int]]]:
         """Look through pictures 0 .. among - 1: how many were looked at, and the best matches so far."""
@@ -329,7 +351,26 @@ class Service:
         request = session.request
         if all(region.empty for region in request.places):
             raise ValueError("Nothing is painted to match; paint a place first.")
-        return self.backend(session.generator).matches(request, seeds, session.numbering)
+        painted = Request(
+            context=request.places, layer=request.layer, seeding=request.seeding, truncation=request.truncation
+        )
+
+        def match() -> Matches:
+            return self.backend(session.generator).matches(request, seeds, session.numbering)
+
+        if not all(map(is_whole, seeds)):
+            return match()
+        return self._once("matches", session, painted, match, tuple(seeds))
+
+    def _once(self, what: str, session: Session, request: Request, make: Callable[[], T], *more: Hashable) -> T:
+        """A result that depends on a generator, a request and `more` alone: computed once for all visitors, unless the
+        request has somebody's own pictures."""
+        if request.own_pictures():
+            return make()
+        rewriter = self.rewriter(session.generator, request.layer)
+        generator, layer = rewriter.generator, rewriter.number
+        name = (what, generator.digest(), generator.precision, layer, PackedRequest.of(request), *more)
+        return self.store.one(name, make)
 
     # --- rules ------------------------------------------------------------------------------------------------------
 
@@ -342,9 +383,9 @@ class Service:
         wanted, most = request.rank, self.rewriter(session.generator, request.layer).max_rank(request)
         if not most:
             raise ValueError("The painted area is too small for this layer; paint more, or choose a higher layer.")
-        rank = min(wanted or RANK, most)
-        edit = self.backend(session.generator).solve(request.with_(rank=rank))
-        return edit.with_(request=edit.request.with_(rank=wanted)) if wanted and wanted > rank else edit
+        asked = request.with_(rank=min(wanted or RANK, most))
+        edit = self._once("rule", session, asked, lambda: self.backend(session.generator).solve(asked))
+        return edit.with_(request=edit.request.with_(rank=wanted)) if wanted and wanted > asked.rank else edit
 
     def learn(self, session: Session) -> Iterator[Edit]:
         """Learn the session's retouched pictures: edits that come nearer and nearer; to stop, close it."""

@@ -21,15 +21,16 @@ LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_by
 
 
 def room_for_results() -> int:
-    """The size of the cache in bytes: a sixteenth of the memory of this machine or container, from 256 MiB to 1 GiB;
-    512 MiB if the system does not report its memory."""
+    """The size of the cache in bytes: 1/32 of the memory of this machine or container, from 256 MiB to 512 MiB.
+
+    256 MiB if the system does not report its memory."""
     told = []
     with suppress(AttributeError, ValueError, OSError):
         told.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     for limit in LIMITS:
         with suppress(ValueError, OSError):  # "max" means no limit
             told.append(int(Path(limit).read_text()))
-    return min(max(min(told) // 16, 256 << 20), 1 << 30) if told else 512 << 20
+    return min(max(min(told, default=0) // 32, 256 << 20), 512 << 20)
 
 
 def server_name(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rewriting.core.request import Request
@@ -351,7 +352,7 @@ class State:
 
     # --- results and jobs -------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def names(self) -> dict[str, Name]:
         """What the page should show, by topic, most urgent first; None where there is nothing to be made."""
         session, view, asked = self.session, self.view, self.session.now.asked
