@@ -136,15 +136,15 @@ def warm(service: Service, first: str, stopped: threading.Event) -> None:
     """Prepare the presets' layers in the background, so that the first press answers sooner."""
     from rewriting.core.presets import presets
     from rewriting.generators import bundled
+    from rewriting.studio.fair_queue import give_way
 
-    if first not in bundled():
-        service.draw_ahead(service.open(first))  # before the presets, which are for other generators
-    for preset in sorted(presets().values(), key=lambda preset: preset.generator != first):
-        for _ in service.warm(preset.name):
-            if stopped.is_set():
-                return
-    if not stopped.is_set():
-        service.draw_ahead(service.open(first))
+    give_way()
+    if first in bundled():
+        for preset in sorted(presets().values(), key=lambda preset: preset.generator != first):
+            for _ in service.warm(preset.name):
+                if stopped.is_set():
+                    return
+    service.draw_ahead(service.open(first))  # of another generator alone: the presets are not for it
 
 
 def launch(service: Service, options: argparse.Namespace, name: str) -> gr.Blocks:

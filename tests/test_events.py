@@ -93,6 +93,25 @@ def test_what_a_command_does_not_touch_is_not_made_anew(on, service, asked, monk
     assert asked.state.made["results"] is before and asked.state.view.tab == "pictures"
 
 
+def test_a_goal_comes_before_pictures_in_full_and_its_refusal_leaves_the_pictures(on, service, asked, monkeypatch):
+    monkeypatch.setattr("rewriting.studio.service.SIDE", 16)  # of a generator of 32 pixels
+    drawn, goal = [], service.goal
+    monkeypatch.setattr(service, "goal", lambda session: drawn.append("goal") or goal(session))
+    picture = service.drawn
+    monkeypatch.setattr(service, "drawn", lambda *a, size=None, **k: drawn.append(size) or picture(*a, size=size, **k))
+    spot = {"x": 120, "y": 130}
+    (*_, last) = pages(on.answering(lambda state: Making(service).place(state, spot))(0, asked))
+    assert drawn == [16, "goal", 32] and last["paste"]["goal"] and last["paste"]["image"]
+
+    def refuse(session):
+        raise ValueError("No goal.")
+
+    monkeypatch.setattr(service, "goal", refuse)
+    with pytest.raises(gr.Error, match="No goal."):
+        pages(on.answering(lambda state: Making(service).place(state, {"x": 90, "y": 130}))(0, asked))
+    assert asked.state.picture(1) is not None
+
+
 def test_undo_shows_the_pictures_there_were(on, service, asked):
     list(on.answering(Making(service).rewrite, queue="heavy")(0, asked))
     shown = pages(on.answering(Rules().undo, queue="heavy")(0, asked))

@@ -1,5 +1,6 @@
 """Visitors are served in turn, first those who have had least; work done ahead stands aside for them."""
 
+import os
 import threading
 import time
 from types import SimpleNamespace
@@ -204,3 +205,10 @@ def test_what_fails_ahead_is_left_and_what_is_asked_for_next_is_done(queue):
     until(lambda: rewriter.drawn == ["failed"] and rewriter not in ahead._wanted)
     ahead.begin(rewriter, drawing(2))
     until(lambda: rewriter.drawn == ["failed", 2])
+
+
+def test_work_ahead_leaves_the_processor_to_visitors(queue):
+    ahead, rewriter, found = WorkAhead(queue), Counting(), []
+    ahead.begin(rewriter, iter([lambda _: found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))]))
+    until(lambda: found)
+    assert found[0] > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())

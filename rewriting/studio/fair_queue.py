@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +23,7 @@ AT_ONCE = 2  # parts of answers worked on at a time
 EARLY = 4  # parts of an answer until it shows a first pair of pictures
 PART = 3.0  # seconds by which a visitor has to have come sooner than others for each further part
 SLICE = 0.05  # seconds for which work ahead goes on before it looks whether somebody waits
+BEHIND = 10  # niceness of threads on Linux: a tenth of the time that a visitor's thread gets beside them
 PATIENCE = 20.0  # seconds after which work ahead goes on by a step, however many visitors are being served
 
 
@@ -128,6 +132,15 @@ class NoTurn:
         """Nobody waits for its end."""
 
 
+def give_way() -> None:
+    """Leave most of the processor to other threads: for this thread, and those that it starts from now on.
+
+    Linux only: elsewhere threads have no niceness of their own.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
+
+
 class WorkAhead:
     """What visitors will wait for, done while they still look and paint, and while nobody waits for anything.
 
@@ -136,7 +149,7 @@ class WorkAhead:
 
     def __init__(self, queue: FairQueue) -> None:
         self._queue = queue
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="ahead", initializer=give_way)
         self._wanted: WeakKeyDictionary[Rewriter, Iterator[Step]] = WeakKeyDictionary()
         self._lock = Lock()
 

@@ -26,6 +26,7 @@ from rewriting.studio.visitor import Task, Visitor
 PARTS = (4, 12, PAGE)  # pictures of a page appear in steps: so many are there after each
 TOLD = 1.0  # seconds of waiting after which visitors are told how many go first, and how often
 QUICK = ("canvases", "goal", "drawn", "sheet", "closer")  # what need not wait for its turn
+SINGLE = ("goal", "drawn", "closer")  # of these, a visitor waits for one picture
 ALL = (*QUICK, "own_pairs", "results", "own")
 
 Turns = Callable[[], Turn | NoTurn]
@@ -196,8 +197,11 @@ def make_needed(visitor: Visitor, make: Maker, topics: tuple[str, ...], turns: T
             with closing(make(task.topic, state)) as parts:
                 complete = False
                 while not complete and task.wanted:
-                    next_part = partial(next, parts, None)
-                    part = yield from in_turn(task, NoTurn if quick else turns, next_part)
+                    try:
+                        part = yield from in_turn(task, NoTurn if quick else turns, partial(next, parts, None))
+                    except (ValueError, OSError):
+                        task.end(_put(task, Made(task.name, None, True)))
+                        raise
                     if part is None:
                         break
                     content, complete = part
@@ -205,11 +209,9 @@ def make_needed(visitor: Visitor, make: Maker, topics: tuple[str, ...], turns: T
                     if not (task.end(put) if complete else task.change(put)):
                         break
                     yield
-                    if not quick:
-                        yield from make_needed(visitor, make, QUICK, turns)
-        except (ValueError, OSError):
-            task.end(_put(task, Made(task.name, None, True)))
-            raise
+                    if not complete or not quick:
+                        sooner = SINGLE if quick else QUICK
+                        yield from make_needed(visitor, make, tuple(set(sooner) & set(topics)), turns)
         finally:
             task.end()
         taken = visitor.take(topics, words_for)
