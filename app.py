@@ -187,6 +187,7 @@ def serve(service: Service, options: argparse.Namespace, name: str) -> None:
     """Launch the page and keep it until it is interrupted."""
     # gradio asks its own server whether it has started; the service for public addresses is elsewhere
     with serving.without_proxies(*(["localhost", name.strip("[]")] if options.share else [])):
+        draw_while_importing(service, options.generator)
         page = launch(service, options, name)
     stopped = threading.Event()
     threading.Thread(target=warm, args=(service, options.generator, stopped)).start()
@@ -210,7 +211,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with serving.folder_for_files():
             memory = options.memory and options.memory << 20
             service, options.generator = open_service(options.device, options.generator, options.precision, memory)
-            draw_while_importing(service, options.generator)
             serve(service, options, name)
     except KeyboardInterrupt:
         return INTERRUPTED
