@@ -1,4 +1,4 @@
-"""Names that changed, and work for one more release."""
+"""Old names, which work for one more release."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from importlib import import_module
 from typing import Any
 
-MOVED = {  # the old name: the new one, and the module that still has the old one
+MOVED = {  # old name: (new name, module that still has the old one)
     "rewriting.checkpoints.convert": ("rewriting.hub.convert", "rewriting.hub.deprecated"),
     "rewriting.checkpoints.download": ("rewriting.hub.addresses.download", "rewriting.hub.deprecated"),
     "rewriting.checkpoints.fetch": ("load_generator, which opens what has that name", "rewriting.hub.deprecated"),
@@ -14,12 +14,12 @@ MOVED = {  # the old name: the new one, and the module that still has the old on
 
 
 def renamed(old: str, new: str, callers: int = 1) -> None:
-    """Warn whoever called the function that calls this one; callers: how many functions up that is."""
+    """Warn of an old name.  callers: the number of functions between this one and the user's code."""
     warnings.warn(f"{old} is now {new}, and goes with the next release.", DeprecationWarning, stacklevel=2 + callers)
 
 
 def moved(package: str, name: str) -> Any:
-    """What a package had under a name before it moved, with a warning.  Raises AttributeError if it never had it."""
+    """The object that a package had under an old name, with a warning.  Raises AttributeError for any other name."""
     old = f"{package}.{name}"
     if old not in MOVED:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first asked for, so that what needs no PyTorch starts at once."""
+"""Lazy imports for a package's names, so that commands without PyTorch start at once."""
 
 from __future__ import annotations
 

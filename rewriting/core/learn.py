@@ -1,9 +1,10 @@
-"""From pictures to factors: Lambda of one or more layers learns to draw retouched pictures.
+"""Learning Lambda of one or more layers from retouched pictures.
 
-A pasted goal is values of one layer.  A retouched picture is a goal that no layer's values need ever have had, so
-Lambda is found through the rest of the generator: differences of pictures inside what was retouched, and, weighed,
-everywhere else.  The directions D stay those of the painted places.  Values that would render as retouched are a worse
-goal: they ask for more than a picture needs, and so for more change elsewhere.
+The goal of copy and paste is a value of the layer.  A retouched picture may need values that the layer never has, so
+Lambda is learned through the later layers: the loss is the difference of the pictures in the retouched area and, with
+a weight, elsewhere.  The directions D are those of the painted places, as in a solve.  Finding values that render the
+retouched picture, and solving for these, works worse: they ask for more than the picture needs, and so change more
+elsewhere.
 
 What reaches the first of the layers is computed once.  A step draws patches only: of what was retouched, with as much
 around it as its colours depend on, and of as large a part of the same picture elsewhere; those of one size are drawn
@@ -34,13 +35,13 @@ RATE, MOMENTUM, SQUARES = 0.03, 0.9, 0.999  # of Adam; the rate falls to nothing
 OUTSIDE = 2.5  # how much a pixel outside counts beside one inside, where nobody chooses
 COARSE = 0.2  # of the steps: so long pictures of half the size are enough
 LEVELS = 4  # of the pyramid on which pictures are compared
-HALO = 16 / 256  # of the picture's side, drawn around a patch and not looked at: what is cut off is missed there
-SHOWN = 5  # steps from one rule to look at to the next
+HALO = 16 / 256  # of the picture's side: rim of a patch, which is drawn but not compared: its surroundings are cut off
+SHOWN = 5  # steps between two yielded rules
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture and how it should look.
+    """A picture, and the picture that the rule should make of it.
 
     at: what arrives at the first of the layers.  original, wanted: (3, H, H), about [-1, 1].  inside: (H, H), 0 to 1:
     where it was retouched.  weight: how much it counts beside others.  kind: "goal"; "preserve" where nothing should
@@ -59,11 +60,11 @@ class Example:
 
 @dataclass(frozen=True)
 class Learned:
-    """Where learning has come to.  factors: {layer: Lambda (O, S, kh, kw)}, in units of the stored weight.
+    """The state of learning after a step.  factors: {layer: Lambda (O, S, kh, kw)}, in units of the stored weight.
 
-    step, steps: this one, and how many there will be.  Mean differences from what was wanted, as a share of the full
-    range, in each example as it was drawn last: inside, and before, without any change; outside; preserved, inside
-    what should stay.
+    step, steps: its number, and the number of all steps.  The other fields are mean differences from the wanted
+    pictures, as a share of the full range, each example as it was last drawn: inside; before, the same without a rule;
+    outside; preserved, in protected places, None without any.
     """
 
     factors: dict[int, Tensor]
@@ -76,10 +77,10 @@ class Learned:
 
 
 def default_layers(generator: Generator, request: Request, first: int) -> tuple[int, ...]:
-    """The layers that learn a request, from `first` on, where nobody chooses.
+    """The layers that learn a request by default, from `first` on: two for bends, three for other retouches.
 
-    What was bent is there already: one layer moves it, and the next size sharpens it.  What was painted need never
-    have been there: the next two sizes draw its colours and its edges.
+    A bend moves content that the picture has: one layer moves it, and one of the next size sharpens it.  Paint is new
+    content, so layers of the next two sizes draw its colours and its edges.
     """
     bent = all(one.how["kind"] == "bend" for one in request.retouched)
     return tuple(n for n in range(first, first + (4 if bent else 6), 2) if n in generator.layers)
@@ -95,7 +96,7 @@ def learn(
     together: int = TOGETHER,
     others: Sequence[Callable[[], Example]] = (),
 ) -> Iterator[Learned]:
-    """Learn Lambda of each layer, from low to high; the last one yielded is the result, those before are on the way.
+    """Learn Lambda of several layers; yields a state every `SHOWN` steps, and the last one is the result.
 
     examples: each made when it is first drawn, so that a first rule need not wait for all.
     directions: {layer: (S, I)}.  outside: how much a pixel outside counts, 0 or more.  together: examples a step.
@@ -130,7 +131,7 @@ def learn(
 
 
 class _Order:
-    """The examples, some at a time: in the given order at first, then shuffled again and again."""
+    """The examples of each step: first all in the given order, then shuffled, again and again."""
 
     def __init__(self, examples: Sequence[Callable[[], Example]], together: int):
         self._make, self._made = examples, {}
@@ -148,7 +149,7 @@ class _Order:
 
 
 class _Seen:
-    """Mean differences of each example, as it was drawn last."""
+    """The differences of each example when it was last drawn."""
 
     def __init__(self) -> None:
         self._of: dict[str, dict[int, float]] = {name: {} for name in ("before", "inside", "outside", "preserved")}
@@ -169,9 +170,12 @@ class _Seen:
 
 @dataclass(frozen=True)
 class _Patch:
-    """A part of a picture.  at: what arrives there.  wanted: (1, 3, h, w).  inside, outside: (1, 1, h, w), the weights
-    of its pixels; inside sums to 1 over a whole example, and so does outside.  kind: the example's, or "outside" for
-    any other part of it.  before: the sum of its differences inside, without any change."""
+    """A part of a picture.
+
+    at: the layer input of the part.  wanted: (1, 3, h, w).  inside, outside: (1, 1, h, w), weights of its pixels, each
+    with sum 1 over a whole example.  kind: the example's, or "outside" for a part elsewhere in the picture.  before:
+    the weighted difference inside without a rule.
+    """
 
     example: Example
     kind: str
@@ -183,9 +187,10 @@ class _Patch:
 
 
 def _patches(examples: Sequence[Example], random: np.random.Generator, *, fine: bool) -> list[_Patch]:
-    """Of each example the part that was retouched, and a part anywhere, of which the pixels outside count.
+    """Two patches of each example: its retouched area, and a random part for the pixels outside.
 
-    All are of one size.  fine: whether the first is drawn in full size; outside, half of it says enough.
+    All cover areas of the same size.  fine: whether to draw the first in full size; otherwise, and for the second,
+    half the size is used if the example has it.
     """
     cells = examples[0].at.key.shape[-1]
     halo = max(1, round(HALO * cells))
@@ -205,7 +210,7 @@ def _patches(examples: Sequence[Example], random: np.random.Generator, *, fine: 
 
 
 def _alike(patches: Sequence[_Patch]) -> list[list[_Patch]]:
-    """Those of full size, and those of half of it, which are drawn together."""
+    """The patches in groups of the same size, each of which is drawn as a batch."""
     sizes = {patch.wanted.shape: [] for patch in patches}
     for patch in patches:
         sizes[patch.wanted.shape].append(patch)
@@ -213,7 +218,7 @@ def _alike(patches: Sequence[_Patch]) -> list[list[_Patch]]:
 
 
 def _cells(inside: Tensor, cells: int, halo: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(top, left), (bottom, right) of what was retouched, in positions of the first layer's key, even, with a halo."""
+    """(top, left), (bottom, right) of the retouched area with its halo, in even positions of the first layer's key."""
     top, left, bottom, right = bounding_box(inside.cpu().numpy())
     cell = len(inside) // cells
     return (
@@ -261,7 +266,7 @@ def coarse(generator: Generator, layers: Sequence[int], at: LayerInput) -> Tenso
 
 
 def _part(at: LayerInput, top: int, left: int, height: int, width: int) -> LayerInput:
-    """What arrives at a part of a layer; the box in positions of its key."""
+    """The layer input of a part of a picture; the box in positions of the key."""
     cells, rgb = at.key.shape[-1], at.rgb
     if rgb is not None:
         ratio = cells / rgb.shape[-1]
@@ -279,7 +284,7 @@ def _loss(
     outside: float,
     seen: _Seen,
 ) -> Tensor:
-    """Of patches of one size, drawn together: differences on a pyramid.  seen: told what they are in full size."""
+    """The loss of a batch of patches: differences on a pyramid.  seen: collects the differences at full size."""
     at = LayerInput.cat([patch.at for patch in patches])
     wanted, inside, without = (
         torch.cat([getattr(patch, name) for patch in patches]) for name in ("wanted", "inside", "outside")
@@ -293,7 +298,7 @@ def _loss(
         if level == 0:
             for patch, *told in zip(patches, *(part.tolist() for part in parts), strict=True):
                 seen.add(patch, *told)
-        if level + 1 < LEVELS:  # the weights are summed, so that they still sum to 1
+        if level + 1 < LEVELS:  # sums of the weights, whose total stays 1
             drawn, wanted = F.avg_pool2d(drawn, 2), F.avg_pool2d(wanted, 2)
             inside, without = 4 * F.avg_pool2d(inside, 2), 4 * F.avg_pool2d(without, 2)
     return loss

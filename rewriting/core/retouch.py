@@ -1,7 +1,7 @@
-"""Retouched pictures: what changed in one, and the same retouch carried to another place.
+"""Retouched pictures: the change of one picture, and its transfer to other places.
 
-A picture may be retouched with strokes, bent, or come back from any program.  Only what changed is kept.  Files that
-compress with loss change every pixel a little; such differences cancel out over a few pixels, and a retouch does not.
+A picture is retouched by strokes, by a bend, or in another program.  Only the changed area is stored.  Lossy
+compression changes every pixel a little, but its differences cancel out over a few pixels, unlike those of a retouch.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ KINDS = ("paint", "bend", "file")
 MAX_HOW = 64 << 10  # characters of JSON
 MAX_MOVES = 256
 MAX_POINTS = 64  # of a bend that `pinned` completes
-WIDE, NARROW = (32, 8), (85, 3)  # a neighbourhood is the side over this, wide, and at least so many pixels
-SURE, NOTICED = 8, 3  # mean differences over a wide and a narrow one, of 255, above which a place was retouched...
-NOISY = 8  # ...and how many times the usual difference is added to that
+WIDE, NARROW = (32, 8), (85, 3)  # widths of neighbourhoods: the side divided by the first number, at least the second
+SURE, NOTICED = 8, 3  # of 255: mean differences in a wide and a narrow neighbourhood that mean a retouch...
+NOISY = 8  # ...plus this multiple of the picture's median difference
 LEAST = 1 / 5000  # of the picture: a smaller spot is noise
-STIFF = 1e-3  # of the side squared: how far from its point a move still is exact
-PINS = 8  # around each end of a way that a point moves
-FADING = 0.4  # of a bend's reach
-OPAQUE = 100.0  # variance, of 255 squared, below which a picture says nothing of how its colours were changed
+STIFF = 1e-3  # of the side squared: distance up to which a move is nearly exact
+PINS = 8  # around each end of a point's path
+FADING = 0.4  # share of a bend's reach over which it fades out
+OPAQUE = 100.0  # variance, of 255 squared, below which a change of colours cannot be told from new colours
 MAX_PARTS = 4
-COARSER = 4  # pixels between those of which a bend is computed that is carried elsewhere: it is smooth
+COARSER = 4  # a transferred bend, which is smooth, is computed at every 4th pixel
 
 
 @dataclass(frozen=True, eq=False)
 class Retouched:
-    """What one picture should look like.
+    """The retouch of one picture.
 
-    seed: the picture's number, or a picture of one's own.  side: of the picture, in pixels.
-    left, top: where the patch lies.
-    patch: uint8 (h, w, 4), the wanted colours where something changed, and how much of them is seen, 255 for all.
-    how: how it was made, as JSON: {"kind": "paint", "bend" or "file", ...}.  A bend has "moves", a list of
-    [x, y, x', y'] in shares of the side: what was at (x, y) is drawn at (x', y').  A move to where it is pins a point.
+    seed: the picture's number, or an own picture.  side: of the picture, in pixels.
+    left, top: of the patch, in pixels.
+    patch: uint8 (h, w, 4), the wanted colours of the changed area and their opacity.
+    how: the way of retouching, as JSON: {"kind": "paint", "bend" or "file", ...}.  A bend has "moves", a list of
+    [x, y, x', y'] in shares of the side: content moves from (x, y) to (x', y').  A move to its own place pins a point.
     """
 
     seed: Seed
@@ -62,7 +62,7 @@ class Retouched:
             raise ValueError(f"the patch is {patch.dtype} {patch.shape}; expected uint8 (height, width, 4).")
         if self.top + patch.shape[0] > self.side or self.left + patch.shape[1] > self.side:
             raise ValueError(f"the patch reaches beyond the picture, which is {self.side} pixels wide.")
-        object.__setattr__(self, "patch", patch * (patch[..., 3:] > 0))  # what is not seen is nobody's business
+        object.__setattr__(self, "patch", patch * (patch[..., 3:] > 0))  # no hidden colours, which could be private
         _check_how(self.how)
 
     def __eq__(self, other: object) -> bool:
@@ -85,8 +85,8 @@ class Retouched:
     ) -> Retouched:
         """The retouch that turns one picture into another, uint8 (H, H, 3) each.
 
-        mask: uint8 (H, H), 255 where it was retouched; by default what `changed` finds.
-        Raises ValueError if the pictures differ in size, or in nothing.
+        mask: uint8 (H, H), 255 in the retouched area; by default `changed` finds it.
+        Raises ValueError if the pictures have different sizes or do not differ.
         """
         if picture.shape != original.shape:
             raise ValueError(
@@ -106,13 +106,13 @@ class Retouched:
 
     @property
     def mask(self) -> np.ndarray:
-        """uint8 (side, side), 255 where it was retouched."""
+        """uint8 (side, side): the opacity of the retouch, 0 outside."""
         mask = np.zeros((self.side, self.side), np.uint8)
         mask[self._box] = self.patch[..., 3]
         return mask
 
     def without_colours(self) -> Retouched:
-        """A copy that says where it was retouched, and not how that looks."""
+        """A copy with the same area and no colours."""
         return replace(self, patch=self.patch * np.array([0, 0, 0, 1], np.uint8))
 
     def over(self, picture: np.ndarray) -> np.ndarray:
@@ -133,7 +133,7 @@ class Retouched:
 
     @classmethod
     def from_json(cls, data: Any, what: str) -> Retouched:
-        """Raises ValueError, one sentence that begins with `what`, for anything but what `to_json` makes."""
+        """Read the form of `to_json`.  Raises ValueError, one sentence that begins with `what`, for anything else."""
         names = {"seed", "side", "left", "top", "patch", "how"}
         if not isinstance(data, Mapping) or set(data) != names:
             raise ValueError(f"{what} is not described by {', '.join(sorted(names))} alone; the file is damaged.")
@@ -156,7 +156,7 @@ class Retouched:
 
 
 def _decode(url: Any) -> np.ndarray:
-    """PNG data URL -> uint8 (h, w, 4); nothing is decoded of one that is larger than a picture can be."""
+    """PNG data URL -> uint8 (h, w, 4).  Raises ValueError for a damaged or, before decoding it, a large PNG."""
     try:
         image = Image.open(io.BytesIO(png_bytes(url, "a patch")), formats=["PNG"])
         if max(image.size) > MAX_SIDE:
@@ -195,11 +195,11 @@ def _is_move(move: Any) -> bool:
 
 
 def changed(original: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """uint8 (H, H), 255 where two pictures, uint8 (H, H, 3), differ by more than compression or a colour profile does.
+    """uint8 (H, H), 255 where two pictures, uint8 (H, H, 3), differ by more than compression or a colour profile.
 
-    Compression with loss changes every pixel, but leaves the mean of a neighbourhood nearly as it was; an even shift
-    of all colours is nobody's retouch.  So a place has changed where such means, less their median, differ by more
-    than they do in most of the picture; its outline is then looked for in smaller neighbourhoods.
+    Lossy compression changes every pixel, but hardly the mean of a neighbourhood, and a colour profile shifts all
+    colours alike.  A place has therefore changed if the means of wide neighbourhoods there, less the median shift,
+    differ by more than in most of the picture.  Narrow neighbourhoods then give its outline.
     """
     signed = picture.astype(np.float32) - original.astype(np.float32)
     signed -= np.median(signed, (0, 1))
@@ -215,7 +215,7 @@ def changed(original: np.ndarray, picture: np.ndarray) -> np.ndarray:
 
 
 def _means(values: np.ndarray, wide: int) -> np.ndarray:
-    """Means of (H, W, C) over squares of that many pixels, odd, with its edges repeated."""
+    """Means of (H, W, C) over squares of `wide` pixels, rounded up to an odd number; edges are repeated."""
     half = wide // 2
     padded = np.pad(values, ((half + 1, half), (half + 1, half), (0, 0)), "edge").cumsum(0, np.float64).cumsum(1)
     across = 2 * half + 1
@@ -224,7 +224,7 @@ def _means(values: np.ndarray, wide: int) -> np.ndarray:
 
 
 def _grown_within(seeds: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """Bool (H, W): what of the limits hangs together with a seed."""
+    """Bool (H, W): the parts of `limits` that are connected with a seed."""
     grown = seeds & limits
     while True:
         wider = grown.copy()
@@ -255,13 +255,13 @@ def _parts(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def displacement(moves: Sequence[Sequence[float]], side: int) -> np.ndarray:
-    """float32 (side, side, 2): where each pixel of a bent picture comes from, less its own place, (x, y) in pixels.
+    """float32 (side, side, 2): the offset, (x, y) in pixels, from each pixel of a bent picture to its source.
 
-    moves: [x, y, x', y'] in shares of the side; what was at (x, y) is drawn at (x', y').
+    moves: [x, y, x', y'] in shares of the side: content moves from (x, y) to (x', y').
     Source: Schaefer et al., "Image Deformation Using Moving Least Squares", 2006: the affine form, backwards.
     """
     moves = np.asarray(moves, np.float64) * side - 0.5
-    source, goal = moves[:, 2:], moves[:, :2]  # backwards: from where it is drawn to where it was
+    source, goal = moves[:, 2:], moves[:, :2]  # backwards: from the new place to the old one
     places = np.stack(np.meshgrid(np.arange(side), np.arange(side)), -1).reshape(-1, 1, 2).astype(np.float64)
     weight = 1 / (np.square(places - source).sum(-1) + STIFF * side)
     weight = np.square(weight) / np.square(weight).sum(1, keepdims=True)  # (P, N)
@@ -274,7 +274,7 @@ def displacement(moves: Sequence[Sequence[float]], side: int) -> np.ndarray:
 
 
 def sampled(picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """float32 (..., C): the colours of a picture (H, W, C) between its pixels, its edges repeated."""
+    """float32 (..., C): the colours of a picture (H, W, C) at positions x, y, interpolated; edges are repeated."""
     height, width = picture.shape[:2]
     x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
     left, top = np.minimum(x.astype(int), width - 2), np.minimum(y.astype(int), height - 2)
@@ -285,7 +285,8 @@ def sampled(picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def bend(picture: np.ndarray, moves: Sequence[Sequence[float]], seen: np.ndarray | None = None) -> np.ndarray:
-    """A picture, uint8 (H, H, 3), bent by moves as in `displacement`.  seen: float (H, H), how much of it, 0 to 1."""
+    """Bend a picture, uint8 (H, H, 3), by moves as in `displacement`.  seen: float (H, H), the share of the bend at
+    each pixel, 0 to 1."""
     shift = displacement(moves, len(picture))
     if seen is not None:
         shift = shift * seen[..., None]
@@ -293,9 +294,9 @@ def bend(picture: np.ndarray, moves: Sequence[Sequence[float]], seen: np.ndarray
 
 
 def pinned(points: Sequence[Sequence[float]], reach: float) -> list[list[float]]:
-    """Moves that bend a picture only around some points: these, and pins on a circle around each that moves.
+    """Moves that bend a picture only around points: the points, and pins on a circle around each moving point.
 
-    points: moves of which some may be pins, in shares of the side.  reach: the circle's radius, likewise.
+    points: moves and pins, in shares of the side.  reach: the circle's radius, in shares of the side.
     """
     moving = [point for point in points if point[:2] != point[2:]]
     turns = 2 * np.pi * np.arange(PINS) / PINS
@@ -308,8 +309,8 @@ def pinned(points: Sequence[Sequence[float]], reach: float) -> list[list[float]]
 
 
 def reached(points: Sequence[Sequence[float]], reach: float, side: int) -> np.ndarray:
-    """float32 (side, side), 0 to 1: how much of a bend is seen: all of it near the ways of the points that move, and
-    nothing as far away as it reaches.  points, reach: as in `pinned`."""
+    """float32 (side, side): the share of a bend at each pixel, from 1 near the paths of moving points to 0 at its
+    reach.  points, reach: as in `pinned`."""
     places = (np.stack(np.meshgrid(np.arange(side), np.arange(side)), -1).reshape(-1, 2) + 0.5) / side
     moving = [point for point in points if point[:2] != point[2:]]
     rest = np.clip((1 - _away(places, moving) / reach) / FADING, 0, 1)
@@ -317,7 +318,7 @@ def reached(points: Sequence[Sequence[float]], reach: float, side: int) -> np.nd
 
 
 def _away(places: np.ndarray, moving: Sequence[Sequence[float]]) -> np.ndarray:
-    """(P,): how far places (P, 2) are from the nearest way of a point."""
+    """(P,): the distance of places (P, 2) from the nearest path of a moving point."""
     nearest = np.full(len(places), np.inf)
     for x, y, to_x, to_y in moving:
         along = np.array([to_x - x, to_y - y])
@@ -337,15 +338,16 @@ def _shifted(picture: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Alignment:
-    """How places correspond: for each part, its centre there, its centre here, and how much larger it is there."""
+    """The correspondence of two places.  parts: for each part, its centres (x, y) in pixels in the second and in the
+    first place, and its size in the second relative to the first."""
 
     parts: tuple[tuple[np.ndarray, np.ndarray, float], ...]
 
     @classmethod
     def of(cls, here: np.ndarray, there: np.ndarray) -> Alignment:
-        """From a painted place to another, uint8 (H, H) each.
+        """From one painted place to another, uint8 (H, H) each.
 
-        Parts that lie apart, such as two eyes, correspond from left to right if there are as many of them.
+        Separate parts, such as two eyes, correspond from left to right if both places have the same number of them.
         """
         mine, other = _parts(here > 127), _parts(there > 127)
         if len(mine) != len(other) or not 1 <= len(mine) <= MAX_PARTS:
@@ -359,11 +361,12 @@ class Alignment:
 
     @property
     def stretch(self) -> float:
-        """How unlike the sizes are: 0 if they are the same."""
+        """The mean difference of the sizes, as a logarithm: 0 for equal sizes."""
         return float(np.mean([abs(np.log(scale)) for _, _, scale in self.parts]))
 
     def origins(self, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """x, y, (side, side): which pixel here corresponds to each pixel there; and the scale, (side, side)."""
+        """x, y: for each pixel of the second picture, the corresponding position in the first; and the scale.  Each is
+        (side, side)."""
         y, x = np.mgrid[:side, :side].astype(np.float32)
         away = np.stack([np.hypot(x - there[0], y - there[1]) / scale for there, _, scale in self.parts])
         nearest = away.argmin(0)
@@ -380,11 +383,11 @@ def _centre(part: np.ndarray) -> np.ndarray:
 def carried(
     retouched: Retouched, original: np.ndarray, alignment: Alignment, seed: Seed, picture: np.ndarray
 ) -> Retouched | None:
-    """The retouch at the corresponding place of another picture; None if nothing of it would be seen there.
+    """Transfer a retouch to the corresponding place of another picture; None if no part of it falls into the picture.
 
-    original: its own picture before, uint8 (H, H, 3).  picture: the other one, number `seed`.
-    A bend bends there too, and paint is laid there.  In a picture from a file, colours may have been laid or changed:
-    there the new colours are, locally, a linear function of the old ones (He et al., "Guided Image Filtering", 2010).
+    original: the picture before its retouch, uint8 (H, H, 3).  seed, picture: the other one.
+    A bend bends the other picture, and paint covers it.  A retouch from a file may also change the existing colours:
+    its new colours are, locally, a linear function of the old ones (He et al., "Guided Image Filtering", 2010).
     """
     side = len(picture)
     x, y, scale = alignment.origins(side)
@@ -410,7 +413,7 @@ def carried(
 
 
 def _local_change(original: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """slope, offset, (H, H, 3) each: wanted = slope * original + offset around each pixel, and exactly there."""
+    """slope, offset, (H, H, 3) each: wanted = slope * original + offset, exactly at a pixel and nearly around it."""
     wide = max(5, len(original) // 24)
     a, b = original.astype(np.float32), wanted.astype(np.float32)
     mean_a, mean_b = _means(a, wide), _means(b, wide)

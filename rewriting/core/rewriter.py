@@ -1,4 +1,4 @@
-"""The façade: set a generator and a layer once, then solve one request after another."""
+"""The façade: choose a generator and a layer once, then solve or learn any number of requests."""
 
 from __future__ import annotations
 
@@ -43,46 +43,47 @@ from rewriting.processes import Progress
 
 RANK = 5
 LOCALITY, LOCALITY_LINEAR = 2.0, 0.25
-RIDGE = 1.0  # times the locality: how much the size of the change counts beside what it does in other pictures
-UNITS = 30  # the paper's count for erasing watermarks
-PRESERVE = 2.0  # how much more a preserved place counts than any other
-POSITIONS = 1 << 14  # of goals and preserved places that are solved for: more say the same, and take memory
+RIDGE = 1.0  # times the locality: weight of the size of the change
+UNITS = 30  # features to erase; the paper's number for watermarks
+PRESERVE = 2.0  # weight of all protected places; that of the goal is 1
+POSITIONS = 1 << 14  # most positions of goals and protected places in a solve; more take memory and change little
 LOCALITY_PICTURES, LOCALITY_POSITIONS, LOCALITY_FIRST = 24, 64, 30_000
-ROOM = 512 << 20  # bytes of a rewriter's own store
+ROOM = 512 << 20  # bytes of a rewriter's own cache
 SMALL_MAP, BATCH = 32, 16
 
 T = TypeVar("T")
 
 
 def default_locality(generator: Generator) -> float:
-    """The locality of a request that names none.
+    """The default locality for a generator: lower without demodulation.
 
-    Without demodulation a layer is linear in its weights, and the loss beyond the Huber delta as steep at zero as
-    anywhere: a locality above about how much more the context responds than other places do leaves hardly any change.
+    Without demodulation the layer is linear in its weights, and beyond the Huber delta the loss is equally steep
+    everywhere.  If the locality then exceeds the ratio of the context's response to that of other places, hardly any
+    change is worth its cost.
     """
     return LOCALITY if generator.conv(generator.layers.start).demodulate else LOCALITY_LINEAR
 
 
 def default_ridge(request: Request) -> float:
-    """How much the size of the change counts, where nobody chooses.
+    """The default weight of the size of the change, relative to the locality: 0 for erasing.
 
-    What is pasted has accidents that a small change does not follow.  What is erased has none: the goal is what the
-    layer says itself without some features, and at a low rank a small change would leave them.
+    The ridge keeps the change from following accidental details of a pasted object.  The goal of erasing has none,
+    because it is the layer's own value without some features; there a ridge would only leave a part of them.
     """
     return 0.0 if request.erase else RIDGE
 
 
 def default_directions(generator: Generator) -> str:
-    """How the directions of a request are found, one of `memory.METHODS`, where nobody chooses.
+    """The default method of finding directions, one of `memory.METHODS`.
 
-    Without demodulation a change carries on to the picture undamped, and the paper's stricter whitening pays.
+    Without demodulation nothing dampens a change on its way to the picture, so the paper's stricter whitening is used.
     """
     return "shrinkage" if generator.conv(generator.layers.start).demodulate else "whitened"
 
 
 @dataclass(frozen=True)
 class Matches:
-    """scores: (N,), the strongest response in each picture.  heat: float32 (N, h, w), d . k at each position."""
+    """Responses of pictures.  scores: (N,), the highest of each.  heat: float32 (N, h, w), d . k at each position."""
 
     scores: np.ndarray
     heat: np.ndarray
@@ -92,10 +93,10 @@ class Matches:
 
 
 class Rewriter:
-    """Solves requests on one layer of a generator, which stays as it is.
+    """Solves requests on one layer of a generator; the generator itself does not change.
 
-    layer: a number from `generator.layers`; by default the config's.  store: where features are kept that may be
-    wanted again; by default one of its own.  All methods may be called from several threads.
+    layer: a number from `generator.layers`; by default the config's.  store: a cache of features; by default a new
+    one.  Several threads may call the methods.
     """
 
     def __init__(
@@ -122,9 +123,9 @@ class Rewriter:
     def features(
         self, seeds: Sequence[Seed], *, seeding: str = "seed", truncation: float | None = None
     ) -> list[LayerInput]:
-        """The layer's input for each picture, from the cache where it has been drawn before.
+        """The layer's input for each picture, from the cache if it is there.
 
-        Pictures of one's own are not kept there.  Raises ValueError for one that does not fit.
+        Own pictures are not cached.  Raises ValueError for one that does not fit the generator or the layer.
         """
         return self._kept("features", lambda at: at, seeds, seeding, truncation)
 
@@ -162,13 +163,13 @@ class Rewriter:
 
     @property
     def _together(self) -> int:
-        """Pictures drawn at a time.  The maps before a middle layer are small: there a batch is twice as fast as one
-        by one, on a CPU too."""
+        """The size of a batch.  Before a middle layer the feature maps are small, and batches are twice as fast, on a
+        CPU too."""
         small = self.generator.value_size(self.number) <= SMALL_MAP
         return max(self.generator.batch_size, BATCH if small else 1)
 
     def _name(self, what: str, *more: Hashable) -> Name:
-        """Of a result of this layer."""
+        """The name of a result of this layer in the cache."""
         made = self.generator
         return (what, made.digest(), made.precision, str(made.device), self.number, *more)
 
@@ -186,24 +187,24 @@ class Rewriter:
     # --- statistics and directions --------------------------------------------------------------------------------
 
     def second_moment(self) -> Tensor:
-        """C = E[k k^T], float64 (I, I): shipped with the generator, or kept from before, or measured now.
+        """C = E[k k^T], float64 (I, I): from the generator's folder, from the cache, or else measured now.
 
-        Shipped ones are of `memory.SAMPLES` pictures, and so are those of the command `moments`.  What is measured
-        here is of `memory.QUICK_SAMPLES`, whoever asks and however long, so that a request has one solution.
+        The generator's folder and the command `moments` use `memory.SAMPLES` pictures.  A measurement here always
+        uses `memory.QUICK_SAMPLES`, so that a request has only one solution.
         """
         while not self.measure():
             if self._progress:
-                self._progress(self._samples / memory.QUICK_SAMPLES, "Measuring what its features mean")
+                self._progress(self._samples / memory.QUICK_SAMPLES, "Measuring the features")
         return self._moment
 
     @property
     def samples(self) -> int:
-        """Of how many pictures the second moment is; 0 as long as it is not there."""
+        """The number of pictures in the second moment; 0 before it is known."""
         return 0 if self._moment is None else self._samples
 
     @torch.no_grad()
     def measure(self) -> bool:
-        """Take a small step towards the second moment, which is one more picture; whether it is there."""
+        """Add one picture to the measurement of the second moment; returns whether the second moment is known."""
         with self._lock:
             if self._moment is None and self._sum is None:
                 self._moment, self._samples = self._read_moment()
@@ -212,7 +213,7 @@ class Rewriter:
             return self._moment is not None
 
     def _read_moment(self) -> tuple[Tensor | None, int]:
-        """C as it is shipped or kept, and of how many pictures."""
+        """C from the generator's folder or from the cache, and its number of pictures; (None, 0) without one."""
         width, source = self.layer.weight.shape[1], self.generator.source
         whole = memory.content_key(self.generator, None, memory.SAMPLES)
         shipped = source.folder if source is not None else BUNDLED / self.generator.config.name
@@ -246,22 +247,26 @@ class Rewriter:
         self._moment, self._sum = (
             self._sum.mean().float().double(),
             None,
-        )  # as it is kept: the next start finds the same
+        )  # rounded as in the cache, so that the next start has the same
         try:
             memory.keep({self.number: self._moment}, self._quick_key())
         except OSError:
-            pass  # a full disk or a read-only home costs the next start some time, and nothing else
+            pass  # with a full disk or a read-only home, the next start only takes longer
 
     @torch.no_grad()
     def directions(self, request: Request, rank: int | None = None, *, method: str | None = None) -> Tensor:
-        """D, float32 (S, I), orthonormal rows, from the request's context; method: by default `default_directions`."""
+        """D, float32 (S, I) with orthonormal rows, from the request's context.
+
+        rank: S, by default the request's, else 5.  method: by default `default_directions`.  Raises ValueError for a
+        context that is empty or too small.
+        """
         keys, weights = self.context_keys(request)
         rank = (request.rank or RANK) if rank is None else rank
         method = default_directions(self.generator) if method is None else method
         return memory.directions(keys, weights, self.second_moment(), rank, method=method)
 
     def context_keys(self, request: Request) -> tuple[Tensor, Tensor]:
-        """Keys (T, I) where the rule should hold, and the painted share of each position (T,)."""
+        """Keys (T, I) at the painted positions of the context, and the painted share of each, (T,), above 0."""
         keys, weights = [], []
         places = [region for region in request.places if not region.empty]
         if not places:
@@ -273,7 +278,7 @@ class Rewriter:
         return torch.cat(keys), torch.cat(weights)
 
     def max_rank(self, request: Request) -> int:
-        """The rank that the request's context supports here: that of its keys, 0 if it covers no position."""
+        """The highest rank for the request's context at this layer; 0 if it covers no position."""
         return min(self.context_keys(request)[0].shape)
 
     @torch.no_grad()
@@ -286,9 +291,9 @@ class Rewriter:
         truncation: float | None = None,
         for_other_pictures: bool = False,
     ) -> Matches:
-        """How strongly each picture responds to the request's context: max over positions of d . k, rank 1.
+        """The response d . k of pictures to the request's context, with the direction d of rank 1.
 
-        for_other_pictures, and the errors raised: as for `solve`.
+        for_other_pictures, and errors: as for `solve`.
         """
         if not for_other_pictures:
             request.check_pictures(self.generator)
@@ -302,9 +307,9 @@ class Rewriter:
 
     @torch.no_grad()
     def goal_terms(self, request: Request) -> list[Term]:
-        """The request's terms at this layer: goals (weights sum to 1), and what to preserve.
+        """The request's terms at this layer: its goals, with weights that sum to 1, and its protected places.
 
-        Raises ValueError if the request is not complete, or has retouched pictures: see `learn`.
+        Raises ValueError if the request is not complete, or has retouched pictures, which `learn` takes.
         """
         request.check()
         if request.retouched:
@@ -341,10 +346,10 @@ class Rewriter:
 
     @torch.no_grad()
     def goal_image(self, request: Request, size: int | None = None, *, for_other_pictures: bool = False) -> np.ndarray:
-        """The goal drawn, uint8 (H, W, 3): the destination with the object pasted at this layer, or the first picture
-        that was retouched.
+        """Draw the goal, uint8 (H, W, 3): the destination with the object pasted at this layer, or the first retouched
+        picture.
 
-        size: as for `images`.  for_other_pictures, and the errors raised: as for `solve`.
+        size: as for `images`.  for_other_pictures, and errors: as for `solve`.
         """
         if not for_other_pictures:
             request.check_pictures(self.generator)
@@ -356,7 +361,7 @@ class Rewriter:
         return to_uint8(self.generator.leave(self.number, term.target, term.at, size=size))[0]
 
     def locality_terms(self, request: Request) -> list[Term]:
-        """Random places of other pictures, which should stay; what was painted there is left out."""
+        """Terms for random positions of other pictures, which should not change; painted positions have weight 0."""
         terms = self.places_elsewhere(range(LOCALITY_PICTURES), request.truncation)
         for region in request.places if request.seeding == "seed" else ():
             if is_whole(region.seed, LOCALITY_FIRST, LOCALITY_FIRST + LOCALITY_PICTURES - 1):
@@ -394,17 +399,15 @@ class Rewriter:
         for_other_pictures: bool = False,
         rounding: float | None = None,
     ) -> Edit:
-        """Solve a request at this layer.  Never changes the generator.
+        """Solve a request at this layer, or learn it if it has retouched pictures (see `learn`).
 
-        rank: by default the request's, else 5.  locality: how much other places count, by default the request's, else
+        rank: by default the request's, else 5.  locality: the weight of other places, by default the request's, else
         `default_locality`.
-        ridge: how much the size of the change counts, beside other places, by default `default_ridge`; see
-        `rewriting.core.solve.solve`, as for huber_delta.
+        ridge: the weight of the size of the change, relative to the locality; by default `default_ridge`.
+        huber_delta: as for `rewriting.core.solve.solve`.  rounding: its old name.
         method: of finding the directions, by default `default_directions`.
-        for_other_pictures: use a request that was made on pictures of another generator, or does not say of which.
-        rounding: the old name of huber_delta.
-        A request with retouched pictures is learned, see `learn`.
-        Raises ValueError if the request is not complete, is for other pictures, or its context is too small.
+        for_other_pictures: accept a request for the pictures of another generator, or of an unnamed one.
+        Raises ValueError if the request is incomplete or for other pictures, or if its context is too small.
         """
         if rounding is not None:
             renamed("solve(rounding=...)", "solve(huber_delta=...)")
@@ -452,7 +455,7 @@ class Rewriter:
         method: str | None = None,
         for_other_pictures: bool = False,
     ) -> Iterator[Edit]:
-        """Learn a request with retouched pictures: edits that come nearer and nearer, of which the last is the rule.
+        """Learn a request with retouched pictures; yields better and better edits, and the last one is the rule.
 
         To stop early, close the iterator.  rank: by default the request's, else `rewriting.core.learn.RANK`, but no
         more at a layer than it has painted positions.  method, for_other_pictures: as for `solve`.
@@ -472,7 +475,7 @@ class Rewriter:
         rewriters = {n: self if n == self.number else Rewriter(self.generator, n) for n in layers}
         directions = {}
         for n, one in rewriters.items():
-            most = min(rank, one.max_rank(request)) or 1  # of none, `directions` says so
+            most = min(rank, one.max_rank(request)) or 1  # for an empty context, `directions` raises the error
             directions[n] = one.directions(request, most, method=method).to(self.layer.weight.device)
         asked = replace(request, layer=layers[0], rank=rank, locality=float(locality))
         given, stay = (make(rewriters[layers[0]], request, layers) for make in (examples, others))
@@ -510,11 +513,11 @@ class Rewriter:
         )
 
     def _moved(self, terms: list[Term], solution: Solution, directions: Tensor) -> float:
-        """Mean change of the values at the terms' places, over the mean size of such values."""
+        """The mean change of the values at the terms' positions, relative to their mean absolute value."""
         size = np.mean([float(term.target.abs().mean()) for term in terms])
         if terms[0].kind in solution.losses:
             moved = solution.losses[terms[0].kind][1]
-        else:  # nothing was asked of these places
+        else:  # the solve did not use these terms
             problem = Problem.of(self.layer, terms, directions)
             everywhere = torch.ones(len(terms), dtype=torch.bool, device=directions.device)
             moved = problem.loss(solution.factor.flatten(1), everywhere)
@@ -523,10 +526,10 @@ class Rewriter:
     # --- pictures -------------------------------------------------------------------------------------------------
 
     def invert(self, picture: Brought, *, seed: int = 0, progress: Progress | None = None) -> OwnPicture:
-        """A picture of one's own, which is accepted wherever a seed is; see `rewriting.core.inversion.invert`."""
+        """Find the features of an own picture; the result can stand for a seed (see `rewriting.core.inversion`)."""
         for found in invert(self.generator, picture, self.number, seed=seed):
             if progress:
-                progress(found.step / found.steps, "Finding the features that draw your picture")
+                progress(found.step / found.steps, "Inverting your picture")
         return found.picture
 
     @torch.no_grad()
@@ -539,9 +542,9 @@ class Rewriter:
         seeding: str = "seed",
         truncation: float | None = None,
     ) -> np.ndarray:
-        """As `Generator.images`, but resumed from this layer where the features before it are cached.
+        """Draw pictures as `Generator.images` does, but begin at this layer with cached features if possible.
 
-        Edits of earlier layers change those features: then the pictures are drawn whole.
+        Edits of earlier layers change those features, so they require all layers.
         """
         truncation = truncation if self.generator.truncates else None
         weights = self.generator.replacements(edits)
@@ -563,7 +566,7 @@ def _rounded_key(at: LayerInput) -> Tensor:
 
 
 def _report_of(learned: Learned, rewriters: dict[int, Rewriter], locality: float, milliseconds: float) -> Report:
-    """What was learned, in shares of the pictures' full range."""
+    """The report of a learned rule; its losses are shares of the pictures' full range."""
     weights = {n: one.layer.weight for n, one in rewriters.items()}
     changes = [relative_change(learned.factors[n], weight) for n, weight in weights.items()]
     return Report(
@@ -576,6 +579,6 @@ def _report_of(learned: Learned, rewriters: dict[int, Rewriter], locality: float
         preserved=learned.preserved,
         iterations=learned.step,
         milliseconds=milliseconds,
-        precision="float32",  # whatever the generator draws in
+        precision="float32",  # of learning, for any generator
         samples=max(one.samples for one in rewriters.values()),
     )

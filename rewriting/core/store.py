@@ -1,8 +1,8 @@
-"""Heavy results, each under the name of all that it depends on, within one budget of memory.
+"""A cache of large results within one budget of memory.
 
-Results of equal names are equal.  So a result is asked for before it is computed; two who ask for it at the same time
-wait for one computation, which is finished whoever of them turns away; and who does not hold what it depends on cannot
-name it.
+A result's name holds everything that it depends on, so equal names mean equal results.  If several threads need the
+same result, one of them computes it and the others wait.  The computation finishes even if its caller no longer needs
+it.  A result that depends on private data has a name that only the data's owner can form.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from threading import Condition
 from typing import Any
 
 Name = tuple[Hashable, ...]
-SMALL = 1 << 10  # bytes that count for what does not say how large it is
+SMALL = 1 << 10  # bytes that count for a result without a known size
 
 
 class Store:
-    """What was asked for last, up to `room` bytes; all methods may be called from several threads."""
+    """The most recently used results, up to `room` bytes.  Several threads may call the methods."""
 
     def __init__(self, room: int):
         self.room = room
@@ -29,10 +29,10 @@ class Store:
     def each(
         self, names: Iterable[Name], make: Callable[[Sequence[Name]], Iterable[Any]], at_a_time: int = 1
     ) -> list[Any]:
-        """The results of some names, in their order.
+        """The results of names, in their order.
 
-        make: names that are not there -> their results; called for so many at a time, and with none that somebody else
-        is making: those are waited for.  Raises what it raises.
+        make: computes the results of at most `at_a_time` names, which are neither in the cache nor being computed by
+        another thread.  Raises the errors of `make`.
         """
         names, found = list(names), {}
         while True:
@@ -58,16 +58,16 @@ class Store:
                     self._changed.notify_all()
 
     def one(self, name: Name, make: Callable[[], Any]) -> Any:
-        """The result of a name.  make: called unless it is there, or somebody else is making it."""
+        """The result of a name.  make: computes it; called only if needed."""
         return self.each([name], lambda _: [make()])[0]
 
     def known(self, names: Iterable[Name]) -> dict[Name, Any]:
-        """Those results that are there."""
+        """The cached results among these names."""
         with self._changed:
             return self._known(names)
 
     def forget(self, which: Callable[[Name], bool]) -> None:
-        """Drop results by their names."""
+        """Drop the results whose names satisfy a condition."""
         with self._changed:
             for name in [name for name in self._results if which(name)]:
                 self._drop(name)

@@ -1,4 +1,4 @@
-"""Fetches one file of the Hub into the cache, and compares it with the hash that the Hub lists.
+"""Fetch one file of the Hub into the cache, and check it against the hash that the Hub lists.
 
 `hf_hub_download` starts over after each broken attempt, leaves the partial file of a killed process for ever, holds
 its lock while its connection hangs, waits as long as a server asks, and compares no hash; hence this module.  Names
@@ -33,11 +33,11 @@ from rewriting.hub.client import (
 from rewriting.hub.locks import LOOK, alone
 from rewriting.processes import Progress
 
-STALL = 20.0  # seconds without a byte, after which the Hub is asked again
-GIVE_UP = 60.0  # seconds without a byte, after which the transfer ends
+STALL = 20.0  # seconds without a byte before a new attempt
+GIVE_UP = 60.0  # seconds without a byte before the transfer fails
 ATTEMPTS = 6  # without a byte
-PAUSE = 1.0  # seconds before the second attempt, doubled before each that follows
-KEPT = 7 * 24 * 3600.0  # seconds that a part of a file waits to be continued
+PAUSE = 1.0  # seconds before the second attempt, doubled before each further one
+KEPT = 7 * 24 * 3600.0  # seconds before an abandoned partial file is removed
 CHUNK = 1 << 20
 PART = ".incomplete"  # the client's ending, too
 
@@ -46,7 +46,7 @@ PART = ".incomplete"  # the client's ending, too
 class RemoteFile:
     """A file of a repo at one commit, as the Hub lists it.
 
-    oid: sha256 of a large file, git's sha1 of a small one.  url: where its content is.  commit: the repo's.
+    oid: sha256 of a large file, git's sha1 of a small one.  url: of its content.
     """
 
     path: str
@@ -66,9 +66,9 @@ def bring(
     endpoint: str | None,
     progress: Progress | None = None,
 ) -> None:
-    """Put the file's content at `blob`: fetch it, continue an earlier attempt, or wait for another that is under way.
+    """Put the file's content at `blob`: fetch it, continue an earlier attempt, or wait for one of another program.
 
-    Raises HubError, and leaves the part that arrived for the next attempt; OSError where the disk is at fault.
+    Raises HubError, and leaves a partial file for the next attempt; OSError for a fault of the disk.
     """
     say, what = progress or (lambda share, sentence: None), f"{file.path} of {repo_id}"
     blob.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def bring(
 
 
 def oid_of(path: Path, like: str) -> str:
-    """The content's sha256 or, if `like` is no longer than that, git's sha1."""
+    """The content's sha256 if `like` is one, else git's sha1."""
     digest = hashlib.sha256() if len(like) == 64 else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as opened:
         while chunk := opened.read(CHUNK):
@@ -105,7 +105,7 @@ def oid_of(path: Path, like: str) -> str:
 
 
 class _Patience:
-    """Waiting for another program that fetches a file into `blob`, as long as it makes progress."""
+    """Wait for another program that fetches a file into `blob`, as long as it makes progress."""
 
     def __init__(self, blob: Path, what: str, say: Progress):
         self.blob, self.what, self.say = blob, what, say
@@ -121,7 +121,7 @@ class _Patience:
 
 
 def _watch(line: _Line, say: Callable[[float, str], None]) -> None:
-    """Wait for the line, however slow, as long as it makes progress, and report that."""
+    """Wait for a transfer as long as it makes progress, and report the progress."""
     done = started(line.run)
     while True:
         say(line.have / max(1, line.file.size), line.doing)
@@ -142,17 +142,17 @@ def _tidy(folder: Path) -> None:
 
 
 class _Again(Exception):
-    """An attempt failed in a way that may pass.  pause: seconds that the Hub asks for."""
+    """A failed attempt that may be repeated.  pause: seconds that the Hub asks for."""
 
     def __init__(self, error: Exception, pause: float | None = None):
         self.error, self.pause = error, pause
 
 
 class _Line:
-    """Fetches a file's content into `part`, attempt after attempt, in a thread of its own.
+    """The transfer of a file's content into `part`, with several attempts, in a thread of its own.
 
     have: bytes on disk.  moved: time of the last byte, by `time.monotonic`, or of the next attempt, if that is later.
-    doing: one line for people.  given_up: set when nobody waits any more; the thread writes nothing from then on.
+    doing: one line for people.  given_up: ends the thread, which then writes nothing more.
     """
 
     def __init__(self, file: RemoteFile, part: Path, token: Token, endpoint: str | None, repo_id: str):
@@ -183,7 +183,7 @@ class _Line:
         try:
             with self.part.open("ab", buffering=0) as part:
                 self._receive(part)
-        except (http.TransportError, RuntimeError) as error:  # or the client has closed everybody's connections
+        except (http.TransportError, RuntimeError) as error:  # RuntimeError: the client has closed all connections
             raise _Again(error) from error
         except HfHubHTTPError as error:
             status = error.response.status_code
@@ -203,7 +203,7 @@ class _Line:
             self._begin_anew(part)
         if self.have == self.file.size:
             return
-        asked = headers(self.token) | {"Accept-Encoding": "identity"}  # so that what comes can be counted
+        asked = headers(self.token) | {"Accept-Encoding": "identity"}  # so that the bytes can be counted
         if self.have:
             asked["Range"] = f"bytes={self.have}-"
         patience = http_client().Timeout(STALL, connect=CONNECT)
@@ -222,7 +222,7 @@ class _Line:
             raise _Again(ConnectionError("the answer ended before the file"))
 
     def _check(self, response: Any, part: BinaryIO) -> None:
-        """Check, before any content is taken, that this is the file, and from which byte on."""
+        """Check the headers of an answer before its content: the right commit, the right length and the first byte."""
         from huggingface_hub.utils import hf_raise_for_status
 
         hf_raise_for_status(response)

@@ -1,6 +1,6 @@
-"""Events of the page: a command is carried out, what the new state needs is made, and what is new goes out.
+"""Events of the page: each runs a command, makes the results that the new state needs, and sends the differences.
 
-`wire` says which event is which command.
+`wire` connects events with commands.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from rewriting.studio.visitor import Task, Visitor
 REFUSALS = (ValueError, OSError)  # in one sentence, for people
 QUEUES = {
     "quick": {},
-    "heavy": {"concurrency_id": "generator", "concurrency_limit": 20},  # draws or solves for long; see `queue`
+    "heavy": {"concurrency_id": "generator", "concurrency_limit": 20},  # long drawing or solving; see `queue`
     "hub": {"concurrency_id": "hub", "concurrency_limit": 16},  # mostly waits for the Hub
 }
-LAST = {"trigger_mode": "always_last"}  # of what is set again while its last answer still arrives, the last counts
+LAST = {"trigger_mode": "always_last"}  # of several changes during an answer, only the last counts
 EACH = {"trigger_mode": "multiple"}  # every press counts
 # On phones the pictures and the canvases are far apart; on wide screens the third canvas may lie below the window.
 GO = "(name, block) => document.querySelector(name).scrollIntoView({block, behavior: 'smooth'})"
 TO_PICTURES = f"() => innerWidth <= 860 && ({GO})('#panel-see', 'start')"
 CANVAS = "'#' + document.querySelector('#slot input:checked').value"
 TO_CANVAS = f"() => ({GO})({CANVAS}, innerWidth <= 860 ? 'center' : 'nearest')"
-# A file that is ready is taken at once; its link stays, for browsers that ask for a press of their own.
+# A finished file is downloaded at once; its link stays for browsers that require a press.
 DOWNLOAD = """(file) => {
   const follow = (tries) => {
     const links = file ? [...document.querySelectorAll('#files a[download]')] : [];
@@ -48,8 +48,8 @@ DOWNLOAD = """(file) => {
   };
   follow(40);
 }"""
-# A tab's name for itself, kept by the browser until the tab is closed; nothing where it may not keep anything.  A tab
-# that is duplicated takes the names along, but not that it was closed: it goes on from there under a name of its own.
+# The ticket of a tab, which the browser stores until the tab is closed, if it may.  A duplicated tab has a copy of the
+# storage, with the mark of an open tab: it continues the same work under a new ticket.
 TICKET = """() => {
   try {
     const { rewriting: before, rewritingOpen: open } = sessionStorage;
@@ -69,7 +69,7 @@ TICKET = """() => {
 class Events:
     """Registers events: on(event, command, inputs).
 
-    parts: the page's components by name.  seen: the one that holds the number of what the browser was last sent.
+    parts: the page's components by name.  seen: the component with the number of the last sent answer.
     """
 
     def __init__(self, service: Service, render: Render, parts: dict[str, Any], seen: gr.Number, visitor: gr.State):
@@ -80,22 +80,21 @@ class Events:
     def __call__(
         self, listen: Callable, command: Callable, inputs: Sequence[Any] = (), *, queue: str = "quick", **options: Any
     ) -> Any:
-        """queue: "quick", "heavy" for what waits for its turn to draw or solve, or "hub".  options: of gradio's
-        listener."""
+        """queue: "quick", "heavy" for a command that waits for its turn, or "hub".  options: of gradio's listener."""
         answer = self.answering(command, inputs, queue)
-        # gradio#3714: it would tell every output each time that an event begins, goes on or ends
+        # gradio#3714: otherwise gradio sends the progress of each event to every output
         told = {"show_progress": "hidden", "show_progress_on": self.seen}
         usual = {"api_visibility": "private", **told, **QUEUES[queue]}
         return listen(answer, [*inputs, self.seen, self.visitor], [*self.shown, self.seen], **usual | options)
 
     def keep_order(self) -> None:
-        """Send again what the browser showed before an answer that was overtaken on its way."""
+        """Repeat changes that a late answer has undone in the browser."""
         again = gr.Button("Again", visible="hidden", elem_id="again")
         self.seen.change(None, self.seen, None, js=OVERTAKEN)
         self(again.click, show_again, [self.seen], js=OLDEST, **EACH)
 
     def answering(self, command: Callable, inputs: Sequence[Any] = (), queue: str = "quick") -> Callable:
-        """The command as gradio calls it, for every visitor."""
+        """The function that gradio calls for the command, for every visitor."""
         names = [next((name for name, part in self.parts.items() if part is one), "") for one in inputs]
 
         def answers(*arguments: Any) -> Iterator[Any]:
@@ -114,8 +113,8 @@ class Events:
                 except REFUSALS as error:
                     yield self._answer(visitor)
                     raise refusal(error) from error
-            # At the end gradio sends the last part once more, over what another event may have shown since; and it
-            # would take silence for an order to empty all outputs.
+            # gradio sends the last part again at the end, when another event may have changed the page; and without a
+            # last part, it would empty all outputs.
             yield gr.skip()
 
         def answers_to_account(oauth: gr.OAuthToken | None, *arguments: Any) -> Iterator[Any]:
@@ -130,13 +129,13 @@ class Events:
     def _steps(
         self, command: Callable, values: Sequence[Any], visitor: Visitor, turns: Turns
     ) -> Iterator[dict[str, Any] | None]:
-        """Carry out a command, and stop whenever there is something to show: with files to hand over, or None."""
+        """Run a command; yields files to hand over, or None, whenever the page should change."""
         if not inspect.isgeneratorfunction(getattr(command, "func", command)):
             visitor.change(lambda state: command(state, *values))
             yield None
             return
         with closing(command(visitor, *values)) as steps:
-            task, given = None, next(steps, None)  # the first says what is about to be done, and waits for nobody
+            task, given = None, next(steps, None)  # the first step only announces the work, and needs no turn
             while given is not None:
                 yield given if isinstance(given, dict) else None
                 task = given if isinstance(given, Task) else task
@@ -147,7 +146,7 @@ class Events:
     def _show(
         self, visitor: Visitor, turns: Turns, topics: tuple[str, ...], more: dict[str, Any] | None = None
     ) -> Iterator[Answer]:
-        """Show the state as it is now, with files to hand over, and make what it needs."""
+        """Make the results that the state needs, and show the state, with files to hand over."""
         for _ in make_needed(visitor, self.make, self.make.at_hand(visitor.state), turns):
             pass
         for _ in make_needed(visitor, self.make, topics, turns):
@@ -160,13 +159,13 @@ class Events:
 
 
 def hear(visitor: Visitor, part: str, value: Any, seen: int) -> None:
-    """A value came up from a component."""
+    """Note a component's value, as it arrives with an event."""
     if part in ("copy", "context"):
         value = "" if value is None else encode_mask(np.asarray(value) > 0)
     elif part == "retouch":
         value = as_told(value)
         if value and "picture" in value:
-            return visitor.forget(part, "value")  # what changed in it is yet to be found
+            return visitor.forget(part, "value")  # its changes have not been found yet
     elif part == "rules":
         value = {"rows": value["rows"]} if value else {"rows": []}
     if part not in ("", "token", "own"):
@@ -174,18 +173,18 @@ def hear(visitor: Visitor, part: str, value: Any, seen: int) -> None:
 
 
 def show_again(visitor: Visitor, oldest: float | None) -> Iterator[Task]:
-    """oldest: the lowest number that the browser showed after a higher one."""
+    """Send newer values again.  oldest: the lowest number of an answer that arrived after a newer one."""
     if oldest is not None:
         visitor.overtaken(int(oldest))
     yield from ()
 
 
 def refusal(error: Exception) -> gr.Error:
-    """For people: one sentence in a corner of the page."""
+    """The error as a message in a corner of the page."""
     return gr.Error(html.escape(str(error), quote=False), print_exception=False)
 
 
-# --- which event is which command ------------------------------------------------------------------------------------
+# --- the command of each event ---------------------------------------------------------------------------------------
 
 
 def wire(service: Service, on: Events, p: Any, opened: Callable, visiting: Visiting) -> None:
@@ -207,8 +206,8 @@ def wire(service: Service, on: Events, p: Any, opened: Callable, visiting: Visit
 
 
 def wire_scrolling(p: Any) -> None:
-    """Go to where the next thing is to be done.  Wired first, as events of a component wait for each
-    other, and for the sheet also because its own event makes the next canvas wait."""
+    """Scroll to the place of the next action.  Wired first, because events of a component wait for each other, and
+    because the sheet's own event changes the next canvas."""
     for sheet in (p.sheet, p.pairs):
         sheet.select(None, None, None, js=TO_CANVAS)
     asks = (p.copy.choose, p.paste.choose, p.context.choose, p.retouch.choose, p.tray.add, p.retouched.add)
@@ -236,7 +235,7 @@ def wire_making(on: Events, p: Any, making: Making) -> None:
 
 
 def wire_painting(on: Events, p: Any, making: Making, retouching: Retouching) -> None:
-    """Strokes and settings, each of which a visitor who works live sees at once."""
+    """Strokes and settings; in live mode a rewrite follows each of them."""
     changed = [
         on(p.copy.input, making.paint_copy, [p.copy]),
         on(p.paste.input, making.place, [p.paste]),

@@ -1,6 +1,6 @@
-"""Gradio's blocks, with answers of which nothing is lost on the way and nothing old overtakes what is new.
+"""Corrections of gradio: no answer is lost, and no old answer replaces a newer one.
 
-Numbers such as gradio#7102 are issues and pull requests of gradio-app/gradio.  Where none is named, none is known.
+A number such as gradio#7102 is an issue or a pull request of gradio-app/gradio; other faults have no known issue.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rewriting.studio.calls import HANDLERS, check_count
 from rewriting.studio.visitor import Page, Visitor
 
-# A press that is asked for while a stream of answers is about to close may be left out of it: asking for anything more
-# fetches its answer.  The browser closes the stream by its signal when the server says so.
+# If a visitor presses a button just before the stream of answers closes, the stream may lack its answer; any further
+# request fetches it.  The browser closes the stream, by its signal, when the server tells it to.
 FETCH = """<script>{
   const plain = window.fetch;
   let asked = false; // since the last stream was opened
@@ -39,7 +39,7 @@ FETCH = """<script>{
     return answer;
   };
 }</script>"""
-# The number of an answer that was overtaken on its way is lower than the one that the page shows already.
+# An answer that arrives late has a lower number than the one on the page.
 OVERTAKEN = """(number) => {
   const shown = (window.rewritingShown ??= { number: 0, oldest: Infinity });
   if (number < shown.number) {
@@ -58,10 +58,10 @@ NO_MORE = b'data: {"msg": "close_stream", "event_id": null}\n\n'
 
 @dataclass(frozen=True)
 class Answer:
-    """What an event shows: a page, of which only what is new to the visitor's browser is sent.
+    """An event's answer: a page, of which only the differences from the visitor's browser are sent.
 
-    change: of the visitor's state that it shows.  parts: components by name.  seen: the component that holds the
-    number of what the browser was last sent.  more: values to hand over, by component, such as files.
+    change: the number of the state's changes in the page.  parts: components by name.  seen: the component with the
+    number of the last sent answer.  more: further values by component, such as files.
     """
 
     visitor: Visitor
@@ -72,7 +72,7 @@ class Answer:
     more: dict[str, Any]
 
     def updates(self) -> dict[Block, Any]:
-        """To be sent now: called in the thread that sends, after which nothing can come between."""
+        """The updates to send now; called in the sending thread, so that no other answer comes between."""
         news, number = self.visitor.news(self.page, self.change)
         updates = {self.parts[name]: gr.update(**properties) for name, properties in news.items()}
         if news:
@@ -93,10 +93,10 @@ class Blocks(gr.Blocks):
     at_close: Callable[[], None] = staticmethod(lambda: None)
 
     def fetch_what_is_left(self) -> None:
-        """Let the page fetch answers that were left behind (as in gradio#7921); call it within the blocks.
+        """Let the page fetch answers that it has missed (as in gradio#7921); call it within the blocks.
 
-        gradio closes its stream of answers once it has sent all there are.  A browser that still reads it believes it
-        open, and opens no other for what is asked meanwhile, whose answer nobody would fetch.
+        gradio closes its stream of answers when all are sent.  A browser that still reads the stream regards it as
+        open, and opens no new one for a request at that moment, so nothing would fetch its answer.
         """
         fetch = gr.Button("Fetch", visible="hidden", elem_id="fetch")
         fetch.click(
@@ -118,18 +118,18 @@ class Blocks(gr.Blocks):
         self.unload(closed)
 
     def launch(self, *arguments: Any, **options: Any) -> Any:
-        """Serve the page, as gradio does; wrong calls of its endpoints are answered with a sentence."""
+        """Serve the page as gradio does, and answer wrong calls of the endpoints with a sentence."""
         kwargs = {"exception_handlers": HANDLERS, "middleware": [Middleware(EndingStreams, blocks=self)]}
         head = FETCH + (options.pop("head", None) or "")
         return super().launch(*arguments, **options, head=head, app_kwargs=kwargs)
 
     def close(self, verbose: bool = True) -> None:
-        """Serve it no longer, and end what was done for it in the background."""
+        """Stop serving the page, and its work in the background."""
         super().close(verbose)
         self.at_close()
 
     def has_answers(self, session_hash: str) -> bool:
-        """Whether a browser's tab waits for answers that it has not got."""
+        """Whether a browser's tab has answers to come."""
         return bool(self._queue.pending_event_ids_session.get(session_hash))
 
     async def process_api(
@@ -193,9 +193,10 @@ class Blocks(gr.Blocks):
 
 
 class EndingStreams:
-    """Ends a stream at once that has no answers to bring, for gradio would leave it open until there are some.
+    """Ends a stream without answers at once; gradio would leave it open until the next answer.
 
-    A browser opens such a stream where an answer, on the stream before, is faster than the word that it was asked for.
+    A browser opens such a stream if the answer to a request, on the previous stream, arrives before the confirmation
+    of the request.
     """
 
     def __init__(self, app: ASGIApp, blocks: Blocks):
@@ -210,5 +211,5 @@ class EndingStreams:
 
 
 def _whole_if_less(edits: list, new: Any) -> list:
-    """The edits, unless they take something away."""
+    """The edits, or the new value if they delete anything."""
     return [["replace", [], new]] if any(action == "delete" for action, *_ in edits) else edits

@@ -1,7 +1,7 @@
-"""Long work: what the page shows is made as the state needs it, part by part, and in turn.
+"""Long work: makes the results that the page's state needs, part by part and in turn.
 
-A result goes by the name of all that it depends on (`State.names`).  After each event, whoever answers it makes what
-the state needs and nobody is making; what is no longer needed ends.
+A result's name holds everything that it depends on (`State.names`).  Each event makes the results that its new state
+needs and no other event is making; results that the state no longer needs are cancelled.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ SINGLE = ("goal", "drawn", "closer")  # of these, a visitor waits for one pictur
 ALL = (*QUICK, "own_pairs", "results", "own")
 
 Turns = Callable[[], Turn | NoTurn]
-Part = tuple[Any, bool]  # what has been made so far, and whether that is all
+Part = tuple[Any, bool]  # a result so far, and whether it is complete
 T = TypeVar("T")
 
 
 class Maker:
-    """Makes results for the state of a visitor, each in parts."""
+    """Makes results for a visitor's state, each in growing parts."""
 
     def __init__(self, service: Service):
         self.service = service
@@ -44,7 +44,7 @@ class Maker:
         return getattr(self, topic)(state)
 
     def at_hand(self, state: State) -> tuple[str, ...]:
-        """What takes no time to make, or so little that nothing is shown before."""
+        """The topics whose results are so quick that the page need not show anything before them."""
         session, seeds = state.session, state.view.seeds
         known = len(self.service.known(session.generator, seeds, session.numbering)) == len(set(seeds))
         sheet = ("sheet",) if known and state.view.outlined is None else ()
@@ -52,8 +52,7 @@ class Maker:
         return sheet if large else ("canvases", *sheet)
 
     def canvases(self, state: State) -> Iterator[Part]:
-        """The pictures in the canvases and those that places are painted on, by their number: first as they are on the
-        sheet, and then larger ones as they are."""
+        """The pictures of the canvases and of painted places, by seed: first at a sheet's size, then in full size."""
         session, seeds = state.session, list(state.names["canvases"][-1])
         full = self.service.about(session.generator).resolution
         for size in dict.fromkeys((self.service.shown_size(session.generator), full)):
@@ -65,19 +64,19 @@ class Maker:
         yield "" if self.late(state) else self.service.goal(state.session), True
 
     def closer(self, state: State) -> Iterator[Part]:
-        """A picture before and after, in full, as the pair sheet takes it."""
+        """A picture before and after in full size, as a value of the pair sheet."""
         _, name = state.names["closer"]
         before, after = self.service.closer(state.session, state.own.named(name, state.session.generator))
         yield {"seed": name, "before": before, "after": after}, True
 
     def drawn(self, state: State) -> Iterator[Part]:
-        """The picture being retouched as the generator draws it under the rules in force, as a data URL."""
+        """The picture in the retouching canvas under the rules in force, as a data URL."""
         seed, lowest = state.view.retouch_seed, state.session.lowest_layer
         acts = lowest is None or arrives_by(lowest, seed)
         yield self.service.under(state.session, seed) if acts else "", True
 
     def sheet(self, state: State) -> Iterator[Part]:
-        """The pictures to choose from, as the sheet takes them."""
+        """The pictures to choose from, as the sheet's value."""
         session, own = state.session, state.names["sheet"][-2]
         seeds = (*own, *state.view.seeds)
         outlines = self.outlines(state, seeds)
@@ -92,7 +91,7 @@ class Maker:
             )
 
     def outlines(self, state: State, seeds: Sequence[Seed]) -> list[str]:
-        """What the outlined request reaches in each picture, "" in those that it cannot reach."""
+        """The outlined request's matches in each picture; "" in one that it cannot change."""
         outlined = state.view.outlined
         if outlined is None:
             return [""] * len(seeds)
@@ -103,7 +102,7 @@ class Maker:
         return [found.get(seed, "") for seed in seeds]
 
     def pictures(self, session: Session, seeds: Sequence[Seed]) -> Iterator[list[str]]:
-        """Unedited pictures as data URLs, more and more of them."""
+        """Unedited pictures as data URLs; yields a growing list."""
         urls: list[str] = []
         for end in PARTS if not self.service.backend(session.generator).at_once else PARTS[-1:]:
             if len(urls) < len(seeds):
@@ -111,7 +110,7 @@ class Maker:
                 yield urls
 
     def own_pairs(self, state: State) -> Iterator[Part]:
-        """Each of the visitor's own pictures before and after the rules in force, as the pair sheet takes it."""
+        """The visitor's own pictures before and after the rules in force, as values of the pair sheet."""
         session, own = state.session, state.ruled_pictures
         name, how, size = session.generator, session.numbering, self.service.shown_size(session.generator)
         before = self.service.drawn(name, own, how, size=size)
@@ -120,7 +119,7 @@ class Maker:
         yield dict(zip(own, named, strict=True)), True
 
     def own(self, state: State) -> Iterator[Part]:
-        """How the generator draws the next of the visitor's own pictures: first in a blur, then more and more so."""
+        """The inversion of the next own picture: the drawing so far, at first blurred."""
         generator, number, layer = state.wanted_picture
         with closing(self.service.invert(generator, state.own.get(f"own-{number}").image, layer)) as steps:
             for so_far in steps:
@@ -128,7 +127,7 @@ class Maker:
                 yield shown, so_far.picture is not None
 
     def results(self, state: State) -> Iterator[Part]:
-        """Pictures before and after the rules in force: the first, then more; without rules, before only."""
+        """Pictures before and after the rules in force; without rules, only before."""
         session, made = state.session, state.result("results")
         view = state.view.with_(order="random") if self.late(state) else state.view
         seeds = made.content.seeds if made and made.content else self.result_seeds(session, view)
@@ -143,11 +142,11 @@ class Maker:
             yield Results(seeds, tuple(drawn.pairs), effect), drawn.complete
 
     def late(self, state: State) -> bool:
-        """Whether nothing can match the request yet, as a picture in it is not found at its layer."""
+        """Whether the request must wait for the inversion of one of its pictures."""
         return bool(state.arrives_late(self.service.about(state.session.generator).default_layer))
 
     def result_seeds(self, session: Session, view: View) -> tuple[int, ...]:
-        """Unseen pictures to show: those that come with a preset, or as the visitor ordered them."""
+        """The pictures for the results: those of a preset, or others in the visitor's order."""
         if not session.rules:
             return tuple(range(view.skipped, view.skipped + PAGE))
         chosen = session.rule.preset if session.rule and view.order == "best" and not view.skipped else ""
@@ -156,24 +155,24 @@ class Maker:
 
 
 def arrives_by(layer: int, seed: Seed) -> bool:
-    """Whether a rule of the layer acts on the picture."""
+    """Whether a rule of the layer can change the picture."""
     return is_whole(seed) or seed.layer <= layer
 
 
 def note(seed: Seed) -> dict[str, str]:
-    """What the sheet says of a picture that was brought."""
+    """The note of an own picture on the sheet: the likeness of its drawing."""
     return {} if is_whole(seed) else {"note": f"{seed.psnr:.0f} dB"}
 
 
 def measured_by_preset(session: Session) -> str:
-    """What was measured of the preset that is in force alone and as it was made; empty otherwise."""
+    """The measured effect of a preset that is in force alone and unchanged; else ""."""
     rule = session.rule
     alone = rule is not None and len(session.rules) == 1 and rule.edit.enabled and rule.edit.strength == 1
     return preset(rule.preset).measured if alone and rule.preset else ""
 
 
 def words_for(topic: str, state: State) -> str:
-    """What the page says while a result is made."""
+    """The progress on the page while a result is made."""
     if topic == "sheet":
         return "Drawing" if state.view.outlined is None else "Looking for matches"
     if topic == "own":
@@ -184,8 +183,9 @@ def words_for(topic: str, state: State) -> str:
 
 
 def make_needed(visitor: Visitor, make: Maker, topics: tuple[str, ...], turns: Turns) -> Iterator[None]:
-    """Make what the visitor's state needs, and stop whenever there is something new to show, at first before anything
-    is made.  Quick things do not wait for all parts of slow ones."""
+    """Make the results that the visitor's state needs; yields at the beginning, and whenever the page should change.
+
+    Quick results are made between the parts of slow ones."""
     taken = visitor.take(topics, words_for)
     if taken is None:
         yield
@@ -222,9 +222,9 @@ def _put(task: Task, made: Made) -> Callable[[State], State]:
 
 
 def in_turn(task: Task | None, turns: Turns, step: Callable[[], T]) -> Iterator[None]:
-    """Take a step when its turn has come, and return what it returns; None if its task is cancelled before.
+    """Wait for a turn, take a step, and return its result; None if the task is cancelled before.
 
-    Stops when there is something new to say about the waiting."""
+    Yields when the page should report the waiting."""
     words = task.words if task else ""
     with closing(turns()) as turn:
         last = 0

@@ -1,7 +1,7 @@
-"""What the studio can do, without any interface: use cases over shared generators.
+"""The studio's use cases on shared generators, without an interface.
 
-Generators, their features and their pictures are shared by all visitors and never change; what a visitor has made is
-in the `Session` that goes in and comes out.
+All visitors share the generators, their features and their pictures, which never change.  A visitor's work is a
+`Session`, which a use case takes, and returns changed.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from rewriting.studio.session import Numbering, PackedRequest, Session
 
 SIDE = 256  # of the masks that people paint
 PAIRS = 12
-TOGETHER = 4  # pictures drawn before others who wait for some of them have theirs
-CHUNKS = (1, 5, PAIRS)  # results appear in steps: so many pairs are there after each
-KEPT_GENERATORS = 3  # loaded from elsewhere; the bundled ones stay
+TOGETHER = 4  # pictures in a batch; a small batch lets others who wait for one of its pictures go on sooner
+CHUNKS = (1, 5, PAIRS)  # results appear in steps, with so many pairs after each
+KEPT_GENERATORS = 3  # in memory besides the bundled ones
 KEPT_REWRITERS = 8
-RANKED, LEAST_RANKED = 192, 48  # pictures among which results are the best matches, and where these take much memory
-MEMORY = 512 << 20  # bytes for what is kept because it may be asked for again
+RANKED, LEAST_RANKED = 192, 48  # pictures that are ranked for the results; fewer if their features are large
+MEMORY = 512 << 20  # bytes of the cache
 SEARCHED, SEARCH_STEP = 960, 96
 OUTLINED = 0.995  # quantile of the responses above which a place is outlined
 
@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class About:
-    """Facts of a generator that stay known when it has made room for others."""
+    """Facts of a generator that stay known after it is unloaded."""
 
     layers: range
     default_layer: int
@@ -70,9 +70,9 @@ class About:
 
 
 class Service:
-    """Generators ready for use, and what people do with them.
+    """Loaded generators, and the use cases on them.
 
-    searched: so many pictures are looked through for those that match.
+    searched: the number of pictures in a search.
     """
 
     searched = SEARCHED
@@ -85,9 +85,9 @@ class Service:
         endpoint: str | None = None,
         memory: int = MEMORY,
     ):
-        """load: a bundled generator, or one that whoever started the studio named.  prepare: what is done to one from
-        the Hub before it is used, such as moving it to a device.  endpoint: address of another Hub.  memory: bytes for
-        what is kept because it may be asked for again."""
+        """load: loads a bundled generator, or one named at the start of the studio.  prepare: prepares a generator
+        from the Hub, for example by moving it to a device.  endpoint: the address of another Hub.  memory: bytes of
+        the cache."""
         self._load, self._prepare, self.endpoint = load, prepare, endpoint
         self._generators: OrderedDict[str, Generator] = OrderedDict()
         self._rewriters: OrderedDict[tuple[str, int], Rewriter] = OrderedDict()
@@ -101,17 +101,17 @@ class Service:
     # --- generators -------------------------------------------------------------------------------------------------
 
     def generator(self, name: str) -> Generator:
-        """Loaded once and shared by all who know its name (see `names`).  Raises what `load_generator` raises."""
+        """The generator with this key, loaded only once (see `generator_keys`).  Raises as `load_generator`."""
         with self._lock:
             if name not in self._generators and name in bundled():
                 self._generators[name] = self._load(name)
             if name in self._generators:
                 self._generators.move_to_end(name)
                 return self._generators[name]
-        return self.add(name, self._again(name))  # perhaps a download, which nobody else waits for
+        return self.add(name, self._again(name))  # without the lock, because it may download
 
     def _again(self, name: str) -> Generator:
-        """A generator that whoever started the studio named or, with nobody's token, one that had to make room."""
+        """Load a generator that was named at the start of the studio, or, without a token, one that was unloaded."""
         if sealed(name):
             raise ValueError(
                 f"{repo_of(name)[0]} was unloaded to make room for other generators; open it from the Hub again."
@@ -121,17 +121,17 @@ class Service:
         return load_generator(public_name(name), token=False, endpoint=self.endpoint)
 
     def about(self, name: str) -> About:
-        """Facts of a generator, which is loaded for them once at most."""
+        """Facts of a generator; it is loaded for them at most once."""
         if name not in self._about:
             self._about[name] = About.of(self.generator(name))
         return self._about[name]
 
     def has(self, name: str) -> bool:
-        """Whether the generator is there without loading it."""
+        """Whether the generator is loaded."""
         return name in self._generators
 
     def add(self, name: str, generator: Generator) -> Generator:
-        """Share a generator from the Hub under its key; the one that is there already, if there is one."""
+        """Add a generator from the Hub under its key; returns the one that already has the key, if any."""
         with self._lock:
             if name not in self._generators:
                 self._generators[name] = self._prepare(generator)
@@ -160,7 +160,7 @@ class Service:
             return self._rewriters[name, layer]
 
     def backend(self, name: str) -> Backend:
-        """Where a generator draws, matches and solves."""
+        """The backend on which a generator draws, matches and solves."""
         return zerogpu.backend(self.generator(name), lambda layer: self.rewriter(name, layer))
 
     def open(self, name: str) -> Session:
@@ -169,7 +169,7 @@ class Service:
         return Session.on(name)
 
     def draw_ahead(self, session: Session) -> None:
-        """Begin, in the background, what the first rewriting and the first search of this request will wait for."""
+        """Start computing in the background what the first rewrite and the first search of this request need."""
         if self.backend(session.generator).at_once:
             return  # its processor is another
         self._ahead.begin(self.rewriter(session.generator, session.request.layer), self._steps_ahead(session))
@@ -197,7 +197,7 @@ class Service:
         yield from keys(range(ranked, searched))
 
     def close(self) -> None:
-        """Nobody looks at the page any more: do nothing ahead."""
+        """Stop the work in the background."""
         self._ahead.end()
 
     def _room_for(self, rewriter: Rewriter) -> int:
@@ -205,12 +205,14 @@ class Service:
         return self.store.room // 4 // rewriter.key_bytes
 
     def ranked_among(self, session: Session) -> int:
-        """Among how many pictures results are the best matches."""
+        """The number of pictures that are ranked for the results."""
         room = self._room_for(self.rewriter(session.generator, session.request.layer))
         return min(RANKED, max(LEAST_RANKED, room))
 
     def warm(self, name: str) -> Iterator[str]:
-        """Do what a press on a preset would wait for, standing aside for visitors before each step: its name."""
+        """Compute everything for a press on a preset, step by step; yields the name of each step.
+
+        Before each step it waits until no visitor is served."""
         chosen, size = preset(name), self.shown_size(preset(name).generator)
         request, shown = chosen.request, chosen.shown[:PAIRS]
         regions = (request.copy, request.paste, *request.context, *request.retouched)
@@ -233,7 +235,7 @@ class Service:
         edits: Iterable[Edit] = (),
         size: int | None = None,
     ) -> list[Picture]:
-        """Pictures under some edits, one for each seed, drawn once for all who ask for the same."""
+        """Pictures under edits, one for each seed, from the cache if possible.  size: in pixels, by default full."""
         numbering, edits, backend = numbering or Numbering(), tuple(edits), self.backend(name)
         names = [self._picture_name(name, seed, numbering, edits, size) for seed in seeds]
         named = dict(zip(names, seeds, strict=True))
@@ -245,11 +247,11 @@ class Service:
         return self.store.each(names, draw, max(1, len(seeds)) if backend.at_once else TOGETHER)
 
     def invert(self, name: str, image: np.ndarray, layer: int) -> Iterator[Inverting]:
-        """Find how a generator draws a picture that was brought; see `rewriting.core.inversion.invert`."""
+        """Invert an own picture; see `rewriting.core.inversion.invert`."""
         yield from invert(self.generator(name), image, layer)
 
     def _let_leave(self, seeds: Sequence[Seed]) -> None:
-        """What is drawn of pictures of one's own goes when these do."""
+        """Drop the cached pictures of an own picture when the last visitor with it is gone."""
         for own in [seed for seed in seeds if isinstance(seed, OwnPicture) and seed not in self._own]:
             self._own.add(own)
             finalize(own, self.store.forget, lambda name, digest=own.digest: digest in name)
@@ -257,7 +259,7 @@ class Service:
     def _picture_name(
         self, name: str, seed: Seed, numbering: Numbering, edits: tuple[Edit, ...] = (), size: int | None = None
     ) -> Name:
-        """All that a picture depends on.  A picture of one's own goes by its digest, which only its owner knows."""
+        """The name of a picture in the cache.  An own picture appears by its digest, which only its owner can form."""
         generator = self.generator(name)
         size = generator.config.resolution if size is None else size
         rules = tuple((edit.digest, edit.strength) for edit in edits if edit.enabled and edit.strength)
@@ -266,11 +268,11 @@ class Service:
         )  # fmt: skip
 
     def shown_size(self, name: str) -> int:
-        """Of pictures on a sheet and of pairs, in pixels a side: no larger than they are shown."""
+        """The side in pixels of pictures on a sheet and in pairs, which the page shows no larger."""
         return min(SIDE, self.about(name).resolution)
 
     def known(self, name: str, seeds: Sequence[Seed], numbering: Numbering) -> dict[Seed, Picture]:
-        """Those unedited pictures that are drawn already at the size of a sheet, by seed."""
+        """The cached unedited pictures of a sheet's size, by seed."""
         names = {self._picture_name(name, seed, numbering, size=self.shown_size(name)): seed for seed in seeds}
         return {names[one]: picture for one, picture in self.store.known(names).items()}
 
@@ -283,12 +285,12 @@ class Service:
         return np.stack([p.pixels for p in self.drawn(session.generator, seeds, session.numbering, size=size)])
 
     def edited(self, session: Session, seeds: Sequence[Seed], size: int | None = None) -> np.ndarray:
-        """uint8 (N, H, W, 3) under all rules in force, resumed from the lowest edited layer."""
+        """Pictures under all rules in force, uint8 (N, H, W, 3)."""
         drawn = self.drawn(session.generator, seeds, session.numbering, session.stack, size)
         return np.stack([picture.pixels for picture in drawn])
 
     def results(self, session: Session, seeds: Sequence[Seed]) -> Iterator[Drawn]:
-        """Pictures before and after, more and more of them, at the size of a sheet."""
+        """Pictures before and after, of a sheet's size; yields a growing number of them."""
         name, numbering, stack = session.generator, session.numbering, tuple(session.stack)
         size, drawn = self.shown_size(name), Drawn(list(seeds), known=self.known(name, seeds, numbering))
         for end in CHUNKS[-1:] if self.backend(name).at_once else CHUNKS:
@@ -299,7 +301,7 @@ class Service:
                 yield drawn
 
     def closer(self, session: Session, seed: Seed) -> tuple[str, str]:
-        """A picture before and after in full, as data URLs; without rules, before and ""."""
+        """A picture before and after in full size, as data URLs; without rules, the second is ""."""
         (before,) = self.drawn(session.generator, [seed], session.numbering)
         (after,) = self.drawn(session.generator, [seed], session.numbering, session.stack)
         return before.url, after.url if session.rules else ""
@@ -307,7 +309,7 @@ class Service:
     # --- the request ------------------------------------------------------------------------------------------------
 
     def goal(self, session: Session) -> str:
-        """The pasted goal as the generator draws it, or "" while something is missing."""
+        """The generator's picture of the pasted goal, as a data URL; "" for an incomplete request."""
         request = session.request
         if request.erase or request.missing():
             return ""
@@ -322,7 +324,7 @@ class Service:
         return self._once("goal", session, asked, draw, size)
 
     def search(self, session: Session, among: int | None = None, best: int = 240) -> Iterator[tuple[int, list[int]]]:
-        """Look through pictures 0 .. among - 1: how many were looked at, and the best matches so far."""
+        """Search pictures 0 .. among - 1; yields the number of searched pictures, and the best matches so far."""
         among, scores = among or self.searched, np.empty(0)
         step = among if self.backend(session.generator).at_once else SEARCH_STEP
         for start in range(0, among, step):
@@ -336,9 +338,9 @@ class Service:
         return [int(i) for i in np.argsort(-self.matches(session, range(among)).scores, kind="stable")]
 
     def outlines_at(self, session: Session, seeds: Sequence[int], threshold: float | None = None) -> list[str]:
-        """The places of some pictures that match the context, as masks to outline.
+        """The places in pictures that match the context, as outlines.
 
-        threshold: the response above which they do; by default one that half a percent of all places exceed.
+        threshold: the lowest response of a match; by default, half a percent of all places exceed it.
         """
         if all(region.empty for region in session.request.places):
             return [""] * len(seeds)
@@ -347,7 +349,7 @@ class Service:
         return [outline(heat, threshold, SIDE) for heat in self.matches(session, seeds).heat]
 
     def matches(self, session: Session, seeds: Sequence[int]) -> Matches:
-        """How strongly some pictures respond to the context, and where."""
+        """The responses of pictures to the context.  Raises ValueError without a painted place."""
         request = session.request
         if all(region.empty for region in request.places):
             raise ValueError("Nothing is painted to match; paint a place first.")
@@ -375,7 +377,7 @@ class Service:
     # --- rules ------------------------------------------------------------------------------------------------------
 
     def solve(self, session: Session) -> Edit:
-        """Solve the session's request, at a lower rank where too little is painted; the session stays as it is."""
+        """Solve or learn the session's request; if the painted area is too small for the rank, at a lower rank."""
         request = _complete(session)
         if request.retouched:
             *_, edit = self.learn(session)
@@ -388,11 +390,11 @@ class Service:
         return edit.with_(request=edit.request.with_(rank=wanted)) if wanted and wanted > asked.rank else edit
 
     def learn(self, session: Session) -> Iterator[Edit]:
-        """Learn the session's retouched pictures: edits that come nearer and nearer; to stop, close it."""
+        """Learn the session's retouched pictures; yields better and better edits.  To stop, close the iterator."""
         yield from self.backend(session.generator).learn(_complete(session))
 
     def under(self, session: Session, seed: Seed, number: int | None = None, edit: Edit | None = None) -> str:
-        """A picture under the rules in force, as a data URL.  edit: of the rule `number`, in place of its own."""
+        """A picture under the rules in force, as a data URL.  edit: replaces that of the rule `number`."""
         edits = [
             edit.with_(strength=rule.edit.strength, enabled=rule.edit.enabled)
             if edit is not None and rule.number == number
@@ -406,7 +408,7 @@ class Service:
         return session.adopt(self.solve(session))
 
     def choose(self, session: Session, name: str) -> Session:
-        """Show a preset: its request, solved and in force; it takes the place of another preset's rule."""
+        """Put a preset's rule in force, in place of another preset's, and open its request."""
         chosen, edit, opened = preset(name), self.preset_edit(name), session
         if chosen.generator != session.generator:
             opened = session.open(chosen.generator)
@@ -415,7 +417,7 @@ class Service:
         return adopted.as_one_step(session)
 
     def preset_edit(self, name: str) -> Edit:
-        """A preset, solved: as it comes with the software, or on other weights solved once for all who ask."""
+        """A preset's rule: the shipped one or, for other weights, a solved and cached one."""
         chosen = preset(name)
         generator = self.generator(chosen.generator)
 
@@ -426,16 +428,16 @@ class Service:
         return self.store.one(("preset", name, generator.digest(), generator.precision), solve)
 
     def effect(self, session: Session, drawn: Drawn) -> Effect | None:
-        """How much the rules change pictures where the context matches, and elsewhere; None without a context."""
+        """The change of pictures in places that match the context, and elsewhere; None without a context."""
         if not any(not region.empty for region in session.request.places):
             return None
         heat = self.matches(session, drawn.seeds[: drawn.done]).heat
         return effect(drawn.before, drawn.after, heat, painted_share(session.request))
 
     def result_seeds(self, session: Session, order: str = "best", start: int = 0) -> list[int]:
-        """Twelve pictures to show a rule on, that it was not made from.
+        """Twelve pictures for the results; the request does not use them.
 
-        order "best": those that match the context best among the first; "random": in order of their numbers.
+        order: "best", the best matches with the context among the ranked pictures, or "random", by number.
         """
         request = session.request
         used = {region.seed for region in (*request.places, request.copy, request.paste) if region is not None}
@@ -448,7 +450,7 @@ class Service:
 
 
 def _complete(session: Session) -> Request:
-    """The session's request; ValueError if something is missing, or if it is for another generator."""
+    """The session's request.  Raises ValueError if it is incomplete or for another generator."""
     request = session.request
     if request.generator and not same(request.generator, session.generator):
         raise ValueError(f"The request was made for {request.generator!r}; open that generator first.")

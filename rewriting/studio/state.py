@@ -1,7 +1,6 @@
-"""One visitor's state: a value.
+"""One visitor's state, as an immutable value.
 
-A command makes the next state of it, a job puts into it what took long to make, and `render` says what the page shows
-of it.
+A command returns the next state, a job adds its results to the state, and `render` turns the state into a page.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ RANKS, LOCALITIES = (1, 20), (0, 30)  # the ends of the sliders
 SLOTS = ("copy", "paste", "context", "retouch")
 LAST = MAX_SEED - PAGE
 
-Name = Hashable  # all that a result depends on: results of equal names are equal
+Name = Hashable  # of a result: everything that it depends on, so that equal names mean equal results
 Said = tuple[str, str]  # a sentence and its kind: "quiet", "good" or "bad"
 LEARNING = ("learn",)  # the name of the job that learns a rule
 NOTHING: Said = ("", "quiet")
@@ -70,11 +69,11 @@ class View:
         return replace(self, **changes)
 
     def fresh(self) -> View:
-        """As at first, on the same tab."""
+        """A new view on the same tab."""
         return View(tab=self.tab, live=self.live)
 
     def pick(self, seed: Seed) -> View:
-        """The picture goes to the canvas that waits for one, and the next canvas waits."""
+        """Put the picture into the canvas `slot`, and choose the next canvas."""
         after = {"copy": "paste", "paste": "context", "context": "context", "retouch": "retouch"}[self.slot]
         return replace(self, slot=after, **{f"{self.slot}_seed": seed})
 
@@ -84,7 +83,7 @@ class View:
         return {name: getattr(self, name) for name in ("copy_seed", "paste_seed", "context_seed", "retouch_seed")}
 
     def with_pictures(self, seeds: Mapping[Seed, Seed | None]) -> View:
-        """Others in the canvases in place of some."""
+        """Replace pictures in the canvases: {old: new}, None to remove one."""
         return replace(self, **{name: seeds[s] for name, s in self.looked_at.items() if s in seeds})
 
     @property
@@ -95,14 +94,14 @@ class View:
         return tuple(range(self.start, self.start + PAGE))
 
     def page(self, by: int) -> View:
-        """So many pages further, or back."""
+        """Turn the sheet by a number of pages, negative for back."""
         last = (len(self.found) - 1) // PAGE * PAGE if self.found else LAST
         return self.with_(start=min(max(0, self.start + by * PAGE), last))
 
     def turned_to(self, request: Request) -> View:
-        """The pictures that a request speaks of in the canvases, and all pictures again after a search.
+        """Put a request's pictures into the canvases, and end a search.
 
-        If nothing is left to copy or to paste, the next picked picture is a place: it takes no object away."""
+        If the request erases, or has an object and its new place, the next picked picture is for a place."""
         places = request.context or request.preserve
         pasted = request.copy is not None and request.paste is not None
         copies = request.erase or request.copy is not None or request.paste is not None
@@ -128,8 +127,7 @@ class View:
 
 @dataclass(frozen=True)
 class Made:
-    """A result, as far as it is made.  content: None if it was refused.  complete: whether nothing more will come, as
-    all of it is there, or as it was stopped."""
+    """A result so far.  content: None for a failed result.  complete: False as long as the result may still grow."""
 
     name: Name
     content: Any = None
@@ -140,7 +138,7 @@ class Made:
 class Results:
     """Pictures under the rules in force.
 
-    seeds: of all pictures wanted.  pairs: as the pair sheet takes them.  effect: measured on all of them.
+    seeds: of all pictures.  pairs: the drawn ones, as values of the pair sheet.  effect: measured on all pictures.
     """
 
     seeds: tuple[int, ...]
@@ -150,8 +148,8 @@ class Results:
 
 @dataclass(frozen=True)
 class Inverted:
-    """How far a picture that was brought is found.  share: of the work that is done, 0 to 1.  image: what is drawn so
-    far, as a data URL.  picture: the result, at the end."""
+    """The progress of an inversion.  share: of the finished work, 0 to 1.  image: the drawing so far, as a data URL.
+    picture: the result, None before the end."""
 
     share: float
     image: str
@@ -160,7 +158,7 @@ class Inverted:
 
 @dataclass(frozen=True)
 class Job:
-    """Long work under way.  number: its own.  name: what it makes.  words: what the page says of it, if anything."""
+    """Running work.  number: of the job.  name: of its result.  words: its progress for the page, "" for none."""
 
     number: int
     name: Name = None
@@ -178,12 +176,13 @@ class Explored:
 
 @dataclass(frozen=True)
 class HubTab:
-    """What the tab of the Hub shows.
+    """The content of the tab of the Hub.
 
-    choices: files of a repo, of which the visitor is to choose one.  offered: what was opened and is not yet in use,
-    so that the visitor reads first what it is.
-    asked: whether it is known who is signed in; account: who that is; asking: what is said before.  typed: whether the
-    visitor typed the token.
+    opening, finding, asking, published: sentences on the progress of the four actions.
+    choices: files of a repo, from which the visitor chooses one.  offered: an opened generator that the visitor has
+    not yet decided to use.
+    account: None for a visitor who is not signed in.  asked: whether the account is known.  typed: whether the visitor
+    signed in with a token.
     """
 
     address: str = ""
@@ -201,14 +200,14 @@ class HubTab:
 
 @dataclass(frozen=True)
 class State:
-    """All that the page shows depends on.
+    """Everything that the page depends on.
 
-    made: the results that the page shows, by topic; see `names`.  jobs: long work under way, by topic; a job whose
-    number is no longer here has been cancelled.  opened: keys of the generators that this visitor may turn to, by the
-    name that the page shows.  settled: by kind of action on the list of rules: the rule it was done to last, and when.
-    notice: what is to be known of how the results came about, such as that no GPU was free.
-    own: the pictures that the visitor brought.
-    claimed: the last session of the paper's code that the visitor was asked about, and the generator; see
+    made: results by topic; see `names`.  jobs: running work by topic; removing a job from here cancels it.  opened:
+    keys of the generators that this visitor may choose, by their names on the page.  settled: the last action of each
+    kind on the list of rules: {kind: (rule, time in ms)}.
+    notice: a remark on the results, such as that no GPU was free.
+    own: the visitor's own pictures.
+    claimed: the last session of the paper's code that the visitor was asked about, with its generator; see
     `sharing.claim`.
     """
 
@@ -226,7 +225,7 @@ class State:
 
     @classmethod
     def on(cls, session: Session) -> State:
-        """Of a visitor who has just come."""
+        """The state of a new visitor."""
         return cls(session, opened={public_name(session.generator): session.generator})
 
     @property
@@ -236,11 +235,11 @@ class State:
 
     @property
     def begun(self) -> bool:
-        """Whether the visitor has done more than to turn to a tab."""
+        """Whether the visitor has done more than choose a tab."""
         return bool(self.session.past or self.session.future) or self.view.with_(tab="results") != View()
 
     def key_of(self, name: str) -> str:
-        """The key of a generator that the page offers this visitor; ValueError for any other, wherever it may be."""
+        """The key of a generator on this visitor's page.  Raises ValueError for any other generator."""
         if name in bundled():
             return name
         if name not in self.opened:
@@ -253,7 +252,7 @@ class State:
         return replace(self, **changes)
 
     def look(self, **changes: Any) -> State:
-        """Change some of what is looked at.  Only a canvas that the page has can wait for a picture."""
+        """Change the view.  If its slot is not on the page, the first canvas becomes the slot."""
         view = self.view.with_(**changes)
         slots = ("copy", "paste", "context")
         if view.retouch:
@@ -263,15 +262,15 @@ class State:
         return replace(self, view=view if view.slot in slots else view.with_(slot=slots[0]))
 
     def work(self, session: Session) -> State:
-        """Change what was made; what is under way goes on."""
+        """Change the session; jobs continue."""
         return replace(self, session=session)
 
     def turn(self, session: Session) -> State:
-        """Change what was made, and turn away from the rule and the generator that were on their way."""
+        """Change the session, and cancel the jobs that make a rule or open a generator."""
         return replace(self, session=session).without("rule", "open")
 
     def jump(self, session: Session) -> State:
-        """Turn to another request: its pictures go into the canvases."""
+        """Change to a session with another request, and put its pictures into the canvases."""
         old, state = self.session, self.turn(session)
         if session.generator != old.generator:
             elsewhere = {seed: None for seed in self.view.looked_at.values() if isinstance(seed, OwnPicture)}
@@ -283,16 +282,15 @@ class State:
         return replace(state, view=state.view.turned_to(session.request)).with_pictures_of_rules()
 
     def tell(self, **said: Any) -> State:
-        """Change what the tab of the Hub shows."""
+        """Change fields of the tab of the Hub."""
         return replace(self, hub=replace(self.hub, **said))
 
     def again(self) -> State:
-        """For a page that is loaded anew: the same work, without what was under way; who was signed in is not any
-        more."""
+        """The state for a reloaded page: without jobs, and signed out."""
         return replace(self, jobs={}, hub=HubTab())
 
     def let_go(self) -> State:
-        """Of somebody who is away: the same work without their own pictures, and without what can be drawn or found
+        """The state for an absent visitor: the work without own pictures, and without results that can be made
         again."""
         state = self.stop()
         for one in self.own.brought:
@@ -301,19 +299,19 @@ class State:
                 for topic, one in state.made.items() if topic == "results"}  # fmt: skip
         return replace(state, made=made, explored=Explored())
 
-    # --- pictures that were brought ---------------------------------------------------------------------------------
+    # --- own pictures -----------------------------------------------------------------------------------------------
 
     def with_pictures_of_rules(self) -> State:
-        """The visitor has the pictures that came with rules, too."""
+        """Add the own pictures in the session's requests to the visitor's."""
         own, instead = self.own.with_those(self.session.own_pictures, self.session.generator)
         return replace(self, own=own).draw_instead(instead)
 
     def draw_instead(self, seeds: Mapping[Seed, Seed]) -> State:
-        """Other pictures in place of some, wherever they are."""
+        """Replace pictures everywhere: {old: new}."""
         return replace(self, session=self.session.with_pictures(seeds), view=self.view.with_pictures(seeds))
 
     def without_picture(self, name: str) -> State:
-        """A picture that was brought is gone, and what was painted on it."""
+        """Remove an own picture and everything painted on it."""
         state = self.with_(own=self.own.without(name))
         for gone in self.own.get(name).found.values():
             view = state.view.with_pictures({gone: None})
@@ -323,27 +321,27 @@ class State:
 
     @property
     def lowest_layer(self) -> int | None:
-        """The first layer that a rule in force or in the making uses, where it says."""
+        """The lowest layer of the rules in force and of the current request; None if there is none."""
         asked = self.session.now.asked
         layers = (self.session.lowest_layer, asked.rest.layer)
         return min((layer for layer in layers if layer is not None), default=None)
 
     @property
     def wanted_picture(self) -> tuple[str, int, int] | None:
-        """The next picture to be found: generator, its number and the layer."""
+        """The next inversion: (generator, number of the picture, layer); None if there is none."""
         generator, lowest = self.session.generator, self.lowest_layer
         layers = ((one.number, one.layer(generator, lowest)) for one in self.own.brought)
         return next(((generator, number, layer) for number, layer in layers if layer is not None), None)
 
     @property
     def ruled_pictures(self) -> tuple[OwnPicture, ...]:
-        """Those of the visitor's that all rules in force act on."""
+        """The visitor's own pictures that all rules in force can change."""
         lowest = self.session.lowest_layer
         found = self.own.of(self.session.generator).values()
         return tuple(one for one in found if lowest is None or one.layer <= lowest)
 
     def arrives_late(self, default_layer: int) -> str:
-        """Why the rule in the making must wait for a picture that was brought; empty if it need not."""
+        """A sentence if the current request must wait for the inversion of an own picture; else ""."""
         layer = self.session.now.asked.rest.layer or default_layer
         late = [one for one in self.session.now.asked.own_pictures if one.layer > layer]
         if not late:
@@ -354,7 +352,7 @@ class State:
 
     @cached_property
     def names(self) -> dict[str, Name]:
-        """What the page should show, by topic, most urgent first; None where there is nothing to be made."""
+        """The names of the page's results by topic, the most urgent first; None for a result without content."""
         session, view, asked = self.session, self.view, self.session.now.asked
         pictures = (session.generator, session.numbering)
         regions = [region for region in (asked.copy, *asked.context, *asked.preserve) if region is not None]
@@ -388,30 +386,30 @@ class State:
 
     @property
     def mode(self) -> str:
-        """How the rule's goal is shown: "replace" for copy and paste, "erase", or how pictures are retouched."""
+        """The form of the goal: "replace" for copy and paste, "erase", or the way of retouching."""
         return "erase" if self.session.now.asked.rest.erase else self.view.retouch or "replace"
 
     @property
     def placed(self) -> bool:
-        """Whether the copied object has a place in the picture that is shown in the second canvas."""
+        """Whether the copied object has a place in the picture of the second canvas."""
         asked, seed = self.session.now.asked, self.view.paste_seed
         there = asked.copy is not None and asked.paste is not None and asked.paste.seed == seed
         return there and not asked.copy.empty and not asked.paste.empty
 
     def needs(self, topic: str) -> bool:
-        """Whether a result is neither made nor under way."""
+        """Whether a result is neither complete nor being made."""
         name, made, job = self.names[topic], self.made.get(topic), self.jobs.get(topic)
         there = made is not None and made.name == name and made.complete
         return name is not None and not there and not (job is not None and job.name == name)
 
     def result(self, topic: str) -> Made | None:
-        """What is made of the result that the page should show."""
+        """The current result of a topic, as far as it is made; None without one."""
         made = self.made.get(topic)
         return made if made is not None and made.name == self.names[topic] else None
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The pictures of the results; empty until it is known which they are."""
+        """The pictures of the results; empty before they are chosen."""
         made = self.result("results")
         return made.content.seeds if made and made.content else ()
 
@@ -422,7 +420,7 @@ class State:
         return pictures.get(seed)
 
     def put(self, topic: str, made: Made) -> State:
-        """What has been made of a result so far."""
+        """Store a result so far; a complete inversion goes to the visitor's own pictures."""
         state = replace(self, made={**self.made, topic: made})
         if topic != "own" or not made.complete:
             return state
@@ -435,7 +433,7 @@ class State:
         return state if before is None else state.draw_instead({before: found})
 
     def start(self, topic: str, job: Job) -> State:
-        """A job is under way; an earlier one of its topic is cancelled."""
+        """Add a job; it cancels an earlier one of the same topic."""
         others = {name: one for name, one in self.jobs.items() if name != topic}
         notice = "" if topic in ("rule", "results") and self.jobs.get(topic) is None else self.notice
         return replace(self, jobs={**others, topic: job}, notice=notice)
@@ -445,7 +443,7 @@ class State:
         return replace(self, jobs={topic: job for topic, job in self.jobs.items() if topic not in topics})
 
     def stop(self) -> State:
-        """Cancel all that is under way; what it has shown so far stays."""
+        """Cancel all jobs; their results so far stay."""
         state = self.look(outlined=None) if "sheet" in self.jobs else self
         if "results" in self.jobs:
             job, made = self.jobs["results"], self.result("results")

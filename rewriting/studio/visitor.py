@@ -1,8 +1,8 @@
-"""One visitor's page: their state, always the newest, and what their browser was last sent of it.
+"""One visitor: the newest state, and the page in the visitor's browser.
 
-Several events of a visitor may be answered at once.  Each changes the state there is now, and not the one it began
-with.  Each answer shows the whole state as it was at one moment, and only what differs from what the browser has goes
-out; an answer that is older than one that went out says nothing.
+The server may answer several events of a visitor at once.  Each event changes the newest state, not the one at its
+beginning.  Each answer shows the whole state at one moment, but sends only the differences from the browser's page.
+An answer that is older than the last sent one sends nothing.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from rewriting.studio.state import Job, Name, State
 Page = dict[str, dict[str, Any]]  # by component, by property
 Make = Callable[[State], State]
 
-# What a component does by itself as the visitor uses it, and does not tell: to be sent again.
+# Properties that a component changes in the browser by itself; they are sent again after its events.
 SPOILED = {"paste": ("goal",), "tray": ("items",), "retouched": ("items",), "own": ("pictures",)}
 
 
 class Visitor:
-    """state: what they have made and look at.  token: what they typed to sign in to the Hub, which leaves this process
-    for nobody but the Hub, and is no part of the state.  address: what the page was opened with.
+    """A visitor of the page.
 
-    gradio copies the visitor it was given for each that comes.
+    token: a typed token for the Hub, which is sent only to the Hub and is not a part of the state.  address: the query
+    of the page's address.  gradio makes a copy of the first visitor for each new one.
     """
 
     def __init__(self, state: State, page: Page):
-        """page: what a browser shows that has just opened the page."""
+        """page: the page in a browser that has just opened it."""
         self.state, self.token, self.address = state, None, ""
         self._fresh = state, page
         self._changes, self._lock = 0, RLock()
@@ -44,14 +44,14 @@ class Visitor:
     # --- the state --------------------------------------------------------------------------------------------------
 
     def change(self, make: Make) -> State:
-        """Make the next state, or raise what `make` raises, and leave it."""
+        """Set the next state, which `make` returns.  If `make` raises an error, the state does not change."""
         with self._lock:
             self.state = make(self.state)
             self._changes += 1
             return self.state
 
     def now(self) -> tuple[State, int]:
-        """The state, and a number that is higher for a newer one."""
+        """The state, and the number of changes so far."""
         with self._lock:
             return self.state, self._changes
 
@@ -63,13 +63,13 @@ class Visitor:
             self._page.clear()
 
     def begin(self, topic: str, name: Name = None, words: str = "") -> Task:
-        """Begin long work, and cancel what was under way of the same topic."""
+        """Begin a job, and cancel an earlier one of the same topic."""
         task = Task(self, topic, next(self._numbers), name)
         self.change(lambda state: state.start(topic, Job(task.number, name, words)))
         return task
 
     def take(self, topics: tuple[str, ...], words: Callable[[str, State], str]) -> tuple[Task, State] | None:
-        """Begin to make the most urgent of these results that is neither made nor under way, as of this state."""
+        """Begin a job for the most urgent needed result of these topics, and return it with its state; else None."""
         with self._lock:
             state, names = self.state, self.state.names
             topic = next((topic for topic in names if topic in topics and state.needs(topic)), None)
@@ -82,7 +82,7 @@ class Visitor:
 
     @contextmanager
     def doing(self, topic: str, words: str = "", name: Name = None) -> Iterator[Task]:
-        """Begin long work, and end it when the context ends."""
+        """Begin a job, and end it with the context."""
         task = self.begin(topic, name, words)
         try:
             yield task
@@ -92,8 +92,9 @@ class Visitor:
     # --- the browser ------------------------------------------------------------------------------------------------
 
     def heard(self, part: str, name: str, value: Any, seen: int) -> None:
-        """A component told its value, after the browser had shown all that was sent until `seen`: it is not to be sent
-        again, unless something else was sent meanwhile."""
+        """Note a component's value from an event, so that it is not sent back.
+
+        seen: the number of the last answer that the browser had shown then; a value sent later still counts."""
         with self._sending:
             _, number = self._page.get((part, name), (None, 0))
             if number <= seen:
@@ -102,18 +103,19 @@ class Visitor:
                 self._page.pop((part, spoiled), None)
 
     def forget(self, part: str, name: str) -> None:
-        """It is not known what the browser shows."""
+        """Send a property again with the next answer, because its value in the browser is unknown."""
         with self._sending:
             self._page.pop((part, name), None)
 
     def overtaken(self, oldest: int) -> None:
-        """The browser showed what was sent under the number `oldest` after something newer: all that is newer is to be
-        sent again."""
+        """Send every newer property again, because the browser showed the answer number `oldest` after newer ones."""
         with self._sending:
             self._page = {one: known for one, known in self._page.items() if known[1] <= oldest}
 
     def news(self, page: Page, change: int) -> tuple[Page, int]:
-        """What to send of a page that shows the state after so many changes, and the number of what is sent."""
+        """The differences of a page from the browser's, and the number of the answer that sends them.
+
+        change: the number of the state's changes that the page shows."""
         with self._sending:
             if change < self._answered:
                 return {}, self._sent
@@ -129,8 +131,7 @@ class Visitor:
 
 
 class Task:
-    """Long work of a visitor, which is cancelled by what ends it in their state: a later one of the same topic, Stop,
-    or something that makes it pointless."""
+    """A running job of a visitor.  Removing the job from the visitor's state cancels it."""
 
     def __init__(self, visitor: Visitor, topic: str, number: int, name: Name):
         self.visitor, self.topic, self.number, self.name = visitor, topic, number, name
@@ -142,7 +143,7 @@ class Task:
 
     @property
     def words(self) -> str:
-        """What the page says of it."""
+        """The job's progress on the page."""
         job = self._of(self.visitor.state)
         return job.words if job is not None else ""
 
@@ -151,7 +152,7 @@ class Task:
         return job if job is not None and job.number == self.number else None
 
     def change(self, make: Make, words: str | None = None) -> bool:
-        """Put what it has made into the state, and say what it does now; False, and nothing done, if cancelled."""
+        """Change the state, and the job's progress; False, without a change, for a cancelled job."""
         done = False
 
         def checked(state: State) -> State:
@@ -167,9 +168,9 @@ class Task:
         return done
 
     def say(self, words: str) -> bool:
-        """What it does now; False if it is cancelled."""
+        """Change the job's progress on the page; False for a cancelled job."""
         return self.change(lambda state: state, words)
 
     def end(self, make: Make = lambda state: state) -> bool:
-        """It is done, and this is what it leaves; False, and nothing done, if it is cancelled."""
+        """End the job with a last change of the state; False, without a change, for a cancelled job."""
         return self.change(lambda state: make(state.without(self.topic)))
