@@ -21,7 +21,7 @@ if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # noqa: F401 - must be imported before PyTorch on a ZeroGPU Space
 
 from rewriting.cli import INTERRUPTED, fail
-from rewriting.cli.options import add_device, choose_device, note, said_of
+from rewriting.cli.options import add_device, choose_device, foreign_facts, note
 from rewriting.generators import heap
 from rewriting.studio import serving
 
@@ -115,7 +115,7 @@ def open_service(
 
     generator = load(first)
     if generator.source.file:
-        note(said_of(generator))
+        note(foreign_facts(generator))
     room = serving.room_for_results() if memory is None else memory
     service, key = Service(load, prepare=prepare, memory=room), key_named(first, generator)
     service.add(key, generator)

@@ -136,11 +136,11 @@ def test_a_picture_is_found_while_one_looks_and_then_is_the_first_on_the_sheet(s
 
 
 def test_a_picture_that_is_not_drawn_well_says_so_with_a_number():
-    from rewriting.studio.own_view import how_near
+    from rewriting.studio.own_view import likeness_note
 
-    assert how_near("Face", 36) == {"words": "Face draws it almost exactly (36 dB).", "kind": "good"}
-    assert how_near("Face", 31)["words"] == "Face draws it closely (31 dB)."
-    far = how_near("Face", 12.4)
+    assert likeness_note("Face", 36) == {"words": "Face draws it almost exactly (36 dB).", "kind": "good"}
+    assert likeness_note("Face", 31)["words"] == "Face draws it closely (31 dB)."
+    far = likeness_note("Face", 12.4)
     assert far["kind"] == "bad" and "cannot draw it" in far["words"] and "12.4 dB" in far["words"]
 
 

@@ -190,7 +190,7 @@ def test_a_zip_that_cannot_be_right_is_refused(tmp_path, rule):
         data[at + (8 if data[at + 2] == 1 else 6)] |= 1  # the flag of an encrypted entry
     path.write_bytes(data)
     assert "is locked with a password" in refusal(ValueError, EditStack.load, path)
-    for count, says in ((1, "config.json is 20,000,000 bytes"), (4, "The rules in rules.zip are 80,000,000 bytes")):
+    for count, says in ((1, "config.json has 20,000,000 bytes"), (4, "The rules in rules.zip have 80,000,000 bytes")):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for i in range(count):
                 archive.writestr(f"{i}/config.json", bytes(20_000_000))

@@ -46,12 +46,12 @@ def quoted(value: object, most: int = 60) -> str:
     return f"'{clean[:most]}...'" if len(clean) > most else f"'{clean}'"
 
 
-def plain_tensors(named: Mapping[Any, Any]) -> dict[str, Tensor]:
+def plain_tensors(tensors: Mapping[Any, Any]) -> dict[str, Tensor]:
     """Convert all values by `plain_tensor`, without None.  Raises CheckpointError for a value that is not a tensor."""
-    if len(named) > MAX_TENSORS:
-        raise CheckpointError(f"It holds {len(named):,} tensors; no generator has more than {MAX_TENSORS:,}.")
+    if len(tensors) > MAX_TENSORS:
+        raise CheckpointError(f"It holds {len(tensors):,} tensors; no generator has more than {MAX_TENSORS:,}.")
     plain = {}
-    for name, value in named.items():
+    for name, value in tensors.items():
         if not isinstance(name, str) or len(name) > MAX_NAME:
             raise CheckpointError(f"It names a tensor {quoted(name)}; expected a text of at most {MAX_NAME} letters.")
         if value is not None:
@@ -101,5 +101,5 @@ def plain_facts(value: Any, depth: int = 3) -> Any:
     if depth and isinstance(value, Mapping) and len(value) <= MAX_FACTS:
         return {str(k)[:MAX_NAME]: plain_facts(v, depth - 1) for k, v in value.items() if isinstance(k, str)}
     if depth and isinstance(value, (list, tuple)) and len(value) <= MAX_FACTS:
-        return [plain_facts(one, depth - 1) for one in value]
+        return [plain_facts(item, depth - 1) for item in value]
     return type(value).__name__

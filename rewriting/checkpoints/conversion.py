@@ -76,10 +76,10 @@ def read_weights(
     try:
         contents = read_contents(path)
         report(0.6, "Recognising the generator")
-        found = canonical(contents, label)
-        source = {"layout": found.layout, "sha256": sha256_of(path)}
+        weights = canonical(contents, label)
+        source = {"layout": weights.layout, "sha256": sha256_of(path)}
         source |= {} if label is None else {"class": label}
-        return build_generator(found, check, license=UNKNOWN, extra={"source": source})
+        return build_generator(weights, check, license=UNKNOWN, extra={"source": source})
     except CheckpointError as error:
         raise CheckpointError(refusal(path.name, str(error))) from None
 
@@ -111,8 +111,8 @@ def described(generator: Generator, origin: Origin, *, name: str = "", truncatio
 @cache
 def converter() -> str:
     """The version of the converter, which changes with any code that may affect the conversion."""
-    here = Path(__file__).parent
-    return digest_of_code([*here.glob("*.py"), *(here.parent / "generators").glob("*.py")])
+    folder = Path(__file__).parent
+    return digest_of_code([*folder.glob("*.py"), *(folder.parent / "generators").glob("*.py")])
 
 
 def digest_of_code(paths: Iterable[Path]) -> str:

@@ -101,12 +101,12 @@ def _read_safetensors(data: bytes) -> dict[str, TensorView]:
         entries = deserialize(data)
     except SafetensorError:
         raise CheckpointError("It is not a whole safetensors file; fetch it again.") from None
-    found = {}
+    tensors = {}
     for name, entry in entries:
         if entry["dtype"] not in TYPES:
             raise CheckpointError(f"It stores {quoted(name)} as {quoted(entry['dtype'])}; expected ordinary numbers.")
-        found[name] = _stored(TYPES[entry["dtype"]], entry["shape"], bytes(entry["data"]))
-    return found
+        tensors[name] = _stored(TYPES[entry["dtype"]], entry["shape"], bytes(entry["data"]))
+    return tensors
 
 
 def _stored(dtype: torch.dtype, shape: list[int], data: bytes) -> TensorView:

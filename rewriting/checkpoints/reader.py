@@ -59,12 +59,12 @@ def read_contents(path: str | Path) -> Contents:
         job = [str(path.resolve()), folder, str(limits.seconds), str(limits.memory)]
         command = [sys.executable, "-c", "from rewriting.checkpoints.reader import main; main()", *job]
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 command, cwd=folder, env=_environment(), capture_output=True, timeout=STARTUP_SECONDS + limits.seconds
             )
         except subprocess.TimeoutExpired:
             raise CheckpointError(_too_slow(limits)) from None
-        return _collect(Path(folder), limits, done)
+        return _collect(Path(folder), limits, process)
 
 
 def extract(path: Path) -> Contents:
@@ -155,17 +155,17 @@ def _address_space() -> int:
 def _environment() -> dict[str, str]:
     """An environment with the same modules and without secrets."""
     secret = ("TOKEN", "SECRET", "PASSWORD", "KEY")
-    kept = {name: value for name, value in os.environ.items() if not any(word in name.upper() for word in secret)}
+    variables = {name: value for name, value in os.environ.items() if not any(word in name.upper() for word in secret)}
     root = str(Path(__file__).resolve().parents[2])
     modules = os.pathsep.join([root, *(os.path.abspath(entry) for entry in sys.path if entry)])
-    return kept | {"PYTHONPATH": modules, "OMP_NUM_THREADS": "1"}
+    return variables | {"PYTHONPATH": modules, "OMP_NUM_THREADS": "1"}
 
 
-def _collect(folder: Path, limits: Limits, done: subprocess.CompletedProcess) -> Contents:
+def _collect(folder: Path, limits: Limits, process: subprocess.CompletedProcess) -> Contents:
     try:
         answer = json.loads((folder / ANSWER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise CheckpointError(_why_it_ended(limits, done)) from None
+        raise CheckpointError(_why_it_ended(limits, process)) from None
     if "error" in answer:
         raise CheckpointError(answer["error"])
     return Contents(load_file(folder / TENSORS), answer["facts"], answer["objection"])
@@ -178,17 +178,17 @@ def refusal(name: str, why: str) -> str:
     return f"{quoted(name)} cannot be used: {why[0].lower()}{why[1:]}"
 
 
-def _why_it_ended(limits: Limits, done: subprocess.CompletedProcess) -> str:
-    message = done.stderr.decode("utf-8", "replace")
-    if "Timeout" in message or done.returncode == -24:  # SIGXCPU
+def _why_it_ended(limits: Limits, process: subprocess.CompletedProcess) -> str:
+    message = process.stderr.decode("utf-8", "replace")
+    if "Timeout" in message or process.returncode == -24:  # SIGXCPU
         return _too_slow(limits)
-    if "MemoryError" in message or "bad_alloc" in message or done.returncode == -9:
+    if "MemoryError" in message or "bad_alloc" in message or process.returncode == -9:
         return _too_large()
     if "ModuleNotFoundError" in message:
         return f"the process that reads it did not start ({message.strip().splitlines()[-1][:100]}); install it again."
     if "OSError" in message:
         return _no_room("the system does not say why")
-    return f"It made its reader stop (status {done.returncode}); it is damaged, fetch it again."
+    return f"It made its reader stop (status {process.returncode}); it is damaged, fetch it again."
 
 
 def _no_room(reason: str) -> str:

@@ -77,10 +77,10 @@ class Record:
         if len(header) < LOCAL_HEADER or header[:4] != b"PK\x03\x04":
             raise CheckpointError("It is an archive whose records are not where it says; fetch it again.")
         start = self._file.seek(sum(int.from_bytes(header[i : i + 2], "little") for i in (26, 28)), io.SEEK_CUR)
-        left, checksum = self.size, 0
-        while left and (chunk := self._file.read(min(left, CHUNK))):
-            left, checksum = left - len(chunk), zlib.crc32(chunk, checksum)
-        if left or (self._entry.CRC and checksum != self._entry.CRC):
+        remaining, checksum = self.size, 0
+        while remaining and (chunk := self._file.read(min(remaining, CHUNK))):
+            remaining, checksum = remaining - len(chunk), zlib.crc32(chunk, checksum)
+        if remaining or (self._entry.CRC and checksum != self._entry.CRC):
             raise CheckpointError(f"Its record {quoted(self._entry.filename)} is damaged; fetch it again.")
         return start
 
@@ -121,13 +121,13 @@ def read_legacy(file: BinaryIO) -> Any:
     keys = read_pickle(file)
     if not isinstance(keys, list) or {str(key) for key in keys} != set(declared) or len(keys) != len(declared):
         raise CheckpointError("The storages that it lists are not those that its tensors use; it is damaged.")
-    here, left = file.tell(), _size(file) - file.tell()
+    position, remaining = file.tell(), _size(file) - file.tell()
     needed = sum(8 + storage.count * storage.dtype.itemsize for storage in declared.values())
-    if needed > left:
-        raise CheckpointError(f"It declares {needed:,} bytes of numbers but holds {left:,}; it is cut short.")
+    if needed > remaining:
+        raise CheckpointError(f"It declares {needed:,} bytes of numbers but holds {remaining:,}; it is cut short.")
     for key in map(str, keys):
-        starts[key] = here + 8  # behind how many there are
-        here = starts[key] + declared[key].count * declared[key].dtype.itemsize
+        starts[key] = position + 8  # after the 8 bytes of the count
+        position = starts[key] + declared[key].count * declared[key].dtype.itemsize
     return data
 
 
@@ -162,18 +162,18 @@ def _storages(declare: Callable[[str, str, int], Storage], declared: Declared) -
             raise CheckpointError(
                 f"It declares a storage of {quoted(count)} values of a type unknown here; it is damaged."
             )
-        known = declared.get(str(key))
-        if known is None:
-            known = declared[str(key)] = declare(str(key), name, count)
-        if known.count * known.dtype.itemsize != count * TYPES[name].itemsize:
+        storage = declared.get(str(key))
+        if storage is None:
+            storage = declared[str(key)] = declare(str(key), name, count)
+        if storage.count * storage.dtype.itemsize != count * TYPES[name].itemsize:
             raise CheckpointError(f"It declares the storage {quoted(key)} twice, in two sizes; it is damaged.")
-        return known
+        return storage
 
     return persistent
 
 
 def _size(file: BinaryIO) -> int:
-    here = file.tell()
+    position = file.tell()
     end = file.seek(0, io.SEEK_END)
-    file.seek(here)
+    file.seek(position)
     return end

@@ -30,9 +30,9 @@ class Window:
     """A file that never returns, or allocates, more bytes than it has left."""
 
     def __init__(self, file: BinaryIO):
-        self._file, here = file, file.tell()
+        self._file, position = file, file.tell()
         self._size = file.seek(0, os.SEEK_END)
-        file.seek(here)
+        file.seek(position)
         self.tell, self.readline = file.tell, file.readline
 
     def read(self, count: int) -> bytes:

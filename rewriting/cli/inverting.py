@@ -98,10 +98,10 @@ def open_inverted(name: str) -> tuple[OwnPicture, str]:
         version = brief(config.get("format_version"))
         raise ValueError(f"{name} has format_version {version}; expected {FORMAT_VERSION}.")
     digest, generator = config.get("picture"), config.get("generator")
-    found = load_pictures(name, [digest]) if isinstance(digest, str) and len(digest) == 64 else []
-    if not found or not isinstance(generator, str):
+    picture = load_pictures(name, [digest]) if isinstance(digest, str) and len(digest) == 64 else []
+    if not picture or not isinstance(generator, str):
         raise ValueError(f"{name} lacks the picture that its {CONFIG} names; invert the picture again.")
-    return found[0], generator
+    return picture[0], generator
 
 
 def reached_by(own: OwnPicture, edits: Iterable[Edit], generator: Generator, progress: Progress) -> OwnPicture:

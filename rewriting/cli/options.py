@@ -29,11 +29,11 @@ def command(
     name: str,
     run: Callable[[argparse.Namespace], None],
     summary: str,
-    shown: str,
+    usage: str,
     *,
     together: bool = False,
 ) -> argparse.ArgumentParser:
-    """A new command's parser.  summary: one sentence for the list of commands.  shown: examples below its help.
+    """A new command's parser.  summary: one sentence for the list of commands.  usage: examples below its help.
 
     together: whether several processes of a `torchrun` can share its work.
     """
@@ -41,7 +41,7 @@ def command(
         name,
         help=summary[0].lower() + summary[1:].rstrip("."),
         description=summary,
-        epilog=examples(shown),
+        epilog=examples(usage),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run, together=together)
@@ -133,15 +133,15 @@ def open_generator(name: str, options: argparse.Namespace, progress: Progress | 
         raise ValueError(f"--batch is {options.batch}; give 1 or more.")
     generator = load_generator(name, progress=progress).to(device)
     if generator.source.file:
-        note(said_of(generator))
+        note(foreign_facts(generator))
     if options.batch:
         generator.batch_size = options.batch
     generator.compute_dtype = dtype_of(options.precision)
     return generator
 
 
-def said_of(generator: Generator) -> str:
-    """A sentence on a generator from a file of another program."""
+def foreign_facts(generator: Generator) -> str:
+    """The architecture, size, layers and licence of a generator from a file of another program, in a sentence."""
     from rewriting.hub.source import license_of
 
     config, layers = generator.config, generator.layers
@@ -165,10 +165,10 @@ def open_edits(options: argparse.Namespace, generator: Generator, progress: Prog
     from rewriting.hub import load_edits
 
     names = [name for group in options.edit for name in group]
-    found = [edit for name in names for edit in load_edits(name, generator=generator, progress=progress)]
+    edits = [edit for name in names for edit in load_edits(name, generator=generator, progress=progress)]
     if options.strength is not None:
-        found = [edit.with_(strength=options.strength) for edit in found]
-    return EditStack(found)
+        edits = [edit.with_(strength=options.strength) for edit in edits]
+    return EditStack(edits)
 
 
 def is_picture_file(out: str, *, or_folder: bool = True) -> bool:
@@ -185,10 +185,10 @@ def is_picture_file(out: str, *, or_folder: bool = True) -> bool:
         raise ValueError(f"--out {out} is an existing file and not a picture; give another name.")
     if or_folder and (folder or path.suffix.lower() not in OTHER_PICTURES):
         return False
-    known = ", ".join(SHEETS)
+    endings = ", ".join(SHEETS)
     if or_folder:
-        raise ValueError(f"--out {out} is neither a folder nor one of {known}; choose one of these.")
-    raise ValueError(f"--out {out} is not a picture file; give a name that ends in one of {known}.")
+        raise ValueError(f"--out {out} is neither a folder nor one of {endings}; choose one of these.")
+    raise ValueError(f"--out {out} is not a picture file; give a name that ends in one of {endings}.")
 
 
 def output_folder(path: str, expected: str) -> Path:
@@ -202,9 +202,9 @@ def output_folder(path: str, expected: str) -> Path:
     folder = Path(path)
     if (folder / CONFIG).is_file():
         config = read_json(folder / CONFIG)
-        found = config.get("format") if isinstance(config, dict) else None
-        if found != expected:
-            raise ValueError(f"{folder} already holds another format ({found}); give --out another folder.")
+        format = config.get("format") if isinstance(config, dict) else None
+        if format != expected:
+            raise ValueError(f"{folder} already holds another format ({format}); give --out another folder.")
     elif folder.exists() and not folder.is_dir():
         raise ValueError(f"--out {folder} is a file; give a folder.")
     check_writable(folder / CONFIG)

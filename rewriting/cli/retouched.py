@@ -49,12 +49,12 @@ def retouched_request(options: argparse.Namespace, generator: Generator) -> Requ
     if unknown := sorted(masks.keys() - files.keys(), key=str):
         raise ValueError(f"--mask names picture {unknown[0]}, but --retouched does not; give both or neither.")
     originals = dict(zip(files, generator.images([own.get(seed, seed) for seed in files]), strict=True))
-    found = []
+    retouches = []
     for seed, path in files.items():
         mask = read_mask(masks[seed], len(originals[seed])) if seed in masks else None
         picture = read_picture(path, originals[seed])
         try:
-            found.append(Retouched.found(own.get(seed, seed), originals[seed], picture, mask=mask))
+            retouches.append(Retouched.found(own.get(seed, seed), originals[seed], picture, mask=mask))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
     context = [
@@ -63,7 +63,7 @@ def retouched_request(options: argparse.Namespace, generator: Generator) -> Requ
     ]
     name = options.name or Path(options.retouched[0].partition("=")[2]).stem
     return Request(
-        retouched=found,
+        retouched=retouches,
         context=context,
         layer=options.layer,
         rank=options.rank,
@@ -73,7 +73,7 @@ def retouched_request(options: argparse.Namespace, generator: Generator) -> Requ
     )
 
 
-def numbered(given: list[str], option: str) -> dict[int | str, str]:
+def numbered(values: list[str], option: str) -> dict[int | str, str]:
     """{picture number, or folder from `invert`: file} of an option's values NUMBER=FILE.
 
     Raises ValueError for other values, and for a picture that is named twice.
@@ -81,7 +81,7 @@ def numbered(given: list[str], option: str) -> dict[int | str, str]:
     from rewriting.cli.inverting import is_inverted
 
     files: dict[int | str, str] = {}
-    for text in given:
+    for text in values:
         name, equals, path = text.partition("=")
         number = name.isascii() and name.isdecimal() and len(name) <= 10
         if not (equals and path and (number or is_inverted(name))):
@@ -98,11 +98,11 @@ def _inverted(names: list[int | str], generator: Generator, layer: int | None) -
     from rewriting.cli.inverting import open_inverted
 
     layer = generator.config.default_layer if layer is None else layer
-    found = {}
+    pictures = {}
     for name in dict.fromkeys(name for name in names if isinstance(name, str)):
-        found[name], _ = open_inverted(name)
-        generator.check_own(found[name], layer)
-    return found
+        pictures[name], _ = open_inverted(name)
+        generator.check_own(pictures[name], layer)
+    return pictures
 
 
 def read_picture(path: str, original: np.ndarray) -> np.ndarray:
@@ -150,6 +150,6 @@ def _opened(path: str):  # noqa: ANN202 - Pillow is imported when it is needed
             raise ValueError(f"{path} has {picture.width:,} x {picture.height:,} pixels, too many; save it smaller.")
         picture.load()
     except (*DAMAGED, *BOMBS) as error:
-        told = isinstance(error, ValueError) and str(error).startswith(path)
-        raise ValueError(str(error) if told else f"{path} is not a readable picture; save it as PNG.") from None
+        clear = isinstance(error, ValueError) and str(error).startswith(path)
+        raise ValueError(str(error) if clear else f"{path} is not a readable picture; save it as PNG.") from None
     return picture

@@ -109,8 +109,8 @@ def sample(options: argparse.Namespace) -> None:
             print(f"Drew {count:,} pictures on {out}")
         else:
             drawn = draw_folder(_merged(generator, edits), seeds, out, options.overwrite, progress, **settings)
-            kept = f"; {count - drawn:,} were there already" if drawn < count else ""
-            print(f"Drew {drawn:,} pictures into {out}{kept}")
+            skipped = f"; {count - drawn:,} were there already" if drawn < count else ""
+            print(f"Drew {drawn:,} pictures into {out}{skipped}")
 
 
 def parse_seeds(text: str) -> list[range]:
@@ -135,20 +135,20 @@ def _merged(generator: Generator, edits: Sequence[Edit]) -> Generator:
 
 
 def opened(
-    options: argparse.Namespace, progress: Progress, check: Callable[[Generator], None], named: str = ""
+    options: argparse.Namespace, progress: Progress, check: Callable[[Generator], None], default: str = ""
 ) -> tuple[Generator, list[Edit]]:
     """The generator and all rules that the options name.
 
     check: called with the generator before any rule is solved; it raises an error if the options do not fit.
-    named: the generator's name if the options give none.
+    default: the generator's name if the options give none.
     """
     from rewriting import Rewriter
     from rewriting.core.presets import preset
 
     chosen = preset(options.preset) if options.preset else None
-    if options.generator is None and chosen is None and not named:
+    if options.generator is None and chosen is None and not default:
         raise ValueError("The generator is missing; give --generator or --preset.")
-    generator = open_generator(options.generator or named or chosen.generator, options, progress)
+    generator = open_generator(options.generator or default or chosen.generator, options, progress)
     check(generator)
     edits = list(open_edits(options, generator, progress))
     if chosen:
@@ -170,11 +170,11 @@ def _draw_own(
     from rewriting.cli.inverting import open_inverted, reached_by
     from rewriting.core.contact_sheet import save_picture, sheet_settings, square_sheet
 
-    found = [open_inverted(name) for name in names]
-    generator, edits = opened(options, progress, check, found[0][1])
-    for own, _ in found:
+    inverted = [open_inverted(name) for name in names]
+    generator, edits = opened(options, progress, check, inverted[0][1])
+    for own, _ in inverted:
         generator.check_own(own)
-    own = [reached_by(picture, edits, generator, progress) for picture, _ in found]
+    own = [reached_by(picture, edits, generator, progress) for picture, _ in inverted]
     size, pictures = generator.check_size(options.size), [*own, *seeds]
     drawn = generator.images(pictures, edits, size, truncation=options.truncation)
     settings = sheet_settings(generator, size, options.truncation, pictures, edits)
@@ -225,12 +225,12 @@ def draw_folder(
     note, total, drawn = json.dumps(settings), sum(map(len, seeds)), 0
     make_folder(folder)
     own = islice(chain(*seeds), processes.rank(), None, processes.count())
-    for done, missing in _missing(own, folder, note, overwrite, generator.batch_size):
+    for checked, missing in _missing(own, folder, note, overwrite, generator.batch_size):
         pictures = generator.images(missing, size=size, truncation=truncation)
         for seed, picture in zip(missing, pictures, strict=True):
             save_picture(Image.fromarray(picture), folder / _file(seed), settings=settings)
         drawn += len(missing)
-        progress(min(1.0, done * processes.count() / total), f"Drawing {total:,} pictures")
+        progress(min(1.0, checked * processes.count() / total), f"Drawing {total:,} pictures")
     return sum(processes.gathered([drawn]))
 
 
@@ -238,12 +238,12 @@ def _missing(
     seeds: Iterable[int], folder: Path, note: str, overwrite: bool, batch: int
 ) -> Iterator[tuple[int, list[int]]]:
     """The number of checked seeds, and the next seeds to draw."""
-    done, seeds = 0, iter(seeds)
+    checked, seeds = 0, iter(seeds)
     while chunk := list(islice(seeds, batch)):
-        done += len(chunk)
+        checked += len(chunk)
         missing = [seed for seed in chunk if overwrite or not _is_drawn(folder / _file(seed), note)]
         if missing:
-            yield done, missing
+            yield checked, missing
 
 
 def _is_drawn(path: Path, note: str) -> bool:
@@ -257,10 +257,10 @@ def _is_drawn(path: Path, note: str) -> bool:
         return False
     try:
         with Image.open(path, formats=["PNG"]) as picture:
-            found = picture.info.get(NOTE)
+            settings = picture.info.get(NOTE)
     except DAMAGED:
         raise ValueError(f"{path} is not a whole PNG; give another --out, or --overwrite.") from None
-    if found != note:
+    if settings != note:
         raise ValueError(f"{path} was drawn with other settings; give another --out, or --overwrite.")
     return True
 

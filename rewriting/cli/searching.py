@@ -56,8 +56,8 @@ def search(options: argparse.Namespace) -> None:
         own = processes.mine(seeds)
         scores: list[float] = []
         for start in range(0, len(own), STEP):
-            found = rewriter.matches(request, own[start : start + STEP], truncation=request.truncation)
-            scores += found.scores.tolist()
+            matches = rewriter.matches(request, own[start : start + STEP], truncation=request.truncation)
+            scores += matches.scores.tolist()
             progress(len(scores) / len(own), f"Searching {len(seeds):,} pictures")
         scores = processes.gathered(scores)
         best = sorted(range(len(seeds)), key=lambda i: -scores[i])[: options.best]

@@ -76,10 +76,10 @@ def walk(options: argparse.Namespace) -> None:
 
     with Progress() as progress:
         generator, edits = opened(options, progress, check)
-        shown = [generator] if not edits else [generator.merge(edits)]
+        generators = [generator] if not edits else [generator.merge(edits)]
         if edits and not options.alone:
-            shown.insert(0, generator)
-        save_animation(_frames(shown, seeds, options, progress), out, options.milliseconds)
+            generators.insert(0, generator)
+        save_animation(_frames(generators, seeds, options, progress), out, options.milliseconds)
     print(f"Drew {options.frames * len(seeds):,} frames on {out}")
 
 
@@ -92,4 +92,4 @@ def _frames(
     count, settings = options.frames * len(seeds), {"size": options.size, "truncation": options.truncation}
     for i in range(count):
         progress(i / count, f"Drawing {count:,} frames")
-        yield np.concatenate([one.interpolate(seeds, i / count, **settings) for one in generators], 1)
+        yield np.concatenate([generator.interpolate(seeds, i / count, **settings) for generator in generators], 1)

@@ -40,7 +40,7 @@ def fetch_known(
     Hub.  Raises ConnectionError if no place has the file.
     """
     for place in known.places:
-        if path := _kept(place, access.get("cache_dir")):
+        if path := _cached_file(place, access.get("cache_dir")):
             return digest_of(path), place, path
     failures = []
     for place in known.places:
@@ -88,18 +88,18 @@ def _target(url: str, sha256: str, folder: str | Path | None) -> Path:
     name = re.sub(r"[^\w.-]", "_", PurePosixPath(urllib.parse.unquote(parts.path)).name).lstrip(".")
     if not name:
         raise ValueError(f"{url[:200]!r} names no file; give the address of the file itself.")
-    kept = cache_root() / "downloads" if folder is None else Path(folder)
-    return kept / hashlib.sha256(url.encode()).hexdigest()[:8] / name
+    root = cache_root() / "downloads" if folder is None else Path(folder)
+    return root / hashlib.sha256(url.encode()).hexdigest()[:8] / name
 
 
-def _kept(place: Download, cache_dir: str | Path | None) -> Path | None:
+def _cached_file(place: Download, cache_dir: str | Path | None) -> Path | None:
     """The cached file of a place; None without one."""
     if "://" in place.address:
         path = _target(place.address, place.sha256, None)
         return path if path.is_file() else None
     repo_id, path = _on_hub(place)
-    kept = kept_in_cache(repo_id, (path,), None, cache_dir)
-    return kept.folder / path if kept else None
+    cached = kept_in_cache(repo_id, (path,), None, cache_dir)
+    return cached.folder / path if cached else None
 
 
 def _fetch(
@@ -128,12 +128,12 @@ def _on_hub(place: Download) -> tuple[str, str]:
 
 
 def _check_digest(partial: Path, sha256: str, url: str) -> None:
-    found = sha256_of(partial)
-    if not found.startswith(sha256.lower()):
+    digest = sha256_of(partial)
+    if not digest.startswith(sha256.lower()):
         partial.unlink()
         _version(partial).unlink(missing_ok=True)
         raise ValueError(
-            f"{url} is not the expected file: its sha256 begins with {found[: max(8, len(sha256))]}, expected "
+            f"{url} is not the expected file: its sha256 begins with {digest[: max(8, len(sha256))]}, expected "
             f"{sha256}; it was deleted, try another place."
         )
     _version(partial).unlink(missing_ok=True)
@@ -157,7 +157,7 @@ def _transfer(url: str, partial: Path, most: int, progress: Progress | None) -> 
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as response:
             if url.startswith("https") and not response.geturl().startswith("https"):
                 raise ValueError(f"{url} leads to {response.geturl()[:200]!r}, which is not https; find another link.")
-            came, total = _receive(response, partial, have if response.status == 206 else 0, most, progress)
+            received, total = _receive(response, partial, have if response.status == 206 else 0, most, progress)
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:  # the partial file is as long as the file, or longer: begin again
             partial.unlink()
@@ -168,9 +168,9 @@ def _transfer(url: str, partial: Path, most: int, progress: Progress | None) -> 
         raise ConnectionError(
             f"{url} could not be downloaded ({reason}); run it again, or try another place."
         ) from None
-    if came < total:
+    if received < total:
         raise ConnectionError(
-            f"{url} broke off after {came:,} of {total:,} bytes; run it again to continue from there."
+            f"{url} broke off after {received:,} of {total:,} bytes; run it again to continue from there."
         )
     return None
 

@@ -84,22 +84,22 @@ def choose(sizes: Mapping[str, int], path: str, where: str, named: Callable[[str
             raise ValueError(f"{few([path])} of {where} has {size}; {most} is the most that is opened.")
         return path
     folder = os.path.dirname(path) if path in sizes else path
-    inside = {one: size for one, size in sizes.items() if one.startswith(f"{folder}/") or not folder}
+    inside = {file: size for file, size in sizes.items() if file.startswith(f"{folder}/") or not folder}
     if folder and not inside:
-        found = candidates(sizes)
-        has = f"; it has {few(found)}" if found else ""
+        paths = candidates(sizes)
+        has = f"; it has {few(paths)}" if paths else ""
         raise NoSuchFile(f"{where} has no file or folder {brief(path)}{has}.")
-    found = candidates(inside)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise SeveralFiles(where, [Choice(named(one), one, sizes[one]) for one in found])
+    paths = candidates(inside)
+    if len(paths) == 1:
+        return paths[0]
+    if paths:
+        raise SeveralFiles(where, [Choice(named(file), file, sizes[file]) for file in paths])
     raise ValueError(f"{where} holds no generator: {_why_none(inside)}.")
 
 
 def candidates(sizes: Mapping[str, int]) -> list[str]:
     """Paths of the candidates, with snapshot 9 before snapshot 10."""
-    found = [
+    paths = [
         path
         for path, size in sizes.items()
         if path.lower().endswith(ENDINGS)
@@ -108,7 +108,7 @@ def candidates(sizes: Mapping[str, int]) -> list[str]:
         and path.rpartition("/")[2] not in OURS - {WEIGHTS}
         and not OTHERS.search(path.lower())
     ]
-    return sorted(found, key=_in_order)
+    return sorted(paths, key=_in_order)
 
 
 def _in_order(path: str) -> list[tuple[int, str]]:

@@ -113,7 +113,7 @@ def account(*, token: Token = None, endpoint: str | None = None) -> Account:
     token = writing_token(token)
     with plainly("your account", endpoint=endpoint):
         data = ask(lambda: api(token, endpoint).whoami(), "your account", endpoint=endpoint)
-        organizations = [one.get("name") for one in data.get("orgs") or () if isinstance(one, dict)]
+        organizations = [entry.get("name") for entry in data.get("orgs") or () if isinstance(entry, dict)]
         return Account(str(data["name"]), tuple(name for name in organizations if isinstance(name, str)))
 
 
@@ -227,13 +227,13 @@ def started(call: Callable[[], T]) -> Future[T]:
 
 def asked_to_wait(response: Any) -> float | None:
     """The pause in seconds that a busy Hub asks for (Retry-After); None for any other answer."""
-    said = response.headers.get("Retry-After", "")
-    if response.status_code not in (429, 503) or not said:
+    value = response.headers.get("Retry-After", "")
+    if response.status_code not in (429, 503) or not value:
         return None
-    if said.isdigit():
-        return float(said)
+    if value.isdigit():
+        return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return None
 
@@ -260,17 +260,17 @@ def proxy(endpoint: str | None) -> str:
     """The environment variable that sets a proxy for the Hub; "" without one."""
     address = urlsplit(host(endpoint))
     names = [case(name) for name in (f"{address.scheme}_proxy", "all_proxy") for case in (str.lower, str.upper)]
-    named = next((name for name in names if os.environ.get(name)), "")
-    return "" if named and proxy_bypass(address.hostname or "") else named
+    setting = next((name for name in names if os.environ.get(name)), "")
+    return "" if setting and proxy_bypass(address.hostname or "") else setting
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 
 def silence(endpoint: str | None) -> str:
-    if named := proxy(endpoint):
+    if setting := proxy(endpoint):
         return (
-            f"The Hub at {host(endpoint)} does not answer through the proxy that {named} names; check that, or "
+            f"The Hub at {host(endpoint)} does not answer through the proxy that {setting} names; check that, or "
             f"unset it, and try again."
         )
     return f"The Hub at {host(endpoint)} does not answer; check the connection and try again."
@@ -317,8 +317,8 @@ def explained(
         return _refused(error, what, endpoint, writing)
     if isinstance(error, (http_client().TransportError, ConnectionError, TimeoutError)):
         return Unreachable(silence(endpoint))
-    if isinstance(error, (ImportError, ValueError, http_client().InvalidURL)) and (named := _unusable_proxy(endpoint)):
-        return Unreachable(named)
+    if isinstance(error, (ImportError, ValueError, http_client().InvalidURL)) and (fault := _unusable_proxy(endpoint)):
+        return Unreachable(fault)
     if isinstance(error.__cause__, Exception):  # such as the client's "Error while uploading ..."
         return explained(error.__cause__, what, endpoint, revision, writing)
     return HubError(
@@ -329,21 +329,23 @@ def explained(
 
 def _unusable_proxy(endpoint: str | None) -> str:
     """A sentence on a proxy setting that the client cannot use; "" if it can."""
-    if not (named := proxy(endpoint)):
+    if not (setting := proxy(endpoint)):
         return ""
     try:
         http_client().Client().close()
     except ImportError:
-        return f"{named} names a SOCKS proxy, for which the package socksio is missing; install it, or unset {named}."
+        return (
+            f"{setting} names a SOCKS proxy, for which the package socksio is missing; install it, or unset {setting}."
+        )
     except Exception:
-        return f"{named} does not hold the address of a proxy, such as http://proxy:3128; correct or unset it."
+        return f"{setting} does not hold the address of a proxy, such as http://proxy:3128; correct or unset it."
     return ""
 
 
 def _refused(error: Any, what: str, endpoint: str | None, writing: bool) -> HubError:
-    status, said = error.response.status_code, _words(error.server_message)
+    status, reason = error.response.status_code, _words(error.server_message)
     if status >= 500:
-        through = f", or the proxy that {named} names," if (named := proxy(endpoint)) else ""
+        through = f", or the proxy that {setting} names," if (setting := proxy(endpoint)) else ""
         return Unreachable(f"The Hub at {host(endpoint)}{through} has a fault of its own ({status}); try again later.")
     if status == 429:
         return Unreachable("The Hub asks for fewer requests; wait some minutes and try again.")
@@ -352,23 +354,23 @@ def _refused(error: Any, what: str, endpoint: str | None, writing: bool) -> HubE
     }
     if writing:
         allowed = (  # by the scopes in README.md
-            f"The login of this Space may not do that with {what}{said}; it can create repos, change those that it "
+            f"The login of this Space may not do that with {what}{reason}; it can create repos, change those that it "
             f"created, and open pull requests."
         )
         sentences |= {
-            402: f"The Hub asks for a paid plan before it does this with {what}{said}.",
+            402: f"The Hub asks for a paid plan before it does this with {what}{reason}.",
             403: allowed
             if os.environ.get("SPACE_ID")
-            else f"This token may not do that with {what}{said}; use a name of your own and a token with write "
+            else f"This token may not do that with {what}{reason}; use a name of your own and a token with write "
             f"access, or open a pull request.",
             409: f"{what} exists already, or is being created now; look at it, then publish again to update it.",
             412: f"{what} changed during the upload; look at it on the Hub, then publish again.",
-            413: f"This is too large for {what} on the Hub{said}; publish the rule instead of the whole model.",
+            413: f"This is too large for {what} on the Hub{reason}; publish the rule instead of the whole model.",
         }
     elif status == 403:
-        return HubError(f"This token may not read {what}{said}; use another, or none if it is public.")
+        return HubError(f"This token may not read {what}{reason}; use another, or none if it is public.")
     return HubError(
-        sentences.get(status) or f"The Hub answers {status} for {what}{said}; open the repo there for details."
+        sentences.get(status) or f"The Hub answers {status} for {what}{reason}; open the repo there for details."
     )
 
 

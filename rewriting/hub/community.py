@@ -52,27 +52,27 @@ def list_rules(
     tags = [TAG]
     if base:
         tags.append(f"base_model:{base}" if REPO_ID.fullmatch(base) else base_tag(base))
-    chosen = {"filter": tags, "author": author, "search": search, "limit": max(1, min(100, limit))}
+    filters = {"filter": tags, "author": author, "search": search, "limit": max(1, min(100, limit))}
     token, what = reading_token(token), "the list of rules"
     with plainly(what, endpoint=endpoint):
-        found = ask(lambda: _listed(chosen, token, endpoint), what, endpoint=endpoint)
-        return [_rule(info, endpoint) for info in found if REPO_ID.fullmatch(info.id)]
+        models = ask(lambda: _listed(filters, token, endpoint), what, endpoint=endpoint)
+        return [_rule(info, endpoint) for info in models if REPO_ID.fullmatch(info.id)]
 
 
-def _listed(chosen: Mapping[str, Any], token: Token, endpoint: str | None) -> list[Any]:
+def _listed(filters: Mapping[str, Any], token: Token, endpoint: str | None) -> list[Any]:
     """One page of models.  `HfApi.list_models` would try for half a minute to reach a Hub that does not answer, and on
     failure closes the connections of all other threads."""
     from huggingface_hub import ModelInfo
     from huggingface_hub.utils import get_session, hf_raise_for_status
 
-    params = {name: value for name, value in chosen.items() if value} | {"sort": "lastModified", "full": True}
+    params = {name: value for name, value in filters.items() if value} | {"sort": "lastModified", "full": True}
     url = f"{host(endpoint)}/api/models"
     response = get_session().get(url, headers=headers(token), params=params, timeout=timeout(PATIENCE))
     hf_raise_for_status(response)
-    listed = response.json()
-    if not isinstance(listed, list):
+    models = response.json()
+    if not isinstance(models, list):
         raise ValueError("no list")
-    return [ModelInfo(**one) for one in listed]
+    return [ModelInfo(**data) for data in models]
 
 
 def _rule(info: Any, endpoint: str | None) -> PublishedRule:

@@ -57,19 +57,19 @@ def compare(generator: Generator, stack: EditStack, seeds: Sequence[int] | None 
     before, after = (generator.images(looked_at, edits, size).astype(np.int16) for edits in ((), stack))
     change = np.abs(after - before).mean((1, 2, 3))
     if seeds is not None:
-        shown, how = list(seeds), "chosen by hand"
-        if not 1 <= len(shown) <= MOST_SHOWN:
-            raise HubError(f"{len(shown)} seeds were given for the pictures of the card; give 1 to {MOST_SHOWN}.")
-    elif shown := _recommended(stack):
+        chosen, how = list(seeds), "chosen by hand"
+        if not 1 <= len(chosen) <= MOST_SHOWN:
+            raise HubError(f"{len(chosen)} seeds were given for the pictures of the card; give 1 to {MOST_SHOWN}.")
+    elif chosen := _recommended(stack):
         how = "the examples in the rule's request"
     else:
-        shown = sorted(looked_at[i] for i in np.argsort(-change, kind="stable")[:SHOWN])
+        chosen = sorted(looked_at[i] for i in np.argsort(-change, kind="stable")[:SHOWN])
         how = f"those with the largest change among the first {len(looked_at)} unpainted pictures"
     side = max(s for s in generator.config.resolutions if s <= SIDE)
     return Comparison(
-        seeds=tuple(int(seed) for seed in shown),
-        before=generator.images(shown, (), side),
-        after=generator.images(shown, stack, side),
+        seeds=tuple(int(seed) for seed in chosen),
+        before=generator.images(chosen, (), side),
+        after=generator.images(chosen, stack, side),
         looked_at=tuple(looked_at),
         change=float(change.mean()),
         size=size,
@@ -89,10 +89,10 @@ def _unpainted(stack: EditStack, count: int) -> list[int]:
 
 def _recommended(stack: EditStack) -> list[int]:
     """The seeds in the note "show" of the requests."""
-    shown: list[int] = []
+    seeds: list[int] = []
     for edit in stack:
         notes = edit.request.notes if edit.request is not None and edit.request.seeding == "seed" else {}
-        noted = notes.get("show") if isinstance(notes, Mapping) else None
-        if isinstance(noted, list):
-            shown += [seed for seed in noted if type(seed) is int and 0 <= seed <= MAX_SEED]
-    return list(dict.fromkeys(shown))[:SHOWN]
+        listed = notes.get("show") if isinstance(notes, Mapping) else None
+        if isinstance(listed, list):
+            seeds += [seed for seed in listed if type(seed) is int and 0 <= seed <= MAX_SEED]
+    return list(dict.fromkeys(seeds))[:SHOWN]

@@ -70,16 +70,16 @@ def converted(
     Raises CheckpointError, and the errors of `fetch`.
     """
     folder = _folder(sha256, label)
-    generator = _kept(folder)
+    generator = _cached(folder)
     if generator is None:
         path = fetch()
-        with _in_turn(), _first(folder, progress):
-            generator = _kept(folder) or _convert(path, folder, label, progress)
+        with _one_at_a_time(), _sole_writer(folder, progress):
+            generator = _cached(folder) or _convert(path, folder, label, progress)
     return described(generator, origin), folder
 
 
 @contextmanager
-def _in_turn() -> Iterator[None]:
+def _one_at_a_time() -> Iterator[None]:
     """Exclude conversions for other visitors of a hosted Space."""
     if not hosted():
         yield
@@ -93,7 +93,7 @@ def _in_turn() -> Iterator[None]:
 
 
 @contextmanager
-def _first(folder: Path, progress: Progress | None) -> Iterator[None]:
+def _sole_writer(folder: Path, progress: Progress | None) -> Iterator[None]:
     """Wait for another program that makes the same folder.
 
     If locks do not work, or the other program takes too long, this program makes the folder, too, and the first
@@ -116,7 +116,7 @@ def _folder(sha256: str, label: int | None) -> Path:
     return cache_root() / "converted" / (f"{sha256}-{converter()}" + ("" if label is None else f"-{label}"))
 
 
-def _kept(folder: Path) -> Generator | None:
+def _cached(folder: Path) -> Generator | None:
     """The generator in a folder of the cache; None without one.  Removes a damaged folder."""
     if not folder.is_dir():
         return None
@@ -149,15 +149,15 @@ def _convert(path: Path, folder: Path, label: int | None, progress: Progress | N
     return generator
 
 
-def _tidy(made: Path) -> None:
+def _tidy(new: Path) -> None:
     """Remove the partial folders of killed processes, old folders of other converter versions and, on a hosted Space,
     all but the most recently used generators."""
-    folder, sha256 = made.parent, made.name.partition("-")[0]
+    folder, sha256 = new.parent, new.name.partition("-")[0]
     for pattern, most in ((".partial-*", ABANDONED), (f"{sha256}-*", OUTDATED)):
         for path in folder.glob(pattern):
             if time.time() - path.stat().st_mtime > most:
                 shutil.rmtree(path, ignore_errors=True)
     if hosted():
-        kept = sorted(folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in kept[HOSTED_KEPT - 1 :]:  # leaves room for the new one
+        folders = sorted(folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in folders[HOSTED_KEPT - 1 :]:  # leaves room for the new one
             shutil.rmtree(path, ignore_errors=True)

@@ -67,7 +67,7 @@ def open_name(name: Name, *, label: int | None = None, **access: Any) -> Generat
         return _from_file(Path(name.what), label, access["progress"])
     if name.kind is Kind.KNOWN:
         check_label(label, name.what)
-        return _known(name.what, access)
+        return _load_known(name.what, access)
     if name.kind is Kind.ADDRESS:
         if hosted():
             raise HubError(
@@ -113,14 +113,14 @@ def load_base(stack: EditStack, *, revision: str | None = None, **access: Any) -
     """Load the generator that rules name; the name is not trusted, so it is never a path.  Raises HubError."""
     name = stack[0].generator
     try:
-        named = repo_name(name)
-        named = at_revision(named, revision) if named.kind is Kind.REPO else named
+        base = repo_name(name)
+        base = at_revision(base, revision) if base.kind is Kind.REPO else base
     except ValueError:
         raise HubError(
             f"The rule was made for {name[:60] or 'a generator without a name'!r}, which is neither bundled nor on "
             f"the Hub; load that generator and pass it as `generator`."
         ) from None
-    return open_name(named, **{"token": None, "endpoint": None, "cache_dir": None, "progress": None} | access)
+    return open_name(base, **{"token": None, "endpoint": None, "cache_dir": None, "progress": None} | access)
 
 
 def fitting(stack: EditStack, generator: Generator) -> EditStack:
@@ -151,11 +151,11 @@ def _from_hub(name: Name, opening: Callable[..., T], access: dict[str, Any]) -> 
             found = find(name, **access | {"cache_dir": cache.path})
         return opening(found, **access)
     except (Missing, Unreachable, NoSuchFile) as error:
-        here, said = not_here(name), str(error)
-        if not here:
+        absence, reason = not_here(name), str(error)
+        if not absence:
             raise
-        said = said[0].lower() + said[1:] if said.startswith("The") else said
-        raise type(error)(f"{here}, and {said}") from None
+        reason = reason[0].lower() + reason[1:] if reason.startswith("The") else reason
+        raise type(error)(f"{absence}, and {reason}") from None
 
 
 # --- on this machine, and known --------------------------------------------------------------------------------------
@@ -163,10 +163,10 @@ def _from_hub(name: Name, opening: Callable[..., T], access: dict[str, Any]) -> 
 
 def _from_folder(folder: Path, label: int | None, progress: Progress | None) -> Generator:
     """Load a folder in our format or, without a config.json of ours, the only file of another program in it."""
-    found = format_of(folder)
-    if found == EDIT_FORMAT:
+    format = format_of(folder)
+    if format == EDIT_FORMAT:
         raise ValueError(f"{folder} holds {KINDS[EDIT_FORMAT]}.")
-    if found == GENERATOR_FORMAT:
+    if format == GENERATOR_FORMAT:
         check_label(label, str(folder))
         return with_source(read_generator(folder), folder)
     path = choose(sizes_in(folder), "", str(folder), lambda path: str(folder / path))
@@ -177,16 +177,16 @@ def _from_file(path: Path, label: int | None, progress: Progress | None) -> Gene
     """Load a file of another program, or a folder in our format by one of its files."""
     if path.name in (CONFIG, WEIGHTS, MOMENTS) and format_of(path.parent) == GENERATOR_FORMAT:
         return _from_folder(path.parent, label, progress)
-    how = {"label": label, "progress": progress}
-    generator, kept = converted(digest_of(path), Origin(path.name), lambda: path, **how)
-    return with_source(generator, kept, license=license_text(path.parent), file=path.name)
+    options = {"label": label, "progress": progress}
+    generator, folder = converted(digest_of(path), Origin(path.name), lambda: path, **options)
+    return with_source(generator, folder, license=license_text(path.parent), file=path.name)
 
 
-def _known(name: str, access: dict[str, Any]) -> Generator:
+def _load_known(name: str, access: dict[str, Any]) -> Generator:
     known = known_model(name)
     check_file(name, known.megabytes * 1_000_000, public=True)
     with Cache(access["cache_dir"]) as cache:
         sha256, place, path = fetch_known(known, is_kept, **access | {"cache_dir": cache.path})
         file = PurePosixPath(place.address).name
-        generator, kept = converted(sha256, Origin(file, known), lambda: path, progress=access["progress"])
-    return with_source(generator, kept, name=name, file=file)
+        generator, folder = converted(sha256, Origin(file, known), lambda: path, progress=access["progress"])
+    return with_source(generator, folder, name=name, file=file)

@@ -61,12 +61,12 @@ def open_repo(
         progress(0.0, f"Looking at {name.what}")
     found, needed = least(lambda t: _find(name, token=t, **access), token)
     access["progress"] = progress
-    shown = token if needed else False
+    token_used = token if needed else False
     if not found.rules:
         if (generator := known(found.opened_by, found.commit, needed)) is not None:
             return Opened(generator, EditStack(), needed)
-        return Opened(open_generator(found, token=shown, **access), EditStack(), needed)
-    stack, commit = open_rules(found, read_rule, token=shown, **access)
+        return Opened(open_generator(found, token=token_used, **access), EditStack(), needed)
+    stack, commit = open_rules(found, read_rule, token=token_used, **access)
     if at_hand is not None and stack[0].base == at_hand.digest():
         return Opened(at_hand, fitting(stack, at_hand), False)
     if commit and (generator := known(stack[0].generator, commit, False)) is not None:

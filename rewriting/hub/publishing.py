@@ -64,8 +64,8 @@ class Published:
     def __str__(self) -> str:
         if self.pull_request:
             return f"Opened a pull request: {self.pull_request}"
-        done = "Created" if self.created else "Updated" if self.changed else "Nothing has changed in"
-        return f"{done} {self.url}{' (private)' if self.private else ''}"
+        outcome = "Created" if self.created else "Updated" if self.changed else "Nothing has changed in"
+        return f"{outcome} {self.url}{' (private)' if self.private else ''}"
 
 
 def publish(
@@ -101,7 +101,7 @@ def publish(
     _check_kind(target, GENERATOR_FORMAT if full_model else EDIT_FORMAT)
     if progress:
         progress(0.0, "Drawing the pictures of the card")
-    made = {
+    options = {
         "generator": generator,
         "full_model": full_model,
         "repo_id": target.repo_id,
@@ -109,7 +109,7 @@ def publish(
         "pictures": pictures,
     }
     with TemporaryDirectory(prefix="rewriting-") as folder:
-        write_rule(edits, folder, **made, **access, cache_dir=cache_dir, progress=progress)
+        write_rule(edits, folder, **options, **access, cache_dir=cache_dir, progress=progress)
         files = {
             path.name: path for path in sorted(Path(folder).iterdir()) if path.name in LIMITS or is_part(path.name)
         }
@@ -176,9 +176,9 @@ def _check_kind(target: Target, kind: str) -> None:
     """Raise HubError if the repo holds another kind of content, which must not be overwritten."""
     if not target.holds_something:
         return
-    keep = "choose another name."
+    advice = "choose another name."
     if CONFIG not in target.files:
-        raise HubError(f"{target.repo_id} holds other files; {keep}")
+        raise HubError(f"{target.repo_id} holds other files; {advice}")
     try:
         with TemporaryDirectory(prefix="rewriting-") as cache:
             name = Name(Kind.REPO, target.repo_id, target.head)
@@ -186,12 +186,12 @@ def _check_kind(target: Target, kind: str) -> None:
     except Unreachable:
         raise
     except ValueError:  # no generator at all, or several
-        raise HubError(f"{target.repo_id} holds other files; {keep}") from None
-    held = EDIT_FORMAT if found.rules else GENERATOR_FORMAT
+        raise HubError(f"{target.repo_id} holds other files; {advice}") from None
+    present = EDIT_FORMAT if found.rules else GENERATOR_FORMAT
     if found.path or found.folder:
-        raise HubError(f"{target.repo_id} holds a generator of another program; {keep}")
-    if held != kind:
-        raise HubError(f"{target.repo_id} holds {KINDS[held]}; {keep}")
+        raise HubError(f"{target.repo_id} holds a generator of another program; {advice}")
+    if present != kind:
+        raise HubError(f"{target.repo_id} holds {KINDS[present]}; {advice}")
 
 
 # --- any repo --------------------------------------------------------------------------------------------------------
@@ -289,22 +289,22 @@ def send(
         _check_card(target, files[CARD])
     if progress:
         progress(0.2, f"Sending to {target.repo_id}")
-    there = target if target.head else _create(target, creation or {})
+    repo = target if target.head else _create(target, creation or {})
     try:
-        commit, pull_request = _commit(there, files, stale, message, create_pr)
+        commit, pull_request = _commit(repo, files, stale, message, create_pr)
     except BaseException as error:
         if not target.head:
-            _take_back(there, error)
+            _take_back(repo, error)
         raise
     if progress:
         progress(1.0, f"Sent to {target.repo_id}")
     return Published(
-        repo_id=there.repo_id,
-        url=there.url,
+        repo_id=repo.repo_id,
+        url=repo.url,
         commit=commit,
-        changed=commit != there.head,
+        changed=commit != repo.head,
         created=not target.head,
-        private=bool(there.private),
+        private=bool(repo.private),
         pull_request=pull_request,
     )
 
@@ -314,11 +314,11 @@ def _check_card(target: Target, card: Path | bytes) -> None:
     from huggingface_hub.utils import get_session, hf_raise_for_status
 
     text = (card if isinstance(card, bytes) else card.read_bytes()).decode("utf-8", "replace")
-    asked = {"content": text, "repoType": target.repo_type}
+    query = {"content": text, "repoType": target.repo_type}
 
     def show() -> Any:
         url = f"{host(target.endpoint)}/api/validate-yaml"
-        response = get_session().post(url, json=asked, headers=headers(target.token), timeout=timeout(PATIENCE))
+        response = get_session().post(url, json=query, headers=headers(target.token), timeout=timeout(PATIENCE))
         if response.status_code != 400:
             hf_raise_for_status(response)
         return [str(error["message"]) for error in response.json().get("errors") or ()]
@@ -334,13 +334,13 @@ def _create(target: Target, creation: Mapping[str, Any]) -> Target:
     return replace(target, head=repo.commit, private=repo.private)
 
 
-def _take_back(made: Target, error: BaseException) -> None:
+def _take_back(repo: Target, error: BaseException) -> None:
     """Delete a new repo after a failed upload.  Raises the error again if the repo remains."""
     try:
-        if made.look().commit == made.head:
-            made.write("delete_repo", seconds=patience(0))
+        if repo.look().commit == repo.head:
+            repo.write("delete_repo", seconds=patience(0))
     except HubError:
-        raise HubError(f"{str(error).rstrip('.')}; {made.repo_id} was created and stays empty on the Hub.") from error
+        raise HubError(f"{str(error).rstrip('.')}; {repo.repo_id} was created and stays empty on the Hub.") from error
 
 
 def _commit(
@@ -355,5 +355,5 @@ def _commit(
     operations += [CommitOperationDelete(path) for path in sorted(stale)]
     late = f"The Hub did not confirm within {seconds:.0f} s; look at {target.repo_id} there before trying again."
     options = {"commit_message": message, "parent_commit": target.head, "create_pr": create_pr}
-    done = target.write("create_commit", operations, seconds=seconds, late=late, **options)
-    return done.oid, done.pr_url
+    commit = target.write("create_commit", operations, seconds=seconds, late=late, **options)
+    return commit.oid, commit.pr_url

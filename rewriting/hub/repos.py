@@ -86,23 +86,23 @@ def find(
     the cache.  Raises HubError; SeveralFiles if several files may be the generator.
     """
     access = {"token": token, "endpoint": endpoint}
-    name = _decided(name, cache_dir, access)
-    kept = _in_cache(name, cache_dir)
-    if kept and kept.commit == name.revision and kept.path in ("", name.path):
-        return kept
+    name = _with_revision(name, cache_dir, access)
+    cached = _in_cache(name, cache_dir)
+    if cached and cached.commit == name.revision and cached.path in ("", name.path):
+        return cached
     repo = None
     try:
-        patience = {"seconds": CACHED_PATIENCE, "wait": 0.0} if kept else {"seconds": PATIENCE}
+        patience = {"seconds": CACHED_PATIENCE, "wait": 0.0} if cached else {"seconds": PATIENCE}
         repo = look_up(name.what, revision=name.revision or None, **access, **patience)
-        return _looked_at(name, repo, {**access, "cache_dir": cache_dir, "progress": progress})
+        return _find_in(name, repo, {**access, "cache_dir": cache_dir, "progress": progress})
     except (Unreachable, Unwritable) as error:
-        if kept is None or (repo is not None and isinstance(error, Unreachable)):
+        if cached is None or (repo is not None and isinstance(error, Unreachable)):
             raise
         log.warning("%s Opening %s as it was fetched before.", error, name)
-        return kept
+        return cached
 
 
-def _looked_at(name: Name, repo: Repo, access: Mapping[str, Any]) -> Found:
+def _find_in(name: Name, repo: Repo, access: Mapping[str, Any]) -> Found:
     """Find the content of a repo from the Hub's description."""
     if repo.gated:
         check_admitted(repo, token=access["token"], endpoint=access["endpoint"])
@@ -130,9 +130,9 @@ def _within(folder: str, name: str) -> str:
 
 def _in_our_format(name: Name, repo: Repo, folder: str, access: Mapping[str, Any]) -> Found | None:
     """The content of a repo's folder if its config.json has one of our formats; else None."""
-    there = download(repo, [_within(folder, CONFIG)], **access).folder / folder
+    local = download(repo, [_within(folder, CONFIG)], **access).folder / folder
     with naming(name.what):
-        config = _config(there)
+        config = _config(local)
         if config.get("format") == GENERATOR_FORMAT:
             check_effort(GeneratorConfig.from_json(config))
     if config.get("format") in KINDS:
@@ -157,9 +157,9 @@ def open_generator(
         raise HubError(f"{found.name.what} holds {KINDS[EDIT_FORMAT]}.")
     with Cache(cache_dir) as cache:
         if found.path:
-            return _theirs(found, label, cache.path, access)
+            return _foreign(found, label, cache.path, access)
         check_label(label, found.name.what)
-        folder = _ours(found, WEIGHTS, (MOMENTS, LICENSE), cache.path, access)
+        folder = _our_folder(found, WEIGHTS, (MOMENTS, LICENSE), cache.path, access)
         with naming(found.name.what):
             generator = read_generator(folder)
         cache.stay_with(generator)  # it reads its second moments later
@@ -172,7 +172,7 @@ def open_rules(found: Found, read: Callable[[Path], T], *, cache_dir: str | Path
     if not found.rules:
         raise HubError(f"{found.name.what} holds {KINDS[GENERATOR_FORMAT]}.")
     with Cache(cache_dir) as cache:
-        folder = _ours(found, FACTORS, (REQUESTS, LICENSE, *_brought(found)), cache.path, access)
+        folder = _our_folder(found, FACTORS, (REQUESTS, LICENSE, *_picture_files(found)), cache.path, access)
         with naming(found.name.what):
             return read(folder)
 
@@ -180,25 +180,25 @@ def open_rules(found: Found, read: Callable[[Path], T], *, cache_dir: str | Path
 # --- content ---------------------------------------------------------------------------------------------------------
 
 
-def _decided(name: Name, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Name:
+def _with_revision(name: Name, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Name:
     """The name split into revision and path, by the branches and tags of the repo."""
     if not name.parts:
         return name
     try:
         refs = ask(lambda: api(**access).list_repo_refs(name.what), name.what, endpoint=access["endpoint"])
-        known = [str(ref.name) for ref in (*refs.branches, *refs.tags)]
+        names = [str(ref.name) for ref in (*refs.branches, *refs.tags)]
     except Unreachable:
         shelf = Shelf.of(name.what, cache_dir)
-        known = [reading.revision for reading in name.readings if shelf.commit_of(reading.revision)]
-        if not known:
+        names = [reading.revision for reading in name.readings if shelf.commit_of(reading.revision)]
+        if not names:
             raise
     for reading in name.readings:
-        if reading.revision in known:
+        if reading.revision in names:
             return reading
     if re.fullmatch(r"[0-9a-f]{7,40}", name.parts[0]):  # a commit, cut short
         return name.readings[-1]
-    some = ", ".join(known[:5]) + (f" and {len(known) - 5} more" if len(known) > 5 else "")
-    raise HubError(f"{name.what} has no branch or tag that {'/'.join(name.parts)!r} begins with; it has {some}.")
+    some_names = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    raise HubError(f"{name.what} has no branch or tag that {'/'.join(name.parts)!r} begins with; it has {some_names}.")
 
 
 def _in_cache(name: Name, cache_dir: str | Path | None) -> Found | None:
@@ -257,13 +257,13 @@ def _chosen(sizes: Mapping[str, int], name: Name) -> str:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def _brought(found: Found) -> list[str]:
+def _picture_files(found: Found) -> list[str]:
     """The files of people's own pictures in the folder of rules."""
-    here = [path.removeprefix(_within(found.folder, "")) for path in (found.repo.files if found.repo else ())]
-    return sorted(name for name in here if is_part(name))[:MAX_BROUGHT]
+    paths = [path.removeprefix(_within(found.folder, "")) for path in (found.repo.files if found.repo else ())]
+    return sorted(name for name in paths if is_part(name))[:MAX_BROUGHT]
 
 
-def _ours(
+def _our_folder(
     found: Found, needed: str, optional: tuple[str, ...], cache_dir: str | Path | None, access: Mapping[str, Any]
 ) -> Path:
     """The cache's folder with the files of our format.  needed: the file that must exist beside config.json."""
@@ -273,21 +273,21 @@ def _ours(
         check_fetchable(found.repo, required)
         wished = [_within(found.folder, name) for name in optional]
         paths = [*required, *(path for path in wished if is_fetchable(found.repo, path))]
-    found = _fetched(found, paths, cache_dir, access)
+    found = _fetch(found, paths, cache_dir, access)
     return Shelf.of(found.name.what, cache_dir).snapshot(found.commit) / found.folder
 
 
-def _fetched(found: Found, paths: Sequence[str], cache_dir: str | Path | None, access: Mapping[str, Any]) -> Found:
+def _fetch(found: Found, paths: Sequence[str], cache_dir: str | Path | None, access: Mapping[str, Any]) -> Found:
     """Fetch files into the cache; if it is not writable, return the content that it already has."""
     if found.repo is None:
         return found
     try:
         download(found.repo, paths, cache_dir=cache_dir, **access)
     except Unwritable as error:
-        if (kept := _in_cache(found.name, cache_dir)) is None:
+        if (cached := _in_cache(found.name, cache_dir)) is None:
             raise
         log.warning("%s Opening %s as it was fetched before.", error, found.name)
-        return kept
+        return cached
     Shelf.of(found.name.what, cache_dir).record(found.name.revision or "main", found.commit)
     return found
 
@@ -298,27 +298,27 @@ def check_label(label: int | None, name: str) -> None:
         raise ValueError(f"{name} has no classes; leave the class out.")
 
 
-def _theirs(found: Found, label: int | None, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Generator:
+def _foreign(found: Found, label: int | None, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Generator:
     """Load the converted generator of a file of another program."""
-    what, path, repo, sha256 = found.name.what, found.path, found.repo, ""
+    repo_id, path, repo, sha256 = found.name.what, found.path, found.repo, ""
     if repo is not None:
-        check_file(f"{path} of {what}", repo.files[path].size, public=not (repo.private or repo.gated))
+        check_file(f"{path} of {repo_id}", repo.files[path].size, public=not (repo.private or repo.gated))
         sha256 = listed_sha256(repo.files[path])
-        told = [CARD, next((name for name in LICENSES if name in repo.files), LICENSE)]
-        told = [name for name in told if is_fetchable(repo, name)]
-        found = _fetched(found, told if sha256 and is_kept(sha256, label) else [*told, path], cache_dir, access)
-    folder = Shelf.of(what, cache_dir).snapshot(found.commit)
+        legal = [CARD, next((name for name in LICENSES if name in repo.files), LICENSE)]
+        legal = [name for name in legal if is_fetchable(repo, name)]
+        found = _fetch(found, legal if sha256 and is_kept(sha256, label) else [*legal, path], cache_dir, access)
+    folder = Shelf.of(repo_id, cache_dir).snapshot(found.commit)
     if found.repo is None or not sha256:
         sha256 = digest_of(folder / path)
     terms = license_text(folder)
-    origin = Origin(path, repo=what, commit=found.commit, **_license(folder / CARD, bool(terms)))
+    origin = Origin(path, repo=repo_id, commit=found.commit, **_license(folder / CARD, bool(terms)))
     try:
-        how = {"label": label, "progress": access.get("progress")}
-        generator, kept = converted(sha256, origin, lambda: folder / path, **how)
+        options = {"label": label, "progress": access.get("progress")}
+        generator, cached = converted(sha256, origin, lambda: folder / path, **options)
     except CheckpointError as error:
-        raise HubError(f"In {what}, {error}") from None
+        raise HubError(f"In {repo_id}, {error}") from None
     generator.config = replace(generator.config, name=found.opened_by)
-    return with_source(generator, kept, name=found.opened_by, revision=found.commit, license=terms, file=path)
+    return with_source(generator, cached, name=found.opened_by, revision=found.commit, license=terms, file=path)
 
 
 def _license(card: Path, has_text: bool) -> dict[str, Any]:
@@ -328,12 +328,12 @@ def _license(card: Path, has_text: bool) -> dict[str, Any]:
     data: dict[str, Any] = {}
     with suppress(Exception):  # the YAML is a stranger's
         data = metadata_load(card) or {}
-    said = data.get("license")
-    said = said[0] if isinstance(said, list) and len(said) == 1 else said
+    license = data.get("license")
+    license = license[0] if isinstance(license, list) and len(license) == 1 else license
     terms = {key: data[key] for key in ("license_name", "license_link") if _is_plain(data.get(key))}
-    if not _is_plain(said):
+    if not _is_plain(license):
         return {"license": "other", "terms": {"license_link": LICENSE}} if has_text else {}
-    return {"license": said, "terms": terms if said == "other" else {}}
+    return {"license": license, "terms": terms if license == "other" else {}}
 
 
 def _is_plain(text: object) -> bool:

@@ -161,10 +161,10 @@ class Api:
         numbers = _seeds(seeds) or list(range(SHOWN))
         session = self._session(generator, rules, strengths, truncation, token, turn)
         drawn = []
-        for some in self._parts(session, numbers):
+        for part in self._parts(session, numbers):
             with turn():
-                pictures = self.service.edited(session, some)
-            for s, pixels in zip(some, pictures, strict=True):
+                pictures = self.service.edited(session, part)
+            for s, pixels in zip(part, pictures, strict=True):
                 drawn.append({"seed": seed_json(s), "picture": picture(pixels, str(s))})
         return {"generator": self._name(session.generator), "pictures": drawn}
 
@@ -205,14 +205,14 @@ class Api:
         """
         turn = self.service.queue.turns()
         key = self._key(generator, token)
-        made = self.service.generator(key)
-        layer = made.check_layer(made.config.default_layer if layer is None else layer)
+        loaded = self.service.generator(key)
+        layer = loaded.check_layer(loaded.config.default_layer if layer is None else layer)
         data = contents(image, "image", MAX_FILE)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "image"
             path.write_bytes(data)
-            wanted = squared(path, made.config.resolution)
-        *_, last = _in_turn(invert(made, wanted, layer), turn)
+            square = squared(path, loaded.config.resolution)
+        *_, last = _in_turn(invert(loaded, square, layer), turn)
         return {
             "generator": self._name(key),
             "layer": last.picture.layer,
@@ -251,11 +251,11 @@ class Api:
         session = self._asking(key, Request(context=context, layer=layer, truncation=truncation))
         *_, (_, best) = _in_turn(self.service.search(session, among, count), turn)
         with turn():
-            found = self.service.matches(session, best)
+            matches = self.service.matches(session, best)
             drawn = self.service.plain(session, best)
         pictures = [
             {"seed": s, "score": round(float(score), 4), "at": _peak(heat), "picture": picture(pixels, str(s))}
-            for s, score, heat, pixels in zip(best, found.scores, found.heat, drawn, strict=True)
+            for s, score, heat, pixels in zip(best, matches.scores, matches.heat, drawn, strict=True)
         ]
         return {"generator": self._name(key), "pictures": pictures}
 
@@ -338,12 +338,12 @@ class Api:
         settings = {"layer": layer, "rank": rank, "locality": locality, "truncation": truncation}
         request = Request(**places, **settings, name=text(80)(name, "name"))
         session = self._asking(self._key(generator, token), request)
-        given = listing(lambda one, _: one, MAX_RETOUCHED)(_some(retouched, "retouched"), "retouched")
-        for index, one in enumerate(given):
-            seed = seed_of(one, f"retouched[{index}]")
+        entries = listing(lambda entry, _: entry, MAX_RETOUCHED)(_some(retouched, "retouched"), "retouched")
+        for index, entry in enumerate(entries):
+            seed = seed_of(entry, f"retouched[{index}]")
             with turn():
                 original = self.service.plain(session, [seed])[0]
-            session = session.retouch(from_program(one, f"retouched[{index}]", original))
+            session = session.retouch(from_program(entry, f"retouched[{index}]", original))
         return self._solved(session, numbers, turn)
 
     def solve_request(
@@ -360,16 +360,16 @@ class Api:
         """
         turn = self.service.queue.turns()
         numbers = _seeds(seeds)
-        found = Request.from_json(_parsed(request))
-        if found.is_session and not generator:
+        saved = Request.from_json(_parsed(request))
+        if saved.is_session and not generator:
             raise ValueError("A saved session of the paper's code does not name its generator; give generator.")
-        key = self._key(generator or found.generator, token)
-        if found.generator and not same(found.generator, key):
+        key = self._key(generator or saved.generator, token)
+        if saved.generator and not same(saved.generator, key):
             raise ValueError(
-                f"The request was made for {found.generator[:80]!r}, and its numbers mean other pictures of "
+                f"The request was made for {saved.generator[:80]!r}, and its numbers mean other pictures of "
                 f"{generator[:80]!r}; leave the generator out."
             )
-        return self._solved(bring_in(found, Session.on(key), self.service), numbers, turn)
+        return self._solved(bring_in(saved, Session.on(key), self.service), numbers, turn)
 
     def suggest_layer(
         self,
@@ -395,13 +395,13 @@ class Api:
         request = _request(copy, paste, context, preserve, erase, rank=rank, truncation=truncation)
         key = self._key(generator, token)
         steps = suitabilities(self.service.generator(key), request, lambda n: self.service.rewriter(key, n))
-        found = list(_in_turn(steps, turn))
-        if not found:
+        trials = list(_in_turn(steps, turn))
+        if not trials:
             raise ValueError("The places are too small for any layer; give larger ones.")
         layers = [
-            {"layer": o.layer, "reached": o.reached, "elsewhere": o.elsewhere, "alone": o.isolation} for o in found
+            {"layer": o.layer, "reached": o.reached, "elsewhere": o.elsewhere, "alone": o.isolation} for o in trials
         ]
-        return {"generator": self._name(key), "layer": recommended(found), "layers": layers}
+        return {"generator": self._name(key), "layer": recommended(trials), "layers": layers}
 
     def save_rules(
         self,
@@ -457,7 +457,7 @@ class Api:
             its name for other calls; rules is a list of {"name", "layer", "rank", "strength"}; to use them, give the
             repo as a rule.
         """
-        key, stack = self._brought(repo, "repo", token)
+        key, stack = self._from_hub(repo, "repo", token)
         config = self.service.generator(key).config
         described = self._described(key) | {"architecture": config.architecture_name, "license": license_of(config)}
         rules = [{"name": e.name, "layer": e.layer, "rank": e.rank, "strength": e.strength} for e in stack]
@@ -492,8 +492,8 @@ class Api:
             one_of(*HOWS)(how, "how"),
         )  # fmt: skip
         session = self._session(generator, _some(rules, "rules"), strengths, None, token, turn)
-        told = asdict(publish_rules(self.service, session, wish, token))
-        return {"repo": told.pop("repo_id"), **told}
+        answer = asdict(publish_rules(self.service, session, wish, token))
+        return {"repo": answer.pop("repo_id"), **answer}
 
     # --- from arguments to a session --------------------------------------------------------------------------------
 
@@ -523,7 +523,7 @@ class Api:
             for edit in stack:
                 edit.check_fits(self.service.generator(key))
                 edit = edit.with_(strength=strengths[index]) if strengths else edit
-                session = session.adopt(edit, _shown_with(edit, truncation), new=True)
+                session = session.adopt(edit, _request_for_choice(edit, truncation), new=True)
         return session if stacks else self._asking(key, Request(truncation=truncation))
 
     def _asking(self, key: str, request: Request) -> Session:
@@ -542,7 +542,7 @@ class Api:
             return self.first
         if all(repo_of(name)) and not sealed(name) and self.service.has(name):
             return name  # everybody's, at that commit
-        key, stack = self._brought(name, "generator", token)
+        key, stack = self._from_hub(name, "generator", token)
         if len(stack):
             raise ValueError(f"{name} holds rules for {self._name(key)}; give it as a rule.")
         return key
@@ -551,11 +551,11 @@ class Api:
         """The name of a generator for programs; for a file, its name without the folders of this machine."""
         return Path(key).name if key not in bundled() and Path(key).exists() else public_name(key)
 
-    def _brought(self, name: Any, argument: str, token: Token) -> tuple[str, EditStack]:
+    def _from_hub(self, name: Any, argument: str, token: Token) -> tuple[str, EditStack]:
         name = text(300)(name, argument)
         if "/" not in name and name not in bundled() and not known_model(name):
-            known = ", ".join(dict.fromkeys([*bundled(), self._name(self.first)]))
-            raise ValueError(f"There is no generator {name!r}; there are {known}, and on the Hub others as name/repo.")
+            names = ", ".join(dict.fromkeys([*bundled(), self._name(self.first)]))
+            raise ValueError(f"There is no generator {name!r}; there are {names}, and on the Hub others as name/repo.")
         brought = bring(self.service, Session.on(self.first), name, token, lambda done, what: None)
         return brought.key, brought.stack
 
@@ -579,9 +579,9 @@ class Api:
             with turn():
                 return presets()[rule].generator, EditStack([self.service.preset_edit(rule)])
         if not isinstance(rule, str) or "/" not in rule:
-            named = f"one of {', '.join(presets())}, a repo of the Hub as name/repo, or a rule file"
-            raise refuse(argument, named, rule)
-        key, stack = self._brought(rule, argument, token)
+            expected = f"one of {', '.join(presets())}, a repo of the Hub as name/repo, or a rule file"
+            raise refuse(argument, expected, rule)
+        key, stack = self._from_hub(rule, argument, token)
         if not len(stack):
             raise ValueError(f"{rule[:100]} is a generator and holds no rule; give it as the generator.")
         return key, stack
@@ -609,13 +609,13 @@ class Api:
 
     def _pairs(self, session: Session, seeds: list[Seed], turn: Turns) -> list[dict]:
         pairs = []
-        for some in self._parts(session, seeds):
+        for part in self._parts(session, seeds):
             with turn():
-                befores, afters = self.service.plain(session, some), self.service.edited(session, some)
-            for s, before, after in zip(some, befores, afters, strict=True):
+                befores, afters = self.service.plain(session, part), self.service.edited(session, part)
+            for seed, before, after in zip(part, befores, afters, strict=True):
                 change = float(np.abs(after.astype(np.float32) - before).mean() / 255)
-                shown = {"before": picture(before, f"{s}-before"), "after": picture(after, f"{s}-after")}
-                pairs.append({"seed": seed_json(s), **shown, "change": round(change, 5)})
+                pictures = {"before": picture(before, f"{seed}-before"), "after": picture(after, f"{seed}-after")}
+                pairs.append({"seed": seed_json(seed), **pictures, "change": round(change, 5)})
         return pairs
 
     def _best(self, session: Session, turn: Turns) -> list[int]:
@@ -691,12 +691,12 @@ def _zipped(session: Session) -> dict[str, Any]:
         return offered(save_edit(session, Path(folder)))
 
 
-def _shown_with(edit: Edit, truncation: float | None) -> Request:
+def _request_for_choice(edit: Edit, truncation: float | None) -> Request:
     """A request with an edit's context, for choosing pictures; empty if the meaning of its numbers differs."""
-    asked = edit.request
-    if asked is None or asked.seeding != "seed":
+    request = edit.request
+    if request is None or request.seeding != "seed":
         return Request(truncation=truncation)
-    return asked.with_(layer=asked.layer or edit.layer, truncation=truncation)
+    return request.with_(layer=request.layer or edit.layer, truncation=truncation)
 
 
 def _peak(heat: np.ndarray) -> list[float]:
@@ -709,7 +709,7 @@ def _in_turn(steps: Iterator[T], turn: Turns) -> Iterator[T]:
     """Run steps, each in a turn of its own."""
     while True:
         with turn():
-            one = next(steps, None)
-        if one is None:
+            step = next(steps, None)
+        if step is None:
             return
-        yield one
+        yield step

@@ -52,7 +52,7 @@ def offer(
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of an optional argument without its null."""
-    return next((one for one in schema.get("oneOf", ()) if one != {"type": "null"}), schema)
+    return next((variant for variant in schema.get("oneOf", ()) if variant != {"type": "null"}), schema)
 
 
 def endpoint(function: Callable, queue: FairQueue, described: Mapping[str, str]) -> Callable:
@@ -67,7 +67,7 @@ def endpoint(function: Callable, queue: FairQueue, described: Mapping[str, str])
     @functools.wraps(function)
     def answer(*values: Any) -> Any:
         values, logins = values[: len(parameters)], values[len(parameters) :]
-        login = {TOKEN: next((getattr(one, TOKEN, one) for one in logins if one), None)} if with_token else {}
+        login = {TOKEN: next((getattr(login, TOKEN, login) for login in logins if login), None)} if with_token else {}
         try:
             with queue.serving():
                 return function(*values, **login)
@@ -84,10 +84,10 @@ def endpoint(function: Callable, queue: FairQueue, described: Mapping[str, str])
     signature = inspect.signature(function)
     answer.__signature__ = signature.replace(parameters=[*parameters.values(), *own])
     answer.__annotations__ = {name: hint for name, hint in function.__annotations__.items() if name != TOKEN} | hidden
-    answer.takes = {name: one.default is one.empty for name, one in parameters.items()}
+    answer.takes = {name: parameter.default is parameter.empty for name, parameter in parameters.items()}
     answer.__doc__ = unwrapped(inspect.getdoc(function))
-    what, said, gives = get_function_description(answer)
-    takes = [f"    {name}: {said[name] or described[name]}" for name in answer.takes]
+    what, texts, gives = get_function_description(answer)
+    takes = [f"    {name}: {texts[name] or described[name]}" for name in answer.takes]
     answer.__doc__ = "\n".join([what, *(["Args:"] if takes else []), *takes, "Returns:", *gives])
     return answer
 
@@ -108,13 +108,13 @@ def unwrapped(doc: str) -> str:
 # --- wrong calls -----------------------------------------------------------------------------------------------------
 
 
-def wrong(function: Callable, given: Collection[str]) -> str:
+def wrong(function: Callable, arguments: Collection[str]) -> str:
     """One sentence on the error of a call with these arguments; "" for a correct call."""
     name, takes = function.__name__, function.takes
-    unknown = next((one for one in given if one not in takes), None)
+    unknown = next((argument for argument in arguments if argument not in takes), None)
     if unknown is not None:
         return f"{name} has no argument {unknown!r:.60}; {_listed(takes)}."
-    missing = next((one for one, needed in takes.items() if needed and one not in given), None)
+    missing = next((argument for argument, needed in takes.items() if needed and argument not in arguments), None)
     if missing is not None:
         return f"{name} needs the argument {missing}: {get_function_description(function)[1][missing]}"
     return ""
@@ -135,7 +135,7 @@ def check_count(function: Callable, values: Collection[Any]) -> None:
 
 def endpoints(page: gr.Blocks) -> dict[str, Callable]:
     """The functions of the endpoints from `offer`, by name."""
-    return {one.api_name: one.fn for one in page.fns.values() if hasattr(one.fn, "takes")}
+    return {fn.api_name: fn.fn for fn in page.fns.values() if hasattr(fn.fn, "takes")}
 
 
 async def refuse_body(request: Request, error: RequestValidationError) -> Response:

@@ -163,22 +163,22 @@ def telling(call: Callable[[Progress], T]) -> Iterator[str]:
 
     The generator returns the call's result, and raises the call's exception.
     """
-    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    sentences: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     future: Future[T] = Future()
 
     def progress(done: float, what: str) -> None:
-        said.put(f"{what}: {done:.0%}" if 0 < done < 1 else f"{what}…")
+        sentences.put(f"{what}: {done:.0%}" if 0 < done < 1 else f"{what}…")
 
     def work() -> None:
         try:
             future.set_result(call(progress))
         except BaseException as error:
             future.set_exception(error)
-        said.put(None)
+        sentences.put(None)
 
     Thread(target=work, daemon=True).start()
     last = ""
-    while (sentence := said.get()) is not None:
+    while (sentence := sentences.get()) is not None:
         if sentence != last:
             yield sentence
         last = sentence

@@ -14,11 +14,11 @@ from rewriting.studio.components import RepoCards
 from rewriting.studio.hub_access import HOWS
 from rewriting.studio.state import HubTab
 from rewriting.studio.visitor import Page
-from rewriting.studio.words import said, shown
+from rewriting.studio.words import paragraph, visible_if
 
 VISIBILITY = [("Public", "public"), ("Private", "private")]
 WHAT = [("The rules", "rules"), ("Rewritten model", "model")]
-HOW_SAID = dict(zip(HOWS, ("Create or update", "Only create", "Pull request"), strict=True))
+HOW_LABELS = dict(zip(HOWS, ("Create or update", "Only create", "Pull request"), strict=True))
 OWN = "your own name"
 PUBLISH_OWN = "Publish my own pictures too"
 OWN_INFO = "Without the pictures the rules still work, but nobody can edit them."
@@ -54,7 +54,7 @@ def lay_out_hub() -> dict[str, gr.blocks.Block]:
         with gr.Row(elem_id="bar-wishes"):
             what = choose(WHAT, "Content", "publish-what")
             visibility = choose(VISIBILITY, "Visibility", "visibility")
-            how = choose([(said, how) for how, said in HOW_SAID.items()], "Method", "publish-how")
+            how = choose([(label, how) for how, label in HOW_LABELS.items()], "Method", "publish-how")
         with_pictures = gr.Checkbox(
             False, label=PUBLISH_OWN, info=OWN_INFO, container=False, visible="hidden", elem_id="with-pictures"
         )
@@ -107,40 +107,43 @@ def status(label: str, elem_id: str) -> gr.HTML:
 
 def hub_tab(hub: HubTab) -> Page:
     """The tab as a function of its state."""
-    who, published = hub.account, hub.published
-    names = [(OWN if who is None else f"{who.name} (you)", "")]
-    names += [(name, name) for name in (who.organizations if who else ())]
+    account, published = hub.account, hub.published
+    names = [(OWN if account is None else f"{account.name} (you)", "")]
+    names += [(name, name) for name in (account.organizations if account else ())]
     typing = not hub.typed and not on_space()
     return {
         "address": {"value": hub.address},
         "which_file": {
             "choices": [(str(choice), choice.name) for choice in hub.choices],
             "value": hub.address if hub.address in [choice.name for choice in hub.choices] else None,
-            "visible": shown(bool(hub.choices)),
+            "visible": visible_if(bool(hub.choices)),
         },
-        "opening": {"value": said(*hub.opening)},
-        "use_offered": {"visible": shown(hub.offered is not None)},
-        "finding": {"value": said(*hub.finding)},
+        "opening": {"value": paragraph(*hub.opening)},
+        "use_offered": {"visible": visible_if(hub.offered is not None)},
+        "finding": {"value": paragraph(*hub.finding)},
         "found": {"cards": [card(rule) for rule in hub.found]},
-        "account": {"value": said(*hub.asking) or (said_of_account(who, hub.typed) if hub.asked else "")},
+        "account": {"value": paragraph(*hub.asking) or (account_html(account, hub.typed) if hub.asked else "")},
         "token": {"value": "", "visible": typing},
         "sign_in": {"visible": typing},
         "sign_out": {"visible": hub.typed},
         "namespace": {"choices": names, "value": ""},
-        "published": {"value": said_of(published) if isinstance(published, Published) else said(*published)},
+        "published": {"value": published_html(published)},
     }
 
 
-def said_of(published: Published, private: str = " It is private.") -> str:
-    """The outcome of publishing, with a link to it."""
+def published_html(published: Published | tuple[str, str]) -> str:
+    """The progress of publishing, or its outcome with a link to it."""
+    if not isinstance(published, Published):
+        return paragraph(*published)
     if published.pull_request:
         return f"<p class='good' role='status'>Opened {_link(published.pull_request, 'a pull request')}.</p>"
     link = _link(published.url, published.repo_id)
+    private = " It is private." if published.private else ""
     if not published.changed:
-        what = f"No commit was made: {link} already holds these files."
+        outcome = f"No commit was made: {link} already holds these files."
     else:
-        what = f"{'Published' if published.created else 'Updated'} {link}."
-    return f"<p class='good' role='status'>{what}{private if published.private else ''}</p>"
+        outcome = f"{'Published' if published.created else 'Updated'} {link}."
+    return f"<p class='good' role='status'>{outcome}{private}</p>"
 
 
 def _link(url: str, text: str) -> str:
@@ -149,15 +152,15 @@ def _link(url: str, text: str) -> str:
     return f"<a href='{html.escape(url)}' target='_blank' rel='noopener'>{html.escape(text)}</a>"
 
 
-def said_of_account(account: Account | None, typed: bool) -> str:
+def account_html(account: Account | None, typed: bool) -> str:
     """The name of the account, and the way it signed in."""
     if account is None:
         how = "sign in to publish." if on_space() else "type a token to publish."
-        return said(f"You are not signed in; {how}")
+        return paragraph(f"You are not signed in; {how}")
     groups = f", member of {', '.join(account.organizations)}" if account.organizations else ""
     where = "" if typed or on_space() else " with this machine's login"
     may = " The studio may create repos, change those that it created, and open pull requests." if on_space() else ""
-    return said(f"Signed in as {account.name}{where}{groups}.{may}")
+    return paragraph(f"Signed in as {account.name}{where}{groups}.{may}")
 
 
 def card(rule: PublishedRule) -> dict[str, str]:

@@ -71,13 +71,13 @@ class OwnPictures:
 
     def of(self, generator: str) -> dict[str, OwnPicture]:
         """The inversions for a generator, by name."""
-        return {one.name: one.found[generator] for one in self.brought if generator in one.found}
+        return {picture.name: picture.found[generator] for picture in self.brought if generator in picture.found}
 
     def get(self, name: str) -> BroughtPicture:
         """The picture of that name.  Raises ValueError if the visitor has none."""
-        for one in self.brought:
-            if one.name == name:
-                return one
+        for picture in self.brought:
+            if picture.name == name:
+                return picture
         raise ValueError(f"There is no picture {name!r:.60}; press one on the page.")
 
     def named(self, name: int | str, generator: str) -> Seed:
@@ -88,16 +88,16 @@ class OwnPictures:
             return name
         if name.isdecimal():
             return int(name)
-        one = self.get(name)
-        if generator not in one.found:
+        picture = self.get(name)
+        if generator not in picture.found:
             raise ValueError("The generator has not drawn this picture of yours yet; press Draw it first.")
-        return one.found[generator]
+        return picture.found[generator]
 
     def name_of(self, seed: Seed) -> int | str:
         """The number or name of a picture on the page: the inverse of `named`."""
         if isinstance(seed, int):
             return seed
-        names = (one.name for one in self.brought if seed in one.found.values())
+        names = (picture.name for picture in self.brought if seed in picture.found.values())
         return next(names, f"missing-{seed}")
 
     # --- changes ----------------------------------------------------------------------------------------------------
@@ -111,27 +111,29 @@ class OwnPictures:
 
     def want(self, name: str, generator: str, layer: int) -> OwnPictures:
         """Ask for an inversion of a picture for a generator."""
-        one = self.get(name)
-        return self._with(replace(one, wanted={**one.wanted, generator: layer}))
+        picture = self.get(name)
+        return self._with(replace(picture, wanted={**picture.wanted, generator: layer}))
 
     def give_up(self, generator: str, number: int | None = None) -> OwnPictures:
         """Drop the wanted inversions for a generator, of all pictures or of one; finished inversions stay."""
 
-        def changed(one: BroughtPicture) -> BroughtPicture:
-            if number not in (None, one.number):
-                return one
-            return replace(one, wanted={key: layer for key, layer in one.wanted.items() if key != generator})
+        def changed(picture: BroughtPicture) -> BroughtPicture:
+            if number not in (None, picture.number):
+                return picture
+            return replace(picture, wanted={key: layer for key, layer in picture.wanted.items() if key != generator})
 
         return replace(self, brought=tuple(map(changed, self.brought)))
 
-    def put(self, number: int, generator: str, found: OwnPicture) -> OwnPictures:
+    def put(self, number: int, generator: str, inversion: OwnPicture) -> OwnPictures:
         """Store an inversion; does nothing for a picture that was removed meanwhile."""
-        one = next((one for one in self.brought if one.number == number), None)
-        return self if one is None else self._with(replace(one, found={**one.found, generator: found}))
+        picture = next((picture for picture in self.brought if picture.number == number), None)
+        if picture is None:
+            return self
+        return self._with(replace(picture, found={**picture.found, generator: inversion}))
 
     def without(self, name: str) -> OwnPictures:
         gone = self.get(name)
-        return replace(self, brought=tuple(one for one in self.brought if one is not gone))
+        return replace(self, brought=tuple(picture for picture in self.brought if picture is not gone))
 
     def with_those(self, pictures: Iterable[OwnPicture], generator: str) -> tuple[OwnPictures, dict[Seed, Seed]]:
         """Add the pictures of a rule.
@@ -152,11 +154,11 @@ class OwnPictures:
         return own, instead
 
     def _with(self, changed: BroughtPicture) -> OwnPictures:
-        return replace(self, brought=tuple(changed if one.number == changed.number else one for one in self.brought))
+        return replace(self, brought=tuple(changed if p.number == changed.number else p for p in self.brought))
 
 
-def _shows(found: OwnPicture | None, picture: OwnPicture) -> bool:
-    return found is not None and np.array_equal(found.image, picture.image)
+def _shows(inversion: OwnPicture | None, picture: OwnPicture) -> bool:
+    return inversion is not None and np.array_equal(inversion.image, picture.image)
 
 
 def read_image(url: str) -> np.ndarray:

@@ -68,15 +68,15 @@ def spot(place: Any, name: str, copy: Region) -> Region:
 def _check_keys(place: Any, name: str, kind: type) -> None:
     if not isinstance(place, dict) or "seed" not in place:
         raise refuse(name, f"a place {LIKE}", place)
-    known = kind.__annotations__ if kind is Place else {**Place.__annotations__, **kind.__annotations__}
-    if unknown := [key for key in place if key not in known]:
-        raise ValueError(f"{name} has the unknown key {unknown[0]!r:.60}; the keys are {', '.join(known)}.")
+    keys = kind.__annotations__ if kind is Place else {**Place.__annotations__, **kind.__annotations__}
+    if unknown := [key for key in place if key not in keys]:
+        raise ValueError(f"{name} has the unknown key {unknown[0]!r:.60}; the keys are {', '.join(keys)}.")
 
 
 def _shares(value: Any, name: str, count: int) -> list[float]:
     if not isinstance(value, list | tuple) or len(value) != count:
         raise refuse(name, f"a list of {count} shares of the picture, each from 0 to 1", value)
-    return [number(0, 1)(one, f"{name}[{index}]") for index, one in enumerate(value)]
+    return [number(0, 1)(share, f"{name}[{index}]") for index, share in enumerate(value)]
 
 
 def _edges(value: Any, name: str) -> list[float]:

@@ -30,7 +30,7 @@ from rewriting.studio.session import PackedRegion, PackedRetouch, Rule, Session,
 from rewriting.studio.state import Explored, State
 from rewriting.studio.steps import ERASE, RETOUCH, TITLES, VERBS, Step, picking, steps
 from rewriting.studio.visitor import Page
-from rewriting.studio.words import picture_named, picture_words, quiet, says, shown
+from rewriting.studio.words import picture_named, picture_words, quiet, titled, visible_if
 
 RETOUCH_SLOTS = {kind: [(f"1 {title}", "retouch"), (f"2 {TITLES[2]}", "context")] for kind, title in RETOUCH.items()}
 SLOTS = [(f"{i} {title}", slot) for i, title, slot in zip("123", TITLES, ("copy", "paste", "context"), strict=False)]
@@ -110,9 +110,9 @@ def making(state: State, about: About) -> Page:
         "rewrite": {"interactive": all(step.done or not step.needed for step in heads[:4])},
         "strength": {"value": min(high, max(low, strength)), "interactive": session.rule is not None},
         "mode": {"value": state.mode},
-        "step12": {"visible": shown(state.mode == "replace")},
-        "step_retouch": {"visible": shown(bool(view.retouch))},
-        "no_copy": {"visible": shown(state.mode == "erase")},
+        "step12": {"visible": visible_if(state.mode == "replace")},
+        "step_retouch": {"visible": visible_if(bool(view.retouch))},
+        "no_copy": {"visible": visible_if(state.mode == "erase")},
         "kind": {"choices": ERASE_KINDS if rest.erase else KINDS, "value": view.kind},
         "layer": {
             "minimum": about.layers.start,
@@ -128,7 +128,7 @@ def making(state: State, about: About) -> Page:
             "value": usual_locality if rest.locality is None else rest.locality,
             "info": f"Usually {usual_locality:g}. A higher locality changes less elsewhere, and needs more strength.",
         },
-        "everywhere": {"visible": shown(state.mode == "replace"), "value": rest.everywhere},
+        "everywhere": {"visible": visible_if(state.mode == "replace"), "value": rest.everywhere},
         "live": {"value": view.live},
     }  # fmt: skip
 
@@ -190,11 +190,11 @@ def retouching(state: State) -> Page:
         "retouched": {
             "items": [
                 {
-                    "image": retouched_url(state.picture(one.seed), one),
-                    "id": str(state.own.name_of(one.seed)),
-                    "label": f"{picture_words(one.seed)}, {DONE[one.kind]}",
+                    "image": retouched_url(state.picture(retouch.seed), retouch),
+                    "id": str(state.own.name_of(retouch.seed)),
+                    "label": f"{picture_words(retouch.seed)}, {DONE[retouch.kind]}",
                 }
-                for one in asked.retouched
+                for retouch in asked.retouched
             ]
         },
     }
@@ -233,7 +233,7 @@ def seeing(state: State) -> Page:
     return {
         "tabs": {"value": state.view.tab},
         "busy": {"value": quiet(words) if words else ""},
-        "stop": {"visible": shown(bool(words))},
+        "stop": {"visible": visible_if(bool(words))},
         "slot": {"choices": slots, "value": state.view.slot},
         "picking": {"value": quiet(picking(state.session, state.view))},
     }
@@ -257,27 +257,27 @@ def results(state: State, about: About) -> Page:
             "detail": about.resolution > SIDE,
             "closer": [closer.content] if closer and closer.content else [],
         },
-        "order": {"value": state.view.order, "visible": shown(bool(state.session.rules))},
+        "order": {"value": state.view.order, "visible": visible_if(bool(state.session.rules))},
     }
 
 
 def headline(state: State) -> str:
     """The name of the open rule, and its measured effect."""
     session, pressed = state.session, coming(state, "preset")
-    noticed = [("", state.notice)] if state.notice else []
+    notice = [("", state.notice)] if state.notice else []
     if state.learning and not session.solved:
-        return says(session.rule.edit.name if session.rule else "Your rule", ("", "learning…"), *noticed)
+        return titled(session.rule.edit.name if session.rule else "Your rule", ("", "learning…"), *notice)
     if "rule" in state.jobs and not state.learning and not coming(state, "generator"):
         name = preset(pressed).title if pressed else session.rule.edit.name if session.rule else ""
-        return says(name or "Your rule", ("", "rewriting…"), *noticed)
+        return titled(name or "Your rule", ("", "rewriting…"), *notice)
     if not session.rules:
-        return says(
+        return titled(
             f"Pictures of the {label(session.generator).lower()} generator",
             ("", f"Try a rule above. To make your own, press a picture {OWN.get(state.mode, OWN['replace'])}."),
-            *noticed,
+            *notice,
         )
-    one = session.rule or (session.rules[0] if len(session.rules) == 1 else None)
-    return says(one.edit.name if one else f"{len(session.rules)} rules together", *numbers(state, one), *noticed)
+    rule = session.rule or (session.rules[0] if len(session.rules) == 1 else None)
+    return titled(rule.edit.name if rule else f"{len(session.rules)} rules together", *numbers(state, rule), *notice)
 
 
 def numbers(state: State, rule: Rule | None) -> list[tuple[str, str]]:
@@ -289,11 +289,11 @@ def numbers(state: State, rule: Rule | None) -> list[tuple[str, str]]:
         drawing = "results" in state.jobs
         return [*solve_time(state, rule), *([("", "looking for matching pictures…")] if drawing else [])]
     measured, effect = measured_by_preset(state.session), drawn.content.effect
-    said = [("good", measured)] if measured else []
+    details = [("good", measured)] if measured else []
     if effect is not None and not measured:
-        said.append(("", reached(rule, effect)))
-        said.append(("", f"{effect.elsewhere:.1%} change elsewhere"))
-    return said if rule.preset else [*said, *lowered(rule), *solve_time(state, rule)]
+        details.append(("", reached(rule, effect)))
+        details.append(("", f"{effect.elsewhere:.1%} change elsewhere"))
+    return details if rule.preset else [*details, *lowered(rule), *solve_time(state, rule)]
 
 
 def reached(rule: Rule, effect: Effect) -> str:
@@ -336,7 +336,7 @@ def sheet(state: State) -> Page:
     ] if same else []  # fmt: skip
     return {
         "sheet": {"pictures": noted, "loading": fitting is None or not fitting.complete},
-        "everything": {"visible": shown(bool(view.found))},
+        "everything": {"visible": visible_if(bool(view.found))},
         "outlines": {"value": view.outlined is not None},
         "number": {"value": None if view.found else view.start},
     }
@@ -347,8 +347,8 @@ def explored(found: Explored) -> Page:
     html_, advised = found.html, found.advised
     return {
         "explored": {"value": quiet(EXPLORE) if html_ is None else html_},
-        "matches": {"pictures": list(found.pictures), "visible": shown(bool(found.pictures))},
-        "use_layer": {"value": f"Use layer {advised or ''}".strip(), "visible": shown(bool(advised))},
+        "matches": {"pictures": list(found.pictures), "visible": visible_if(bool(found.pictures))},
+        "use_layer": {"value": f"Use layer {advised or ''}".strip(), "visible": visible_if(bool(advised))},
     }
 
 

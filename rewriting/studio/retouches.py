@@ -27,19 +27,19 @@ SHARP = 4  # the mask of a bent picture rises this much faster than the bend
 REACH = 0.15  # default reach of a bend, as a share of the picture's side
 
 
-def from_canvas(made: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched:
+def from_canvas(value: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched:
     """The retouched picture from a canvas; see `RetouchCanvas`.
 
     original: the picture, uint8 (H, H, 3).  Raises ValueError if nothing was changed, or if a picture is unreadable.
     """
-    if made["kind"] == "bend":
-        return _bent(made, seed, original)
-    if made["kind"] == "file" and "picture" in made:
-        return Retouched.found(seed, original, _picture(made["picture"], len(original)))
-    if "layer" not in made:
+    if value["kind"] == "bend":
+        return _bent(value, seed, original)
+    if value["kind"] == "file" and "picture" in value:
+        return Retouched.found(seed, original, _picture(value["picture"], len(original)))
+    if "layer" not in value:
         raise ValueError("The retouched picture has no colours; retouch it again.")
-    how = {name: value for name, value in made.items() if name != "layer"}
-    return _layered(made["layer"], seed, how)
+    how = {key: item for key, item in value.items() if key != "layer"}
+    return _layered(value["layer"], seed, how)
 
 
 def for_canvas(packed: PackedRetouch) -> dict[str, Any]:
@@ -49,23 +49,23 @@ def for_canvas(packed: PackedRetouch) -> dict[str, Any]:
 
 @remembered(32)
 def _for_canvas(packed: PackedRetouch) -> Mapping[str, Any]:
-    one = packed.unpacked()
-    how = {name: value for name, value in one.how.items() if name in ("kind", "strokes", "points", "reach")}
+    retouch = packed.unpacked()
+    how = {name: value for name, value in retouch.how.items() if name in ("kind", "strokes", "points", "reach")}
     if "points" in how:
         return how  # the canvas bends the picture itself
-    if one.how["kind"] == "bend":  # made by a program; to be bent on from there
-        how |= {"points": list(one.how["moves"][:MAX_POINTS]), "reach": REACH}
-    return {**how, "layer": _layer_url(one)}
+    if retouch.how["kind"] == "bend":  # made by a program; to be bent on from there
+        how |= {"points": list(retouch.how["moves"][:MAX_POINTS]), "reach": REACH}
+    return {**how, "layer": _layer_url(retouch)}
 
 
-def as_told(made: Mapping[str, Any] | None) -> Any:
+def as_told(value: Mapping[str, Any] | None) -> Any:
     """The value of a canvas in the form of `for_canvas`, to compare the two.  A file that was just opened stays as it
     is, because nobody has looked for its changes yet."""
-    if made is None or made["kind"] == "bend" or "picture" in made:
-        return made
+    if value is None or value["kind"] == "bend" or "picture" in value:
+        return value
     try:
-        how = {name: value for name, value in made.items() if name != "layer"}
-        return for_canvas(PackedRetouch.of(_layered(made.get("layer"), 0, how)))
+        how = {key: item for key, item in value.items() if key != "layer"}
+        return for_canvas(PackedRetouch.of(_layered(value.get("layer"), 0, how)))
     except ValueError:
         return {}
 
@@ -94,49 +94,49 @@ LIKE = 'like {"seed": 3, "picture": "data:image/png;base64,..."}'
 _points = checks.listing(checks.listing(checks.number(-1, 2), 4), MAX_POINTS)
 
 
-def seed_of(given: Any, name: str) -> Seed:
+def seed_of(entry: Any, name: str) -> Seed:
     """The seed of a `RetouchedPicture`; ValueError in one sentence if the value has another form."""
-    if not isinstance(given, dict) or "seed" not in given:
-        raise checks.refuse(name, f"a retouched picture {LIKE}", given)
-    if unknown := [key for key in given if key not in RetouchedPicture.__annotations__]:
-        known = ", ".join(RetouchedPicture.__annotations__)
-        raise ValueError(f"{name} has the unknown key {unknown[0]!r:.60}; the keys are {known}.")
-    if (given.get("picture") is None) == (given.get("points") is None):
-        raise checks.refuse(name, f"a retouched picture with either picture or points, {LIKE}", given)
-    return read_seed(given["seed"], f"{name}.seed")
+    if not isinstance(entry, dict) or "seed" not in entry:
+        raise checks.refuse(name, f"a retouched picture {LIKE}", entry)
+    if unknown := [key for key in entry if key not in RetouchedPicture.__annotations__]:
+        keys = ", ".join(RetouchedPicture.__annotations__)
+        raise ValueError(f"{name} has the unknown key {unknown[0]!r:.60}; the keys are {keys}.")
+    if (entry.get("picture") is None) == (entry.get("points") is None):
+        raise checks.refuse(name, f"a retouched picture with either picture or points, {LIKE}", entry)
+    return read_seed(entry["seed"], f"{name}.seed")
 
 
-def from_program(given: Mapping[str, Any], name: str, original: np.ndarray) -> Retouched:
+def from_program(entry: Mapping[str, Any], name: str, original: np.ndarray) -> Retouched:
     """A `RetouchedPicture`, checked by `seed_of`.  original: the picture, uint8 (H, H, 3).  Raises ValueError in one
     sentence."""
-    seed, side = seed_of(given, name), len(original)
+    seed, side = seed_of(entry, name), len(original)
     try:
-        if given.get("points") is not None:
-            reach = REACH if given.get("reach") is None else checks.number(0.01, 1)(given["reach"], "reach")
-            points = _points(given["points"], "points")
+        if entry.get("points") is not None:
+            reach = REACH if entry.get("reach") is None else checks.number(0.01, 1)(entry["reach"], "reach")
+            points = _points(entry["points"], "points")
             if any(len(point) != 4 for point in points):
                 raise ValueError("A point is four numbers, [x, y, x', y'], in shares of the picture.")
             return _bent({"points": points, "reach": reach}, seed, original)
-        wanted = _opened(contents(given["picture"], "picture", MOST_BYTES), side)
+        picture = _opened(contents(entry["picture"], "picture", MOST_BYTES), side)
         mask = None
-        if given.get("mask") is not None:
-            place = {"seed": seed, "mask": given["mask"]}
+        if entry.get("mask") is not None:
+            place = {"seed": seed, "mask": entry["mask"]}
             mask = region(place, "mask", side).mask
-        return Retouched.found(seed, original, wanted, mask=mask)
+        return Retouched.found(seed, original, picture, mask=mask)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
 
-def _bent(made: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched:
-    points, reach = made.get("points", []), made.get("reach", REACH)
+def _bent(value: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched:
+    points, reach = value.get("points", []), value.get("reach", REACH)
     if not any(point[:2] != point[2:] for point in points):
         raise ValueError("No point has moved yet; drag one to its new place.")
     side = min(len(original), BENT)
     small = original if side == len(original) else np.asarray(Image.fromarray(original).resize((side, side)))
-    seen, moves = reached(points, reach, side), pinned(points, reach)
-    mask = (255 * np.clip(SHARP * seen, 0, 1)).round().astype(np.uint8)
+    weights, moves = reached(points, reach, side), pinned(points, reach)
+    mask = (255 * np.clip(SHARP * weights, 0, 1)).round().astype(np.uint8)
     how = {"kind": "bend", "points": points, "reach": reach, "moves": moves}
-    return Retouched.found(seed, small, bend(small, moves, seen), mask=mask, how=how)
+    return Retouched.found(seed, small, bend(small, moves, weights), mask=mask, how=how)
 
 
 def _layered(url: Any, seed: int, how: Mapping[str, Any]) -> Retouched:
@@ -149,18 +149,18 @@ def _layered(url: Any, seed: int, how: Mapping[str, Any]) -> Retouched:
             )
         layer = np.asarray(image.convert("RGBA"))
     except (*DAMAGED, *BOMBS) as error:
-        told = isinstance(error, ValueError) and str(error).startswith("the painted layer")
-        raise ValueError(str(error) if told else "the painted layer is not a whole PNG; paint it again.") from None
+        clear = isinstance(error, ValueError) and str(error).startswith("the painted layer")
+        raise ValueError(str(error) if clear else "the painted layer is not a whole PNG; paint it again.") from None
     if not layer[..., 3].any():
         raise ValueError("Nothing is painted; paint the change on the picture.")
     top, left, bottom, right = bounding_box(layer[..., 3])
     return Retouched(seed, len(layer), left, top, layer[top:bottom, left:right], how)
 
 
-def _layer_url(one: Retouched) -> str:
-    layer = np.zeros((one.side, one.side, 4), np.uint8)
-    height, width = one.patch.shape[:2]
-    layer[one.top : one.top + height, one.left : one.left + width] = one.patch
+def _layer_url(retouch: Retouched) -> str:
+    layer = np.zeros((retouch.side, retouch.side, 4), np.uint8)
+    height, width = retouch.patch.shape[:2]
+    layer[retouch.top : retouch.top + height, retouch.left : retouch.left + width] = retouch.patch
     buffer = io.BytesIO()
     Image.fromarray(layer).save(buffer, "PNG")
     return PREFIX + base64.b64encode(buffer.getvalue()).decode()
@@ -184,6 +184,6 @@ def _opened(data: bytes, side: int) -> np.ndarray:
             raise ValueError(f"The file has {image.width} x {image.height} pixels; keep it square, as it was saved.")
         image = image.convert("RGB")
     except (*DAMAGED, *BOMBS) as error:
-        told = isinstance(error, ValueError) and str(error).startswith("The file has")
-        raise ValueError(str(error) if told else "The file is not a readable picture; save it as PNG.") from None
+        clear = isinstance(error, ValueError) and str(error).startswith("The file has")
+        raise ValueError(str(error) if clear else "The file is not a readable picture; save it as PNG.") from None
     return np.asarray(image if image.width == side else image.resize((side, side), Image.Resampling.LANCZOS))

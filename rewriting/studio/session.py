@@ -61,10 +61,11 @@ class PackedRetouch:
     how: str
 
     @classmethod
-    def of(cls, one: Retouched) -> PackedRetouch:
-        height, width = one.patch.shape[:2]
-        box = one.left, one.top, width, height
-        return cls(one.seed, one.side, box, zlib.compress(one.patch.tobytes()), json.dumps(dict(one.how)))
+    def of(cls, retouch: Retouched) -> PackedRetouch:
+        height, width = retouch.patch.shape[:2]
+        box = retouch.left, retouch.top, width, height
+        pixels = zlib.compress(retouch.patch.tobytes())
+        return cls(retouch.seed, retouch.side, box, pixels, json.dumps(dict(retouch.how)))
 
     def unpacked(self) -> Retouched:
         return _unpacked_retouch(self)
@@ -116,14 +117,14 @@ class PackedRequest:
             paste=self.paste.unpacked() if self.paste else None,
             context=tuple(region.unpacked() for region in self.context),
             preserve=tuple(region.unpacked() for region in self.preserve),
-            retouched=tuple(one.unpacked() for one in self.retouched),
+            retouched=tuple(retouch.unpacked() for retouch in self.retouched),
         )
 
     @property
     def seeds(self) -> set[Seed]:
         """The pictures in the request."""
-        named = [one for one in (self.copy, self.paste) if one is not None]
-        return {one.seed for one in (*named, *self.context, *self.preserve, *self.retouched)}
+        regions = [part for part in (self.copy, self.paste) if part is not None]
+        return {part.seed for part in (*regions, *self.context, *self.preserve, *self.retouched)}
 
     @property
     def own_pictures(self) -> tuple[OwnPicture, ...]:
@@ -161,7 +162,7 @@ class PackedRequest:
 
     def retouch_of(self, seed: Seed | None) -> PackedRetouch | None:
         """The retouch of a picture; None without one."""
-        return next((one for one in self.retouched if one.seed == seed), None)
+        return next((retouch for retouch in self.retouched if retouch.seed == seed), None)
 
 
 @lru_cache(maxsize=64)
@@ -230,9 +231,9 @@ class Rule:
     @property
     def detail(self) -> str:
         layers = [str(layer) for layer in self.edit.layers]
-        named = f"layers {', '.join(layers[:-1])} and {layers[-1]}" if layers[1:] else f"layer {layers[0]}"
+        layers_text = f"layers {', '.join(layers[:-1])} and {layers[-1]}" if layers[1:] else f"layer {layers[0]}"
         missing = self.asked is not None and not self.asked.complete
-        return f"{named}, rank {self.edit.rank}" + (", made with a picture that is not here" if missing else "")
+        return f"{layers_text}, rank {self.edit.rank}" + (", made with a picture that is not here" if missing else "")
 
 
 @dataclass(frozen=True)
@@ -334,8 +335,8 @@ class Session:
         """The session without a picture of the visitor's own; rules that use it stay, but nobody can edit them."""
         missing = {gone: MissingPicture(gone.digest)}
         session = self._everywhere(lambda asked: asked.without(gone), lambda asked: asked.instead(missing))
-        kept = session.rule is None or session.rule.asked is None or session.rule.asked.complete
-        return session if kept else replace(session, now=replace(session.now, editing=None))
+        editable = session.rule is None or session.rule.asked is None or session.rule.asked.complete
+        return session if editable else replace(session, now=replace(session.now, editing=None))
 
     def _everywhere(
         self, request: Callable[[PackedRequest], PackedRequest], made: Callable[[PackedRequest], PackedRequest]
@@ -352,8 +353,8 @@ class Session:
     @property
     def own_pictures(self) -> tuple[OwnPicture, ...]:
         """People's own pictures in the current request and in the rules in force."""
-        asked = [self.now.asked, *(rule.asked for rule in self.rules if rule.asked is not None)]
-        return tuple(dict.fromkeys(picture for one in asked for picture in one.own_pictures))
+        requests = [self.now.asked, *(rule.asked for rule in self.rules if rule.asked is not None)]
+        return tuple(dict.fromkeys(picture for request in requests for picture in request.own_pictures))
 
     @property
     def lowest_layer(self) -> int | None:
@@ -434,17 +435,17 @@ class Session:
     def remove_place(self, kind: str, seed: Seed) -> Session:
         return self.paint_place(kind, seed, None)
 
-    def retouch(self, one: Retouched) -> Session:
+    def retouch(self, retouch: Retouched) -> Session:
         """Set the retouch of a picture; the request then neither copies nor erases."""
         retouched = list(self.request.retouched)
-        at = next((i for i, other in enumerate(retouched) if other.seed == one.seed), len(retouched))
-        retouched[at : at + 1] = [one]
+        at = next((i for i, other in enumerate(retouched) if other.seed == retouch.seed), len(retouched))
+        retouched[at : at + 1] = [retouch]
         return self.ask("retouch", retouched=tuple(retouched), copy=None, paste=None, erase=False)
 
     def remove_retouch(self, seed: Seed) -> Session:
         """Remove the retouch of a picture."""
-        rest = tuple(one for one in self.request.retouched if one.seed != seed)
-        return self.ask("retouch", retouched=rest) if len(rest) < len(self.now.asked.retouched) else self
+        others = tuple(retouch for retouch in self.request.retouched if retouch.seed != seed)
+        return self.ask("retouch", retouched=others) if len(others) < len(self.now.asked.retouched) else self
 
     # --- rules in force ---------------------------------------------------------------------------------------------
 
@@ -458,8 +459,10 @@ class Session:
         changes = {"request": request} if request is not None else {}
         old = None if new else self.rule
         if old is not None:
-            kept = {"strength": 1.0} if preset else {"name": edit.name or old.edit.name, "strength": old.edit.strength}
-            rule = Rule.of(old.number, edit.with_(enabled=True, **kept), preset)
+            fields = (
+                {"strength": 1.0} if preset else {"name": edit.name or old.edit.name, "strength": old.edit.strength}
+            )
+            rule = Rule.of(old.number, edit.with_(enabled=True, **fields), preset)
             rules = tuple(rule if r.number == old.number else r for r in self.rules)
             return self.step(what, rules=rules, **changes)
         self._check_room()
@@ -469,13 +472,13 @@ class Session:
 
     def refine(self, number: int, edit: Edit) -> Session:
         """Update a rule that is still being learned, also throughout the history, without a step of undo."""
-        was = self._find(number).edit.factor
+        factor = self._find(number).edit.factor
 
         def finer(rule: Rule) -> Rule:
-            if rule.number != number or rule.edit.factor is not was:
+            if rule.number != number or rule.edit.factor is not factor:
                 return rule
-            kept = {name: getattr(rule.edit, name) for name in ("name", "strength", "enabled")}
-            return Rule.of(number, edit.with_(**kept), rule.preset)
+            unchanged = {name: getattr(rule.edit, name) for name in ("name", "strength", "enabled")}
+            return Rule.of(number, edit.with_(**unchanged), rule.preset)
 
         past = tuple(replace(moment, rules=tuple(map(finer, moment.rules))) for moment in self.past)
         return replace(self, now=replace(self.now, rules=tuple(map(finer, self.rules))), past=past)

@@ -96,11 +96,11 @@ def _hold(session: Session, view: View, erase: bool) -> Step:
     return Step(title, False, "pick a picture" if view.context_seed is None else "paint the object")
 
 
-def _go(session: Session, absent: list[Step]) -> Step:
+def _go(session: Session, missing: list[Step]) -> Step:
     title = TITLES[3]
-    if absent:
-        numbers = " and ".join(str(step.number) for step in absent)
-        return Step(title, False, f"needs step{'s' if len(absent) > 1 else ''} {numbers}")
+    if missing:
+        numbers = " and ".join(str(step.number) for step in missing)
+        return Step(title, False, f"needs step{'s' if len(missing) > 1 else ''} {numbers}")
     if session.solved:
         return Step(title, True, "done: see the results")
     return Step(title, False, "changed: press to update" if session.rule else "ready: press to see it")
@@ -122,30 +122,30 @@ def picking(session: Session, view: View) -> str:
     """What to do on the sheet of pictures, in one to three sentences."""
     copied = session.request.copy is not None and not session.request.copy.empty
     if view.slot == "copy" and view.copy_seed is None:
-        said = "Press a picture that shows the object to copy."
+        sentence = "Press a picture that shows the object to copy."
     elif view.slot == "copy":
-        said = "Press another picture to copy from."
+        sentence = "Press another picture to copy from."
     elif view.slot == "paste" and view.paste_seed is None:
         done = f"{picture_named(view.copy_seed)} is in step 1" if view.copy_seed is not None else ""
         done += ". " if copied or not done else ": paint the object there. "
-        said = f"{done}Now press a picture to paste into."
+        sentence = f"{done}Now press a picture to paste into."
     elif view.slot == "paste":
-        said = "Press another picture to paste into."
+        sentence = "Press another picture to paste into."
     elif view.slot == "retouch" and view.retouch_seed is None:
-        said = f"Press a picture to {VERBS[view.retouch]}."
+        sentence = f"Press a picture to {VERBS[view.retouch]}."
     elif view.slot == "retouch":
-        said = (
+        sentence = (
             f"{picture_named(view.retouch_seed)} is in step 1. Press another picture to {VERBS[view.retouch]} it too."
         )
     elif view.retouch and view.context_seed is None:
-        said = "Press a picture that the rule should change too: more places make a better rule."
+        sentence = "Press a picture that the rule should change too: more places make a better rule."
     elif view.context_seed is None and session.now.asked.rest.erase:
-        said = "Press a picture that shows the object to erase."
+        sentence = "Press a picture that shows the object to erase."
     elif view.context_seed is None:
         done = f"{picture_named(view.paste_seed)} is in step 2. " if view.paste_seed is not None else ""
-        said = f"{done}{_first_gap(session)}Then press a picture that the rule should change, or press Rewrite."
+        sentence = f"{done}{_first_gap(session)}Then press a picture that the rule should change, or press Rewrite."
     else:
         paint = "paint the place to change" if view.kind == "context" else "paint the place to protect"
         step = 1 if session.now.asked.rest.erase else 2 if view.retouch else 3
-        said = f"{picture_named(view.context_seed)} is in step {step}: {paint}, then press another, or Rewrite."
-    return f"Best matches first. Outlines show the places that match the rule. {said}" if view.found else said
+        sentence = f"{picture_named(view.context_seed)} is in step {step}: {paint}, then press another, or Rewrite."
+    return f"Best matches first. Outlines show the places that match the rule. {sentence}" if view.found else sentence

@@ -34,12 +34,12 @@ class Tools(gradio.mcp.GradioMCPServer):
     """gradio's tool server, with answers that an agent can read."""
 
     def _prepare_tool_call_args(self, name: str, arguments: dict[str, Any]) -> Any:
-        known = self.tool_to_endpoint
-        if name not in known:
-            raise ValueError(f"There is no tool {name!r:.60}; there are {', '.join(known)}.")
-        function = self.get_block_fn_from_endpoint_name(known[name]).fn
-        if said := wrong(function, arguments):
-            raise ValueError(said)
+        endpoints = self.tool_to_endpoint
+        if name not in endpoints:
+            raise ValueError(f"There is no tool {name!r:.60}; there are {', '.join(endpoints)}.")
+        function = self.get_block_fn_from_endpoint_name(endpoints[name]).fn
+        if fault := wrong(function, arguments):
+            raise ValueError(fault)
         return super()._prepare_tool_call_args(name, arguments)
 
     def _get_or_create_client(self) -> Client:
@@ -59,15 +59,15 @@ class Tools(gradio.mcp.GradioMCPServer):
 
     def get_input_schema(self, tool_name: str, parameters: dict[str, str] | None = None) -> tuple[dict, list]:
         schema, files = super().get_input_schema(tool_name, parameters)
-        for one in schema["properties"].values():
-            one.pop("additional_description", None)  # the same as its description
+        for property in schema["properties"].values():
+            property.pop("additional_description", None)  # the same as its description
         return schema, files
 
     def postprocess_output_data(self, data: Any, root_url: str) -> list:
         (answer,) = gradio.processing_utils.add_root_url(data, root_url, None)
         text, images = readable(answer)
-        shown = [self.types.ImageContent(type="image", data=data, mimeType=kind) for data, kind in images]
-        return [self.types.TextContent(type="text", text=text), *shown]
+        pictures = [self.types.ImageContent(type="image", data=data, mimeType=kind) for data, kind in images]
+        return [self.types.TextContent(type="text", text=text), *pictures]
 
 
 def readable(answer: Any) -> tuple[str, list[tuple[str, str]]]:

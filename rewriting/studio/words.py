@@ -8,17 +8,17 @@ from rewriting.checks import is_whole
 from rewriting.generators.own_picture import Seed
 
 
-def said(text: str, kind: str = "quiet") -> str:
+def paragraph(text: str, kind: str = "quiet") -> str:
     """One sentence as HTML, "" for none.  kind: "quiet", "good" or "bad"."""
     return f"<p class='{kind}' role='status'>{html.escape(text)}</p>" if text else ""
 
 
 def quiet(text: str) -> str:
     """One sentence of the kind "quiet"."""
-    return said(text)
+    return paragraph(text)
 
 
-def says(title: str, *details: tuple[str, str]) -> str:
+def titled(title: str, *details: tuple[str, str]) -> str:
     """A title and details, each a kind and a text; the kind "good" marks an intended effect."""
     spans = "".join(f"<span class='{kind}'>{html.escape(text)}</span>" for kind, text in details)
     return f"<div class='says' role='status'><strong>{html.escape(title)}</strong>{spans}</div>"
@@ -34,6 +34,6 @@ def picture_named(seed: Seed) -> str:
     return picture_words(seed).capitalize()
 
 
-def shown(yes: bool) -> bool | str:
+def visible_if(yes: bool) -> bool | str:
     """The `visible` of a component; a hidden component stays on the page and keeps the visitor's input."""
     return True if yes else "hidden"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rewriting.core.layer_choice import recommended
 from rewriting.studio.exploration import key_matches, layer_chart, values_alone
@@ -26,11 +26,11 @@ class Exploring:
         if all(region.empty for region in session.request.places):
             raise ValueError("Nothing is painted to match; paint a place first.")
         with visitor.doing("explore", "Looking at pictures") as task:
-            task.change(_found(Explored(quiet("Looking…"))))
+            task.change(_show(Explored(quiet("Looking…"))))
             yield task
             for looked, pictures in key_matches(self.service, session):
                 words = f"Looked at {looked} of {self.service.searched} pictures"
-                if not task.change(_found(Explored(quiet(REACH), tuple(pictures))), words):
+                if not task.change(_show(Explored(quiet(REACH), tuple(pictures))), words):
                     return
                 yield task
 
@@ -39,7 +39,7 @@ class Exploring:
         session = visitor.state.session
         with visitor.doing("explore", "Drawing") as task:
             yield task
-            task.end(_found(Explored(values_alone(self.service, session))))
+            task.end(_show(Explored(values_alone(self.service, session))))
 
     def layer_chart(self, visitor: Visitor) -> Iterator[Task]:
         """Try the request at every layer, and chart the results; a sentence recommends the best layer."""
@@ -48,15 +48,15 @@ class Exploring:
         if session.now.asked.retouched:
             raise ValueError("Best layer takes a copied or an erased object; a retouched picture uses several layers.")
         with visitor.doing("explore", "Trying layers") as task:
-            task.change(_found(Explored(quiet("Trying the layers, one after another…"))))
+            task.change(_show(Explored(quiet("Trying the layers, one after another…"))))
             yield task
-            for found, chart in layer_chart(self.service, session):
-                if not task.change(_found(Explored(chart)), f"Tried layer {found[-1].layer}"):
+            for trials, chart in layer_chart(self.service, session):
+                if not task.change(_show(Explored(chart)), f"Tried layer {trials[-1].layer}"):
                     return
                 yield task
-            best = recommended(found)
+            best = recommended(trials)
             used = session.request.layer or self.service.about(session.generator).default_layer
-            task.end(_found(Explored(chart, advised=None if best == used else best)))
+            task.end(_show(Explored(chart, advised=None if best == used else best)))
 
     def use_layer(self, state: State) -> State:
         """Set the layer that the chart recommends."""
@@ -67,5 +67,6 @@ class Exploring:
         return state.work(state.session.ask("settings", layer=layer))
 
 
-def _found(explored: Explored):
+def _show(explored: Explored) -> Callable[[State], State]:
+    """The change of state that puts findings on the tab."""
     return lambda state: state.with_(explored=explored)

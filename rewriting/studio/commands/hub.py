@@ -56,17 +56,15 @@ class Hub:
             task.change(lambda state: state.tell(address=repo, opening=WAIT, choices=choices, offered=None))
             yield task
             try:
-                brought = yield from self._told(
-                    task,
-                    "opening",
-                    lambda say: hub_access.bring(self.service, session, repo, token, say),
+                brought = yield from self._with_progress(
+                    task, "opening", lambda say: hub_access.bring(self.service, session, repo, token, say)
                 )
-                if not task.end(lambda state: self._brought(state, brought)):
+                if not task.end(lambda state: self._offer_or_use(state, brought)):
                     visitor.change(lambda state: state.tell(opening=LEFT) if "open" not in state.jobs else state)
             except SeveralFiles as error:
-                asked = f"{error.where} holds {len(error.choices)} files that may be generators; choose one."
+                question = f"{error.where} holds {len(error.choices)} files that may be generators; choose one."
                 several = error.choices[:MOST_CHOICES]
-                task.change(lambda state: state.tell(opening=(asked, "quiet"), choices=several))
+                task.change(lambda state: state.tell(opening=(question, "quiet"), choices=several))
             except (ValueError, OSError) as error:  # the tab keeps the sentence after the message has gone
                 sentence = str(error)
                 task.change(lambda state: state.tell(opening=(sentence, "bad")))
@@ -77,22 +75,22 @@ class Hub:
         if repo is not None:
             yield from self.open_repo(visitor, repo, oauth)
 
-    def _brought(self, state: State, brought: hub_access.Brought) -> State:
+    def _offer_or_use(self, state: State, brought: hub_access.Brought) -> State:
         """The state with the opened generator and rules in use.
 
         A generator from another program, which the visitor has not used before, is only offered: the visitor reads its
         facts and its licence first."""
         if brought.foreign and brought.key not in state.opened.values():
             return state.tell(opening=(brought.offered(), "quiet"), offered=brought)
-        return self._used(state, brought)
+        return self._use(state, brought)
 
     def use_offered(self, state: State) -> State:
         """Use the offered generator."""
         if state.hub.offered is None:
             raise ValueError("Nothing is waiting to be used; open a generator or rules first.")
-        return self._used(state, state.hub.offered)
+        return self._use(state, state.hub.offered)
 
-    def _used(self, state: State, brought: hub_access.Brought) -> State:
+    def _use(self, state: State, brought: hub_access.Brought) -> State:
         session = brought.into(state.session, self.service)
         if brought.key != state.session.generator:
             state = state.with_(view=state.view.fresh())
@@ -107,7 +105,7 @@ class Hub:
         visitor.change(lambda state: state.look(tab=tab))
         if tab == "hub":
             yield from self.find_rules(visitor, "", oauth)
-            self._who(visitor, oauth)
+            self._find_account(visitor, oauth)
 
     def find_rules(self, visitor: Visitor, search: str, oauth: gr.OAuthToken | None = None) -> Iterator[Task]:
         """List rules that people published on the Hub, newest first.  search: a part of the repo's id, or ""."""
@@ -137,7 +135,7 @@ class Hub:
                     raise ValueError("A Space takes no token; sign in with the button of the Hub.")
                 if not (token or "").strip():
                     raise ValueError("The token is missing; paste a Hub token with write access.")
-                who = account(token=token, endpoint=self.service.endpoint)
+                user = account(token=token, endpoint=self.service.endpoint)
             except HubError as error:
                 sentence = str(error)
                 task.end(lambda state: state.tell(asking=(sentence, "bad"), asked=True))
@@ -146,17 +144,18 @@ class Hub:
                 task.end(lambda state: state.tell(asking=NOTHING, asked=True))
                 raise
             visitor.token = token.strip()
-            self._signed(visitor)
-            task.end(lambda state: state.tell(asking=NOTHING, asked=True, account=who, typed=True))
+            self._forget_owner(visitor)
+            task.end(lambda state: state.tell(asking=NOTHING, asked=True, account=user, typed=True))
 
     def sign_out(self, visitor: Visitor) -> Iterator[dict]:
         """Forget the token."""
         visitor.token = None
-        self._signed(visitor)
+        self._forget_owner(visitor)
         visitor.change(lambda state: state.tell(asking=NOTHING, account=None, typed=False))
         yield {}
 
-    def _who(self, visitor: Visitor, oauth: gr.OAuthToken | None) -> None:
+    def _find_account(self, visitor: Visitor, oauth: gr.OAuthToken | None) -> None:
+        """Ask for the visitor's account, if it is not known yet."""
         known = None if on_space() else visitor.state.hub.account  # on a Space the login may have changed
         if known is None and (oauth is not None or not hosted()):
             try:
@@ -164,11 +163,11 @@ class Hub:
             except HubError:  # no login, or no answer, which the list of rules has reported
                 pass
         if known != visitor.state.hub.account:
-            self._signed(visitor)
+            self._forget_owner(visitor)
         visitor.change(lambda state: state.tell(account=known, asked=True))
 
     @staticmethod
-    def _signed(visitor: Visitor) -> None:
+    def _forget_owner(visitor: Visitor) -> None:
         """Reset the choice of an owner: another account may publish elsewhere."""
         visitor.forget("namespace", "value")
 
@@ -202,25 +201,25 @@ class Hub:
             task.change(lambda state: state.tell(published=WAIT))
             yield task
             try:
-                done = yield from self._told(
+                outcome = yield from self._with_progress(
                     task, "published", lambda say: hub_access.publish_rules(self.service, session, wish, token, say)
                 )
             except (ValueError, OSError) as error:
                 sentence = str(error)
                 visitor.change(lambda state: state.tell(published=(sentence, "bad")))
                 raise
-            visitor.change(lambda state: state.tell(published=done))
+            visitor.change(lambda state: state.tell(published=outcome))
 
     @staticmethod
-    def _told(task: Task, part: str, call: Callable[[Progress], T]) -> Iterator[Task]:
+    def _with_progress(task: Task, part: str, call: Callable[[Progress], T]) -> Iterator[Task]:
         """Show the progress of a call, and return its result."""
-        told = hub_access.telling(call)
+        sentences = hub_access.telling(call)
         while True:
             try:
-                sentence = next(told)
-            except StopIteration as ended:
-                return ended.value
-            task.change(lambda state, said=(sentence, "quiet"): state.tell(**{part: said}))
+                sentence = next(sentences)
+            except StopIteration as end:
+                return end.value
+            task.change(lambda state, progress=(sentence, "quiet"): state.tell(**{part: progress}))
             yield task
 
 
