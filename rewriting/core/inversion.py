@@ -1,16 +1,16 @@
-"""From a picture that the generator never drew to what arrives at one of its layers.
+"""Inversion: find the input of a layer with which the generator draws a given picture.
 
-A rule acts on what arrives at its layer, so a picture only has to become features of that layer.  First the latent
-that draws it best is looked for: regressed from pictures that the generator drew, then moved by Adam (Kingma and Ba,
-2015).  A latent has too few numbers to say everything, so that what arrives at the layer is moved in a second step,
-with the latent of the layers after it, and is held near where the latent put it: rules must meet features that they
-know.  The latent of a Progressive GAN acts on its first layer only, and moving it leads nowhere: there the features of
-an earlier layer are regressed instead, and all steps move the key.
+A rule acts on the input of its layer, so an inversion only has to find this input, not a latent.  The first step
+finds the best latent: regression on pictures of the generator gives an estimate, and Adam (Kingma and Ba, 2015)
+improves it.  A latent has too few numbers for every detail, so the second step improves the layer's input, together
+with the latent for the later layers.  A penalty keeps the key near the one that the latent gives, because rules only
+recognise such keys.  In a Progressive GAN the latent enters only the first layer, and improving it does not help;
+there regression estimates the features of an earlier layer, and all steps improve the key.
 
-The first step compares pictures on a pyramid of mean absolute differences, the second at full size, by absolute and
-squared differences.
+The first step compares pictures by the mean absolute difference on a pyramid; the second compares them at full size,
+by the absolute and the squared difference.
 
-The idea of the second step: Abdal et al., "Image2StyleGAN++", 2020, and Zhu et al., "In-domain GAN inversion", 2020.
+Source of the second step: Abdal et al., "Image2StyleGAN++", 2020, and Zhu et al., "In-domain GAN inversion", 2020.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.own_picture import OwnPicture
 from rewriting.generators.threads import single_threaded
 
-DRAWN, DRAWN_WHOLE = 200, 80  # pictures to start from; the second, where a small one costs as much as a whole one
+DRAWN, DRAWN_WHOLE = 200, 80  # pictures for the regression; fewer if a generator draws only full pictures
 FIRST = 60_000  # their first number
-SMALL = 32  # pixels a side, at which they are compared
-RIDGE = 0.3  # of the regression, times the mean size of a picture's deviation
-STEPS_LATENT, STEPS_KEY, STEPS_KEY_ALONE = 60, 80, 100  # alone: where the first step has none
-EARLIER = 2  # layers before the one where features are regressed
+SMALL = 32  # their side in pixels
+RIDGE = 0.3  # of the regression, relative to the mean squared deviation of a picture
+STEPS_LATENT, STEPS_KEY, STEPS_KEY_ALONE = 60, 80, 100  # of Adam; alone: without steps on the latent
+EARLIER = 2  # distance to the earlier layer whose features are regressed
 RATE_LATENT, RATE_KEY, RATE_LATER = 0.05, 0.12, 0.01  # of Adam, in deviations of the latents and mean sizes of the key
-STAY_LATENT, STAY_KEY = 1e-4, 1e-3  # how much it counts to stay near the mean latent, and where the latent put the key
-COARSE = 0.6  # of the first steps: so long pictures of a quarter of the size are enough, then of half
+STAY_LATENT, STAY_KEY = 1e-4, 1e-3  # penalties on the distance from the mean latent, and from the latent's key
+COARSE = 0.6  # share of the latent's steps at a quarter of the size; the others are at half
 LEVELS = 4  # of the pyramid
-SQUARED = 10.0  # how much the mean squared difference counts in the second step, beside the mean absolute one
-SHOWN = 5  # steps from one picture to look at to the next
-WORK = 4e9  # multiplications of one picture, up to which a generator has all steps
-LEAST = 0.5  # of the steps, that the largest generators have
-KEPT = 4  # generators whose drawn pictures are kept
+SQUARED = 10.0  # weight of the mean squared difference in the second step; that of the mean absolute one is 1
+SHOWN = 5  # steps between two yielded pictures
+WORK = 4e9  # multiplications for one picture above which a generator gets fewer steps
+LEAST = 0.5  # least share of the steps
+KEPT = 4  # generators whose pictures for the regression stay in memory
 
 
 @dataclass(frozen=True)
 class Inverting:
-    """Where the inversion has come to.
+    """The state of an inversion after a step.
 
-    step, steps: this one, and how many there will be.  image: uint8 (h, h, 3), as it is drawn so far, perhaps smaller
-    than the picture.  psnr: in dB, of that.  picture: the result, with the last one.
+    step, steps: its number, and the number of all steps.  image: uint8 (h, h, 3), the drawing so far, perhaps smaller
+    than the picture.  psnr: of the image, in dB.  picture: the result, None before the last step.
     """
 
     step: int
@@ -64,18 +64,18 @@ class Inverting:
 
 
 def psnr(drawn: np.ndarray, wanted: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of two pictures, uint8 (H, W, 3); 99 where nothing differs."""
+    """Peak signal-to-noise ratio in dB of two pictures, uint8 (H, W, 3); 99 for equal pictures."""
     error = float(np.square(drawn.astype(np.float32) - wanted.astype(np.float32)).mean())
     return min(99.0, 10 * math.log10(255**2 / max(error, 1e-9)))
 
 
 def invert(generator: Generator, picture: Brought, layer: int | None = None, *, seed: int = 0) -> Iterator[Inverting]:
-    """Find what arrives at a layer when a generator draws a picture; the last one yielded has the result.
+    """Invert a picture at a layer; yields the states of the inversion, and the last one has the result.
 
     picture: a file, a Pillow picture or uint8 (H, W, 3), of any size; see `rewriting.core.own_files.squared`.
-    layer: by default the generator's.  Rules of earlier layers cannot act on the result.
-    seed: of the drawn pictures that it starts from.  To stop early, close the iterator.
-    Raises ValueError or FileNotFoundError if the picture cannot be read, before anything is computed.
+    layer: by default the generator's.  Rules of earlier layers cannot change the result.
+    seed: selects the pictures for the regression.  To stop early, close the iterator.
+    Raises ValueError or FileNotFoundError for an unreadable picture, before any computation.
     """
     layer = generator.check_layer(generator.config.default_layer if layer is None else layer)
     image = squared(picture, generator.config.resolution)
@@ -108,13 +108,15 @@ def _invert(generator: Generator, image: np.ndarray, layer: int, seed: int) -> I
     yield Inverting(first + second, first + second, found.psnr, seen, found)
 
 
-# --- where to start --------------------------------------------------------------------------------------------------
+# --- the estimate ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class DrawnPictures:
-    """Pictures that the generator drew.  latents: (N, w_dim).  pictures: (N, 3 * SMALL^2).  mean, deviation: (1,
-    w_dim), of latents."""
+    """Pictures of the generator, for the regression.
+
+    latents: (N, w_dim).  pictures: (N, 3 * SMALL^2).  mean, deviation: (1, w_dim), of latents.
+    """
 
     latents: Tensor
     pictures: Tensor
@@ -123,9 +125,9 @@ class DrawnPictures:
 
     @single_threaded()
     def shares(self, small: Tensor) -> Tensor:
-        """(N,), summing to 1: what each counts in the kernel ridge regression of anything from a picture.
+        """(N,), with sum 1: the weight of each picture in a kernel ridge regression on a given one.
 
-        small: (1, 3 * SMALL^2)."""
+        small: (1, 3 * SMALL^2), the given picture."""
         centre = self.pictures.mean(0)
         away = self.pictures - centre
         kernel = away @ away.t()
@@ -140,13 +142,13 @@ _lock = Lock()
 
 @torch.no_grad()
 def drawn_by(generator: Generator, seed: int) -> DrawnPictures:
-    """DrawnPictures once for each generator, as long as it is one of the last few."""
+    """The pictures for the regression; those of the last KEPT generators stay in memory."""
     name = generator.digest(), seed, generator.device
     with _lock:
         if name in _kept:
             _kept.move_to_end(name)
             return _kept[name]
-    with torch.inference_mode(False):  # who draws pictures without gradients may call this first
+    with torch.inference_mode(False):  # because later calls need these tensors with gradients
         drawn = _draw(generator, seed)
     with _lock:
         _kept[name] = drawn
@@ -171,8 +173,8 @@ def _small(generator: Generator) -> int:
 
 @torch.no_grad()
 def regressed(generator: Generator, drawn: DrawnPictures, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """The latent of the nearest picture that was drawn, or that of kernel ridge regression from all, whichever draws
-    the picture better; and what it draws."""
+    """The estimated latent, and its drawing: the latent of the most similar picture or that of the regression,
+    whichever draws the wanted picture better."""
     size = _small(generator)
     small = _sized(wanted, size).flatten(1)
     nearest = drawn.latents[(drawn.pictures - small).square().mean(1).argmin()][None]
@@ -184,8 +186,8 @@ def regressed(generator: Generator, drawn: DrawnPictures, wanted: Tensor) -> tup
 
 @torch.no_grad()
 def start_of_key(generator: Generator, drawn: DrawnPictures, wanted: Tensor, latent: Tensor, layer: int) -> LayerInput:
-    """What arrives at the layer by the latent or, where that acts on the first layer only, by regression of the
-    features of an earlier one, if this draws the picture better."""
+    """The layer's input for the latent.  If the latent enters only the first layer, the input can also come from the
+    regression of an earlier layer's features; the better drawing decides."""
     at = generator.enter(latent, layer)
     if at.latent is not None:
         return at
@@ -202,13 +204,13 @@ def start_of_key(generator: Generator, drawn: DrawnPictures, wanted: Tensor, lat
     return starts[difference(shown, wanted).argmin()]
 
 
-# --- what is moved ---------------------------------------------------------------------------------------------------
+# --- the two steps ---------------------------------------------------------------------------------------------------
 
 
 def fit_latent(
     generator: Generator, drawn: DrawnPictures, wanted: Tensor, latent: Tensor, steps: int
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Step, latent and what it draws, again and again."""
+    """Improve the latent; yields (number of the step, latent, drawing)."""
     resolution = generator.config.resolution
     moved = (latent - drawn.mean) / drawn.deviation
     adam = Adam([moved], [RATE_LATENT])
@@ -227,9 +229,9 @@ def fit_latent(
 def fit_key(
     generator: Generator, drawn: DrawnPictures, wanted: Tensor, layer: int, at: LayerInput, steps: int
 ) -> Iterator[tuple[int, LayerInput, Tensor]]:
-    """Step, what arrives at the layer and what it draws, again and again."""
+    """Improve the layer's input; yields (number of the step, layer input, drawing)."""
     unit = at.key.abs().mean((0, 2, 3), keepdim=True)
-    unit = unit.clamp_min(float(unit.mean()))  # what is silent in the picture where it starts can come up
+    unit = unit.clamp_min(float(unit.mean()))  # so that features that are zero in the estimate can rise
     names = ["key", *(["rgb"] if at.rgb is not None else []), *(["latent"] if at.latent is not None else [])]
     units = {"key": unit, "rgb": 1.0, "latent": drawn.deviation}
     rates = {"key": RATE_KEY, "rgb": RATE_KEY, "latent": RATE_LATER}
@@ -251,7 +253,7 @@ def fit_key(
 
 
 class Adam:
-    """Gradient descent with momentum, each number in units of its own recent gradients."""
+    """Gradient descent with momentum, with each number in units of its recent gradients (Kingma and Ba, 2015)."""
 
     MOMENTUM, SQUARES = 0.9, 0.99
 
@@ -260,8 +262,9 @@ class Adam:
         self._first, self._second = ([torch.zeros_like(one) for one in values] for _ in range(2))
 
     def step(self, loss: Callable[..., tuple[Tensor, Tensor]], share: float) -> tuple[list[Tensor], Tensor]:
-        """One step at that share of the rates.  loss: of the values, with what is drawn.  Returns the new values, and
-        what the old ones drew."""
+        """Take a step at a share of the rates; returns the new values, and the drawing of the old ones.
+
+        loss: the loss of values, and their drawing."""
         with torch.inference_mode(False), torch.enable_grad():
             leaves = [one.detach().clone().requires_grad_() for one in self._values]
             value, shown = loss(*leaves)
@@ -277,8 +280,7 @@ class Adam:
 
 
 def difference(shown: Tensor, wanted: Tensor, levels: int = LEVELS) -> Tensor:
-    """(B,): mean absolute differences of two pictures, (B, 3, h, w), in this size and in each half of it, `levels` in
-    all."""
+    """(B,): the sum of the mean absolute differences of pictures (B, 3, h, w) on a pyramid of `levels` sizes."""
     total = shown.new_zeros(len(shown))
     for level in range(levels):
         total = total + (shown - wanted).abs().mean((1, 2, 3))
@@ -292,8 +294,10 @@ def _sized(picture: Tensor, size: int) -> Tensor:
 
 
 def steps_of(generator: Generator) -> tuple[int, int]:
-    """Of the two steps.  Fewer for a generator that takes long to draw a picture, and none of the first where the
-    latent acts on one layer only."""
+    """The numbers of steps on the latent and on the layer's input.
+
+    A slow generator gets fewer; a generator whose latent enters only the first layer gets none on the latent.
+    """
     work = 0
     for layer in generator.layers:
         out, inp, *taps = generator.conv(layer).weight.shape[-4:]

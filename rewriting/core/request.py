@@ -187,7 +187,7 @@ class Request:
             check_there(region.seed)
 
     def nbytes(self) -> int:
-        """The memory of what is painted."""
+        """The memory of its masks and patches in bytes."""
         return sum(one.patch.nbytes if isinstance(one, Retouched) else one.mask.nbytes for one in self._regions())
 
     # --- people's own pictures ------------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ class Rewriter:
 
         `matches` needs those of many pictures; they take half the memory of `features`, and are off by 1/2000 at most.
 
-        Raises ValueError for somebody's own picture that does not fit."""
+        Raises ValueError for an own picture that does not fit."""
         return self._kept("key", _rounded_key, seeds, seeding, truncation)
 
     def _kept(
@@ -146,7 +146,7 @@ class Rewriter:
         seeding: str,
         truncation: float | None,
     ) -> list[T]:
-        """`of` the features of each picture, from the cache; computed anew for somebody's own picture."""
+        """The values of the function `of` for the features of each picture, cached except for own pictures."""
         own = {one: of(self.generator.enter_own(one, self.number)) for one in seeds if isinstance(one, OwnPicture)}
         names = [self._name(what, seed, seeding, truncation) for seed in seeds if seed not in own]
 
@@ -175,7 +175,7 @@ class Rewriter:
 
     @property
     def key_bytes(self) -> int:
-        """The size of one of the `keys`."""
+        """The size of one of the `keys` in bytes."""
         side = self.generator.value_size(self.number) // self.layer.ratio
         return torch.float16.itemsize * self.layer.weight.shape[1] * side**2
 
@@ -232,7 +232,7 @@ class Rewriter:
         return memory.content_key(self.generator, None, memory.QUICK_SAMPLES, "seed")
 
     def _add_to_moment(self, picture: int) -> None:
-        """Of the pictures that people see first.  Their keys also go to the cache, for `matches`."""
+        """Add a picture to the second moment.  Its key also goes to the cache, for `matches`."""
         exact = self.generator.computing_in(torch.float32)
         if exact.precision == self.generator.precision:
             at = self._enter([picture])
@@ -560,7 +560,7 @@ class Rewriter:
 
 
 def _rounded_key(at: LayerInput) -> Tensor:
-    """float16 (I, h, w), of one picture."""
+    """The key of one picture, float16 (I, h, w)."""
     most = torch.finfo(torch.float16).max
     return at.key[0].clamp(-most, most).half()
 

@@ -1,4 +1,4 @@
-"""Whose turn it is when there are more visitors than cores, and what is drawn ahead behind their backs."""
+"""The order of work for more visitors than cores, and work in the background."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from rewriting.core.rewriter import Rewriter
 from rewriting.generators import heap
 
 Step = Callable[[Rewriter], object]
-Place = tuple[float, int]  # in the queue: when it is due, and which came first
-AT_ONCE = 2  # parts of answers worked on at a time
-EARLY = 4  # parts of an answer until it shows a first pair of pictures
-PART = 3.0  # seconds by which a visitor has to have come sooner than others for each further part
-SLICE = 0.05  # seconds for which work ahead goes on before it looks whether somebody waits
-BEHIND = 10  # niceness of threads on Linux: a tenth of the time that a visitor's thread gets beside them
-PATIENCE = 20.0  # seconds after which work ahead goes on by a step, however many visitors are being served
+Place = tuple[float, int]  # in the queue: the due time, and the order of arrival
+AT_ONCE = 2  # parts of answers at a time
+EARLY = 4  # first parts of an answer, up to its first pair of pictures
+PART = 3.0  # seconds by which each further part is due later
+SLICE = 0.05  # seconds of background work between two looks at the queue
+BEHIND = 10  # niceness of background threads on Linux, which then get a tenth of the time of a visitor's thread
+PATIENCE = 20.0  # longest wait of background work, in seconds, for visitors that are being served
 
 
 class FairQueue:
-    """Hands out turns, and lets what is done ahead stand aside: two cores are soon busy.
+    """Gives turns to the parts of answers, and holds back background work while visitors are served.
 
-    A long answer comes in parts: the solve, a first pair of pictures, more of them.  Those who came first are served
-    first, but whoever has seen something waits for those who have not, for some seconds.
+    A long answer has parts: the solve, a first pair of pictures, more pairs.  Earlier answers go first, but an answer
+    whose visitor has already seen a result waits some seconds for others.
     """
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
@@ -42,28 +42,28 @@ class FairQueue:
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """While it lasts, one more visitor is being served."""
+        """Count one more served visitor within the context."""
         self._count(1)
         try:
             yield
         finally:
             self._count(-1)
-            heap.trim()  # before the next one makes the process grow
+            heap.trim()  # before the next visitor makes the process grow
 
     def turns(self) -> Callable[[], Turn]:
-        """For one answer: each call queues for its next part."""
+        """The turns of one answer; each call queues for its next part."""
         came, had = time.monotonic(), count()
         return lambda: Turn(self, came + PART * max(0, next(had) - EARLY + 1))
 
     def queue(self, due: float) -> Place:
-        """Queue for a part of an answer."""
+        """Add a part of an answer to the queue.  due: by `time.monotonic`."""
         with self._changed:
             place = (due, next(self._order))
             heapq.heappush(self._waiting, place)
             return place
 
     def begin(self, place: Place, seconds: float | None) -> int:
-        """Wait until it is that place's turn, which it then has: 0.  After so many seconds: how many go first."""
+        """Wait for the turn of a place and begin it: returns 0, or after `seconds` the number of parts before it."""
 
         def free() -> bool:
             return self._working < self._at_once and self._waiting[0] == place
@@ -77,7 +77,7 @@ class FairQueue:
             return 0
 
     def end(self, place: Place) -> None:
-        """Give the turn of a place back, or leave the queue before it has come."""
+        """End the turn of a place, or remove the place from the queue."""
         with self._changed:
             if place in self._waiting:
                 self._waiting.remove(place)
@@ -87,7 +87,7 @@ class FairQueue:
             self._changed.notify_all()
 
     def stand_aside(self) -> None:
-        """Return once nobody is being served, or when patience ends."""
+        """Wait until no visitor is served, at most PATIENCE seconds."""
         with self._changed:
             self._changed.wait_for(lambda: not self._served, PATIENCE)
 
@@ -98,13 +98,13 @@ class FairQueue:
 
 
 class Turn:
-    """Of one part of an answer, from when it has come until the context ends."""
+    """The turn of one part of an answer; a context manager, which waits for the turn and ends it."""
 
     def __init__(self, queue: FairQueue, due: float):
         self._queue, self._place, self._come = queue, queue.queue(due), False
 
     def wait(self, seconds: float | None = None) -> int:
-        """0 when it has come; after so many seconds how many others go first, at least 1."""
+        """Wait for the turn: returns 0, or after `seconds` the number of parts before it, at least 1."""
         before = 0 if self._come else self._queue.begin(self._place, seconds)
         self._come = not before
         return before
@@ -117,34 +117,34 @@ class Turn:
         self.close()
 
     def close(self) -> None:
-        """End it, whether or not it has come."""
+        """End the turn, also before it has begun."""
         self._queue.end(self._place)
 
 
 class NoTurn:
-    """Of what need not wait."""
+    """The turn of work that need not wait."""
 
     def wait(self, seconds: float | None = None) -> int:
-        """It has come."""
+        """Return 0 at once."""
         return 0
 
     def close(self) -> None:
-        """Nobody waits for its end."""
+        """Do nothing."""
 
 
 def give_way() -> None:
-    """Leave most of the processor to other threads: for this thread, and those that it starts from now on.
+    """Give this thread, and the threads that it starts from now on, a low priority.
 
-    Linux only: elsewhere threads have no niceness of their own.
+    This works only on Linux, where each thread has a niceness.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
 
 
 class WorkAhead:
-    """What visitors will wait for, done while they still look and paint, and while nobody waits for anything.
+    """Work in the background, before visitors need its results and while none is served.
 
-    One thread works in slices, and several rewriters take turns.  The results stay in the store.
+    One thread works in slices, and several rewriters take turns.  The results go to the cache.
     """
 
     def __init__(self, queue: FairQueue) -> None:
@@ -154,25 +154,25 @@ class WorkAhead:
         self._lock = Lock()
 
     def begin(self, rewriter: Rewriter, steps: Iterator[Step]) -> None:
-        """Take these steps, and drop the earlier steps that are left for this rewriter; return at once.
+        """Begin steps for a rewriter in place of its remaining earlier steps, and return at once.
 
-        steps: each takes about as long as one picture.  They hold no reference to the rewriter.
+        steps: each takes about as long as one picture, and holds no reference to the rewriter.
         """
         with self._lock:
             under_way = rewriter in self._wanted
             self._wanted[rewriter] = steps
         if not under_way:
-            with suppress(RuntimeError):  # it has ended
+            with suppress(RuntimeError):  # after `end`
                 self._pool.submit(self._go_on, ref(rewriter))
 
     def end(self) -> None:
-        """Nobody will come any more: stop after the step that is under way."""
+        """Stop all background work after the current step."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _go_on(self, wanted: ref[Rewriter]) -> None:
-        """Each slice asks for the next, behind what others have asked for.
+        """Work for one slice, then queue the next slice behind those of other rewriters.
 
-        wanted: a rewriter, if by now nobody else keeps it, it is not wanted any more."""
+        wanted: a rewriter; the work ends if nothing else refers to it."""
         self._queue.stand_aside()
         if (rewriter := wanted()) is None:
             return
@@ -184,7 +184,7 @@ class WorkAhead:
                 self._wanted.pop(rewriter, None)
                 raise
             if time.monotonic() >= end:
-                self._pool.submit(self._go_on, wanted)  # refused, and so the end, after `end` and once Python exits
+                self._pool.submit(self._go_on, wanted)  # raises an error after `end`, and when Python exits
                 return
 
     def _next(self, rewriter: Rewriter) -> Step | None:

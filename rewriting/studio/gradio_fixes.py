@@ -104,9 +104,9 @@ class Blocks(gr.Blocks):
         )
 
     def leave(self, state: gr.State, left: Callable[[Visitor], None]) -> None:
-        """Call `left` with what a session has in `state` when its page is closed; call it within the blocks.
+        """Call `left` with the visitor in `state` when their page is closed; call this method within the blocks.
 
-        gradio tells of a page that is closed with the name of its session alone.
+        For a closed page, gradio gives only the name of its session.
         """
 
         def closed(request: gr.Request) -> None:

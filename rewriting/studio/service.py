@@ -171,12 +171,12 @@ class Service:
     def draw_ahead(self, session: Session) -> None:
         """Start computing in the background what the first rewrite and the first search of this request need."""
         if self.backend(session.generator).at_once:
-            return  # its processor is another
+            return  # it computes on another processor
         self._ahead.begin(self.rewriter(session.generator, session.request.layer), self._steps_ahead(session))
 
     def _steps_ahead(self, session: Session) -> Iterator[Step]:
-        """The second moment, the locality terms, the keys of the pictures that are ranked by their match, the best of
-        these pictures without a rule, and the keys that a search needs."""
+        """The steps for a request: the second moment, the locality terms, the keys of the ranked pictures, the best of
+        these pictures without a rule, and the keys for a search."""
         numbering, size = session.numbering, self.shown_size(session.generator)
         ranked, layer = self.ranked_among(session), session.request.layer
         searched = min(self.searched, self._room_for(self.rewriter(session.generator, layer)))
@@ -365,8 +365,8 @@ class Service:
         return self._once("matches", session, painted, match, tuple(seeds))
 
     def _once(self, what: str, session: Session, request: Request, make: Callable[[], T], *more: Hashable) -> T:
-        """A result that depends on a generator, a request and `more` alone: computed once for all visitors, unless the
-        request has somebody's own pictures."""
+        """A result that depends only on the generator, a request and `more`: cached for all visitors, unless the
+        request has own pictures."""
         if request.own_pictures():
             return make()
         rewriter = self.rewriter(session.generator, request.layer)

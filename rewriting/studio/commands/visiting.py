@@ -1,5 +1,8 @@
-"""Opening and closing the page: a reload restores the visitor's work, the address can name a first preset or
-generator, and a visitor's own pictures are dropped some time after their page was closed."""
+"""Opening and closing the page.
+
+A reload restores the visitor's work.  The address can name a first preset or generator.  An hour after the page is
+closed, the studio forgets the visitor's own pictures.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from rewriting.studio.visitor import Task, Visitor
 
 ROOM = 128  # visitors that are kept, with some hundred kilobytes each for the pictures on their page
 LONGEST = 64  # most characters of a ticket
-AWAY = 3600.0  # seconds without a change, from the closing of a page until its visitor's own pictures are dropped
+AWAY = 3600.0  # seconds between the closing of a page and the removal of its visitor's own pictures
 
 
 class Visiting:
@@ -28,7 +31,7 @@ class Visiting:
     def __init__(self, service: Service, room: int = ROOM):
         self.service, self.making = service, Making(service)
         self._room, self._visitors, self._lock = room, OrderedDict[str, Visitor](), Lock()
-        self._away: dict[Visitor, tuple[int, float]] = {}  # how often it had changed, and when
+        self._away: dict[Visitor, tuple[int, float]] = {}  # the number of its changes, and the time of the removal
         self._timer: Timer | None = None
 
     def come(self, visitor: Visitor, ticket: str, before: str, address: str) -> Iterator[Task]:
@@ -71,8 +74,8 @@ class Visiting:
             return known
 
     def leave(self, visitor: Visitor) -> None:
-        """The page was closed, or its connection was lost: drop the visitor's own pictures after a while, and all
-        pictures that can be drawn again.  The rest of their work is kept."""
+        """Note a closed page or a lost connection: an hour later, the visitor's own pictures, and all pictures that
+        can be drawn again, are removed; the other work stays."""
         with self._lock:
             self._away[visitor] = visitor.now()[1], monotonic() + AWAY
             self._wait()
