@@ -59,3 +59,12 @@ def test_what_features_do_not_tell_apart_is_looked_for_nowhere(places):
     random = np.random.default_rng(1)
     found = finder([disc(*random.uniform(30, 98, 2)) for _ in places], places)
     assert found.find(picture(100, disc(40, 90)), SIDE) is None
+
+
+def test_a_place_that_is_always_the_same_is_found_there_whatever_the_features_say():
+    place = disc(80, 40)
+    found = finder([place] * 6, [None] * 6)
+    mask = found.find(picture(100), SIDE)
+    assert found.knows and (mask[place > 0] > 0).mean() > 0.8 and (mask > 0).sum() < 1.25 * (place > 0).sum()
+    maybe = found.maybe(picture(101), SIDE)
+    assert (maybe[place > 0] > 0).all() and not maybe[64:].any()

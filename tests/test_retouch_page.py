@@ -98,6 +98,25 @@ def test_a_picture_is_painted_by_mouse_and_keys_and_the_rule_is_learned(browser:
         wait_for(rest, page=page)
 
 
+def test_rewrite_covers_no_tool_of_the_canvas_in_a_low_window(browser: Browser, url: str):
+    uncovered = """(tools) => tools.every((tool) => {
+      const box = tool.getBoundingClientRect(), x = box.left + box.width / 2, y = box.top + box.height / 2;
+      return y < 0 || y > innerHeight || tool.contains(document.elementFromPoint(x, y));
+    })"""
+    in_sight = "(one) => one.getBoundingClientRect().bottom <= innerHeight"
+    with chromium_page(browser, url, width=1280, height=700) as page:
+        turn_to(page, "Paint")
+        page.mouse.click(*at(page, 0.4, 0.4))
+        page.wait_for_selector("#rewrite:not(:disabled)")
+        page.locator("#retouch .colours").scroll_into_view_if_needed()
+        page.mouse.move(*at(page, 0.5, 0.1))
+        tools = page.locator("#retouch [data-colour]")
+        assert tools.count() > 4
+        wait_for(lambda: tools.evaluate_all(uncovered), page=page)
+        page.mouse.move(2, 2)
+        wait_for(lambda: page.locator("#rewrite").evaluate(in_sight), page=page)
+
+
 def test_a_picture_is_bent_by_touch(browser: Browser, url: str):
     with chromium_page(browser, url, width=390, height=844, phone=True) as page:
         rest = Rest(page)

@@ -13,20 +13,24 @@ from PIL import Image
 from torch import Tensor
 
 from rewriting.core import memory
-from rewriting.core.learn import Example, coarse
-from rewriting.core.masks import MAX_SIDE, grown
+from rewriting.core.learn import Example, drawn
+from rewriting.core.masks import MAX_SIDE, grown, resize_mask
 from rewriting.core.place_finder import PlaceFinder
 from rewriting.core.request import Region, Request
 from rewriting.core.retouch import Alignment, Retouched, carried
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.own_picture import Seed
 
+_Drawn = tuple[np.ndarray, Tensor | None]  # a picture, uint8 (H, H, 3), and what was there on the way to it
+
 RING = 6 / 256  # of the side: as far around a retouch its edge counts as part of it
 ALIKE = 0.1  # of the logarithm of the size: places that differ less are as good as each other to carry a retouch from
 PRESERVE = 1.0  # how much a preserved place counts beside a retouched picture
 OTHERS, OTHERS_FIRST = 28, 30_000  # pictures that nobody painted in
-ELSEWHERE = 2.0  # how much each of them counts beside a retouched picture
+ELSEWHERE = 0.5  # how much each of them counts beside a retouched picture
 MATCHES = 0.5  # of the response of the painted places: from here on the rule may hold in a picture
+CONFIRMED = 0.2  # of a found place at least looks like the context
+TOLD = 0.2  # intersection over union of what is painted and what looks so, below which features do not tell the place
 AROUND = 12 / 256  # of the side: so far around such a place nothing is said of the picture
 
 
@@ -72,49 +76,73 @@ def place_of(retouched: Retouched, request: Request) -> np.ndarray:
     return painted[0] if painted else retouched.mask
 
 
+def told_by_features(reader: Reader, request: Request) -> bool:
+    """Whether a good part of what looks like the context is painted: if not, the place is told by where it is."""
+    like = likeness(reader, request)
+    painted = looks = both = 0.0
+    how = {"seeding": request.seeding, "truncation": request.truncation}
+    places = [region for region in request.places if not region.empty]
+    for region, at in zip(places, reader.features([one.seed for one in places], **how), strict=True):
+        here = alike(like, at)
+        share = resize_mask(region.mask, len(here))
+        painted, looks, both = painted + share.sum(), looks + here.sum(), both + (share * here).sum()
+    return both >= TOLD * (painted + looks - both)
+
+
+def likeness(reader: Reader, request: Request) -> tuple[Tensor, float]:
+    """The direction along which the context stands out, (I,), and its mean response."""
+    direction = reader.directions(request, 1)[0]
+    keys, shares = reader.context_keys(request)
+    response = float((keys.float() @ direction * shares).sum() / shares.sum())
+    return direction.to(reader.generator.device), response
+
+
+@torch.no_grad()
+def alike(like: tuple[Tensor, float], at: LayerInput) -> np.ndarray:
+    """bool (h, w): which positions look like a context, of which `likeness` says how it looks."""
+    direction, response = like
+    return (memory.response(direction, at.key[0]) > MATCHES * response).cpu().numpy()
+
+
 class _Lesson:
     """Makes the examples of one request."""
 
     def __init__(self, reader: Reader, request: Request, layers: Sequence[int]):
         self.reader, self.request, self.layers = reader, request, layers
         self._retouched = [one for one in request.retouched if not one.empty]
-        self._originals: dict[Seed, np.ndarray] = {}
+        self._originals: dict[Seed, _Drawn] = {}
         self._used = [0] * len(self._retouched)
 
     def retouched(self, one: Retouched) -> Example:
         picture = self._original(one)
-        return self._example(one.seed, picture, one.over(picture), one.mask)
+        return self._example(one.seed, picture, one.over(picture[0]), one.mask)
 
     def carried(self, to: Region) -> Example:
         """The retouch at another place; if nothing of it fits into the picture, that stays as it is."""
         one = self._nearest(to)
-        original, picture = self._original(one), self._picture(to.seed)
-        side = len(picture)
+        original, picture = self._original(one)[0], self._picture(to.seed)
+        side = len(original)
         alignment = Alignment.of(_sized(place_of(one, self.request), side), _sized(to.mask, side))
-        there = carried(one, original, alignment, to.seed, picture)
+        there = carried(one, original, alignment, to.seed, picture[0])
         if there is None:
             return self.preserved(to)
-        return self._example(to.seed, picture, there.over(picture), there.mask)
+        return self._example(to.seed, picture, there.over(picture[0]), there.mask)
 
     def preserved(self, region: Region) -> Example:
         picture = self._picture(region.seed)
-        return self._example(region.seed, picture, picture, region.mask, "preserve", PRESERVE)
+        return self._example(region.seed, picture, picture[0], region.mask, "preserve", PRESERVE)
 
     def other(self, seed: int) -> Example:
         side = self.reader.generator.config.resolution
-        place = self._finder.find(self._at(seed), side)
-        if place is not None:
+        place, alike = self._finder.find(self._at(seed), side), self._alike(seed, side)
+        if place is not None and (alike > 0)[place > 0].mean() > CONFIRMED:
             return self.carried(Region(seed, place))
-        direction, response = self._match
-        with torch.no_grad():
-            heat = memory.response(direction, self._at(seed).key[0]).cpu().numpy()
-        alike = ((heat > MATCHES * response) * 255).astype(np.uint8)
-        alike = Image.fromarray(alike).resize((side, side), Image.Resampling.NEAREST)
-        around = grown(np.asarray(alike), round(AROUND * side))
-        half = self._coarse(seed)
+        if self._finder.knows:
+            alike = np.minimum(alike, self._finder.maybe(self._at(seed), side))
+        around = grown(alike, round(AROUND * side))
+        picture, half = self._picture(seed, full=False)
         if half is None:
-            picture = self._picture(seed)
-            return self._example(seed, picture, picture, around, "elsewhere", ELSEWHERE)
+            return self._example(seed, (picture, half), picture, around, "elsewhere", ELSEWHERE)
         unseen = half.new_zeros(1, 1, 1).expand(3, side, side)
         inside = torch.from_numpy(np.asarray(around, np.float32) / 255).to(half.device)
         return Example(self._at(seed), unseen, unseen, inside, ELSEWHERE, "elsewhere", half)
@@ -127,6 +155,11 @@ class _Lesson:
         self._used[best] += 1
         return self._retouched[best]
 
+    def _alike(self, seed: Seed, side: int) -> np.ndarray:
+        """uint8 (side, side), 255 where a picture looks like the context."""
+        heat = alike(self._likeness, self._at(seed)).astype(np.uint8) * 255
+        return np.asarray(Image.fromarray(heat).resize((side, side), Image.Resampling.NEAREST))
+
     @cached_property
     def _finder(self) -> PlaceFinder:
         side = self.reader.generator.config.resolution
@@ -136,45 +169,32 @@ class _Lesson:
         )
 
     @cached_property
-    def _match(self) -> tuple[Tensor, float]:
-        """The direction along which the context stands out, (I,), and its mean response."""
-        direction = self.reader.directions(self.request, 1)[0]
-        keys, shares = self.reader.context_keys(self.request)
-        response = float((keys.float() @ direction * shares).sum() / shares.sum())
-        return direction.to(self.reader.generator.device), response
+    def _likeness(self) -> tuple[Tensor, float]:
+        return likeness(self.reader, self.request)
 
     def _at(self, seed: Seed) -> LayerInput:
         how = {"seeding": self.request.seeding, "truncation": self.request.truncation}
         return self.reader.features([seed], **how)[0]
 
-    @torch.no_grad()
-    def _coarse(self, seed: Seed) -> Tensor | None:
-        return coarse(self.reader.generator, self.layers, self._at(seed))
-
-    def _original(self, one: Retouched) -> np.ndarray:
+    def _original(self, one: Retouched) -> _Drawn:
         if one.seed not in self._originals:
             self._originals[one.seed] = self._picture(one.seed)
         return self._originals[one.seed]
 
     @torch.no_grad()
-    def _picture(self, seed: Seed) -> np.ndarray:
-        at, generator, layer = self._at(seed), self.reader.generator, self.reader.number
-        return to_uint8(generator.leave(layer, generator.value(layer, at), at))[0]
+    def _picture(self, seed: Seed, *, full: bool = True) -> _Drawn:
+        picture, half = drawn(self.reader.generator, self.layers, self._at(seed), full=full)
+        return None if picture is None else to_uint8(picture[None])[0], half
 
     def _example(
-        self,
-        seed: Seed,
-        picture: np.ndarray,
-        wanted: np.ndarray,
-        mask: np.ndarray,
-        kind: str = "goal",
-        weight: float = 1,
+        self, seed: Seed, picture: _Drawn, wanted: np.ndarray, mask: np.ndarray, kind: str = "goal", weight: float = 1
     ) -> Example:
-        wide = grown(_sized(mask, len(picture)), round(RING * len(picture)))
+        original, half = picture
+        wide = grown(_sized(mask, len(original)), round(RING * len(original)))
         device = self.reader.generator.device
         inside = torch.from_numpy(np.asarray(wide, np.float32) / 255).to(device)
-        original, wanted = (_tensor(one).to(device) for one in (picture, wanted))
-        return Example(self._at(seed), original, wanted, inside, weight, kind, self._coarse(seed))
+        original, wanted = (_tensor(one).to(device) for one in (original, wanted))
+        return Example(self._at(seed), original, wanted, inside, weight, kind, half)
 
 
 def _sized(mask: np.ndarray, side: int) -> np.ndarray:

@@ -8,8 +8,9 @@ elsewhere.
 
 What reaches the first of the layers is computed once.  A step draws patches only: of what was retouched, with as much
 around it as its colours depend on, and of as large a part of the same picture elsewhere; those of one size are drawn
-together.  Adam moves Lambda (Kingma and Ba, 2015), in units of each weight's deviation, by small steps: large ones
-change much elsewhere that no picture asks for.  The same examples give the same Lambda.
+together.  Adam moves Lambda in units of each weight's deviation (Kingma and Ba, 2015; with Nesterov's momentum: Dozat,
+2016), by small steps: large ones change much elsewhere that no picture asks for.  The same examples give the same
+Lambda.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from rewriting.generators import Generator, LayerInput
 from rewriting.generators.base import Weights
 
 RANK = 20
-STEPS = 160
-TOGETHER = 2  # examples a step
-RATE, MOMENTUM, SQUARES = 0.03, 0.9, 0.999  # of Adam; the rate falls to nothing
+STEPS = 100
+TOGETHER, OTHERS_TOGETHER = 1, 2  # examples a step, and pictures that nobody painted in
+RATE, MOMENTUM, SQUARES = 0.05, 0.8, 0.999  # of Adam; the rate falls to nothing
 OUTSIDE = 2.5  # how much a pixel outside counts beside one inside, where nobody chooses
 COARSE = 0.2  # of the steps: so long pictures of half the size are enough
 LEVELS = 4  # of the pyramid on which pictures are compared
@@ -46,7 +47,7 @@ class Example:
     at: what arrives at the first of the layers.  original, wanted: (3, H, H), about [-1, 1].  inside: (H, H), 0 to 1:
     where it was retouched.  weight: how much it counts beside others.  kind: "goal"; "preserve" where nothing should
     change inside; "elsewhere" where nothing is asked inside, and nothing should change outside.
-    coarse: see `coarse`; an example from elsewhere that has it needs no original.
+    coarse: see `drawn`; an example from elsewhere that has it needs no original.
     """
 
     at: LayerInput
@@ -100,7 +101,8 @@ def learn(
 
     examples: each made when it is first drawn, so that a first rule need not wait for all.
     directions: {layer: (S, I)}.  outside: how much a pixel outside counts, 0 or more.  together: examples a step.
-    others: further examples, of which each step draws one.  To stop early, close the iterator.
+    others: further examples, of which each step draws `OTHERS_TOGETHER` once there is a first rule to look at.
+    To stop early, close the iterator.
     """
     generator = generator.computing_in(torch.float32)
     layers = sorted(directions)
@@ -109,9 +111,10 @@ def learn(
     factors = [weights[n].new_zeros(len(weights[n]), len(directions[n]), *weights[n].shape[2:]) for n in layers]
     first, second = ([torch.zeros_like(factor) for factor in factors] for _ in range(2))
     order, random = _Order(examples, together), np.random.default_rng(0)
-    further, seen = _Order(others, 1), _Seen()
+    further, seen = _Order(others, OTHERS_TOGETHER), _Seen()
     for step in range(steps):
-        patches = _patches(order.next() + further.next(), random, fine=step >= COARSE * steps)
+        some = order.next() + (further.next() if step >= SHOWN else [])
+        patches = _patches(some, random, fine=step >= COARSE * steps)
         with torch.enable_grad():
             leaves = [factor.detach().requires_grad_() for factor in factors]
             changed = {
@@ -124,7 +127,8 @@ def learn(
             mean.lerp_(slope, 1 - MOMENTUM)
             square.lerp_(slope.square(), 1 - SQUARES)
             size = (square / (1 - SQUARES ** (step + 1))).sqrt().clamp_min(1e-12)
-            factor -= rate / (1 - MOMENTUM ** (step + 1)) * mean / size
+            ahead = MOMENTUM / (1 - MOMENTUM ** (step + 1)) * mean + (1 - MOMENTUM) * slope
+            factor -= rate * ahead / size
         if (step + 1) % SHOWN == 0 or step + 1 == steps:
             found = {n: units[n] * factor for n, factor in zip(layers, factors, strict=True)}
             yield Learned(found, step + 1, steps, **seen.means())
@@ -252,17 +256,26 @@ def _cut(example: Example, corner: Sequence[int], size: Sequence[int], halo: int
     return _Patch(example, kind, at, wanted[here][None], within[None, None], without[None, None], before)
 
 
-def coarse(generator: Generator, layers: Sequence[int], at: LayerInput) -> Tensor | None:
-    """(3, H / 2, H / 2): the picture that a generator has on its way to the full size; None if it has none that all of
-    the layers take part in.  at: the input of the first of them."""
-    half = generator.config.resolution // 2
-    if (
-        half not in generator.config.resolutions
-        or not max(layers) <= generator.last_layer_for(half) < generator.layers[-1]
-    ):
-        return None
-    on_the_way = replace(at, full_size=False)
-    return generator.leave(layers[0], generator.value(layers[0], at), on_the_way, size=half)[0]
+def drawn(
+    generator: Generator, layers: Sequence[int], at: LayerInput, *, full: bool = True
+) -> tuple[Tensor | None, Tensor | None]:
+    """A picture, (3, H, H), and what the generator has of it on its way, (3, H / 2, H / 2).
+
+    The second is None if there is none that all of the layers take part in.  full: whether the first is wanted beside
+    the second.  at: the input of the first of the layers.
+    """
+    layer, half, small = layers[0], generator.config.resolution // 2, None
+    value = generator.value(layer, at)
+    last = generator.last_layer_for(half) if half in generator.config.resolutions else generator.layers[-1]
+    if max(layers) <= last < generator.layers[-1]:
+        while layer < last:
+            at = generator.advance(layer, value, at)
+            layer += 1
+            value = generator.value(layer, at)
+        small = generator.picture(layer, value, at)[0]
+        if not full:
+            return None, small
+    return generator.leave(layer, value, at)[0], small
 
 
 def _part(at: LayerInput, top: int, left: int, height: int, width: int) -> LayerInput:

@@ -240,13 +240,19 @@ def _grown_within(seeds: np.ndarray, limits: np.ndarray) -> np.ndarray:
 
 def _parts(mask: np.ndarray) -> list[np.ndarray]:
     """Bool (H, W) each: what hangs together, from left to right; smaller spots than `LEAST` are passed over."""
-    rest, parts = mask.copy(), []
+    if not mask.any():
+        return []
+    top, left, bottom, right = bounding_box(mask)
+    here, parts = np.s_[top:bottom, left:right], []
+    rest = mask[here].copy()
     while rest.any():
-        seed = np.zeros_like(mask)
+        seed = np.zeros_like(rest)
         seed.flat[int(rest.argmax())] = True
-        part = _grown_within(seed, rest)
-        rest &= ~part
-        if part.sum() >= LEAST * part.size:
+        grown = _grown_within(seed, rest)
+        rest &= ~grown
+        if grown.sum() >= LEAST * mask.size:
+            part = np.zeros_like(mask)
+            part[here] = grown
             parts.append(part)
     return sorted(parts, key=lambda part: float(np.nonzero(part)[1].mean()))
 
@@ -392,23 +398,26 @@ def carried(
     side = len(picture)
     x, y, scale = alignment.origins(side)
     inside = (x >= 0) & (x <= side - 1) & (y >= 0) & (y <= side - 1)
-    wanted = retouched.over(original)
-    shown = wanted.astype(np.float32)
     mask = np.asarray(Image.fromarray(retouched.mask).resize((side, side), Image.Resampling.BILINEAR), np.float32)
     seen = sampled(mask[..., None], x, y)[..., 0] * inside / 255
-    if retouched.how["kind"] == "bend":
-        coarse = COARSER * displacement(retouched.how["moves"], side // COARSER)
-        shift = sampled(coarse, (x + 0.5) / COARSER - 0.5, (y + 0.5) / COARSER - 0.5)
-        shift = shift * scale[..., None] * seen[..., None]
-        there = _shifted(picture, shift)
-    else:
-        opaque = retouched.how["kind"] == "paint"
-        slope, offset = (np.zeros_like(shown), shown) if opaque else _local_change(original, wanted)
-        there = sampled(slope, x, y) * picture + sampled(offset, x, y)
-        there = (picture + seen[..., None] * (there - picture)).clip(0, 255).round().astype(np.uint8)
     place = ((seen > 0.02) * 255).astype(np.uint8)
     if not place.any():
         return None
+    top, left, bottom, right = bounding_box(place)
+    here, there = np.s_[top:bottom, left:right], picture.copy()
+    x, y, scale, seen = x[here], y[here], scale[here][..., None], seen[here][..., None]
+    if retouched.how["kind"] == "bend":
+        coarse = COARSER * displacement(retouched.how["moves"], side // COARSER)
+        shift = scale * seen * sampled(coarse, (x + 0.5) / COARSER - 0.5, (y + 0.5) / COARSER - 0.5)
+        rows, columns = np.mgrid[here].astype(np.float32)
+        there[here] = sampled(picture, columns + shift[..., 0], rows + shift[..., 1]).round()
+    else:
+        wanted = retouched.over(original)
+        drawn = sampled(wanted.astype(np.float32), x, y)
+        if retouched.how["kind"] == "file":
+            slope, offset = _local_change(original, wanted)
+            drawn = sampled(slope, x, y) * picture[here] + sampled(offset, x, y)
+        there[here] = (picture[here] + seen * (drawn - picture[here])).clip(0, 255).round()
     return Retouched.found(seed, picture, there, mask=place, how={"kind": "file"})
 
 

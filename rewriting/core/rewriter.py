@@ -15,7 +15,7 @@ from torch import Tensor
 from rewriting.checks import is_whole
 from rewriting.core import memory
 from rewriting.core.edit import Edit, Report, make_edit, relative_change
-from rewriting.core.examples import examples, others
+from rewriting.core.examples import examples, others, told_by_features
 from rewriting.core.goal import (
     Term,
     erase_term,
@@ -459,8 +459,10 @@ class Rewriter:
 
         To stop early, close the iterator.  rank: by default the request's, else `rewriting.core.learn.RANK`, but no
         more at a layer than it has painted positions.  method, for_other_pictures: as for `solve`.
-        layers: by default `default_layers` from this one on.  locality: how much a pixel outside counts beside a
-        retouched one, by default the request's, else `rewriting.core.learn.OUTSIDE`.
+        layers: by default `default_layers` from this one on, or from an earlier one where features do not tell the
+        place: earlier layers know better where in the picture they are.
+        locality: how much a pixel outside counts beside a retouched one, by default the request's, else
+        `rewriting.core.learn.OUTSIDE`.
         Raises ValueError if nothing was retouched, or the context is too small at one of the layers.
         """
         start = time.perf_counter()
@@ -469,15 +471,16 @@ class Rewriter:
         if not for_other_pictures:
             request.check_pictures(self.generator)
         request.check()
-        layers = sorted(default_layers(self.generator, request, self.number) if layers is None else set(layers))
+        asked_layer = self.number if layers is None else min(layers)
+        layers = self._learning_layers(request) if layers is None else sorted(set(layers))
         rank = next(x for x in (rank, request.rank, LEARNED_RANK) if x is not None)
         locality = next(x for x in (locality, request.locality, OUTSIDE) if x is not None)
-        rewriters = {n: self if n == self.number else Rewriter(self.generator, n) for n in layers}
+        rewriters = {n: self if n == self.number else Rewriter(self.generator, n, store=self._store) for n in layers}
         directions = {}
         for n, one in rewriters.items():
             most = min(rank, one.max_rank(request)) or 1  # for an empty context, `directions` raises the error
             directions[n] = one.directions(request, most, method=method).to(self.layer.weight.device)
-        asked = replace(request, layer=layers[0], rank=rank, locality=float(locality))
+        asked = replace(request, layer=asked_layer, rank=rank, locality=float(locality))
         given, stay = (make(rewriters[layers[0]], request, layers) for make in (examples, others))
         for learned in learn(self.generator, given, directions, others=stay, steps=steps, outside=locality):
             first, *further = (make_edit(n, learned.factors[n], directions[n]).changes[0] for n in layers)
@@ -492,6 +495,13 @@ class Rewriter:
                 report=_report_of(learned, rewriters, locality, 1000 * (time.perf_counter() - start)),
                 further=tuple(further),
             )
+
+    def _learning_layers(self, request: Request) -> list[int]:
+        first, earlier = self.number, self.number - 2
+        possible = earlier in self.generator.layers and all(one.layer <= earlier for one in request.own_pictures())
+        if possible and not told_by_features(self, request):
+            first = earlier
+        return list(default_layers(self.generator, request, first))
 
     def _report(
         self, solution: Solution, terms: list[Term], elsewhere: list[Term], directions: Tensor, milliseconds: float

@@ -318,7 +318,7 @@ class Api:
         token: Token = None,
     ) -> dict:
         """Make a rule from retouched pictures: retouch one picture or, better, three in any way, and the generator
-        draws similar places like that. This takes some twenty seconds. The answer has the rule as a file, and pictures
+        draws similar places like that. This takes some ten seconds. The answer has the rule as a file, and pictures
         before and after.
 
         Args:
