@@ -37,12 +37,12 @@ def request_(made):
 
 
 def test_a_rule_comes_nearer_to_the_retouched_pictures_in_several_layers(made, request_):
-    edits = list(Rewriter(made, 4).learn(request_, steps=40))
+    edits = list(Rewriter(made, 4).learn(request_, steps=80))
     losses = [edit.report.loss_after for edit in edits]
     assert losses[-1] < 0.9 * edits[-1].report.loss_before and losses[-1] < losses[0]
-    assert [edit.report.iterations for edit in edits] == list(range(5, 41, 5))
+    assert [edit.report.iterations for edit in edits] == list(range(5, 81, 5))
     last = edits[-1]
-    assert last.layers in ((2, 4, 6), (4, 6, 8)) and last.rank == 2
+    assert last.layers == (4, 6, 8) and last.rank == 2
     assert last.name == "Red squares" and last.base == made.digest()
     inside = request_.retouched[0].mask > 0
     for retouched, before, after in zip(

@@ -48,6 +48,7 @@ UNITS = 30  # features to erase; the paper's number for watermarks
 PRESERVE = 2.0  # weight of all protected places; that of the goal is 1
 POSITIONS = 1 << 14  # most positions of goals and protected places in a solve; more take memory and change little
 LOCALITY_PICTURES, LOCALITY_POSITIONS, LOCALITY_FIRST = 24, 64, 30_000
+COARSEST = 16  # side of the smallest map on which a retouch is learned where nobody chooses
 ROOM = 512 << 20  # bytes of a rewriter's own cache
 SMALL_MAP, BATCH = 32, 16
 
@@ -498,8 +499,9 @@ class Rewriter:
 
     def _learning_layers(self, request: Request) -> list[int]:
         first, earlier = self.number, self.number - 2
-        possible = earlier in self.generator.layers and all(one.layer <= earlier for one in request.own_pictures())
-        if possible and not told_by_features(self, request):
+        possible = earlier in self.generator.layers and self.generator.value_size(earlier) >= COARSEST
+        arrived = all(one.layer <= earlier for one in request.own_pictures())
+        if possible and arrived and not told_by_features(self, request):
             first = earlier
         return list(default_layers(self.generator, request, first))
 
