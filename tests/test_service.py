@@ -22,9 +22,8 @@ from rewriting.core.memory import QUICK_SAMPLES
 from rewriting.core.presets import Preset, presets
 from rewriting.generators.own_picture import OwnPicture
 from rewriting.studio import service as service_module
-from rewriting.studio.encoding import cutout
+from rewriting.studio.encoding import Picture, cutout
 from rewriting.studio.exploration import chart, key_matches, layer_chart, values_alone
-from rewriting.studio.picture import Picture
 from rewriting.studio.results import effect
 from rewriting.studio.service import PAIRS, SIDE, Service
 from rewriting.studio.session import Numbering, Session
@@ -35,7 +34,7 @@ from rewriting.studio.sharing import (
     save_edit,
     save_request,
     save_sheet,
-    save_walk_file,
+    save_walk,
     walk_frames,
 )
 from tests import tiny
@@ -509,7 +508,7 @@ def test_a_sheet_shows_before_over_after(service, ruled, tmp_path):
 
 def test_a_walk_begins_at_a_picture_before_beside_after(service, ruled, tmp_path):
     frames = list(walk_frames(service, ruled, [30, 31, 32]))
-    path = save_walk_file(ruled, tmp_path, frames)
+    path = save_walk(ruled, tmp_path, frames)
     with Image.open(path) as walk:
         assert walk.n_frames == len(frames) == WALK_FRAMES and walk.size == (64, 32)
         first = np.asarray(walk.convert("RGB")).astype(int)

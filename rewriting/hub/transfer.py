@@ -1,9 +1,9 @@
 """Fetch one file of the Hub into the cache, and check it against the hash that the Hub lists.
 
-`hf_hub_download` starts over after each broken attempt, leaves the partial file of a killed process for ever, holds
-its lock while its connection hangs, waits as long as a server asks, and compares no hash; hence this module.  Names
-and locks in the cache are the client's own (see `cache`): each finds the files that the other fetched, and waits while
-the other fetches.
+`hf_hub_download` (2.4) resumes within one call alone, and starts over in the next; it leaves the partial file of a
+killed process for ever, holds its lock while its connection hangs, waits as long as a server asks, and compares the
+size but no hash of a file that comes over plain HTTP.  Hence this module.  Names and locks in the cache are the
+client's own (see `cache`): each finds the files that the other fetched, and waits while the other fetches.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""Pictures encoded for the page: data URLs, cut-outs, outlines, maps of change, and animations."""
+"""Pictures encoded for the page: data URLs, cut-outs, outlines, and maps of change."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from rewriting.core.contact_sheet import enlarged, save_picture
+from rewriting.core.contact_sheet import enlarged
 from rewriting.core.masks import bounding_box, encode_mask
 from rewriting.files import read_picture
 
@@ -50,11 +50,24 @@ def outline(heat: np.ndarray, threshold: float, side: int) -> str:
     return encode_mask(large > threshold) if (large > threshold).any() else ""
 
 
-def save_walk(frames: Sequence[np.ndarray], path: Path, milliseconds: int = 80) -> Path:
-    """Save a looping animated WebP, and return its path."""
-    images = [Image.fromarray(frame) for frame in frames]
-    animated = {"save_all": True, "append_images": images[1:], "duration": milliseconds, "loop": 0}
-    return save_picture(images[0], path, quality=82, method=2, **animated)
+class Picture:
+    """pixels: uint8 (H, W, 3).  The picture is encoded once, on first use."""
+
+    def __init__(self, pixels: np.ndarray):
+        self.pixels, self._change = pixels, ""
+
+    @cached_property
+    def url(self) -> str:
+        return data_url(self.pixels)
+
+    def change(self, before: Picture) -> str:
+        """The map of change against the picture without rules, as a data URL.  before: always the same picture."""
+        self._change = self._change or data_url(change_map(before.pixels, self.pixels))
+        return self._change
+
+    def nbytes(self) -> int:
+        """The size in memory in bytes, with an estimate for the encoded files."""
+        return self.pixels.nbytes * 3 // 2
 
 
 def preview_halves(path: Path) -> tuple[str, str]:

@@ -16,12 +16,11 @@ from rewriting.core.presets import preset
 from rewriting.core.rewriter import RANK
 from rewriting.generators import bundled
 from rewriting.studio.components.cards import STRENGTH
-from rewriting.studio.encoding import cutout, data_url
+from rewriting.studio.encoding import Picture, cutout, data_url
 from rewriting.studio.generator_keys import label, public_name
 from rewriting.studio.hub_view import hub_tab
 from rewriting.studio.jobs import measured_by_preset
 from rewriting.studio.own_view import own_pairs, own_pictures
-from rewriting.studio.picture import Picture
 from rewriting.studio.remembered import remembered
 from rewriting.studio.results import Effect
 from rewriting.studio.retouches import for_canvas, laid_over

@@ -9,7 +9,7 @@ import numpy as np
 
 from rewriting.core.request import Request
 from rewriting.generators.own_picture import Seed
-from rewriting.studio.picture import Picture
+from rewriting.studio.encoding import Picture
 
 CHANGED = 0.03  # least mean change of the matching places, of 1, in a picture that counts as changed
 

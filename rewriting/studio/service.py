@@ -29,10 +29,9 @@ from rewriting.core.store import Name, Store
 from rewriting.generators import Generator, bundled
 from rewriting.generators.own_picture import OwnPicture, Seed
 from rewriting.hub import load_generator
-from rewriting.studio.encoding import data_url, outline
+from rewriting.studio.encoding import Picture, data_url, outline
 from rewriting.studio.fair_queue import FairQueue, Step, WorkAhead
 from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
-from rewriting.studio.picture import Picture
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
 from rewriting.studio.session import Numbering, PackedRequest, Session
 

@@ -187,19 +187,6 @@ class Numbering(NamedTuple):
     truncation: float | None = None
 
 
-class Same:
-    """A hashable stand-in for an array in the name of a result, equal only to itself."""
-
-    def __init__(self, thing: object):
-        self.thing = thing
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.thing is other.thing
-
-    def __hash__(self) -> int:
-        return id(self.thing)
-
-
 @dataclass(frozen=True)
 class Rule:
     """An edit in force.
@@ -298,7 +285,7 @@ class Session:
     @property
     def look(self) -> tuple:
         """A key of the pictures under the rules in force: equal keys mean equal pictures."""
-        edits = [(Same(rule.edit.factor), rule.edit.strength) for rule in self.rules if rule.edit.enabled]
+        edits = [(rule.edit.digest, rule.edit.strength) for rule in self.rules if rule.edit.enabled]
         return (self.generator, self.numbering, bool(self.rules), *edits)
 
     @property

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
+from rewriting.core.animation import save_animation
 from rewriting.core.archive import holds, pack, unpacked
 from rewriting.core.contact_sheet import save_picture, sheet, sheet_settings
 from rewriting.core.edit import MAX_EDITS, EditStack
@@ -19,7 +20,6 @@ from rewriting.core.own_files import is_part
 from rewriting.core.request import Region, Request
 from rewriting.generators import bundled
 from rewriting.generators.own_picture import MissingPicture, OwnPicture, check_there
-from rewriting.studio.encoding import save_walk
 from rewriting.studio.generator_keys import label, public_name, same
 from rewriting.studio.service import PAIRS, SIDE, Service
 from rewriting.studio.session import Session
@@ -78,9 +78,9 @@ def walk_frames(service: Service, session: Session, seeds: list[int]) -> Iterato
         yield np.concatenate([before, after], 1)
 
 
-def save_walk_file(session: Session, folder: Path, frames: list[np.ndarray]) -> Path:
+def save_walk(session: Session, folder: Path, frames: list[np.ndarray]) -> Path:
     """Save the frames of a walk as animated WebP."""
-    return save_walk(frames, file_name(session, folder, ".webp"))
+    return save_animation(frames, file_name(session, folder, ".webp"))
 
 
 def read_file(path: str | Path) -> Request | EditStack:

@@ -15,9 +15,9 @@ from rewriting.generators import bundled
 from rewriting.generators.latents import MAX_SEED
 from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed
 from rewriting.hub import Account, Choice, Published, PublishedRule
+from rewriting.studio.encoding import Picture
 from rewriting.studio.generator_keys import public_name
 from rewriting.studio.own_pictures import OwnPictures
-from rewriting.studio.picture import Picture
 from rewriting.studio.results import Effect
 from rewriting.studio.session import PackedRequest, Session
 

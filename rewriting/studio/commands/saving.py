@@ -55,7 +55,7 @@ class Saving:
                 if not task.say(f"Walking: {len(frames)} of {sharing.WALK_FRAMES} steps{without}"):
                     return
                 yield task
-            ready = _ready(lambda folder: sharing.save_walk_file(session, folder, frames))
+            ready = _ready(lambda folder: sharing.save_walk(session, folder, frames))
             task.end()
             yield ready
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from rewriting import checks
-from rewriting.core.masks import MAX_SIDE, PREFIX, decode_mask, encode_mask
+from rewriting.core.masks import MAX_SIDE, decode_mask, encode_mask
 from rewriting.studio.components.component import StudioComponent, user_event
 
 _side = checks.whole(1, MAX_SIDE)
@@ -78,20 +78,6 @@ class MaskCanvas(StudioComponent):
                 raise ValueError(f"The mask must have the shape {wanted}, not {mask.shape}.")
         return "" if mask is None else encode_mask(mask)
 
-    def api_info(self) -> dict[str, Any]:
-        """The schema of the value."""
-        size = f"{self.props['width']} x {self.props['height']}"
-        return {
-            "type": "string",
-            "description": f"{size} PNG data URL ({PREFIX}...), white = selected; empty string = nothing selected",
-        }
-
-    def example_payload(self) -> str:
-        """An empty mask."""
-        return ""
-
-    example_value = example_payload
-
 
 class PlacementCanvas(StudioComponent):
     """Place a cut-out patch on a picture by dragging, by clicking or with keys.
@@ -146,21 +132,3 @@ class PlacementCanvas(StudioComponent):
         across = checks.whole(0, self.props["width"] - 1)
         down = checks.whole(0, self.props["height"] - 1)
         return checks.record({"x": across, "y": down})(payload, "The place")
-
-    def api_info(self) -> dict[str, Any]:
-        """The schema of the value."""
-        return {
-            "type": "object",
-            "description": "centre of the patch in model pixels, or null",
-            "properties": {
-                "x": {"type": "integer", "minimum": 0, "maximum": self.props["width"] - 1},
-                "y": {"type": "integer", "minimum": 0, "maximum": self.props["height"] - 1},
-            },
-            "required": ["x", "y"],
-        }
-
-    def example_payload(self) -> dict[str, int]:
-        """The middle of the picture."""
-        return {"x": self.props["width"] // 2, "y": self.props["height"] // 2}
-
-    example_value = example_payload

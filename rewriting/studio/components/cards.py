@@ -61,16 +61,6 @@ class PresetCards(StudioComponent):
             raise ValueError(f"There is no preset {name!r}; there are {', '.join(names) or 'none'}.")
         return name
 
-    def api_info(self) -> dict[str, Any]:
-        """The schema of the value."""
-        return {"type": "string", "description": "name of the selected preset, or null"}
-
-    def example_payload(self) -> str | None:
-        """The first card."""
-        return next((card["name"] for card in self.props["cards"]), None)
-
-    example_value = example_payload
-
 
 class ContextTray(StudioComponent):
     """Thumbnails of painted places: press one to edit it, its cross to remove it, + to add one.
@@ -121,25 +111,6 @@ class ContextTray(StudioComponent):
         if kind in ("edit", "remove"):
             return checks.record({**what, "index": checks.whole(0, 199)}, {"id": _id})(payload, "The action")
         return checks.record(what)(payload, "The action")
-
-    def api_info(self) -> dict[str, Any]:
-        """The schema of the value."""
-        return {
-            "type": "object",
-            "description": "the last action on the tray, or null",
-            "properties": {
-                "kind": {"enum": ["edit", "remove", "add"]},
-                "index": {"type": "integer", "minimum": 0},
-                "id": {"type": "string"},
-            },
-            "required": ["kind"],
-        }
-
-    def example_payload(self) -> dict[str, Any]:
-        """An action."""
-        return {"kind": "add"}
-
-    example_value = example_payload
 
 
 _row = checks.record(
@@ -204,28 +175,3 @@ class RuleList(StudioComponent):
         """The whole value, from a whole value or from the rows alone."""
         given = {"rows": value} if isinstance(value, list | tuple) else value or {"rows": []}
         return self.read({"rows": given["rows"]})
-
-    def api_info(self) -> dict[str, Any]:
-        """The schema of the value."""
-        row = {
-            "id": {"type": "string"},
-            "name": {"type": "string"},
-            "detail": {"type": "string"},
-            "strength": {"type": "number", "minimum": STRENGTH[0], "maximum": STRENGTH[1]},
-            "on": {"type": "boolean"},
-        }
-        required = ["id", "name", "strength", "on"]
-        rows = {"type": "array", "items": {"type": "object", "properties": row, "required": required}}
-        return {
-            "type": "object",
-            "description": "the rules in order, and the last action",
-            "properties": {"rows": rows, "action": {"type": "object"}},
-            "required": ["rows"],
-        }
-
-    def example_payload(self) -> dict[str, Any]:
-        """One rule that has just been switched off."""
-        row = {"id": "1", "name": "Frowns become smiles", "detail": "layer 8, rank 5", "strength": 1.0, "on": False}
-        return {"rows": [row], "action": {"kind": "toggle", "id": "1", "on": False}}
-
-    example_value = example_payload

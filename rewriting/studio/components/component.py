@@ -20,8 +20,7 @@ All components exchange data between Python and the page in the same way:
   | `ContextTray` | `edit`, `remove`, `add` | {"kind", "index", "id"}; only {"kind": "add"} for `add` |
   | `RuleList` | `input` | {"rows": [...], "action": {"kind", "id", ...}} |
 
-An API client sends the same value. Use these events rather than `change`, which gradio also fires when Python sets a
-value, so that it causes loops.
+Use these events rather than `change`, which gradio also fires when Python sets a value, so that it causes loops.
 
 People's texts never become markup: templates have no placeholders (gradio would evaluate them as JavaScript template
 strings), and scripts set text with `textContent`.
@@ -131,11 +130,3 @@ class StudioComponent(gr.HTML, metaclass=_WithoutStubs):
     def postprocess(self, value: Any) -> Any:
         """Check a value from Python by the same rules."""
         return None if value is None else self.read(value)
-
-    def example_payload(self) -> Any:
-        """An example input for the API page."""
-        return None
-
-    def example_value(self) -> Any:
-        """An example output for the API page."""
-        return None

@@ -76,22 +76,3 @@ class OwnPictureTray(StudioComponent):
         kind = payload.get("kind") if isinstance(payload, dict) else None
         what = {"image": image} if kind == "bring" else {"id": picture_name}
         return checks.record({"kind": checks.one_of("bring", "remove", "draw"), **what})(payload, "The action")
-
-    def api_info(self) -> dict[str, Any]:
-        """The schema of the value."""
-        return {
-            "type": "object",
-            "description": "the last action on your own pictures, or null",
-            "properties": {
-                "kind": {"enum": ["bring", "remove", "draw"]},
-                "id": {"type": "string"},
-                "image": {"type": "string", "description": "data URL of a PNG, JPEG or WebP"},
-            },
-            "required": ["kind"],
-        }
-
-    def example_payload(self) -> dict[str, Any]:
-        """An action."""
-        return {"kind": "remove", "id": "own-1"}
-
-    example_value = example_payload

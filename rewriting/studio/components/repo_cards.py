@@ -47,13 +47,3 @@ class RepoCards(StudioComponent):
     def read(self, payload: Any) -> str:
         """The id of a repo, whose existence is not checked."""
         return _id(payload, "The repo")
-
-    def api_info(self) -> dict[str, Any]:
-        """The schema of the value."""
-        return {"type": "string", "description": "id of a repo on the Hub, or null"}
-
-    def example_payload(self) -> str:
-        """The form of an id."""
-        return "name/repo"
-
-    example_value = example_payload

@@ -3,7 +3,6 @@
 from typing import Any
 
 from rewriting import checks
-from rewriting.core.masks import PREFIX
 from rewriting.core.retouch import KINDS, MAX_POINTS
 from rewriting.studio.components.component import StudioComponent, user_event
 
@@ -88,18 +87,3 @@ class RetouchCanvas(StudioComponent):
         if any(len(point) != 4 for point in made.get("points", ())):
             raise ValueError("A point is four numbers, [x, y, x', y'], in shares of the picture.")
         return made
-
-    def api_info(self) -> dict[str, Any]:
-        """The schema of the value."""
-        return {
-            "type": "object",
-            "description": f"the retouch of a picture; its layer is a PNG data URL ({PREFIX}...)",
-            "properties": {"kind": {"enum": list(KINDS)}, "layer": {"type": "string"}},
-            "required": ["kind"],
-        }
-
-    def example_payload(self) -> dict[str, Any]:
-        """A bend that moves a point to the right."""
-        return {"kind": "bend", "points": [[0.5, 0.5, 0.6, 0.5]], "reach": 0.15}
-
-    example_value = example_payload

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rewriting import checks
-from rewriting.generators.latents import MAX_SEED, picture_number
+from rewriting.generators.latents import picture_number
 from rewriting.studio.components.component import StudioComponent, user_event
 from rewriting.studio.components.own_picture_tray import picture_name
 
@@ -23,18 +23,6 @@ class _Sheet(StudioComponent):
     def read(self, payload: Any) -> int | str:
         """The selected seed, or the name of a visitor's own picture."""
         return _seed(payload, "The picture's seed")
-
-    def api_info(self) -> dict[str, Any]:
-        """The schema of the value."""
-        description = "seed of the selected picture, the name of a picture of your own, like own-1, or null"
-        number = {"type": "integer", "minimum": 0, "maximum": MAX_SEED}
-        return {"anyOf": [number, {"type": "string"}], "description": description}
-
-    def example_payload(self) -> int:
-        """A seed."""
-        return 31
-
-    example_value = example_payload
 
 
 class PictureSheet(_Sheet):
