@@ -129,23 +129,12 @@ def broken_proxy():
     thread.join()
 
 
-def test_the_app_asks_no_proxy_about_itself(broken_proxy):
-    with started(http_proxy=broken_proxy, all_proxy=f"socks5://127.0.0.1:{free_port()}") as (port, process):
-        wait_for(lambda: answers(port, process))
-
-
 def test_a_proxy_that_cannot_be_used_is_named_before_the_page_is_made_public(monkeypatch, capsys):
     monkeypatch.setenv("all_proxy", "smoke://signals")
     monkeypatch.setattr(app, "open_service", lambda *_: pytest.fail("nothing is to be loaded"))
     assert app.main(["--share"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: --share cannot use the proxy") and tiny.is_one_sentence(said.strip())
-
-
-def test_the_app_listens_where_it_is_told_to_on_ipv6_too():
-    with started(GRADIO_SERVER_NAME="[::1]") as (port, process):
-        wait_for(lambda: answers(port, process, "[::1]"))
-        assert not answers(port, process)  # nowhere else
 
 
 def test_an_address_of_another_machine_ends_the_app_with_one_sentence():
@@ -177,11 +166,14 @@ def test_only_addresses_of_this_machine_alone_are_not_reached_by_others(name, li
     assert serving.server_name(name) == listens and serving.reached_by_others(listens) == others
 
 
-def test_files_lie_in_a_folder_of_the_apps_own_which_goes_with_it(tmp_path):
+def test_the_app_listens_on_ipv6_asks_no_proxy_about_itself_and_its_files_go_with_it(broken_proxy, tmp_path):
     (tmp_path / "gradio").write_text("somebody else's")  # where gradio would put them
-    with started(TMPDIR=str(tmp_path), GRADIO_TEMP_DIR="") as (port, process):
-        wait_for(lambda: answers(port, process))
-        api = f"http://127.0.0.1:{port}/gradio_api"
+    proxies = {"http_proxy": broken_proxy, "all_proxy": f"socks5://127.0.0.1:{free_port()}"}
+    folders = {"TMPDIR": str(tmp_path), "GRADIO_TEMP_DIR": ""}
+    with started(GRADIO_SERVER_NAME="[::1]", **proxies, **folders) as (port, process):
+        wait_for(lambda: answers(port, process, "[::1]"))
+        assert not answers(port, process)  # nowhere else
+        api = f"http://[::1]:{port}/gradio_api"
         (path,) = httpx.post(f"{api}/upload", files={"files": ("x.json", b"{}")}, timeout=PATIENCE).json()
         assert path.startswith(str(tmp_path / "rewriting-studio-"))
         event = httpx.post(f"{api}/call/v2/save_rules", json={"rules": ["horse-hats"]}, timeout=PATIENCE).json()
@@ -205,7 +197,7 @@ def test_what_is_no_amount_of_memory_is_refused(text, capsys):
 
 
 @pytest.mark.parametrize(
-    ("machine", "limit", "room"), [(16, None, 512), (12, None, 384), (64, None, 512), (64, 12, 384), (2, "max", 256)]
+    ("machine", "limit", "room"), [(16, None, 1024), (8, None, 512), (64, None, 1024), (64, 8, 512), (2, "max", 256)]
 )
 def test_a_small_machine_or_container_keeps_less(monkeypatch, tmp_path, machine, limit, room):
     """In GB, and in MB."""

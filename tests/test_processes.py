@@ -39,6 +39,20 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
+# commands, one after the other, by processes that joined once: what each prints, after a form feed
+COMMANDS = """
+import contextlib, json, os, sys
+from rewriting import cli, processes
+with processes.joined():
+    processes.joined = contextlib.nullcontext
+    for words in json.loads(sys.argv[1]):
+        if os.environ["RANK"] == "0":
+            print(end="\\f")
+        if code := cli.main(words):
+            sys.exit(code)
+"""
+
+
 # the command, on two machines: each has a disk of its own
 MACHINES = """
 import os, sys
@@ -53,13 +67,9 @@ def folder(tmp_path_factory):
     """A generator to draw with, and a request on it."""
     home = tmp_path_factory.mktemp("together")
     tiny.generator(name="tiny").save(home / "tiny")
+    tiny.generator(resolution=64, name="face").save(home / "face")
     tiny.request(name="A rule", generator="tiny", layer=6).save(home / "request.json")
     return home
-
-
-def together(folder, *arguments):
-    """Run a command in two processes; what they print, and what they complain of."""
-    return run(folder, *TORCHRUN, "-m", "rewriting", *arguments)
 
 
 def run(folder, *arguments, threads=1):
@@ -70,6 +80,24 @@ def run(folder, *arguments, threads=1):
     words = [sys.executable, *map(str, arguments)]
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=10 * PATIENCE)
     return done.returncode, done.stdout, done.stderr
+
+
+SMILES = ("sample", "--generator", "./face", "--preset", "frowns-to-smiles", "--seeds", "0-2", "--out")
+SAMPLE = ("sample", "--generator", "tiny", "--seeds", "0-6", "--out")
+MOMENTS_OF = ("moments", "--generator", "tiny")
+SEARCH = ("search", "--request", "request.json", "--generator", "tiny", "--seeds", "5-40", "--best", "9")
+
+
+@pytest.fixture(scope="module")
+def together(folder):
+    """What commands print that two processes run together: sample with a preset and without, moments and search."""
+    (folder / "commands.py").write_text(COMMANDS)
+    commands = [(*SMILES, "smiles-two"), (*SAMPLE, "two"), MOMENTS_OF, (*SEARCH, "--out", "found.png")]
+    code, said, complaint = run(folder, *TORCHRUN, "commands.py", json.dumps(commands))
+    assert code == 0, complaint
+    nothing, *printed = said.split("\f")
+    assert not nothing
+    return dict(zip(("smiles", "sample", "moments", "search"), printed, strict=True))
 
 
 @pytest.fixture
@@ -83,11 +111,9 @@ def alone(folder, monkeypatch):
     torch.set_num_threads(threads)
 
 
-def test_two_processes_draw_the_same_pictures_bit_for_bit(folder, alone):
-    code, said, complaint = together(folder, "sample", "--generator", "tiny", "--seeds", "0-6", "--out", "two")
-    assert code == 0, complaint
-    assert said == "Drew 7 pictures into two\n"  # once, and all of them
-    alone("sample", "--generator", "tiny", "--seeds", "0-6", "--out", "one")
+def test_two_processes_draw_the_same_pictures_bit_for_bit(folder, together, alone):
+    assert together["sample"] == "Drew 7 pictures into two\n"  # once, and all of them
+    alone(*SAMPLE, "one")
     names = sorted(path.name for path in (folder / "one").iterdir())
     assert names == sorted(path.name for path in (folder / "two").iterdir()) and len(names) == 7
     for name in names:
@@ -95,23 +121,17 @@ def test_two_processes_draw_the_same_pictures_bit_for_bit(folder, alone):
         assert np.array_equal(one, two)
 
 
-def test_pictures_under_a_rule_are_the_same_for_any_number_of_processes_and_threads(folder):
+def test_pictures_under_a_rule_are_the_same_for_any_number_of_processes_and_threads(folder, together):
     """Each process solves the preset, here on a small generator of that name, whose moments they measure together."""
-    tiny.generator(resolution=64, name="face").save(folder / "face")
-    words = ("-m", "rewriting", "sample", "--generator", folder / "face", "--preset", "frowns-to-smiles")
-    drawn = []
-    for launcher, threads in ((TORCHRUN, 1), ((), 3)):
-        out = folder / f"smiles-{threads}"
-        shutil.rmtree(folder / "cache", ignore_errors=True)
-        code, _, complaint = run(folder, *launcher, *words, "--seeds", "0-2", "--out", out, threads=threads)
-        assert code == 0, complaint
-        drawn.append([path.read_bytes() for path in sorted(out.iterdir())])
-    assert len(drawn[0]) == 3 and drawn[0] == drawn[1]
+    shutil.rmtree(folder / "cache", ignore_errors=True)  # of the moments that two have measured
+    code, _, complaint = run(folder, "-m", "rewriting", *SMILES, "smiles-one", threads=3)
+    assert code == 0, complaint
+    one, two = ([p.read_bytes() for p in sorted((folder / f"smiles-{n}").iterdir())] for n in ("one", "two"))
+    assert len(one) == 3 and one == two
 
 
-def test_two_processes_measure_the_same_second_moments(folder, alone):
-    code, said, complaint = together(folder, "moments", "--generator", folder / "tiny")
-    assert code == 0 and said.count("Wrote") == 1, complaint
+def test_two_processes_measure_the_same_second_moments(folder, together):
+    assert together["moments"].count("Wrote") == 1
     generator = load_generator(folder / "tiny")
     key = memory.content_key(generator, None, memory.SAMPLES)
     for layer, moment in memory.second_moments(generator, [3, 6]).items():
@@ -119,13 +139,10 @@ def test_two_processes_measure_the_same_second_moments(folder, alone):
         assert torch.equal(kept, moment.float().double())  # kept as float32; every bit of it is the same
 
 
-def test_two_processes_find_what_one_finds(folder, alone, capsys):
-    words = ("search", "--request", folder / "request.json", "--generator", folder / "tiny", "--seeds", "5-40")
-    code, found, complaint = together(folder, *words, "--best", 9, "--out", "found.png")
-    assert code == 0, complaint
-    assert alone(*words, "--best", 9) == 0
+def test_two_processes_find_what_one_finds(folder, together, alone, capsys):
+    assert alone(*SEARCH) == 0
     expected = [line.split() for line in capsys.readouterr().out.splitlines()]
-    got = [line.split() for line in found.splitlines()]
+    got = [line.split() for line in together["search"].splitlines()]
     assert len(got) == 9 and [seed for seed, _ in got] == [seed for seed, _ in expected]
     scores = [float(score) for _, score in got]
     assert scores == sorted(scores, reverse=True) and scores[0] > scores[-1]
