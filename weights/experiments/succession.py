@@ -49,7 +49,7 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
 
 
 def fitting(truth: Truth, seeds: Sequence[int]) -> list[int]:
-    """Pictures to which all three rules apply: a word across a church with a spire or a dome, and no people in front."""
+    """Pictures to which all three rules apply: a word across a church with a spire or a dome, and no people."""
     marked, topped, people = (
         truth.mask(seeds, *names).sum((1, 2)) for names in (("mark_middle",), ("spire", "dome"), ("person",))
     )

@@ -113,7 +113,7 @@ def draw_scaled(generator: Generator, z: Tensor, weights: Weights | None = None,
 
 
 def nearer(before: np.ndarray, after: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """Which pictures are nearer to the ideal than to the original, in the pixels in which the ideal differs from it."""
+    """Which pictures are nearer to the ideal than to the original, in the pixels in which these two differ."""
     to_ideal, to_before = (apart(after, other, before, wished, area) for other in (wished, before))
     return to_ideal < to_before
 
