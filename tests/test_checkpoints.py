@@ -405,7 +405,8 @@ def test_a_part_of_another_program_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (["synthesis.L0_36_512.weight", "synthesis.input.freqs"], "StyleGAN3"),
+        (["mapping.embed_proj.weight", "synthesis.input.freqs"], "StyleGAN-XL"),
+        (["synthesis.L0_36_512.weight", "synthesis.input.freqs"], "expected L0, L1, and so on"),
         (["generator.progression.0.conv1.conv.weight", "style.1.weight"], "StyleGAN1"),
         (["synthesis.b4.const", "synthesis.b8.skip.weight"], "residual blocks"),
         (["synthesis.b4.const", "mapping/LabelEmbed/weight"], "conditional"),

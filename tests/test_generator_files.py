@@ -109,7 +109,7 @@ def test_defaults_of_a_config():
         ({"format": "rewriting-edit"}, "rewriting-edit"),
         ({"format": None}, "format"),
         ({"format_version": 2}, "2"),
-        ({"architecture": "stylegan3"}, "stylegan3"),
+        ({"architecture": "stylegan4"}, "stylegan4"),
         ({"architecture": ["stylegan2"]}, "stylegan2"),
         ({"architecture": None}, "lacks architecture"),
         ({"resolution": 24}, "24 is not a power of two"),

@@ -210,7 +210,7 @@ def test_a_map_smaller_than_the_sample_is_kept_whole():
 def test_painted_areas_are_left_out(scene):
     layer, _, at, copy, _ = scene
     (term,) = locality_terms(layer, [at], 10**6, torch.Generator())
-    left = without(term, copy)
+    left = without(layer, term, copy)
     share = resize_mask(copy, term.weight.shape[-1])
     assert torch.equal(left.weight > 0, torch.from_numpy(share == 0))
     assert torch.equal(left.weight[left.weight > 0], term.weight[left.weight > 0])

@@ -372,7 +372,7 @@ def test_pictures_that_ask_nothing_do_no_harm():
         terms = elsewhere(made, 3)
         everything = tiny.box(32, 0, 0, 32, 32)
         for silent in ([0], [2], [0, 1, 2]):  # the last one too
-            left = [without(term, everything) if i in silent else term for i, term in enumerate(terms)]
+            left = [without(made.layer, term, everything) if i in silent else term for i, term in enumerate(terms)]
             solution = solve(made.layer, [made.term, *left], made.directions)
             kept = [term for i, term in enumerate(terms) if i not in silent]
             expected = solve(made.layer, [made.term, *kept], made.directions)

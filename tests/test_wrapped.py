@@ -114,9 +114,9 @@ REFUSED = {
         "no generator that is known here; its tensors are called",
     ),
     "a discriminator": (lambda: {"d": {"final_linear.0.weight": torch.ones(2, 2)}}, "discriminator, not a generator"),
-    "StyleGAN3": (
-        lambda: {"G_ema": {"synthesis.L0_36_512.weight": torch.ones(2)}},
-        "a StyleGAN3 or StyleGAN-XL",
+    "StyleGAN-XL": (
+        lambda: {"G_ema": {"synthesis.input.freqs": torch.ones(2), "mapping.embed_proj.weight": torch.ones(2)}},
+        "is a StyleGAN-XL; StyleGAN2, StyleGAN3 and Progressive GAN generators are supported",
     ),
     "SWAGAN": (lambda: {"g_ema": G_EMA | {"to_rgbs.0.iwt.ll": torch.ones(2, 2)}}, "a SWAGAN, which draws wavelets"),
     "FastGAN": (lambda: {"g": {"module.init.init.1.weight_orig": torch.ones(2)}}, "a FastGAN"),

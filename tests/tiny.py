@@ -3,6 +3,7 @@
 import base64
 import functools
 import io
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from PIL import Image
 from rewriting import Edit, Region, Request
 from rewriting.core.layer import EditableLayer
 from rewriting.generators import GeneratorConfig, build
-from tests.reference import bau, progan, rosinality
+from tests.reference import bau, progan, rosinality, stylegan3
 
 Z_DIM, W_DIM, MAPPING_LAYERS = 20, 28, 2
 # Pictures are O(1); two float32 evaluation orders through a dozen layers differ by a few 1e-6.
@@ -29,9 +30,22 @@ def stylegan2_state(resolution=32, *, noise=False, seed=0, latent_avg=True):
     return state | {"latent_avg": 0.3 * average if latent_avg else torch.zeros(W_DIM)}
 
 
+def stylegan3_settings(kind="stylegan3", resolution=32):
+    """Of the reference: configuration T, or R of "stylegan3-r"; six layers."""
+    made = stylegan3.R if kind == "stylegan3-r" else stylegan3.T
+    return replace(made, img_resolution=resolution, num_layers=6)
+
+
 @functools.cache
 def config(kind="stylegan2", resolution=32, *, noise=False, truncation=1.0, name=""):
     channels = rosinality.default_channels(resolution)
+    if kind.startswith("stylegan3"):
+        settings = stylegan3_settings(kind, resolution)
+        sampling = {"kernel_size": settings.conv_kernel, "radial": settings.use_radial_filters}
+        widths = dict(enumerate(stylegan3.default_widths(settings)))
+        return GeneratorConfig(
+            "stylegan3", resolution, Z_DIM, widths, W_DIM, MAPPING_LAYERS, truncation, sampling=sampling, name=name
+        )
     if kind == "proggan":
         return GeneratorConfig(kind, resolution, Z_DIM, channels, name=name)
     return GeneratorConfig(
@@ -42,6 +56,8 @@ def config(kind="stylegan2", resolution=32, *, noise=False, truncation=1.0, name
 def state_of(kind="stylegan2", resolution=32, *, noise=False, seed=0):
     if kind == "proggan":
         return progan.random_state(resolution, z_dim=Z_DIM, seed=seed)
+    if kind.startswith("stylegan3"):
+        return stylegan3.random_state(stylegan3_settings(kind, resolution), z_dim=Z_DIM, w_dim=W_DIM, seed=seed)
     return stylegan2_state(resolution, noise=noise, seed=seed)
 
 
@@ -72,6 +88,9 @@ def layer_input(layer, *seeds):
 
 def reference_layer(layer, at, dtype=torch.float64):
     """f(key, W) of the paper's code for one picture's style: (1, I, h, w), (O, I, 3, 3) -> (1, O, h', w')."""
+    if layer.generator.config.architecture == "stylegan3":
+        style, bias = at.style.to(dtype), layer.generator.conv(layer.number).bias.to(dtype)
+        return lambda key, weight: stylegan3.convolved(key.to(dtype), weight.to(dtype), style, bias)
     if layer.generator.activation.linear:
         return lambda key, weight: bau.proggan_layer(key.to(dtype), weight.to(dtype), scaled=False)
     styled = layer.generator.styled(layer.number)

@@ -1,11 +1,11 @@
-"""Tables of the constructor arguments of NVIDIA's StyleGAN2, with the values that are implemented here.
+"""Tables of the constructor arguments of NVIDIA's StyleGAN2 and StyleGAN3, with the values that are implemented here.
 
 An argument that is ignored would give wrong pictures silently.  So every argument in a file is looked up in these
 tables, and an unknown argument or value is refused by name.  The arguments are those of stylegan2-ada-pytorch
-(`training/networks.py`), of the StyleGAN3 repo (`training/networks_stylegan2.py`), and of the TensorFlow versions
-(stylegan2: `training/networks_stylegan2.py`, stylegan2-ada: `training/networks.py`), in their order.  Rosinality's
-code records the settings of a whole training; those of the generator are looked up.  The supported Progressive GANs
-record no arguments.
+(`training/networks.py`), of the StyleGAN3 repo (`training/networks_stylegan2.py` and `networks_stylegan3.py`), and of
+the TensorFlow versions (stylegan2: `training/networks_stylegan2.py`, stylegan2-ada: `training/networks.py`), in their
+order.  Rosinality's code records the settings of a whole training; those of the generator are looked up.  The
+supported Progressive GANs record no arguments.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rewriting.checks import is_number
 
 ANY = None  # every value will do: the tensors show it, or no picture depends on it
 RATE, CLAMP = "rate", "clamp"  # a number that `Arguments` keeps, for the conversion to heed
+KEPT = "kept"  # a number, or None, that it keeps under the argument's name
 LOW_PASS = (1, 3, 3, 1)
 FILTER = (list(LOW_PASS),)
 ARCHITECTURES, LEAKY, LINEAR = ("skip", "orig"), ("lrelu",), ("linear",)
@@ -103,14 +104,11 @@ SYNTHESIS: Table = {
 _SIZES: Table = {"z_dim": ANY, "c_dim": ANY, "w_dim": ANY, "img_resolution": ANY, "img_channels": CHANNELS}
 GENERATOR: Table = {
     **_SIZES,
-    "mapping_kwargs": ANY,  # a table of its own, see `NESTED`
+    "mapping_kwargs": ANY,  # a table of its own
     "synthesis_kwargs": ANY,
     "epochs": ANY,  # of training, in versions of others
     **{name: values for name, values in SYNTHESIS.items() if name not in _SIZES},  # where the StyleGAN3 repo has them
 }
-NESTED: Mapping[str, tuple[str, Table]] = MappingProxyType(
-    {"mapping_kwargs": ("MappingNetwork", MAPPING), "synthesis_kwargs": ("SynthesisNetwork", SYNTHESIS)}
-)
 CLASSES: Mapping[str, Table] = MappingProxyType(
     {
         "Generator": GENERATOR,
@@ -120,6 +118,72 @@ CLASSES: Mapping[str, Table] = MappingProxyType(
         "SynthesisLayer": LAYER,
         "ToRGBLayer": TO_RGB,
         "FullyConnectedLayer": AFFINE,
+    }
+)
+
+# --- StyleGAN3 -------------------------------------------------------------------------------------------------------
+
+_FULLY_CONNECTED3: Table = {  # in another order
+    **{name: ANY for name in ("in_features", "out_features", "activation")},
+    **{name: values for name, values in AFFINE.items() if name in ("bias", "lr_multiplier")},
+    **dict.fromkeys(("weight_init", "bias_init", "trainable"), ANY),
+}
+AFFINE3: Table = {**_FULLY_CONNECTED3, "activation": LINEAR}
+MAPPED3: Table = {**_FULLY_CONNECTED3, "activation": LEAKY, "lr_multiplier": RATE}
+MAPPING3: Table = {
+    name: values
+    for name, values in MAPPING.items()
+    if name
+    in (
+        "z_dim",
+        "c_dim",
+        "w_dim",
+        "num_ws",
+        "num_layers",
+        "lr_multiplier",
+        "w_avg_beta",
+        "freeze_layers",
+        "freeze_embed",
+    )
+}
+INPUT3: Table = dict.fromkeys(("w_dim", "channels", "size", "sampling_rate", "bandwidth"), ANY)
+# Of its layers, what they have in common: handed on by the networks, which say it too.
+COMMON3: Table = {
+    "conv_kernel": ANY,  # the tensors show it, and the next but one
+    "filter_size": KEPT,
+    "lrelu_upsampling": KEPT,
+    "use_radial_filters": ANY,
+    "conv_clamp": KEPT,
+    "magnitude_ema_beta": ANY,
+}
+LAYER3: Table = {
+    **dict.fromkeys(("w_dim", "is_torgb", "is_critically_sampled", "use_fp16", "in_channels", "out_channels"), ANY),
+    **dict.fromkeys(("in_size", "out_size", "in_sampling_rate", "out_sampling_rate"), ANY),
+    **dict.fromkeys(("in_cutoff", "out_cutoff", "in_half_width", "out_half_width"), ANY),
+    **dict.fromkeys(COMMON3, ANY),
+}
+SYNTHESIS3: Table = {
+    **dict.fromkeys(("w_dim", "img_resolution"), ANY),
+    "img_channels": CHANNELS,
+    **dict.fromkeys(("channel_base", "channel_max", "num_layers"), ANY),
+    **dict.fromkeys(("num_critical", "first_cutoff", "first_stopband", "last_stopband_rel"), KEPT),
+    **dict.fromkeys(("margin_size", "output_scale"), KEPT),
+    "num_fp16_res": ANY,
+    **COMMON3,
+}
+GENERATOR3: Table = {
+    **_SIZES,
+    **dict.fromkeys(("mapping_kwargs", "synthesis_kwargs"), ANY),
+    **{name: values for name, values in SYNTHESIS3.items() if name not in _SIZES},
+}
+CLASSES3: Mapping[str, Table] = MappingProxyType(
+    {
+        "Generator": GENERATOR3,
+        "MappingNetwork": MAPPING3,
+        "SynthesisNetwork": SYNTHESIS3,
+        "SynthesisInput": INPUT3,
+        "SynthesisLayer": LAYER3,
+        "FullyConnectedLayer": AFFINE3,
     }
 )
 
@@ -184,10 +248,18 @@ class Arguments:
     objection: a sentence on the first argument that is not implemented here; "" without one.
     rate: the mapping network's learning rate, which scales its weights; None if it is not recorded.
     clamp: the lowest limit of a layer's values; None without a limit.
+    kept: the arguments of a StyleGAN3 that its tensors do not show, by name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, stylegan3: bool = False) -> None:
         self.objection, self.rate, self.clamp = "", None, None
+        self.kept: dict[str, float | None] = {}
+        self._classes, self._mapped = (CLASSES3, MAPPED3) if stylegan3 else (CLASSES, MAPPED)
+        mapping, synthesis = self._classes["MappingNetwork"], self._classes["SynthesisNetwork"]
+        self._nested = {
+            "mapping_kwargs": ("MappingNetwork", mapping),
+            "synthesis_kwargs": ("SynthesisNetwork", synthesis),
+        }
 
     def add_module(self, where: str, class_name: str, state: Mapping[Any, Any]) -> None:
         """Add a PyTorch module.  where: its place in the generator, such as "mapping.fc0".  state: its attributes,
@@ -230,13 +302,13 @@ class Arguments:
             self.objection = self.objection or str(error)
 
     def _add_module(self, where: str, class_name: str, state: Mapping[Any, Any]) -> None:
-        if class_name not in CLASSES:
+        if class_name not in self._classes:
             raise CheckpointError(
                 f"Its part {quoted(where or 'G_ema')} is of the class {quoted(class_name)}, which is not known here; "
                 f"{CHOOSE_OTHER}."
             )
         mapped = class_name == "FullyConnectedLayer" and where.startswith("mapping.fc")
-        table = MAPPED if mapped else CLASSES[class_name]
+        table = self._mapped if mapped else self._classes[class_name]
         positional = state.get("_init_args") or ()
         if not isinstance(positional, (tuple, list)) or len(positional) > len(table):
             raise CheckpointError(f"Its {class_name} has more arguments than there are; it is damaged.")
@@ -258,14 +330,19 @@ class Arguments:
                     f"Its {what} has the argument {quoted(name)}, {_shown(value)}, which is not known here; "
                     f"{CHOOSE_OTHER}."
                 )
-            if table is GENERATOR and name in NESTED:
-                self._check(NESTED[name][0], value, NESTED[name][1])
+            if table is self._classes["Generator"] and name in self._nested:
+                self._check(self._nested[name][0], value, self._nested[name][1])
             else:
                 self._check_value(what, name, value, table[name])
 
     def _check_value(self, what: str, name: str, value: Any, implemented: Values) -> None:
         if implemented in (RATE, CLAMP):
             self._keep(what, name, value, implemented)
+        elif implemented == KEPT:
+            if value is not None and not is_number(value, -MOST, MOST):
+                raise CheckpointError(f"Its {what} has {name} {_shown(value)}; expected a number.")
+            if self.kept.setdefault(name, value) != value:
+                raise CheckpointError(f"Its {name} is {_shown(self.kept[name])} and {_shown(value)}; it is damaged.")
         elif implemented is not ANY and plain_facts(value) not in implemented:
             meaning = ", which makes it a conditional generator" if name == "label_size" else ""
             several = implemented in (ARCHITECTURES, CHANNELS)  # the others of a row mean the same as the first

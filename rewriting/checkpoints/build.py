@@ -18,6 +18,7 @@ from rewriting.generators import Generator, GeneratorConfig, build
 from rewriting.generators.config import MAX_RESOLUTION
 
 MEAN_LATENTS = 10_000
+MEANS = {"stylegan2": "latent_avg", "stylegan3": "mapping.w_avg"}  # where an architecture keeps the mean latent
 CLAMP_SEEDS = range(8)
 
 
@@ -38,19 +39,22 @@ def build_generator(
     fields = infer(found)
     if found.architecture == "stylegan2":
         fields["noise"] = _complete_noise(tensors, fields["resolution"], notes)
-        mean = found.latent_avg
-        tensors["latent_avg"] = torch.zeros(fields["w_dim"]) if mean is None else mean
+    mean = MEANS.get(found.architecture)
+    if mean:
+        tensors[mean] = torch.zeros(fields["w_dim"]) if found.latent_avg is None else found.latent_avg
     if config.get("default_layer"):  # recommended for a larger model of that name
         config["default_layer"] = min(config["default_layer"], 2 * len(fields["channels"]))
     described = _config(found.architecture, fields | config)
     if check:
         check(described)
     generator = _load(described, tensors)
+    if mean and found.latent_avg is None:
+        generator.get_buffer(mean).copy_(mean_latent(generator))
+        notes.append(f"It had no {mean.rpartition('.')[2]}: the mean of {MEAN_LATENTS:,} latents stands in.")
     if found.architecture == "stylegan2":
-        if found.latent_avg is None:
-            generator.latent_avg.copy_(mean_latent(generator))
-            notes.append(f"It had no latent_avg: the mean of {MEAN_LATENTS:,} latents stands in.")
         _check_clamp(generator, found.clamp, notes)
+    if found.architecture == "stylegan3":
+        _check_filters(generator)
     description = " ".join([config.get("description", ""), *notes]).strip()
     generator.config = replace(generator.config, description=description)
     generator.forget()
@@ -68,7 +72,9 @@ def _config(architecture: str, fields: Mapping[str, Any]) -> GeneratorConfig:
 
 
 def infer(found: Canonical) -> dict[str, Any]:
-    """The fields resolution, z_dim and channels, and for StyleGAN2 w_dim and mapping_layers, from names and shapes."""
+    """The fields resolution, z_dim and channels, and of a StyleGAN w_dim and mapping_layers, by names and shapes."""
+    if found.architecture == "stylegan3":
+        return _infer_stylegan3(found)
     return _infer_stylegan2(found.tensors) if found.architecture == "stylegan2" else _infer_progan(found.tensors)
 
 
@@ -85,6 +91,30 @@ def _infer_stylegan2(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         "z_dim": _axis(tensors, "style.1.weight", 1, axes=2),
         "w_dim": _axis(tensors, "conv1.conv.modulation.weight", 1, axes=2),
     }
+
+
+def _infer_stylegan3(found: Canonical) -> dict[str, Any]:
+    tensors = found.tensors
+    named = (re.fullmatch(r"synthesis\.L(\d{1,2})_(\d{1,4})_\d{1,4}\.weight", name) for name in tensors)
+    layers = {int(match[1]): match for match in named if match}
+    if sorted(layers) != list(range(len(layers))) or len(layers) < 4:
+        raise CheckpointError(f"It has the layers {str(sorted(layers))[:60]}; expected L0, L1, and so on, 4 or more.")
+    names = [layers[n][0] for n in range(len(layers))]
+    fields = {
+        "resolution": int(layers[len(layers) - 1][2]),
+        "channels": {n: _axis(tensors, name, 0, axes=4) for n, name in enumerate(names[:-1])},
+        "mapping_layers": _count(tensors, r"mapping\.fc(\d+)\.weight", first=0),
+        "z_dim": _axis(tensors, "mapping.fc0.weight", 1, axes=2),
+        "w_dim": _axis(tensors, names[0].replace(".weight", ".affine.weight"), 1, axes=2),
+        "sampling": found.sampling,
+    }
+    expected = _config(found.architecture, fields).layer_names
+    if names != [f"synthesis.{name}.weight" for name in expected]:
+        raise CheckpointError(
+            f"Its layers are called {_few([name.split('.')[1] for name in names])}, and of its sizes and arguments "
+            f"follow {_few(expected)}; it is of another version of StyleGAN3, which is not known here."
+        )
+    return fields
 
 
 def _infer_progan(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -202,6 +232,18 @@ def mean_latent(generator: Generator, count: int = MEAN_LATENTS) -> Tensor:
     """The mean of `count` mapped latents from numpy's RandomState(0), (w_dim,)."""
     z = torch.from_numpy(np.random.RandomState(0).randn(count, generator.config.z_dim).astype(np.float32))
     return sum(generator.map(part, 1.0).double().sum(0) for part in z.split(1000)).div(count).float()
+
+
+def _check_filters(generator: Generator) -> None:
+    """Raises CheckpointError unless the filters of a StyleGAN3 are those of its sampling: else something that its
+    arguments did not say was not as usual, and its pictures would be wrong."""
+    for where, layer in generator.synthesis.named_children():
+        for name, design in getattr(layer, "designed", {}).items():
+            if design is not None and float((getattr(layer, name) - torch.from_numpy(design)).abs().max()) > 1e-4:
+                raise CheckpointError(
+                    f"The {name} of its layer {where} is another than its sizes and arguments call for; give the "
+                    f"pickle that its training wrote."
+                )
 
 
 @torch.no_grad()

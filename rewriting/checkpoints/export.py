@@ -1,8 +1,8 @@
 """Export of a generator as a file for another program.
 
 rosinality: {"g_ema": state dict, "latent_avg": mean latent} for that code and its descendants, with truncation towards
-latent_avg.  nvidia: the state dict of StyleGAN2-ADA-PyTorch's `G_ema`.  dissection: {"state_dict": ...} of GAN
-dissection's Progressive GAN.  Only names and axes change, so that converting the file gives the same generator.
+latent_avg.  nvidia: the state dict of `G_ema`, of StyleGAN2-ADA-PyTorch or StyleGAN3.  dissection: {"state_dict": ...}
+of GAN dissection's Progressive GAN.  Only names and axes change, so that converting the file gives the same generator.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rewriting.checkpoints.arguments import LOW_PASS
 from rewriting.files import writing
 from rewriting.generators import Generator
 
-LAYOUTS = {"stylegan2": ("rosinality", "nvidia"), "proggan": ("dissection",)}
+LAYOUTS = {"stylegan2": ("rosinality", "nvidia"), "stylegan3": ("nvidia",), "proggan": ("dissection",)}
 ENDINGS = (".pt", ".pth")
 
 Tensors = dict[str, Tensor]
@@ -28,7 +28,7 @@ def check_export(path: Path, layout: str | None, architecture: str | None = None
     architecture."""
     if path.suffix not in ENDINGS:
         raise ValueError(f"{path} does not end in {' or '.join(ENDINGS)}; give a name that does.")
-    layouts = [one for name, ones in LAYOUTS.items() for one in ones if architecture in (None, name)]
+    layouts = list(dict.fromkeys(one for name, of in LAYOUTS.items() for one in of if architecture in (None, name)))
     if layout is not None and layout not in layouts:
         of = f"a generator of the architecture {architecture}" if architecture else "a file"
         raise ValueError(f"There is no layout {layout[:60]!r} of {of}; there is {', '.join(layouts)}.")
@@ -37,8 +37,8 @@ def check_export(path: Path, layout: str | None, architecture: str | None = None
 def export(generator: Generator, path: str | Path, layout: str | None = None) -> Path:
     """Write the generator, in float32, as a file for another program, and return its path.
 
-    path: ends in .pt or .pth.  layout: "rosinality" (the default) or "nvidia" for StyleGAN2, and "dissection" for a
-    Progressive GAN.  Raises ValueError, or OSError if the path is not writable, in one sentence.
+    path: ends in .pt or .pth.  layout: "rosinality" (the default) or "nvidia" for StyleGAN2, "nvidia" for StyleGAN3,
+    and "dissection" for a Progressive GAN.  Raises ValueError, or OSError if the path is not writable.
     """
     path, architecture = Path(path), generator.config.architecture
     check_export(path, layout, architecture)
@@ -61,7 +61,9 @@ def rosinality(generator: Generator) -> dict[str, Tensors | Tensor]:
 
 def nvidia(generator: Generator) -> Tensors:
     """The tensors for `G_ema.load_state_dict` of a network with the same sizes, and a learning rate of 0.01 in the
-    mapping network."""
+    mapping network.  Our names of a StyleGAN3's tensors are NVIDIA's."""
+    if generator.config.architecture == "stylegan3":
+        return _tensors(generator)
     state: Tensors = {}
     for name, tensor in _complete(generator).items():
         renamed = _nvidia_name(name)

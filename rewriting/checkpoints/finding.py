@@ -10,7 +10,7 @@ import torch
 
 from rewriting.checkpoints.arguments import Arguments
 from rewriting.checkpoints.contents import MAX_TENSORS, CheckpointError, Contents, plain_tensors, quoted
-from rewriting.checkpoints.layouts import MARKS, refused
+from rewriting.checkpoints.layouts import MARKS, STYLEGAN3, refused
 from rewriting.checkpoints.objects import Array, Module, Network, Numbers, TensorView, Thing
 
 MAX_NODES, MAX_DEPTH, MAX_PARTS, MAX_NAME = 100_000, 32, 2000, 200
@@ -36,13 +36,13 @@ def generator_in(data: Any) -> Contents:
     for place in _above(prefix):
         if "latent_avg" not in numbers and f"{place}latent_avg" in tree.numbers:
             numbers["latent_avg"] = tree.numbers[f"{place}latent_avg"]
-    told = Arguments()
+    told = Arguments(stylegan3=STYLEGAN3 in numbers)
     for where, module in tree.modules.items():
         if f"{where}.".startswith(prefix):
             add = told.add_module if isinstance(module, Module) else told.add_part
             add(where[len(prefix) :], module.class_name, module.state)
     told.add_settings(_settings(data))
-    facts = {"part": prefix.removesuffix("."), "rate": told.rate, "clamp": told.clamp}
+    facts = {"part": prefix.removesuffix("."), "rate": told.rate, "clamp": told.clamp, "arguments": told.kept}
     return Contents(tensors_of(numbers), facts, told.objection)
 
 
@@ -88,7 +88,11 @@ def _children(one: Any) -> Iterator[tuple[Any, Any]]:
         yield from one.items.items()
         for part in INSIDE:
             yield from one.part(part).items()
-        yield from ((key, child) for key, child in one.state.items() if key not in INSIDE)
+        # Arrays among the attributes of a network of NVIDIA's are settings: its weights are in the parts above.
+        settings = (Array,) if isinstance(one, Module) else ()
+        yield from (
+            (key, child) for key, child in one.state.items() if key not in INSIDE and not isinstance(child, settings)
+        )
     else:
         yield from one.items() if isinstance(one, dict) else enumerate(one)
 

@@ -20,10 +20,12 @@ from rewriting.checkpoints.contents import CheckpointError, Contents, quoted
 
 Tensors = dict[str, Tensor]
 MAPPING_RATE = 0.01
-EMBEDDING = "mapping.embed.weight"
+EMBEDDING, STYLEGAN3 = "mapping.embed.weight", "synthesis.input.freqs"
 SIZES = {2**n for n in range(2, 12)}
+SUPPORTED = "StyleGAN2, StyleGAN3 and Progressive GAN generators are supported."
+GREY, ALPHA = "Its pictures are grey.", "Its pictures have a fourth channel, alpha, which is left out."
 REFUSED = (  # a name that tells, and what it tells
-    (r"synthesis\.L\d+_|synthesis\.input\.freqs", "a StyleGAN3 or StyleGAN-XL, whose layers differ"),
+    (r"^mapping\.embed_proj\.|^synthesis\.L\d+_.*\.up_filter\d", "a StyleGAN-XL"),
     (r"\.(iwt|dwt)\.", "a SWAGAN, which draws wavelets"),
     (r"StyleMod|LayerEpilogue|^generator\.progression\.|^g_synthesis\.|\.epi\d?\.style_mod", "a StyleGAN1"),
     (r"^synthesis\.b\d+\.skip\.weight$|^synthesis/\d+x\d+/Skip/", "a StyleGAN2 with residual blocks (resnet)"),
@@ -45,6 +47,7 @@ class Canonical:
 
     layout: their origin in words.  clamp: the limit of values in the original program, None without one.
     latent_avg: (w_dim,), None if the file has none.  notes: sentences on changes beyond renaming.
+    sampling: of a StyleGAN3, as `GeneratorConfig` takes it.
     """
 
     architecture: str
@@ -53,6 +56,7 @@ class Canonical:
     latent_avg: Tensor | None = None
     clamp: float | None = None
     notes: tuple[str, ...] = ()
+    sampling: Mapping[str, Any] | None = None
 
 
 def canonical(contents: Contents, label: int | None = None) -> Canonical:
@@ -78,7 +82,7 @@ def refused(names: Iterable[str]) -> str:
     names = list(names)
     for pattern, what in REFUSED:
         if any(re.search(pattern, name) for name in names):
-            return f"It is {what}; plain StyleGAN2 and Progressive GAN generators are supported."
+            return f"It is {what}; {SUPPORTED}"
     return ""
 
 
@@ -322,6 +326,63 @@ def _nvidia_layer(name: str, tensor: Tensor) -> Tensors:
     return {renamed if renamed.startswith("noises.") else f"{prefix}.{renamed}": reshape(tensor)}
 
 
+# --- StyleGAN3 -------------------------------------------------------------------------------------------------------
+
+SAMPLING = {  # of NVIDIA's arguments, those that tensors do not show -> fields of `Sampling`
+    "num_critical": "critical_layers",
+    "margin_size": "margin",
+    "lrelu_upsampling": "upsampling",
+    "conv_clamp": "clamp",
+    **{name: name for name in ("first_cutoff", "first_stopband", "last_stopband_rel", "output_scale", "filter_size")},
+}
+
+
+def from_stylegan3(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
+    """NVIDIA's names are ours.  What the arguments of its constructor do not say is as usual."""
+    if EMBEDDING in tensors and "mapping.embed.bias" not in tensors:
+        raise CheckpointError(f"It is a StyleGAN-XL, whose classes come from another network; {SUPPORTED}")
+    notes = []
+    if EMBEDDING in tensors:
+        tensors = with_class(tensors, facts["label"])
+        notes.append(f"It draws class {facts['label']} alone.")
+    rate = facts.get("rate") or MAPPING_RATE
+    kept = {
+        name: _rescaled(tensor, rate) if name.startswith("mapping.fc") else tensor
+        for name, tensor in tensors.items()
+        if name != "mapping.w_avg"
+    }
+    weights = [name for name in kept if re.fullmatch(r"synthesis\.L\d{1,2}_\d{1,4}_\d{1,4}\.weight", name)]
+    first, last = min(weights, key=_order, default=""), max(weights, key=_order, default="")
+    told = facts.get("arguments") or {}
+    sampling = {SAMPLING[name]: value for name, value in told.items() if name in SAMPLING}
+    if weights and kept[first].dim() == 4:
+        sampling["kernel_size"] = kept[first].shape[-1]
+    sampling["radial"] = any(name.endswith(".down_filter") and one.dim() == 2 for name, one in kept.items())
+    colours = last.removesuffix(".weight")
+    if kept and colours.rsplit("_", 1)[-1] in ("1", "4"):
+        kept = _renamed_colours(kept, colours, notes)
+    return Canonical(
+        "stylegan3", "NVIDIA PyTorch", kept, _one_latent(tensors.get("mapping.w_avg")), None, tuple(notes), sampling
+    )
+
+
+def _order(name: str) -> int:
+    """N of synthesis.LN_..."""
+    return int(re.match(r"synthesis\.L(\d+)", name)[1])
+
+
+def _renamed_colours(tensors: Tensors, colours: str, notes: list[str]) -> Tensors:
+    """The layer of the colours, of which it has one or four, with three."""
+    grey = colours.endswith("_1")
+    notes.append(GREY if grey else ALPHA)
+    renamed = {}
+    for name, tensor in tensors.items():
+        if name in (f"{colours}.weight", f"{colours}.bias") and tensor.dim():
+            tensor = tensor.repeat_interleave(3, 0) if grey else tensor[:3].clone()
+        renamed[re.sub(rf"^{re.escape(colours)}\.", f"{colours[:-2]}_3.", name)] = tensor
+    return renamed
+
+
 def from_tensorflow(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     """TensorFlow's StyleGAN2: (kh, kw, I, O) kernels, flipped for upsampling; dense weights (in, out); `mod_bias`
     without its 1; noise maps numbered across resolutions.  `lod` is an unused leftover of StyleGAN1."""
@@ -433,6 +494,7 @@ LAYOUTS: Mapping[str, Callable[[Tensors, Mapping[str, Any]], Canonical]] = {
     "constant_input.input": from_mmgen,
     "synthesis.early_layer.const": from_genforce,
     "synthesis.b4.const": from_persistence,
+    STYLEGAN3: from_stylegan3,
     "synthesis/4x4/Const/const": from_tensorflow,
     "layer1.conv.weight": from_progan,
     "features.0.conv.weight": from_progan,

@@ -1,8 +1,5 @@
-"""The examples for learning a request with retouched pictures.
-
-They are the retouched pictures, the same retouch at the other places of the context, the protected places, and other
-pictures, in which the rule should change only places like those of the context.
-"""
+"""What a request with retouched pictures teaches: these pictures, the same retouch at the other painted places, and
+what should stay."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from rewriting.core import memory
+from rewriting.core.layer import EditableLayer
 from rewriting.core.learn import Example, drawn
 from rewriting.core.masks import MAX_SIDE, grown, resize_mask
 from rewriting.core.place_finder import PlaceFinder
@@ -24,23 +22,24 @@ from rewriting.core.retouch import Alignment, Retouched, carried
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.own_picture import Seed
 
-_Drawn = tuple[np.ndarray, Tensor | None]  # a picture, uint8 (H, H, 3), and its half size, see `drawn`
+_Drawn = tuple[np.ndarray, Tensor | None]  # a picture, uint8 (H, H, 3), and what was there on the way to it
 
-RING = 6 / 256  # of the side: width of the ring around a retouch that counts as a part of it
-ALIKE = 0.1  # difference of the logarithms of two sizes, below which places are equally good sources of a retouch
-PRESERVE = 1.0  # weight of a protected place; that of a retouched picture is 1
-OTHERS, OTHERS_FIRST = 28, 30_000  # pictures without painted places
-ELSEWHERE = 0.5  # weight of each of them
-MATCHES = 0.5  # share of the context's mean response, above which a position is like the context
-CONFIRMED = 0.2  # least share of a found place that is like the context
-TOLD = 0.2  # least intersection over union of the painted positions and those like the context; see `told_by_features`
-AROUND = 12 / 256  # of the side: width of the ring around a place like the context that is free to change
+RING = 6 / 256  # of the side: as far around a retouch its edge counts as part of it
+ALIKE = 0.1  # of the logarithm of the size: places that differ less are as good as each other to carry a retouch from
+PRESERVE = 1.0  # how much a preserved place counts beside a retouched picture
+OTHERS, OTHERS_FIRST = 28, 30_000  # pictures that nobody painted in
+ELSEWHERE = 0.5  # how much each of them counts beside a retouched picture
+MATCHES = 0.5  # of the response of the painted places: from here on the rule may hold in a picture
+CONFIRMED = 0.2  # of a found place at least looks like the context
+TOLD = 0.2  # intersection over union of what is painted and what looks so, below which features do not tell the place
+AROUND = 12 / 256  # of the side: so far around such a place nothing is said of the picture
 
 
 class Reader(Protocol):
-    """The access of examples to a layer; a `Rewriter` provides it."""
+    """What examples need to know of a layer; a `Rewriter` says it."""
 
     generator: Generator
+    layer: EditableLayer
     number: int
 
     def features(self, seeds: Sequence[Seed], *, seeding: str, truncation: float | None) -> list[LayerInput]: ...
@@ -50,9 +49,9 @@ class Reader(Protocol):
 
 
 def examples(reader: Reader, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
-    """Functions that make the examples of each retouched picture, further picture of the context and protected place.
+    """One for each retouched picture, for each further picture of the context, and for each preserved place.
 
-    reader: of the first layer.
+    reader: of the first of the layers that learn.  Each example is made when it is called.
     """
     lesson = _Lesson(reader, request, layers)
     retouched = [one for one in request.retouched if not one.empty]
@@ -66,37 +65,34 @@ def examples(reader: Reader, request: Request, layers: Sequence[int]) -> list[Ca
 
 
 def others(reader: Reader, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
-    """Functions that make examples of pictures without painted places.
-
-    If such a picture has a place of the context, the example is the retouch there.  Otherwise the picture should not
-    change, except at positions like the context, which are free."""
+    """Pictures that nobody painted in: the retouch where its place is found, or that nothing should change but where
+    they look like the context."""
     lesson, painted = _Lesson(reader, request, layers), {region.seed for region in request.places}
     seeds = [seed for seed in range(OTHERS_FIRST, OTHERS_FIRST + OTHERS) if seed not in painted]
     return [lambda seed=seed: lesson.other(seed) for seed in seeds]
 
 
 def place_of(retouched: Retouched, request: Request) -> np.ndarray:
-    """The place of the rule in a retouched picture, uint8 (side, side): the painted one, or else the changed area."""
+    """uint8 (side, side): where in its picture the rule should hold: what is painted there, or else what changed."""
     painted = [region.mask for region in request.context if region.seed == retouched.seed and not region.empty]
     return painted[0] if painted else retouched.mask
 
 
 def told_by_features(reader: Reader, request: Request) -> bool:
-    """Whether the positions like the context are mostly the painted ones; if not, only the position in the picture
-    tells the place."""
+    """Whether a good part of what looks like the context is painted: if not, the place is told by where it is."""
     like = likeness(reader, request)
     painted = looks = both = 0.0
     how = {"seeding": request.seeding, "truncation": request.truncation}
     places = [region for region in request.places if not region.empty]
     for region, at in zip(places, reader.features([one.seed for one in places], **how), strict=True):
-        here = alike(like, at)
+        here = alike(like, reader.layer.seen(at))
         share = resize_mask(region.mask, len(here))
         painted, looks, both = painted + share.sum(), looks + here.sum(), both + (share * here).sum()
     return both >= TOLD * (painted + looks - both)
 
 
 def likeness(reader: Reader, request: Request) -> tuple[Tensor, float]:
-    """The direction of the context at rank 1, (I,), and the context's mean response to it."""
+    """The direction along which the context stands out, (I,), and its mean response."""
     direction = reader.directions(request, 1)[0]
     keys, shares = reader.context_keys(request)
     response = float((keys.float() @ direction * shares).sum() / shares.sum())
@@ -105,7 +101,7 @@ def likeness(reader: Reader, request: Request) -> tuple[Tensor, float]:
 
 @torch.no_grad()
 def alike(like: tuple[Tensor, float], at: LayerInput) -> np.ndarray:
-    """The positions like the context, bool (h, w).  like: from `likeness`."""
+    """bool (h, w): which positions look like a context, of which `likeness` says how it looks."""
     direction, response = like
     return (memory.response(direction, at.key[0]) > MATCHES * response).cpu().numpy()
 
@@ -124,7 +120,7 @@ class _Lesson:
         return self._example(one.seed, picture, one.over(picture[0]), one.mask)
 
     def carried(self, to: Region) -> Example:
-        """The retouch at another place; if it does not fit into the picture, the picture should not change there."""
+        """The retouch at another place; if nothing of it fits into the picture, that stays as it is."""
         one = self._nearest(to)
         original, picture = self._original(one)[0], self._picture(to.seed)
         side = len(original)
@@ -140,11 +136,11 @@ class _Lesson:
 
     def other(self, seed: int) -> Example:
         side = self.reader.generator.config.resolution
-        place, alike = self._finder.find(self._at(seed), side), self._alike(seed, side)
+        place, alike = self._finder.find(self._seen(seed), side), self._alike(seed, side)
         if place is not None and (alike > 0)[place > 0].mean() > CONFIRMED:
             return self.carried(Region(seed, place))
         if self._finder.knows:
-            alike = np.minimum(alike, self._finder.maybe(self._at(seed), side))
+            alike = np.minimum(alike, self._finder.maybe(self._seen(seed), side))
         around = grown(alike, round(AROUND * side))
         picture, half = self._picture(seed, full=False)
         if half is None:
@@ -154,7 +150,7 @@ class _Lesson:
         return Example(self._at(seed), unseen, unseen, inside, ELSEWHERE, "elsewhere", half)
 
     def _nearest(self, to: Region) -> Retouched:
-        """The retouched picture to transfer from: one with a place of the most similar size, all in turn."""
+        """From which picture the retouch is carried to a place: from a place of its size, and from all in turn."""
         here = [_sized(place_of(one, self.request), len(to.mask)) for one in self._retouched]
         unlike = [round(Alignment.of(place, to.mask).stretch / ALIKE) for place in here]
         best = min(range(len(here)), key=lambda i: (unlike[i], self._used[i]))
@@ -162,17 +158,16 @@ class _Lesson:
         return self._retouched[best]
 
     def _alike(self, seed: Seed, side: int) -> np.ndarray:
-        """The positions of a picture that are like the context, uint8 (side, side), 255 inside."""
-        heat = alike(self._likeness, self._at(seed)).astype(np.uint8) * 255
+        """uint8 (side, side), 255 where a picture looks like the context."""
+        heat = alike(self._likeness, self._seen(seed)).astype(np.uint8) * 255
         return np.asarray(Image.fromarray(heat).resize((side, side), Image.Resampling.NEAREST))
 
     @cached_property
     def _finder(self) -> PlaceFinder:
         side = self.reader.generator.config.resolution
         places = [region for region in self.request.places if not region.empty]
-        return PlaceFinder(
-            [(self._at(one.seed), _sized(one.mask, side)) for one in places], self.reader.second_moment()
-        )
+        seen = [(self._seen(one.seed), _sized(one.mask, side)) for one in places]
+        return PlaceFinder(seen, self.reader.second_moment())
 
     @cached_property
     def _likeness(self) -> tuple[Tensor, float]:
@@ -181,6 +176,10 @@ class _Lesson:
     def _at(self, seed: Seed) -> LayerInput:
         how = {"seeding": self.request.seeding, "truncation": self.request.truncation}
         return self.reader.features([seed], **how)[0]
+
+    def _seen(self, seed: Seed) -> LayerInput:
+        """The same without what lies outside the picture."""
+        return self.reader.layer.seen(self._at(seed))
 
     def _original(self, one: Retouched) -> _Drawn:
         if one.seed not in self._originals:
@@ -204,7 +203,7 @@ class _Lesson:
 
 
 def _sized(mask: np.ndarray, side: int) -> np.ndarray:
-    """A mask, uint8 (H, H), in another size; every pixel that it touches becomes 255."""
+    """A mask, uint8 (H, H), in another size, at least 0 and 255 where it was."""
     if len(mask) == side:
         return mask
     resized = Image.fromarray(mask).resize((min(side, MAX_SIDE),) * 2, Image.Resampling.BILINEAR)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rewriting.core.layer import EditableLayer
-from rewriting.core.masks import bounding_box, resize_mask
+from rewriting.core.masks import bounding_box, inside, resize_mask
 from rewriting.generators import LayerInput
 
 
@@ -50,17 +51,17 @@ def paste_term(
     covers only the object, so that the layer sees the true surroundings and not the edge of a cut-out.
     Raises ValueError if a mask is empty at the layer's resolution.
     """
-    target = layer.value(at)
-    size = target.shape[-1]
-    alpha = resize_mask(copy_mask, size)
+    target = layer.value(at).clone()
+    weight = torch.zeros(target.shape[-2:], device=target.device)
+    seen, source, weighed = (inside(one, layer.margin) for one in (target, source, weight))
+    alpha = resize_mask(copy_mask, len(weighed))
     top, left, bottom, right = _box(alpha, "copied object")
-    row, column = place(alpha, resize_mask(paste_mask, size))
+    row, column = place(alpha, resize_mask(paste_mask, len(weighed)))
     height, width = bottom - top, right - left
     here = np.s_[..., row : row + height, column : column + width]
     cover = torch.from_numpy(alpha[top:bottom, left:right]).to(target.device)
-    target, weight = target.clone(), torch.zeros(size, size, device=target.device)
-    target[here] = (1 - cover) * target[here] + cover * source[..., top:bottom, left:right]
-    weight[here] = cover
+    seen[here] = (1 - cover) * seen[here] + cover * source[..., top:bottom, left:right]
+    weighed[here] = cover
     return Term(at, target, weight / _total(weight), "goal")
 
 
@@ -78,10 +79,9 @@ def erase_term(layer: EditableLayer, at: LayerInput, mask: np.ndarray, units: Te
 
     mask: uint8 (H, H).  units: indices of input channels.  Raises ValueError if the mask is empty at this layer.
     """
-    inside = torch.from_numpy(resize_mask(mask, at.key.shape[-1])).to(at.key.device)
     silenced = at.key.clone()
-    silenced[:, units] *= 1 - inside
-    weight = torch.from_numpy(resize_mask(mask, at.key.shape[-1] * layer.ratio)).to(at.key.device)
+    silenced[:, units] *= 1 - layer.painted_key(mask)
+    weight = layer.painted(mask)
     _box(weight.cpu().numpy(), "context to erase")
     target = torch.lerp(layer.value(at), layer.value(replace(at, key=silenced)), weight)
     return Term(at, target, weight / _total(weight), "goal")
@@ -89,8 +89,7 @@ def erase_term(layer: EditableLayer, at: LayerInput, mask: np.ndarray, units: Te
 
 def preserve_term(layer: EditableLayer, at: LayerInput, mask: np.ndarray) -> Term:
     """The painted values should not change; the weights sum to 1.  mask: uint8 (H, H)."""
-    value = layer.value(at)
-    weight = torch.from_numpy(resize_mask(mask, value.shape[-1])).to(value.device)
+    value, weight = layer.value(at), layer.painted(mask)
     _box(weight.cpu().numpy(), "area to keep")
     return Term(at, value, weight / _total(weight), "preserve")
 
@@ -102,14 +101,15 @@ def locality_terms(
 
     pictures: one layer input each.  positions: about how many of each picture's positions are drawn.
     """
-    size = layer.generator.value_size(layer.number)
-    chosen = random_positions(size, positions, len(pictures), generator)
+    chosen = random_positions(layer, positions, len(pictures), generator)
     return [locality_term(layer, at, one, len(pictures)) for at, one in zip(pictures, chosen, strict=True)]
 
 
-def random_positions(size: int, positions: int, pictures: int, generator: torch.Generator) -> list[Tensor]:
-    """For each picture, a random choice of about `positions` positions: bool (size, size)."""
-    return [torch.rand(size, size, generator=generator) < positions / size**2 for _ in range(pictures)]
+def random_positions(layer: EditableLayer, positions: int, pictures: int, generator: torch.Generator) -> list[Tensor]:
+    """For each picture, a random choice of about `positions` positions of the value in it: bool (h', w')."""
+    side = layer.side
+    drawn = [torch.rand(side, side, generator=generator) < positions / side**2 for _ in range(pictures)]
+    return [F.pad(one, [layer.margin] * 4) for one in drawn]
 
 
 def locality_term(layer: EditableLayer, at: LayerInput, chosen: Tensor, pictures: int) -> Term:
@@ -138,10 +138,9 @@ def _subsample(term: Term, share: float, generator: torch.Generator) -> Term:
     return replace(term, weight=weight * (_total(term.weight) / total)) if total > 0 else term
 
 
-def without(term: Term, mask: np.ndarray) -> Term:
+def without(layer: EditableLayer, term: Term, mask: np.ndarray) -> Term:
     """The same term with weight 0 where the mask, uint8 (H, H), is painted."""
-    outside = torch.from_numpy(resize_mask(mask, term.weight.shape[-1])).to(term.weight.device) <= 0
-    return replace(term, weight=term.weight * outside)
+    return replace(term, weight=term.weight * (layer.painted(mask) <= 0))
 
 
 def _total(weight: Tensor) -> Tensor:

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from rewriting.core.masks import inside, on_grid
 from rewriting.generators import Generator, LayerInput
 from rewriting.generators.base import EPSILON, Activation
 from rewriting.generators.threads import single_threaded
@@ -23,6 +25,8 @@ class EditableLayer:
     """f(k, s; W) of one layer of a generator, which never changes.
 
     number: of the layer.  weight: (O, I, kh, kw), W0 as stored.  ratio: side of the value over the key's, 1 or 2.
+    size: side of the value.  margin, key_margin: positions of the value and of the key outside the picture, on each
+    side.  side: positions of the value from edge to edge of the picture.
     """
 
     def __init__(self, generator: Generator, number: int):
@@ -30,11 +34,26 @@ class EditableLayer:
         self._conv = generator.conv(number)
         self.weight = self._conv.weight.detach().reshape(self._conv.weight.shape[-4:])
         self.ratio = 2 if self._conv.upsample else 1
+        self.size, self.margin = generator.value_size(number), generator.value_margin(number)
+        self.side = self.size - 2 * self.margin
+        self._key_size, self.key_margin = generator.key_size(number), generator.key_margin(number)
 
     @property
     def taps(self) -> int:
         """kh * kw, the positions of the kernel."""
         return self.weight.shape[2] * self.weight.shape[3]
+
+    def painted(self, mask: np.ndarray) -> Tensor:
+        """uint8 (H, H) -> float32 (h', w'): how much of each position of the value is painted."""
+        return torch.from_numpy(on_grid(mask, self.size, self.margin)).to(self.weight.device)
+
+    def painted_key(self, mask: np.ndarray) -> Tensor:
+        """uint8 (H, H) -> float32 (h, w): how much of each position of the key is painted."""
+        return torch.from_numpy(on_grid(mask, self._key_size, self.key_margin)).to(self.weight.device)
+
+    def seen(self, at: LayerInput) -> LayerInput:
+        """What arrives at the layer, without the part of the key that lies outside the picture."""
+        return replace(at, key=inside(at.key, self.key_margin))
 
     def value(self, at: LayerInput, weight: Tensor | None = None) -> Tensor:
         """The value for keys (B, I, h, w): (B, O, h', w'), in float32 for every precision of the generator."""

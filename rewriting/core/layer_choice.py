@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from rewriting.checks import is_whole
-from rewriting.core.masks import bounding_box, resize_mask
+from rewriting.core.masks import bounding_box, inside, resize_mask
 from rewriting.core.request import Region, Request
 from rewriting.core.rewriter import RANK, Rewriter
 from rewriting.generators import Generator, LayerInput, to_uint8
@@ -54,15 +54,20 @@ def isolated(
 ) -> np.ndarray:
     """The drawing of the layer's values under a mask without their surroundings: uint8 (h, w, 3).
 
-    The rest of the generator receives only the box of the mask, `margin` positions wider.
+    The rest of the generator receives only the box of the mask, `margin` positions wider; with zeros around it if the
+    generator draws whole pictures only.
     seeding, truncation: the meaning of the region's picture number, as in a `Request`.
     Raises ValueError if the mask is empty.
     """
     at = rewriter.features([region.seed], seeding=seeding, truncation=truncation)[0]
-    value = rewriter.layer.value(at)
-    rows, columns = _box(region.mask, value.shape[-1], margin)
-    around = crop(at, rows, columns, value.shape[-1])
-    return to_uint8(draw_patch(rewriter.generator, rewriter.number, value[:, :, rows, columns], around))[0]
+    value, layer = rewriter.layer.value(at), rewriter.layer
+    rows, columns = _box(region.mask, layer.side, margin)
+    if rewriter.generator.draws_parts:
+        around = crop(at, rows, columns, layer.side)
+        return to_uint8(draw_patch(rewriter.generator, rewriter.number, value[:, :, rows, columns], around))[0]
+    alone = torch.zeros_like(value)
+    inside(alone, layer.margin)[..., rows, columns] = inside(value, layer.margin)[..., rows, columns]
+    return _cut(to_uint8(rewriter.generator.leave(rewriter.number, alone, at))[0], rows, columns, layer.side)
 
 
 @torch.no_grad()
@@ -70,11 +75,9 @@ def in_place(
     rewriter: Rewriter, region: Region, *, margin: int = 1, seeding: str = "seed", truncation: float | None = None
 ) -> np.ndarray:
     """The patch of `isolated`, cut out of the whole picture: uint8 (h, w, 3)."""
-    size = rewriter.generator.value_size(rewriter.number)
-    rows, columns = _box(region.mask, size, margin)
+    rows, columns = _box(region.mask, rewriter.layer.side, margin)
     picture = rewriter.images([region.seed], seeding=seeding, truncation=truncation)[0]
-    cell = len(picture) // size
-    return picture[rows.start * cell : rows.stop * cell, columns.start * cell : columns.stop * cell]
+    return _cut(picture, rows, columns, rewriter.layer.side)
 
 
 def draw_patch(generator: Generator, layer: int, patch: torch.Tensor, at: LayerInput) -> torch.Tensor:
@@ -137,9 +140,10 @@ def suitabilities(
     regions = [region for region in (*copied, *request.places) if region is not None and not region.empty][:JUDGED]
     first = max([generator.layers.start, *(own.layer for own in request.own_pictures())])
     for layer in range(first, generator.layers.stop):
-        size, chosen = generator.value_size(layer), rewriter(layer)
-        covered = resize_mask(regions[0].mask, size) > 0.5
-        if covered.sum() < SMALLEST or size > FINEST:
+        chosen = rewriter(layer)
+        side = chosen.layer.side
+        covered = resize_mask(regions[0].mask, side) > 0.5
+        if covered.sum() < SMALLEST or side > FINEST:
             continue
         rank = min(request.rank or RANK, chosen.max_rank(request))
         if not rank:
@@ -161,6 +165,12 @@ def _another(seed: Seed, than: Seed) -> Seed:
     if not is_whole(than):
         return seed if seed != than else 0
     return seed if seed != than else seed + 1 if seed < MAX_ROW else seed - 1
+
+
+def _cut(picture: np.ndarray, rows: slice, columns: slice, side: int) -> np.ndarray:
+    """The part of a picture that some of a value's positions cover, of which `side` go from edge to edge."""
+    cell = len(picture) // side
+    return picture[rows.start * cell : rows.stop * cell, columns.start * cell : columns.stop * cell]
 
 
 def _box(mask: np.ndarray, size: int, margin: int) -> tuple[slice, slice]:

@@ -7,9 +7,13 @@ import binascii
 import io
 import struct
 import zlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PREFIX = "data:image/png;base64,"
 MAX_LENGTH = 4_000_000
@@ -97,6 +101,18 @@ def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
     """
     resized = Image.fromarray(np.asarray(mask, np.uint8)).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(resized, np.float32) / 255
+
+
+def on_grid(mask: np.ndarray, size: int, margin: int) -> np.ndarray:
+    """uint8 (H, H) -> float32 (size, size): `resize_mask` on a map of which `margin` positions on each side lie
+    outside the picture; nothing is painted there."""
+    shares = resize_mask(mask, size - 2 * margin)
+    return np.pad(shares, margin) if margin else shares
+
+
+def inside(maps: Tensor, margin: int) -> Tensor:
+    """(..., h, w) without the `margin` positions on each side that lie outside the picture; a view."""
+    return maps[..., margin : maps.shape[-2] - margin, margin : maps.shape[-1] - margin]
 
 
 def grown(mask: np.ndarray, pixels: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from rewriting import processes
 from rewriting.checks import is_whole, refuse
+from rewriting.core.masks import inside
 from rewriting.deprecation import renamed
 from rewriting.files import cache_root, make_folder, opened_tensors, write_tensors
 from rewriting.generators import Generator
@@ -39,7 +40,7 @@ def second_moments(
     truncation: float | None = None,
     progress: Progress | None = None,
 ) -> dict[int, Tensor]:
-    """{layer: C}, each float64 (I, I), uncentred, over all positions of pictures 0 .. samples - 1 (seeding "row").
+    """{layer: C}, each float64 (I, I), uncentred, over all positions in pictures 0 .. samples - 1 (seeding "row").
 
     One run through the generator, in float32, measures all layers.  The processes of a `torchrun` share the pictures,
     and each of them returns the whole C.  The result does not depend on the number of processes and threads, because
@@ -91,7 +92,8 @@ def _moment(key: Tensor) -> Tensor:
 def walk_keys(
     generator: Generator, layers: Sequence[int], pictures: Sequence[int], truncation: float | None
 ) -> Iterator[tuple[int, Iterator[tuple[int, Tensor]]]]:
-    """For each batch: the number of pictures so far, and (layer, key (B, I, h, w)) from low to high."""
+    """For each batch: the number of pictures so far, and (layer, key (B, I, h, w)) from low to high, without what lies
+    outside the pictures."""
     wanted, done = sorted(generator.check_layer(layer) for layer in set(layers)), 0
     for z in generator.latents(pictures, "row").split(generator.batch_size) if pictures else ():
         done += len(z)
@@ -102,7 +104,7 @@ def _keys_on_the_way(generator: Generator, latent: Tensor, wanted: list[int]) ->
     at = generator.begin(latent)
     for layer in range(generator.layers.start, wanted[-1] + 1):
         if layer in wanted:
-            yield layer, at.key
+            yield layer, inside(at.key, generator.key_margin(layer))
         if layer < wanted[-1]:
             at = generator.advance(layer, generator.value(layer, at), at, in_place=True)
 

@@ -1,4 +1,4 @@
-"""Find places like the painted ones in unpainted pictures."""
+"""Finds places like the painted ones in unpainted pictures."""
 
 from __future__ import annotations
 

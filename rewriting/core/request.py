@@ -76,7 +76,7 @@ class Region:
 
 TAKES = {
     **dict.fromkeys(("erase", "everywhere"), flag),
-    "layer": optional(whole(2, 32)),
+    "layer": optional(whole(1, 32)),
     "rank": optional(whole(1, MAX_RANK)),
     "units": optional(whole(1, 4096)),
     "locality": optional(number(0, 1e6)),

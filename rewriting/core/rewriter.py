@@ -30,7 +30,6 @@ from rewriting.core.inversion import invert
 from rewriting.core.layer import EditableLayer
 from rewriting.core.learn import OUTSIDE, STEPS, Learned, default_layers, learn
 from rewriting.core.learn import RANK as LEARNED_RANK
-from rewriting.core.masks import resize_mask
 from rewriting.core.own_files import Brought
 from rewriting.core.request import Region, Request
 from rewriting.core.solve import HUBER_DELTA, Problem, Solution, solve
@@ -132,12 +131,12 @@ class Rewriter:
 
     @torch.no_grad()
     def keys(self, seeds: Sequence[Seed], *, seeding: str = "seed", truncation: float | None = None) -> list[Tensor]:
-        """The key of each picture, float16 (I, h, w), from the cache if possible.
+        """The key of each picture, float16 (I, h, w), without what lies outside it, from the cache if possible.
 
         `matches` needs those of many pictures; they take half the memory of `features`, and are off by 1/2000 at most.
 
         Raises ValueError for an own picture that does not fit."""
-        return self._kept("key", _rounded_key, seeds, seeding, truncation)
+        return self._kept("key", lambda at: _rounded_key(self.layer.seen(at)), seeds, seeding, truncation)
 
     def _kept(
         self,
@@ -177,8 +176,7 @@ class Rewriter:
     @property
     def key_bytes(self) -> int:
         """The size of one of the `keys` in bytes."""
-        side = self.generator.value_size(self.number) // self.layer.ratio
-        return torch.float16.itemsize * self.layer.weight.shape[1] * side**2
+        return torch.float16.itemsize * self.layer.weight.shape[1] * self.generator.key_size(self.number) ** 2
 
     def _of(self, request: Request, regions: Sequence[Region]) -> list[LayerInput]:
         return self.features(
@@ -236,10 +234,10 @@ class Rewriter:
         """Add a picture to the second moment.  Its key also goes to the cache, for `matches`."""
         exact = self.generator.computing_in(torch.float32)
         if exact.precision == self.generator.precision:
-            at = self._enter([picture])
+            at = self.layer.seen(self._enter([picture]))
             self._store.one(self._name("key", picture, "seed", None), lambda: _rounded_key(at))
         else:
-            at = exact.enter(exact.map(exact.latents([picture])), self.number)
+            at = self.layer.seen(exact.enter(exact.map(exact.latents([picture])), self.number))
         self._sum = memory.MomentSum(at.key) if self._sum is None else self._sum
         self._sum.add(at.key)
         self._samples = self._sum.count
@@ -273,7 +271,7 @@ class Rewriter:
         if not places:
             raise ValueError("The request has no context; paint a place that the rule should change.")
         for region, at in zip(places, self._of(request, places), strict=True):
-            share = torch.from_numpy(resize_mask(region.mask, at.key.shape[-1])).flatten()
+            share = self.layer.painted_key(region.mask).flatten().cpu()
             keys.append(at.key[0].flatten(1).t().cpu()[share > 0])
             weights.append(share[share > 0])
         return torch.cat(keys), torch.cat(weights)
@@ -367,14 +365,13 @@ class Rewriter:
         for region in request.places if request.seeding == "seed" else ():
             if is_whole(region.seed, LOCALITY_FIRST, LOCALITY_FIRST + LOCALITY_PICTURES - 1):
                 i = region.seed - LOCALITY_FIRST
-                terms[i] = without(terms[i], region.mask)
+                terms[i] = without(self.layer, terms[i], region.mask)
         return terms
 
     @torch.no_grad()
     def places_elsewhere(self, numbers: Sequence[int], truncation: float | None = None) -> list[Term]:
-        """The locality terms of pictures by number, 0 to LOCALITY_PICTURES - 1, painted positions included."""
-        size, generator = self.generator.value_size(self.number), torch.Generator().manual_seed(0)
-        places = random_positions(size, LOCALITY_POSITIONS, LOCALITY_PICTURES, generator)
+        """The locality terms of some of the `LOCALITY_PICTURES`, by number, with nothing left out."""
+        places = random_positions(self.layer, LOCALITY_POSITIONS, LOCALITY_PICTURES, torch.Generator().manual_seed(0))
 
         def make(some: Sequence[Name]) -> Iterator[Term]:
             chosen = [number for *_, number, _ in some]
@@ -458,13 +455,13 @@ class Rewriter:
     ) -> Iterator[Edit]:
         """Learn a request with retouched pictures; yields better and better edits, and the last one is the rule.
 
-        To stop early, close the iterator.  rank: by default the request's, else `rewriting.core.learn.RANK`; at most
-        the number of painted positions of a layer.  method, for_other_pictures: as for `solve`.
-        layers: by default `default_layers`, from this layer on or, if features do not tell the place, from an earlier
-        one, whose features depend more on the position in the picture.
-        locality: the weight of a pixel outside, relative to a retouched one; by default the request's, else
+        To stop early, close the iterator.  rank: by default the request's, else `rewriting.core.learn.RANK`, but no
+        more at a layer than it has painted positions.  method, for_other_pictures: as for `solve`.
+        layers: by default `default_layers` from this one on, or from an earlier one where features do not tell the
+        place: earlier layers know better where in the picture they are.
+        locality: how much a pixel outside counts beside a retouched one, by default the request's, else
         `rewriting.core.learn.OUTSIDE`.
-        Raises ValueError without a retouched picture, or if the context is too small for one of the layers.
+        Raises ValueError if nothing was retouched, or the context is too small at one of the layers.
         """
         start = time.perf_counter()
         if not request.retouched:
@@ -499,7 +496,7 @@ class Rewriter:
 
     def _learning_layers(self, request: Request) -> list[int]:
         first, earlier = self.number, self.number - 2
-        possible = earlier in self.generator.layers and self.generator.value_size(earlier) >= COARSEST
+        possible = earlier in self.generator.layers and EditableLayer(self.generator, earlier).side >= COARSEST
         arrived = all(one.layer <= earlier for one in request.own_pictures())
         if possible and arrived and not told_by_features(self, request):
             first = earlier

@@ -190,8 +190,26 @@ class Generator(nn.Module, ABC):
         return None
 
     def value_size(self, layer: int) -> int:
-        """Side of a layer's value, in pixels."""
+        """Side of a layer's value, in positions."""
         return 2 ** ((layer + 3) // 2)
+
+    def key_size(self, layer: int) -> int:
+        """Side of a layer's key, in positions."""
+        return self.value_size(layer) // (2 if self.conv(layer).upsample else 1)
+
+    def value_margin(self, layer: int) -> int:
+        """How many positions of a layer's value lie outside the picture, on each side; the rest covers it evenly."""
+        return 0
+
+    def key_margin(self, layer: int) -> int:
+        """The same of its key."""
+        return 0
+
+    @property
+    def draws_parts(self) -> bool:
+        """Whether a part of a layer's key or value can be drawn alone, and what it draws is that part of the picture
+        but for the edges."""
+        return True
 
     def enter(self, latent: Tensor, layer: int, weights: Weights | None = None) -> LayerInput:
         """Run up to the input of a layer.  latent: (B, w_dim), from `map`."""
@@ -218,8 +236,7 @@ class Generator(nn.Module, ABC):
 
     def input_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
         """Of what arrives at a layer, for one picture: {name of a field of `LayerInput`: shape}."""
-        side = self.value_size(layer) // (2 if self.conv(layer).upsample else 1)
-        return {"key": (1, self.conv(layer).weight.shape[-3], side, side)}
+        return {"key": (1, self.conv(layer).weight.shape[-3], *[self.key_size(layer)] * 2)}
 
     def check_own(self, picture: OwnPicture, layer: int | None = None) -> None:
         """Raises ValueError if a picture of one's own was found for another generator, or arrives after the layer."""
@@ -426,10 +443,9 @@ class Generator(nn.Module, ABC):
     def forget(self) -> None:
         """Drop everything derived from the weights, after they have changed."""
         self._digest = None
-        self.forget_kernels()
+        self._forget_kernels()
 
-    def forget_kernels(self) -> None:
-        """Free the prepared kernels, up to 1.6 times the weights; the next picture prepares them again."""
+    def _forget_kernels(self) -> None:
         for module in self.modules():
             if module is not self and hasattr(module, "forget"):
                 module.forget()
@@ -441,7 +457,7 @@ class Generator(nn.Module, ABC):
 
     def _apply(self, fn, recurse=True):  # noqa: ANN001, ANN202 - nn.Module's own signature
         result = super()._apply(fn, recurse)  # to another device or type: other kernels, but equal weights
-        self.forget_kernels()
+        self._forget_kernels()
         return result
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from rewriting.checks import brief, check_fields, flag, number, one_of, string, table, whole
+from rewriting.generators.sampling_rates import Sampling
 from rewriting.installation import DATA
 
 FORMAT = "rewriting-generator"
@@ -14,9 +15,11 @@ FORMAT_VERSION = 1
 # The files of a generator repo.
 CONFIG, WEIGHTS, MOMENTS = "config.json", "model.safetensors", "second_moments.safetensors"
 BUNDLED = DATA / "weights"  # the folders of those that come with the software
-ARCHITECTURE_NAMES = {"stylegan2": "StyleGAN2", "proggan": "Progressive GAN"}
+ARCHITECTURE_NAMES = {"stylegan2": "StyleGAN2", "stylegan3": "StyleGAN3", "proggan": "Progressive GAN"}
 MAX_RESOLUTION = 2048
 MAX_WIDTH = 4096
+MAX_LAYERS = 32  # of a StyleGAN3
+COARSE = 32  # positions from edge to edge of the value of the layer that usually suits objects
 
 
 def bundled() -> list[str]:
@@ -39,14 +42,17 @@ TAKES = {
 class GeneratorConfig:
     """Architecture and defaults of a generator.
 
-    architecture: "stylegan2" (Karras et al., CVPR 2020) or "proggan" (Karras et al., ICLR 2018).
+    architecture: "stylegan2" (Karras et al., CVPR 2020), "stylegan3" (Karras et al., NeurIPS 2021) or "proggan"
+    (Karras et al., ICLR 2018).
     resolution: side of its pictures in pixels, a power of two from 8 to 2048.
     z_dim: width of the latent z.
-    channels: feature channels at each resolution 4, 8, ..., `resolution`.
-    w_dim, mapping_layers: width and depth of StyleGAN2's mapping network; 0 for a Progressive GAN.
+    channels: feature channels at each resolution 4, 8, ..., `resolution`; of each layer 0, 1, ... of a StyleGAN3.
+    w_dim, mapping_layers: width and depth of a StyleGAN's mapping network; 0 for a Progressive GAN.
     truncation: psi of the truncation trick, w' = mean + psi (w - mean); 1 leaves w alone.
-    default_layer: the layer edited when nobody names one; by default 8, which suits most objects (paper, section 5).
+    default_layer: the layer edited when nobody names one; by default 8, which suits most objects (paper, section 5),
+    or one of its size of a StyleGAN3.
     noise: StyleGAN2 only: the file holds fixed noise maps, which every picture adds.
+    sampling: StyleGAN3 only: what its layers have in common, also taken as a table of what is not usual.
     name, license, description: shown to people.
 
     Raises ValueError, in one sentence, where a value is impossible.
@@ -61,6 +67,7 @@ class GeneratorConfig:
     truncation: float = 1.0
     default_layer: int | None = None
     noise: bool = False
+    sampling: Sampling | Mapping[str, Any] | None = None
     name: str = ""
     license: str = "other"
     description: str = ""
@@ -71,26 +78,46 @@ class GeneratorConfig:
         if self.resolution & (self.resolution - 1):
             raise ValueError(f"resolution {self.resolution} is not a power of two; use 64, 128, 256, 512 or 1024.")
         self._check_channels()
-        if self.architecture == "stylegan2":
+        if self.architecture != "proggan":
             check_fields(self, {"w_dim": whole(1, MAX_WIDTH), "mapping_layers": whole(1, 32)})
+        if self.architecture == "stylegan3":
+            if not isinstance(self.sampling, Sampling):
+                object.__setattr__(self, "sampling", Sampling.of(table(self.sampling or {}, "sampling")))
+            self.sampling.bands(self.resolution, len(self.channels))  # raises where that cannot be
+        elif self.sampling is not None:
+            raise ValueError(f"sampling is of a StyleGAN3 alone; leave it out for a {self.architecture_name}.")
         if self.default_layer is None:
-            object.__setattr__(self, "default_layer", min(8, self.last_layer))
+            object.__setattr__(self, "default_layer", self._usual_layer())
         check_fields(self, {"default_layer": whole(self.first_layer, self.last_layer)})
+
+    def _usual_layer(self) -> int:
+        """8, or, of a StyleGAN3, the last whose value is as coarse as that layer's: 32 positions to the picture."""
+        if self.architecture != "stylegan3":
+            return min(8, self.last_layer)
+        bands = self.sampling.bands(self.resolution, len(self.channels))
+        coarse = [n for n in range(self.first_layer, self.last_layer + 1) if bands[n - 1].rate <= COARSE]
+        return coarse[-1] if coarse else self.first_layer
 
     def _check_channels(self) -> None:
         try:
             channels = {int(size): width for size, width in self.channels.items()}
         except (TypeError, ValueError):
-            raise ValueError(f"channels has a key that is no resolution among {brief(list(self.channels))}.") from None
-        if sorted(channels) != self.resolutions:
-            raise ValueError(f"channels names resolutions {brief(sorted(channels))}; expected {self.resolutions}.")
-        width = whole(1, MAX_WIDTH)
-        checked = {size: width(channels[size], f"channels at {size} px") for size in self.resolutions}
+            raise ValueError(f"channels has a key that is no number among {brief(list(self.channels))}.") from None
+        found, width = sorted(channels), whole(1, MAX_WIDTH)
+        if self.architecture == "stylegan3":
+            expected, where = list(range(len(found))), "channels of layer {}"
+            whole(3, MAX_LAYERS)(len(found), "the number of layers in channels")
+        else:
+            expected, where = self.resolutions, "channels at {} px"
+        if found != expected:
+            what = "layers" if self.architecture == "stylegan3" else "resolutions"
+            raise ValueError(f"channels names {what} {brief(found)}; expected {expected}.")
+        checked = {key: width(channels[key], where.format(key)) for key in expected}
         object.__setattr__(self, "channels", checked)
 
     @property
     def architecture_name(self) -> str:
-        """For people: StyleGAN2 or Progressive GAN."""
+        """For people: StyleGAN2, StyleGAN3 or Progressive GAN."""
         return ARCHITECTURE_NAMES[self.architecture]
 
     @property
@@ -101,12 +128,31 @@ class GeneratorConfig:
     @property
     def first_layer(self) -> int:
         """The lowest editable layer.  Numbers follow the paper's code: StyleGAN2's layer 2 is `conv1`, layer N >= 3
-        is `convs[N - 3]`; a Progressive GAN's layer N is its N-th convolution."""
-        return 2
+        is `convs[N - 3]`; a Progressive GAN's layer N is its N-th convolution.  StyleGAN3's layer N is NVIDIA's LN."""
+        return 1 if self.architecture == "stylegan3" else 2
 
     @property
     def last_layer(self) -> int:
-        return 2 * len(self.resolutions)
+        return len(self.channels) - 1 if self.architecture == "stylegan3" else 2 * len(self.resolutions)
+
+    @property
+    def layer_names(self) -> list[str]:
+        """Of a StyleGAN3: NVIDIA's names of all its layers, that of the colours last."""
+        bands, widths = self.sampling.bands(self.resolution, len(self.channels)), [*self.channels.values(), 3]
+        return [f"L{n}_{band.size}_{width}" for n, (band, width) in enumerate(zip(bands, widths, strict=True))]
+
+    def convolutions(self) -> list[tuple[int, int, int, int]]:
+        """(inputs, outputs, side of the kernel, side of the map) of each, without the one to colours."""
+        if self.architecture == "stylegan3":
+            widths, kernel = list(self.channels.values()), self.sampling.kernel_size
+            bands = self.sampling.bands(self.resolution, len(widths))
+            before = [0, *range(len(widths) - 1)]
+            return [(widths[b], widths[n], kernel, bands[b].size + kernel - 1) for n, b in enumerate(before)]
+        found, before = [], self.z_dim
+        for size, width in self.channels.items():
+            found += [(before, width, 3, size), (width, width, 3, size)]
+            before = width
+        return found
 
     @classmethod
     def from_json(cls, data: Any) -> GeneratorConfig:
@@ -129,6 +175,6 @@ class GeneratorConfig:
         return cls(**{k: v for k, v in data.items() if k in known}, extra=extra)
 
     def to_json(self) -> dict[str, Any]:
-        data = {k: v for k, v in asdict(self).items() if k != "extra"}
+        data = {k: v for k, v in asdict(self).items() if k != "extra" and (k != "sampling" or v is not None)}
         data["channels"] = {str(size): width for size, width in self.channels.items()}
         return {"format": FORMAT, "format_version": FORMAT_VERSION, **data, **self.extra}

@@ -37,10 +37,9 @@ class KernelCache(Generic[T]):
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         if torch.is_grad_enabled():
             return make()
-        made = self._made.get(key)  # another thread may clear the cache meanwhile
-        if made is None:
-            made = self._made[key] = make()
-        return made
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     def forget(self) -> None:
         self._made.clear()

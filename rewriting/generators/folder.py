@@ -14,8 +14,13 @@ from rewriting.generators.base import Generator
 from rewriting.generators.config import BUNDLED, CONFIG, WEIGHTS, GeneratorConfig, bundled
 from rewriting.generators.proggan import ProgressiveGAN
 from rewriting.generators.stylegan2 import StyleGAN2
+from rewriting.generators.stylegan3 import StyleGAN3
 
-ARCHITECTURES: dict[str, type[Generator]] = {"stylegan2": StyleGAN2, "proggan": ProgressiveGAN}
+ARCHITECTURES: dict[str, type[Generator]] = {
+    "stylegan2": StyleGAN2,
+    "stylegan3": StyleGAN3,
+    "proggan": ProgressiveGAN,
+}
 
 
 def is_copy(generator: Generator, name: str) -> bool:

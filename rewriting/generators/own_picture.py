@@ -51,8 +51,8 @@ class OwnPicture:
             raise ValueError(f"one's own picture is {image.dtype} {image.shape}; expected uint8 (H, H, 3).")
         if not isinstance(self.generator, str) or not DIGEST.fullmatch(self.generator):
             raise ValueError(f"one's own picture was found for {brief(self.generator)}, which is no digest.")
-        if not is_whole(self.layer, 2, 32):
-            raise ValueError(f"one's own picture arrives at layer {brief(self.layer)}; expected 2 to 32.")
+        if not is_whole(self.layer, 1, 32):
+            raise ValueError(f"one's own picture arrives at layer {brief(self.layer)}; expected 1 to 32.")
         if not is_number(self.psnr, -1000, 1000):
             raise ValueError(f"one's own picture is drawn at {brief(self.psnr)} dB; expected a number.")
         object.__setattr__(self, "latent", self.latent.detach().float().cpu())

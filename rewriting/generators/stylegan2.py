@@ -19,16 +19,8 @@ from torch import Tensor, nn
 
 from rewriting.generators.base import EPSILON, Activation, Generator, standard_normal
 from rewriting.generators.config import GeneratorConfig
-from rewriting.generators.convolution import (
-    KernelCache,
-    Weight,
-    convolve,
-    fastest,
-    one_by_one,
-    pointwise,
-    shifted,
-    upsampling,
-)
+from rewriting.generators.convolution import Weight, one_by_one, pointwise, shifted, upsampling
+from rewriting.generators.demodulated import DemodulatedConv, scaled
 from rewriting.generators.layer_input import LayerInput
 from rewriting.generators.winograd import WinogradKernel
 
@@ -79,11 +71,8 @@ class EqualLinear(nn.Module):
         return ACTIVATION(y) if self.activate else y
 
 
-class ModulatedConv(nn.Module):
-    """Convolution whose input channels are scaled by a style, in the parts that rewriting needs.
-
-    y = demodulation(s) * linear(s * x), demodulation_o = (sum_i,taps (scale W_oi s_i)^2 + 1e-8)^-1/2.
-    """
+class ModulatedConv(DemodulatedConv):
+    """Convolution whose input channels are scaled by a style, in the parts that rewriting needs."""
 
     def __init__(self, inp: int, out: int, size: int, w_dim: int, *, upsample: bool = False, demodulate: bool = True):
         super().__init__()
@@ -91,16 +80,11 @@ class ModulatedConv(nn.Module):
         self.modulation = EqualLinear(w_dim, inp, bias=1.0)
         self.scale = 1 / math.sqrt(inp * size * size)
         self.upsample, self.demodulate, self.padding = upsample, demodulate, size // 2
-        self._cache: KernelCache[tuple[Tensor | WinogradKernel, Tensor]] = KernelCache()
 
     def kernel(self, weight: Tensor) -> Tensor:
         """(O, I, kh, kw), or (1, O, I, kh, kw) -> the kernel of `linear`: scaled, transposed if it upsamples."""
-        weight = weight.reshape(weight.shape[-4:]) * self.scale
-        return weight.transpose(0, 1) if self.upsample else weight
-
-    def energy(self, weight: Tensor) -> Tensor:
-        """(O, I): sum over taps of the scaled weight's square, of which the demodulation is made."""
-        return (weight.reshape(weight.shape[-4:]) * self.scale).square().sum((2, 3))
+        kernel = super().kernel(weight)
+        return kernel.transpose(0, 1) if self.upsample else kernel
 
     def linear(self, key: Tensor, kernel: Tensor | WinogradKernel, *, in_place: bool = False) -> Tensor:
         """(B, I, h, w) -> (B, O, h', w'), perhaps over the key if `in_place`.
@@ -109,43 +93,16 @@ class ModulatedConv(nn.Module):
         times faster than one 3x3 convolution to all four output phases, which does 4 times the work.
         """
         if not self.upsample:
-            return convolve(key, kernel, self.padding, in_place=in_place)
+            return super().linear(key, kernel, in_place=in_place)
         smooth = low_pass_kernel(key)
         return upsampling(
             lambda one: low_pass(F.conv_transpose2d(one, kernel, stride=2), smooth), key, kernel.shape[1]
         )
 
-    def unchanged(self, key: Tensor) -> Tensor:
-        """`linear` with its own weight, which is prepared once."""
-        kernel, _ = self.prepared(None, key.dtype, key.shape[-1])
-        return self.linear(key.contiguous(memory_format=torch.channels_last), kernel)
-
-    def prepared(self, weight: Weight | None, dtype: torch.dtype, side: int) -> tuple[Tensor | WinogradKernel, Tensor]:
-        """(kernel, energy) of a weight, or of its own, for keys of that side."""
-        if not isinstance(weight, Tensor):
-            own, cache = (self.weight, self._cache) if weight is None else (weight.weight, weight.cache)
-            return cache.get((dtype, side), lambda: self.prepared(own, dtype, side))
-        kernel = self.kernel(weight).to(dtype)
-        kernel = kernel.contiguous(memory_format=torch.channels_last) if self.upsample else fastest(kernel, side)
-        return kernel, self.energy(weight)
-
-    def forget(self) -> None:
-        self._cache.forget()
-
     def key(self, x: Tensor, latent: Tensor, *, in_place: bool = False) -> tuple[Tensor, Tensor]:
         """The modulated features (B, I, h, w), over x if `in_place` and not trained, and the style (B, I)."""
         style = self.modulation(latent)
-        factor = style[:, :, None, None].to(x.dtype)
-        return (x.mul_(factor) if in_place and not torch.is_grad_enabled() else x * factor), style
-
-    def parts(
-        self, key: Tensor, style: Tensor, weight: Weight | None = None, *, in_place: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """The convolution before demodulation (B, O, h', w'), and the demodulation (B, O, 1, 1)."""
-        kernel, energy = self.prepared(weight, key.dtype, key.shape[-1])
-        y = self.linear(key.contiguous(memory_format=torch.channels_last), kernel, in_place=in_place)
-        total = one_by_one(lambda row: row.square() @ energy.t(), style)
-        return y, torch.rsqrt(total + EPSILON)[:, :, None, None].to(y.dtype)
+        return scaled(x, style, in_place=in_place), style
 
 
 class Bias(nn.Module):

@@ -23,6 +23,7 @@ YOUR_REPO = "your-name/your-repo"
 TEMPLATES = Path(__file__).parent / "templates"
 ARCHITECTURES = {
     "stylegan2": "StyleGAN2 (Karras et al., 2020)",
+    "stylegan3": "StyleGAN3 (Karras et al., 2021)",
     "proggan": "Progressive GAN (Karras et al., 2018)",
 }
 
@@ -106,7 +107,7 @@ def rule_card(
         base=base,
         base_named=_named(base),
         architecture=ARCHITECTURES[base.config.architecture],
-        modulated=base.config.architecture == "stylegan2",
+        modulated=base.config.architecture != "proggan",
         license_named=data.get("license_name") or data["license"],
         learned=any(edit.request and edit.request.retouched for edit in stack),
         layers=f"layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))}",

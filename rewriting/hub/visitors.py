@@ -18,6 +18,7 @@ MOST_BYTES = 500_000_000  # of a file of another program; NVIDIA's largest has 3
 MOST_PRODUCTS = 500_000_000_000  # for one picture: some seconds on two cores
 MOST_VALUES = 128 << 20  # in the largest feature map: 512 MB
 MOST_WEIGHTS = 125_000_000
+PRODUCTS_FILTERED, PRODUCTS_RADIAL = 700, 1700  # for a value of a StyleGAN3's filtered leaky ReLU
 ELSEWHERE = "open it on your own computer."
 
 
@@ -49,13 +50,14 @@ def check_effort(config: GeneratorConfig) -> None:
 def effort(config: GeneratorConfig) -> tuple[int, int, int]:
     """Estimates of a generator's weights, of the products for one picture, and of the values in its largest map.
 
-    They count two 3x3 convolutions at each resolution, and 1250 runs of the mapping network: a conversion draws eight
-    pictures and maps ten thousand latents.
+    They count every convolution, the filters of a StyleGAN3, and 1250 runs of the mapping network: a conversion draws
+    eight pictures and maps ten thousand latents.
     """
     mapping = config.mapping_layers * config.w_dim * max(config.w_dim, config.z_dim)
-    weights, products, values, before = mapping, mapping * 1250, 0, config.z_dim
-    for size, width in config.channels.items():
-        kernel = 9 * (before + width) * width
-        weights, products, values = weights + kernel, products + kernel * size * size, max(values, width * size * size)
-        before = width
+    weights, products, values = mapping, mapping * 1250, 0
+    filtered = 0 if config.sampling is None else PRODUCTS_RADIAL if config.sampling.radial else PRODUCTS_FILTERED
+    for inputs, outputs, kernel, side in config.convolutions():
+        weights += inputs * outputs * kernel**2
+        products += outputs * (inputs * kernel**2 + filtered) * side**2
+        values = max(values, outputs * side**2)
     return weights, products, values

@@ -28,9 +28,12 @@ _CLASS_NAMES = (  # module path inside the generator -> class
     (r"synthesis\.b\d+", "SynthesisBlock"),
     (r"synthesis\.b\d+\.conv[01]", "SynthesisLayer"),
     (r"synthesis\.b\d+\.torgb", "ToRGBLayer"),
+    (r"synthesis\.input", "SynthesisInput"),
+    (r"synthesis\.L\d+_\d+_\d+", "SynthesisLayer"),
     (r".*\.(affine|fc\d+|embed)", "FullyConnectedLayer"),
 )
 _BUFFERS = ("w_avg", "noise_const", "resample_filter")
+_BUFFERS += ("magnitude_ema", "up_filter", "down_filter", "transform", "freqs", "phases")  # of StyleGAN3
 
 
 class _Globals:
@@ -204,6 +207,14 @@ def _own_attributes(class_name: str, path: str, parameters: OrderedDict, kwargs:
     elif class_name == "FullyConnectedLayer":
         positional, arguments = (shape[1], shape[0]), {"bias_init": 1}
         kept = {"activation": "linear", "weight_gain": 1 / np.sqrt(shape[1]), "bias_gain": 1}
+    elif class_name == "SynthesisInput":
+        arguments = {"w_dim": kwargs["w_dim"], "channels": shape[0], "size": 36, "sampling_rate": np.float64(16)}
+        positional, kept = (), {"size": np.array([36, 36]), "bandwidth": np.float64(2)}
+    elif path.startswith("synthesis.L"):
+        of_layers = ("conv_kernel", "filter_size", "lrelu_upsampling", "use_radial_filters", "conv_clamp")
+        told = {name: synthesis[name] for name in of_layers if name in synthesis}
+        positional, arguments = (), {"w_dim": kwargs["w_dim"], "is_torgb": False, "in_cutoff": np.float64(2), **told}
+        kept = {"conv_kernel": shape[-1], "in_size": np.array([36, 36]), "padding": [1, 2, 1, 2]}
     elif class_name == "SynthesisLayer":
         up = {"up": 2} if path.endswith("conv0") else {}
         positional, arguments = (shape[1], shape[0]), {"w_dim": kwargs["w_dim"], **up, **clamp, **of_layers}

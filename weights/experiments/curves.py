@@ -1,5 +1,4 @@
-"""Curves of efficacy against collateral change for this software at several localities and strengths, beside the other
-methods."""
+"""Ours at several localities and strengths: curves of efficacy against collateral change, beside the other methods."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ EFFICACIES = {"intended": "by what was intended", "nearer": "by what came nearer
 
 @dataclass(frozen=True)
 class Curve:
-    """The points of this software at one rank and strength.  points: {locality: name of the change}."""
+    """Ours in one rank and strength.  points: {locality: name of the change}."""
 
     rank: int
     strength: float
@@ -36,23 +35,22 @@ class Curve:
         return f"rank {self.rank}{strongly(self.strength)}"
 
     def scores(self, of: Mapping[str, Scores]) -> list[Scores]:
-        """The scores of a curve's points, in order of collateral change."""
+        """In order of collateral change."""
         return sorted((of[name] for name in self.points.values()), key=lambda s: s.l1)
 
     def passes(self, of: Mapping[str, Scores], other: Scores, by: str) -> bool:
-        """Whether a curve passes through or above a method's point.  by: the score that is the efficacy."""
+        """Whether it passes on or beyond a method's point.  by: which of the scores is the efficacy."""
         points = [Point(s.l1, getattr(s, by)) for s in self.scores(of)]
         return beyond(points, Point(other.l1, getattr(other, by)), SLACK)
 
 
 def strongly(strength: float) -> str:
-    """The suffix of a name for a strength."""
+    """For names."""
     return "" if strength == 1 else f", {strength:g} times as strong"
 
 
 def curves(request: Request) -> list[Curve]:
-    """The curves at the request's rank and at another one, as solved and stronger; the first includes the request's
-    locality."""
+    """In the request's rank and another, as solved and stronger; the first has the request's own locality."""
     low, high = RANKS
     ranks = request.rank, high if request.rank < high else low
     swept = [(ranks[0], 1.0, SWEEP), (ranks[1], 1.0, RANK_SWEEP), *[(rank, STRENGTH, STRONG_SWEEP) for rank in ranks]]
@@ -66,7 +64,7 @@ def curves(request: Request) -> list[Curve]:
 
 
 def changes(setting: Setting, methods: Sequence[MethodResult], progress: Callable[[str], None]) -> list[MethodResult]:
-    """The changes for the curves, and stronger copies of the other methods' weight changes."""
+    """What the curves need beside the methods, and these, stronger, where they are a change of weights."""
     makers = [
         ours.maker(setting, name, strength=curve.strength, rank=curve.rank, locality=locality)
         for curve in curves(setting.request)
@@ -78,13 +76,13 @@ def changes(setting: Setting, methods: Sequence[MethodResult], progress: Callabl
 
 
 def stronger(setting: Setting, change: MethodResult) -> MethodResult:
-    """A method's weight change, scaled up."""
+    """A method's change of weights, lengthened."""
     edits = [WeightChange(edit.layer, STRENGTH * edit.delta()) for edit in change.edits]
     return setting.change(f"{change.name}{strongly(STRENGTH)}", edits, change.seconds)
 
 
 def lay_out(report: ExperimentReport, task: RuleTask, scores: Mapping[str, Scores], others: Sequence[str]) -> None:
-    """The chart, its verdict on each method, and the points as tables.  others: names of the other methods."""
+    """The chart, what it says of each method, and the points as tables.  others: names of the methods but ours."""
     drawn = curves(task.request)
     draw(report, task, drawn, scores, others)
     compare(report, task, drawn, scores, others)
@@ -104,7 +102,7 @@ def draw(
     scores: Mapping[str, Scores],
     others: Sequence[str],
 ) -> None:
-    """Draw the curves of efficacy against collateral change, and points for the other methods."""
+    """The curves of efficacy against collateral change, the other methods as points beside them."""
     lines = {
         f"ours, {curve.title}": [
             Point(scores[name].l1, scores[name].intended, f"{x:g}") for x, name in curve.points.items()
@@ -128,7 +126,7 @@ def compare(
     others: Sequence[str],
     strength: float = 1.0,
 ) -> None:
-    """The curves that pass through or above each method's point.  strength: of the methods."""
+    """Which of the curves pass on or beyond each method's point.  strength: of the methods."""
     strengths = list(dict.fromkeys(curve.strength for curve in drawn))
     passed = {
         name: {
@@ -151,5 +149,5 @@ def compare(
 
 
 def said_of(ranks: Sequence[int]) -> str:
-    """The ranks at which a curve passes a point, in words."""
+    """In which ranks a curve passes."""
     return " and ".join(f"rank {rank}" for rank in ranks) or "no"

@@ -1,6 +1,7 @@
-"""LPIPS and FID, for installations with their networks, which were trained on photographs.
+"""LPIPS and FID, for those who have the networks that these look through.
 
-They are measured if the packages `lpips` and `pytorch-fid` are installed; these fetch their weights themselves.
+The networks were trained on photographs.  They are used where the packages `lpips` and `pytorch-fid` are installed,
+which fetch their weights themselves; nothing else here needs them.
 """
 
 from __future__ import annotations
@@ -17,23 +18,20 @@ LPIPS, FID = "LPIPS", "FID"
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks; None for one that is not installed.
-
-    lpips: two batches in [-1, 1], (N, 3, H, W) -> distances, (N, 1, 1, 1).  inception: a batch in [0, 1] -> a list of
-    one, features (N, 2048, 1, 1).
-    """
+    """lpips: two batches in [-1, 1], (N, 3, H, W) -> distances, (N, 1, 1, 1).  inception: a batch in [0, 1] -> a list
+    of one, features (N, 2048, 1, 1).  None for what is not installed."""
 
     lpips: Callable[[Tensor, Tensor], Tensor] | None = None
     inception: Callable[[Tensor], list[Tensor]] | None = None
 
     @classmethod
     def installed(cls) -> Networks:
-        """The installed networks with their weights; an error of a package is passed on."""
+        """Those that there are, their weights loaded; the packages say what is wrong with these."""
         return cls(_lpips(), _inception())
 
     @torch.inference_mode()
     def distances(self, one: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]:
-        """The LPIPS distance of pictures from others, uint8 (N, H, W, 3): {name: (N,)}; {} without the network.
+        """Of pictures from others, uint8 (N, H, W, 3): (N,) by the measure's name, if there is one.
 
         Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018.
         """
@@ -43,7 +41,7 @@ class Networks:
 
     @torch.inference_mode()
     def features(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
-        """The features for the FID, of pictures, uint8 (N, H, W, 3): {name: (N, 2048)}; {} without the network.
+        """Whose Frechet distance is the FID, of pictures, uint8 (N, H, W, 3): (N, 2048) by the measure's name, if any.
 
         Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", 2017.
         """

@@ -1,4 +1,4 @@
-"""The progress of a run, and the rate, the stage and the remaining time that follow from it."""
+"""How far a run has come, and what follows from it: the rate, the stage, the time left."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ LEAST_RATE = 0.02  # of the highest, at the end
 
 
 class Schedule:
-    """The schedule of a run, whose clock starts with the object."""
+    """Starts its clock when made."""
 
     def __init__(self, settings: Settings):
         self.settings, self.started = settings, time.monotonic()
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start."""
+        """Seconds."""
         return time.monotonic() - self.started
 
     def share(self, seen: int) -> float:
-        """The used share of the budget after `seen` pictures; 1 or more means the end."""
+        """Of the budget, used up when `seen` pictures have been trained on; 1 and more is the end."""
         return max(self.elapsed / self.settings.seconds, seen / self.settings.pictures)
 
     def left(self, share: float) -> float:
-        """Seconds until the end, at the present speed."""
+        """Seconds until the end, at the speed so far."""
         return self.elapsed * (1 - share) / share if share else self.settings.seconds
 
     def size(self, share: float) -> int:
-        """The present side of the pictures in training."""
+        """Side of the pictures trained on at present."""
         return next((side for side, until in self.settings.stages if share < until), self.settings.size)
 
     def rate(self, share: float, step: int) -> float:
-        """The learning rate: a linear warm-up, the highest rate, then half a cosine."""
+        """Linear warm-up, the highest rate, then half a cosine."""
         s = self.settings
         falling = max(0.0, share - s.decay_from) / (1 - s.decay_from) if s.decay_from < 1 else 0.0
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, falling)))

@@ -1,0 +1,156 @@
+"""How densely each layer of a StyleGAN3 is sampled, and the low-pass filters between two densities.
+
+Source: Karras et al., "Alias-Free Generative Adversarial Networks", NeurIPS 2021, section 3.2 and Appendix C.
+Frequencies and rates are per side of the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from rewriting.checks import brief, check_fields, flag, number, optional, whole
+
+TAKES = {
+    "kernel_size": whole(1, 3),
+    "radial": flag,
+    "critical_layers": whole(1, 30),
+    "first_cutoff": number(0.25, 512),
+    "first_stopband": number(0.25, 1024),
+    "last_stopband_rel": number(1, 4),
+    "margin": whole(0, 64),
+    "output_scale": number(1e-6, 1e6),
+    "filter_size": whole(2, 16),
+    "upsampling": whole(1, 4),
+    "clamp": optional(number(1e-6, 1e30)),
+}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What the layers of a StyleGAN3 have in common; the defaults are those of the paper's configuration T.
+
+    kernel_size: side of the convolutions' kernels, 3 in configuration T and 1 in R.
+    radial: whether features are sampled down by filters that are the same in all directions, as in R.
+    critical_layers: how many of the last layers are sampled as densely as the picture, with no room for a transition.
+    first_cutoff, first_stopband: of the first layer.  last_stopband_rel: the last layer's stopband, over its cutoff.
+    margin: positions around the picture, on each side.  output_scale: of the colours.
+    filter_size: taps of a filter at the lower of its two rates.  upsampling: how much denser the leaky ReLU is.
+    clamp: at what size the leaky ReLU's values are cut off, None for nowhere.
+    Raises ValueError, in one sentence, where a value is impossible.
+    """
+
+    kernel_size: int = 3
+    radial: bool = False
+    critical_layers: int = 2
+    first_cutoff: float = 2.0
+    first_stopband: float = 2**2.1
+    last_stopband_rel: float = 2**0.3
+    margin: int = 10
+    output_scale: float = 0.25
+    filter_size: int = 6
+    upsampling: int = 2
+    clamp: float | None = 256.0
+
+    def __post_init__(self) -> None:
+        check_fields(self, TAKES)
+        if self.kernel_size == 2:
+            raise ValueError("kernel_size 2 has no middle; the convolutions of a StyleGAN3 have 1 or 3.")
+
+    @classmethod
+    def of(cls, table: Mapping[str, object]) -> Sampling:
+        """From a JSON object, which may leave out what is usual."""
+        unknown = table.keys() - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(
+                f"sampling has the unknown key {brief(min(map(str, unknown)))}; is it of a later version?"
+            )
+        return cls(**table)
+
+    def bands(self, resolution: int, layers: int) -> list[Band]:
+        """What each layer gives on, the colours included: layers + 1 bands.  Raises ValueError if that cannot be."""
+        if self.critical_layers >= layers:
+            raise ValueError(f"sampling has {self.critical_layers} critical layers of {layers}; expected fewer.")
+        last_cutoff = resolution / 2
+        found = []
+        for n in range(layers + 1):
+            share = min(n / (layers - self.critical_layers), 1)
+            cutoff = self.first_cutoff * (last_cutoff / self.first_cutoff) ** share
+            stopband = self.first_stopband * (last_cutoff * self.last_stopband_rel / self.first_stopband) ** share
+            rate = 2 ** math.ceil(math.log2(min(2 * stopband, resolution)))
+            size = resolution if n >= layers - 1 else rate + 2 * self.margin
+            found.append(Band(size, rate, cutoff, max(stopband, rate / 2) - cutoff))
+        if not all(band.half_width > 0 and band.cutoff <= band.rate / 2 for band in found):
+            raise ValueError("sampling has cutoffs above the stopbands or the sampling rates; no filter can do that.")
+        return found
+
+
+@dataclass(frozen=True)
+class Band:
+    """A signal on a grid.  size: positions a side.  rate: positions to a side of the picture.  cutoff: its highest
+    frequency.  half_width: of the transition to none."""
+
+    size: int
+    rate: int
+    cutoff: float
+    half_width: float
+
+
+def resampling(into: Band, out: Band, sampling: Sampling) -> tuple[int, int]:
+    """Of a layer between two bands: by how much its signal is sampled up before the leaky ReLU, and down after it."""
+    between = max(into.rate, out.rate) * sampling.upsampling
+    return between // into.rate, between // out.rate
+
+
+def filters(
+    into: Band, out: Band, sampling: Sampling, *, critical: bool
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Of a layer between two bands: the filter for sampling up, (taps,), and that for sampling down, (taps,) or (taps,
+    taps); None where the rate stays.  critical: whether the layer is one of `Sampling.critical_layers`."""
+    (up, down), taps = resampling(into, out, sampling), sampling.filter_size
+    between, design = into.rate * up, radial_low_pass if sampling.radial and not critical else low_pass
+    return (
+        low_pass(taps * up, into.cutoff, into.half_width, between) if up > 1 else None,
+        design(taps * down, out.cutoff, out.half_width, between) if down > 1 else None,
+    )
+
+
+def low_pass(taps: int, cutoff: float, half_width: float, rate: float) -> np.ndarray:
+    """(taps,), with a sum of 1: the ideal filter under a Kaiser window."""
+    at = np.arange(taps) - (taps - 1) / 2
+    ideal = np.sinc(2 * cutoff / rate * at) * np.kaiser(taps, _kaiser_beta(taps, half_width, rate))
+    return ideal / ideal.sum()
+
+
+def radial_low_pass(taps: int, cutoff: float, half_width: float, rate: float) -> np.ndarray:
+    """(taps, taps), with a sum of 1: the filter that is ideal in all directions, under a Kaiser window."""
+    at = (np.arange(taps) - (taps - 1) / 2) / rate
+    radius = np.maximum(np.hypot(at[:, None], at), 1e-12)
+    window = np.kaiser(taps, _kaiser_beta(taps, half_width, rate))
+    ideal = _bessel_j1(2 * math.pi * cutoff * radius) / radius * np.outer(window, window)
+    return ideal / ideal.sum()
+
+
+def _kaiser_beta(taps: int, half_width: float, rate: float) -> float:
+    """Shape of the window whose transition is that wide, by Kaiser's formulas."""
+    attenuation = 2.285 * (taps - 1) * math.pi * (4 * half_width / rate) + 7.95
+    if attenuation > 50:
+        return 0.1102 * (attenuation - 8.7)
+    return 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21) if attenuation > 21 else 0.0
+
+
+def _bessel_j1(x: np.ndarray) -> np.ndarray:
+    """The Bessel function of the first kind, of order 1, as its integral: the mean of cos(t - x sin t) over a turn."""
+    steps = 64 + 2 * math.ceil(float(x.max()))  # for a periodic function the sum converges faster than any power
+    t = (np.arange(steps) + 0.5) * (math.pi / steps)
+    return np.cos(t - x[..., None] * np.sin(t)).mean(-1)
+
+
+def upsampling_matrix(taps: Sequence[float], size: int, up: int, before: int, out: int) -> np.ndarray:
+    """(out, size): what zeros between the positions, `before` zeros in front of them, and a filter make of a row."""
+    t = np.arange(size) * up + before - np.arange(out)[:, None]
+    there = (t >= 0) & (t < len(taps))
+    return np.where(there, up * np.asarray(taps)[::-1][np.clip(t, 0, len(taps) - 1)], 0)
