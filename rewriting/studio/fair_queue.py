@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
 from threading import Condition, Lock
 from weakref import WeakKeyDictionary, ref
@@ -162,12 +162,18 @@ class WorkAhead:
             under_way = rewriter in self._wanted
             self._wanted[rewriter] = steps
         if not under_way:
-            with suppress(RuntimeError):  # after `end`
-                self._pool.submit(self._go_on, ref(rewriter))
+            self._submit(ref(rewriter))
 
     def end(self) -> None:
         """Stop all background work after the current step."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._wanted.clear()
+
+    def _submit(self, wanted: ref[Rewriter]) -> None:
+        try:
+            self._pool.submit(self._go_on, wanted)
+        except RuntimeError:  # after `end`, and when Python exits
+            self._wanted.clear()
 
     def _go_on(self, wanted: ref[Rewriter]) -> None:
         """Work for one slice, then queue the next slice behind those of other rewriters.
@@ -184,11 +190,11 @@ class WorkAhead:
                 self._wanted.pop(rewriter, None)
                 raise
             if time.monotonic() >= end:
-                self._pool.submit(self._go_on, wanted)  # raises an error after `end`, and when Python exits
+                self._submit(wanted)
                 return
 
     def _next(self, rewriter: Rewriter) -> Step | None:
         with self._lock:
-            if (step := next(self._wanted[rewriter], None)) is None:
-                del self._wanted[rewriter]
+            if (step := next(self._wanted.get(rewriter, iter(())), None)) is None:
+                self._wanted.pop(rewriter, None)
             return step

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice, repeat
+from itertools import chain, count, islice, repeat
 from threading import RLock
 from typing import TypeVar
 from weakref import WeakSet, finalize
@@ -33,7 +33,7 @@ from rewriting.studio.encoding import Picture, data_url, outline
 from rewriting.studio.fair_queue import FairQueue, Step, WorkAhead
 from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
-from rewriting.studio.session import Numbering, PackedRequest, Session
+from rewriting.studio.session import HistoryEntry, Numbering, PackedRequest, Session
 
 SIDE = 256  # of the masks that people paint
 PAIRS = 12
@@ -176,24 +176,38 @@ class Service:
     def _steps_ahead(self, session: Session) -> Iterator[Step]:
         """The steps for a request: the second moment, the locality terms, the keys of the ranked pictures, the best of
         these pictures without a rule, and the keys for a search."""
-        numbering, size = session.numbering, self.shown_size(session.generator)
-        ranked, layer = self.ranked_among(session), session.request.layer
+        numbering, ranked, layer = session.numbering, self.ranked_among(session), session.request.layer
         searched = min(self.searched, self._room_for(self.rewriter(session.generator, layer)))
 
-        def keys(seeds: Iterable[int]) -> Iterator[Step]:
-            for seed in seeds:
-                yield lambda rewriter, seed=seed: rewriter.keys([seed], **numbering._asdict())
+        def elsewhere(number: int) -> Step:
+            return lambda rewriter: rewriter.places_elsewhere([number], numbering.truncation)
 
-        yield from repeat(lambda rewriter: rewriter.measure(), QUICK_SAMPLES)
-        for number in range(LOCALITY_PICTURES):
-            yield lambda rewriter, number=number: rewriter.places_elsewhere([number], numbering.truncation)
-        yield from keys(range(ranked))
-        if session.request.places and not session.now.asked.own_pictures and session.now.asked.complete:
-            found: list[int] = []
-            yield lambda _: found.extend(self.result_seeds(session))
-            for seed in found:
-                yield lambda _, seed=seed: self.drawn(session.generator, [seed], numbering, size=size)
-        yield from keys(range(ranked, searched))
+        def key(seed: int) -> Step:
+            return lambda rewriter: rewriter.keys([seed], **numbering._asdict())
+
+        return chain(
+            repeat(lambda rewriter: rewriter.measure(), QUICK_SAMPLES),
+            map(elsewhere, range(LOCALITY_PICTURES)),
+            map(key, range(ranked)),
+            self._best_ahead(session),
+            map(key, range(ranked, searched)),
+        )
+
+    def _best_ahead(self, session: Session) -> Iterator[Step]:
+        """The steps that draw the best matches without a rule.
+
+        There are none for people's own pictures, since a step may outlive its visitor.
+        """
+        asked = session.now.asked
+        if not session.request.places or asked.own_pictures or asked.retouched or not asked.complete:
+            return iter(())
+        return self._best_of(Session(HistoryEntry(session.generator, asked)))
+
+    def _best_of(self, session: Session) -> Iterator[Step]:
+        found: list[int] = []
+        yield lambda _: found.extend(self.result_seeds(session))
+        for seed in found:
+            yield lambda _, seed=seed: self.pictures(session.generator, [seed], session.numbering)
 
     def close(self) -> None:
         """Stop the work in the background."""
