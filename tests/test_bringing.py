@@ -208,7 +208,7 @@ def test_layers_are_tried_from_the_one_at_which_it_is_found_on(person):
     session, (own,) = person.state.session, person.state.own.of(NAME).values()
     *_, (found, said) = layer_chart(person.service, session)
     assert [one.layer for one in found] and min(one.layer for one in found) >= own.layer
-    assert f"Your picture is found at layer {own.layer}, so layers before that are not tried." in said
+    assert f"Your picture is drawn from layer {own.layer} on, so earlier layers are not tried." in said
     assert "copied, your picture" in values_alone(person.service, session)
 
 

@@ -98,7 +98,7 @@ def test_an_agent_finds_opens_draws_makes_a_rule_looks_at_it_and_publishes_it(st
         assert (
             generator.startswith("org/tiny@") and opened["resolution"] == 32 and opened["architecture"] == "StyleGAN2"
         )
-        assert opened["license"] == "not stated; look it up where it comes from"
+        assert opened["license"] == "not stated; look it up at its source"
         plain, (first, second) = await told(session, "draw", generator=generator, seeds=[4, 9])
         assert [one["seed"] for one in plain["pictures"]] == [4, 9] and abs(first - second).max() > 10
 

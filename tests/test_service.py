@@ -564,6 +564,15 @@ def test_the_service_keeps_only_so_many_generators_and_rewriters(monkeypatch):
     assert Picture(np.zeros((4, 4, 3), np.uint8)).url.startswith("data:image/webp")
 
 
+def test_a_generator_that_is_opened_frees_what_others_had_prepared_and_these_draw_as_before():
+    shop = Service(load=lambda name: tiny.generator(seed=int(name[-1])))
+    first = shop.generator("foreign-0")
+    before = first.images([3])
+    assert first.conv(LAYER)._cache._made
+    shop.generator("foreign-1")
+    assert not first.conv(LAYER)._cache._made and np.array_equal(first.images([3]), before)
+
+
 def test_a_session_begins_with_nothing(service):
     assert service.open(NAME).now == Session.on(NAME).now
     with pytest.raises(KeyError):

@@ -1,7 +1,7 @@
-"""Finds what a bundled generator's pictures show: a small U-Net for each of the four domains.
+"""Segmentation of a bundled generator's pictures, by a small U-Net for each of the four domains.
 
-With it the effect of a rule can be counted: how many domes are left, how much of the rest has changed.  It is trained
-by `weights/training/train_segmenter.py` on scenes and on generated pictures whose label maps are known.
+It measures the effect of a rule, such as the number of remaining domes and the change elsewhere.
+`weights/training/train_segmenter.py` trains it on scenes and generated pictures with known label maps.
 Source of the architecture: Ronneberger et al., "U-Net", MICCAI 2015.
 """
 
@@ -64,16 +64,16 @@ class UNet(nn.Module):
 
 
 class Segmenter:
-    """classes: what it tells apart, in the order of its labels."""
+    """A segmenter of one domain.  classes: names of its labels, in their order."""
 
     def __init__(self, network: UNet, classes: Sequence[str]):
         self.network, self.classes = network.eval().requires_grad_(False), tuple(classes)
 
     @classmethod
     def load(cls, source: str | Path, *, device: torch.device | str = "cpu") -> Segmenter:
-        """From a file, a generator-repo folder, or the name of a bundled generator.
+        """Load a file, the segmenter of a generator-repo folder, or that of a bundled generator by name.
 
-        Raises FileNotFoundError where there is none and ValueError for a file that does not hold a segmenter.
+        Raises FileNotFoundError without one, and ValueError for a file that does not hold a segmenter.
         """
         path = BUNDLED / str(source) if str(source) in bundled() else Path(source)
         path = path / FILE if path.is_dir() else path
@@ -97,13 +97,14 @@ class Segmenter:
 
     @torch.inference_mode()
     def labels(self, images: np.ndarray) -> np.ndarray:
-        """What each pixel shows: uint8 (N, H, W, 3) -> uint8 (N, H, W), indices into `classes`."""
+        """The label of each pixel: uint8 (N, H, W, 3) -> uint8 (N, H, W), indices into `classes`."""
         size = _check(images).shape[1:3]
         labels = [_labels(self.network(self._input(part)), size) for part in _batches(images)]
         return np.concatenate(labels) if labels else np.empty((0, *size), np.uint8)
 
     def mask(self, images: np.ndarray, *names: str) -> np.ndarray:
-        """Where one of the named things is seen: uint8 (N, H, W, 3) -> bool (N, H, W); ValueError for another name."""
+        """The places of the named things: uint8 (N, H, W, 3) -> bool (N, H, W).  Raises ValueError for an unknown
+        name."""
         for name in names:
             if name not in self.classes:
                 raise ValueError(f"{name!r} is not told apart here; choose from {', '.join(self.classes)}.")
@@ -123,7 +124,7 @@ class Segmenter:
     def levels(self, images: np.ndarray) -> list[Tensor]:
         """All features, at 64, 32, 16 and 8 pixels: uint8 (N, H, W, 3) -> each (N, channels, side, side), N > 0.
 
-        They are some 500 KB for each picture, so not for many at once.
+        They take some 500 KB for each picture, too much for many at once.
         """
         _check(images)
         parts = [self.network.encode(self._input(part)) for part in _batches(images)]
@@ -131,7 +132,7 @@ class Segmenter:
 
     @torch.inference_mode()
     def look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`labels` and `features` in one pass, for no more pictures than memory holds: uint8 (N, H, W, 3), N > 0."""
+        """`labels` and `features` in one pass, for a batch that fits into memory: uint8 (N, H, W, 3), N > 0."""
         levels = self.levels(images)
         return _labels(self.network.decode(levels), images.shape[1:3]), levels[-1].mean((2, 3)).cpu().numpy()
 
@@ -163,7 +164,7 @@ def _batches(images: np.ndarray) -> list[np.ndarray]:
 
 
 def _read_classes(path: Path) -> list[str]:
-    """The class names in a segmenter file's header, checked: it may come from anybody."""
+    """The class names in the header of a segmenter file, checked, because the file may come from anybody."""
     with opened_tensors(path) as file:
         about = file.metadata() or {}
     stated = about.get("format"), about.get("format_version")

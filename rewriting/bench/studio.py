@@ -151,7 +151,7 @@ def _check(preset: str, shown: str) -> None:
     """Raise RuntimeError unless the page names the rule of the pressed preset, and no other rule."""
     names = {one.request.name for one in presets().values() if f'"name":"{one.request.name}"' in shown}
     if names != {presets()[preset].request.name}:
-        raise RuntimeError(f"A visitor who pressed {preset} was shown the rules {sorted(names)}; rules were mixed.")
+        raise RuntimeError(f"A press on {preset} showed the rules {sorted(names)}; rules were mixed.")
 
 
 def answering(visitors: int = VISITORS) -> Iterator[Row]:

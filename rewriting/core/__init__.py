@@ -1,1 +1,1 @@
-"""The method of the paper: a layer as a memory, what a user asks of it, and the solve."""
+"""The method of the paper: a layer as a memory, requests, and the solve."""

@@ -1,5 +1,8 @@
-"""What a request with retouched pictures teaches: these pictures, the same retouch at the other painted places, and
-what should stay."""
+"""The examples for learning a request with retouched pictures.
+
+They are the retouched pictures, the same retouch at the other places of the context, the protected places, and other
+pictures, in which the rule should change only places like those of the context.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +25,21 @@ from rewriting.core.retouch import Alignment, Retouched, carried
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.own_picture import Seed
 
-_Drawn = tuple[np.ndarray, Tensor | None]  # a picture, uint8 (H, H, 3), and what was there on the way to it
+_Drawn = tuple[np.ndarray, Tensor | None]  # a picture, uint8 (H, H, 3), and its half size, see `drawn`
 
-RING = 6 / 256  # of the side: as far around a retouch its edge counts as part of it
-ALIKE = 0.1  # of the logarithm of the size: places that differ less are as good as each other to carry a retouch from
-PRESERVE = 1.0  # how much a preserved place counts beside a retouched picture
-OTHERS, OTHERS_FIRST = 28, 30_000  # pictures that nobody painted in
-ELSEWHERE = 0.5  # how much each of them counts beside a retouched picture
-MATCHES = 0.5  # of the response of the painted places: from here on the rule may hold in a picture
-CONFIRMED = 0.2  # of a found place at least looks like the context
-TOLD = 0.2  # intersection over union of what is painted and what looks so, below which features do not tell the place
-AROUND = 12 / 256  # of the side: so far around such a place nothing is said of the picture
+RING = 6 / 256  # of the side: width of the ring around a retouch that counts as a part of it
+ALIKE = 0.1  # difference of the logarithms of two sizes, below which places are equally good sources of a retouch
+PRESERVE = 1.0  # weight of a protected place; that of a retouched picture is 1
+OTHERS, OTHERS_FIRST = 28, 30_000  # pictures without painted places
+ELSEWHERE = 0.5  # weight of each of them
+MATCHES = 0.5  # share of the context's mean response, above which a position is like the context
+CONFIRMED = 0.2  # least share of a found place that is like the context
+TOLD = 0.2  # least intersection over union of the painted positions and those like the context; see `told_by_features`
+AROUND = 12 / 256  # of the side: width of the ring around a place like the context that is free to change
 
 
 class Reader(Protocol):
-    """What examples need to know of a layer; a `Rewriter` says it."""
+    """The access of examples to a layer; a `Rewriter` provides it."""
 
     generator: Generator
     layer: EditableLayer
@@ -49,9 +52,9 @@ class Reader(Protocol):
 
 
 def examples(reader: Reader, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
-    """One for each retouched picture, for each further picture of the context, and for each preserved place.
+    """Functions that make the examples of each retouched picture, further picture of the context and protected place.
 
-    reader: of the first of the layers that learn.  Each example is made when it is called.
+    reader: of the first layer.
     """
     lesson = _Lesson(reader, request, layers)
     retouched = [one for one in request.retouched if not one.empty]
@@ -65,21 +68,24 @@ def examples(reader: Reader, request: Request, layers: Sequence[int]) -> list[Ca
 
 
 def others(reader: Reader, request: Request, layers: Sequence[int]) -> list[Callable[[], Example]]:
-    """Pictures that nobody painted in: the retouch where its place is found, or that nothing should change but where
-    they look like the context."""
+    """Functions that make examples of pictures without painted places.
+
+    If such a picture has a place of the context, the example is the retouch there.  Otherwise the picture should not
+    change, except at positions like the context, which are free."""
     lesson, painted = _Lesson(reader, request, layers), {region.seed for region in request.places}
     seeds = [seed for seed in range(OTHERS_FIRST, OTHERS_FIRST + OTHERS) if seed not in painted]
     return [lambda seed=seed: lesson.other(seed) for seed in seeds]
 
 
 def place_of(retouched: Retouched, request: Request) -> np.ndarray:
-    """uint8 (side, side): where in its picture the rule should hold: what is painted there, or else what changed."""
+    """The place of the rule in a retouched picture, uint8 (side, side): the painted one, or else the changed area."""
     painted = [region.mask for region in request.context if region.seed == retouched.seed and not region.empty]
     return painted[0] if painted else retouched.mask
 
 
 def told_by_features(reader: Reader, request: Request) -> bool:
-    """Whether a good part of what looks like the context is painted: if not, the place is told by where it is."""
+    """Whether the positions like the context are mostly the painted ones; if not, only the position in the picture
+    tells the place."""
     like = likeness(reader, request)
     painted = looks = both = 0.0
     how = {"seeding": request.seeding, "truncation": request.truncation}
@@ -92,7 +98,7 @@ def told_by_features(reader: Reader, request: Request) -> bool:
 
 
 def likeness(reader: Reader, request: Request) -> tuple[Tensor, float]:
-    """The direction along which the context stands out, (I,), and its mean response."""
+    """The direction of the context at rank 1, (I,), and the context's mean response to it."""
     direction = reader.directions(request, 1)[0]
     keys, shares = reader.context_keys(request)
     response = float((keys.float() @ direction * shares).sum() / shares.sum())
@@ -101,7 +107,7 @@ def likeness(reader: Reader, request: Request) -> tuple[Tensor, float]:
 
 @torch.no_grad()
 def alike(like: tuple[Tensor, float], at: LayerInput) -> np.ndarray:
-    """bool (h, w): which positions look like a context, of which `likeness` says how it looks."""
+    """The positions like the context, bool (h, w).  like: from `likeness`."""
     direction, response = like
     return (memory.response(direction, at.key[0]) > MATCHES * response).cpu().numpy()
 
@@ -120,7 +126,7 @@ class _Lesson:
         return self._example(one.seed, picture, one.over(picture[0]), one.mask)
 
     def carried(self, to: Region) -> Example:
-        """The retouch at another place; if nothing of it fits into the picture, that stays as it is."""
+        """The retouch at another place; if it does not fit into the picture, the picture should not change there."""
         one = self._nearest(to)
         original, picture = self._original(one)[0], self._picture(to.seed)
         side = len(original)
@@ -150,7 +156,7 @@ class _Lesson:
         return Example(self._at(seed), unseen, unseen, inside, ELSEWHERE, "elsewhere", half)
 
     def _nearest(self, to: Region) -> Retouched:
-        """From which picture the retouch is carried to a place: from a place of its size, and from all in turn."""
+        """The retouched picture to transfer from: one with a place of the most similar size, all in turn."""
         here = [_sized(place_of(one, self.request), len(to.mask)) for one in self._retouched]
         unlike = [round(Alignment.of(place, to.mask).stretch / ALIKE) for place in here]
         best = min(range(len(here)), key=lambda i: (unlike[i], self._used[i]))
@@ -158,7 +164,7 @@ class _Lesson:
         return self._retouched[best]
 
     def _alike(self, seed: Seed, side: int) -> np.ndarray:
-        """uint8 (side, side), 255 where a picture looks like the context."""
+        """The positions of a picture that are like the context, uint8 (side, side), 255 inside."""
         heat = alike(self._likeness, self._seen(seed)).astype(np.uint8) * 255
         return np.asarray(Image.fromarray(heat).resize((side, side), Image.Resampling.NEAREST))
 
@@ -203,7 +209,7 @@ class _Lesson:
 
 
 def _sized(mask: np.ndarray, side: int) -> np.ndarray:
-    """A mask, uint8 (H, H), in another size, at least 0 and 255 where it was."""
+    """A mask, uint8 (H, H), in another size; every pixel that it touches becomes 255."""
     if len(mask) == side:
         return mask
     resized = Image.fromarray(mask).resize((min(side, MAX_SIDE),) * 2, Image.Resampling.BILINEAR)

@@ -6,11 +6,11 @@ a weight, elsewhere.  The directions D are those of the painted places, as in a 
 retouched picture, and solving for these, works worse: they ask for more than the picture needs, and so change more
 elsewhere.
 
-What reaches the first of the layers is computed once.  A step draws patches only: of what was retouched, with as much
-around it as its colours depend on, and of as large a part of the same picture elsewhere; those of one size are drawn
-together.  A generator that does not draw parts draws whole pictures.  Adam moves Lambda in units of each weight's
-deviation (Kingma and Ba, 2015; with Nesterov's momentum: Dozat, 2016), by small steps: large ones change much
-elsewhere that no picture asks for.  The same examples give the same Lambda.
+The input of the first layer is computed once.  A step draws only patches: the retouched area with the surroundings on
+which its colours depend, and a part of the same size elsewhere in the picture.  Patches of the same size are drawn
+together.  A generator that cannot draw parts draws whole pictures.  Adam moves Lambda in units of each weight's
+deviation (Kingma and Ba, 2015; with Nesterov's momentum: Dozat, 2016).  Its steps are small, because large ones change
+too much elsewhere.  The same examples give the same Lambda.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from rewriting.generators.base import Weights
 
 RANK = 20
 STEPS = 100
-TOGETHER, OTHERS_TOGETHER = 1, 2  # examples a step, and pictures that nobody painted in
-RATE, MOMENTUM, SQUARES = 0.05, 0.8, 0.999  # of Adam; the rate falls to nothing
-OUTSIDE = 2.5  # how much a pixel outside counts beside one inside, where nobody chooses
-COARSE = 0.2  # of the steps: so long pictures of half the size are enough
+TOGETHER, OTHERS_TOGETHER = 1, 2  # examples in a step, and pictures without painted places
+RATE, MOMENTUM, SQUARES = 0.05, 0.8, 0.999  # of Adam; the rate falls to nearly zero
+OUTSIDE = 2.5  # default weight of a pixel outside the retouched area, relative to one inside
+COARSE = 0.2  # share of the steps, the first ones, that draw pictures of half the size
 LEVELS = 4  # of the pyramid on which pictures are compared
 HALO = 16 / 256  # of the picture's side: rim of a patch, which is drawn but not compared: its surroundings are cut off
 SHOWN = 5  # steps between two yielded rules
@@ -44,10 +44,10 @@ SHOWN = 5  # steps between two yielded rules
 class Example:
     """A picture, and the picture that the rule should make of it.
 
-    at: what arrives at the first of the layers.  original, wanted: (3, H, H), about [-1, 1].  inside: (H, H), 0 to 1:
-    where it was retouched.  weight: how much it counts beside others.  kind: "goal"; "preserve" where nothing should
-    change inside; "elsewhere" where nothing is asked inside, and nothing should change outside.
-    coarse: see `drawn`; an example from elsewhere that has it needs no original.
+    at: the input of the first layer.  original, wanted: (3, H, H), about [-1, 1].  inside: (H, H), 0 to 1: the
+    retouched area.  weight: of the example.  kind: "goal"; "preserve", where the inside should not change; or
+    "elsewhere", where the inside is free and the outside should not change.
+    coarse: the picture of half the size, see `drawn`; with it, an example "elsewhere" needs no original.
     """
 
     at: LayerInput
@@ -99,9 +99,9 @@ def learn(
 ) -> Iterator[Learned]:
     """Learn Lambda of several layers; yields a state every `SHOWN` steps, and the last one is the result.
 
-    examples: each made when it is first drawn, so that a first rule need not wait for all.
-    directions: {layer: (S, I)}.  outside: how much a pixel outside counts, 0 or more.  together: examples a step.
-    others: further examples, of which each step draws `OTHERS_TOGETHER` once there is a first rule to look at.
+    examples: each is made when it is first needed, so that the first rule comes early.
+    directions: {layer: (S, I)}.  outside: the weight of a pixel outside, 0 or more.  together: examples in a step.
+    others: further examples; after the first yielded rule, each step draws OTHERS_TOGETHER of them, too.
     To stop early, close the iterator.
     """
     generator = generator.computing_in(torch.float32)
@@ -276,10 +276,10 @@ def _patch(
 def drawn(
     generator: Generator, layers: Sequence[int], at: LayerInput, *, full: bool = True
 ) -> tuple[Tensor | None, Tensor | None]:
-    """A picture, (3, H, H), and what the generator has of it on its way, (3, H / 2, H / 2).
+    """A picture, (3, H, H), and the same in half size, (3, H / 2, H / 2), from an earlier layer of the generator.
 
-    The second is None if there is none that all of the layers take part in.  full: whether the first is wanted beside
-    the second.  at: the input of the first of the layers.
+    The second is None if the generator has no such picture after the last of `layers`.  full: False omits the first
+    if there is a second.  at: the input of the first layer.
     """
     layer, half, small = layers[0], generator.config.resolution // 2, None
     value = generator.value(layer, at)
@@ -335,7 +335,7 @@ def _loss(
 
 
 def _drawn(generator: Generator, first: int, at: LayerInput, weights: Weights, height: int) -> Tensor:
-    """(B, 3, height, w): parts of pictures, from what arrives at a layer, in full size or in less."""
+    """(B, 3, height, w): parts of pictures, drawn from the input of a layer, in full size or half."""
     last = generator.last_layer_for(height * generator.key_size(first) // at.key.shape[-2])
     value = generator.value(first, at, weights.get(first))
     for layer in range(first + 1, last + 1):

@@ -1,4 +1,4 @@
-"""Finds places like the painted ones in unpainted pictures."""
+"""Find places like the painted ones in unpainted pictures."""
 
 from __future__ import annotations
 

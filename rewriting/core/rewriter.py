@@ -370,7 +370,7 @@ class Rewriter:
 
     @torch.no_grad()
     def places_elsewhere(self, numbers: Sequence[int], truncation: float | None = None) -> list[Term]:
-        """The locality terms of some of the `LOCALITY_PICTURES`, by number, with nothing left out."""
+        """The locality terms of pictures by number, 0 to LOCALITY_PICTURES - 1, painted positions included."""
         places = random_positions(self.layer, LOCALITY_POSITIONS, LOCALITY_PICTURES, torch.Generator().manual_seed(0))
 
         def make(some: Sequence[Name]) -> Iterator[Term]:
@@ -455,13 +455,13 @@ class Rewriter:
     ) -> Iterator[Edit]:
         """Learn a request with retouched pictures; yields better and better edits, and the last one is the rule.
 
-        To stop early, close the iterator.  rank: by default the request's, else `rewriting.core.learn.RANK`, but no
-        more at a layer than it has painted positions.  method, for_other_pictures: as for `solve`.
-        layers: by default `default_layers` from this one on, or from an earlier one where features do not tell the
-        place: earlier layers know better where in the picture they are.
-        locality: how much a pixel outside counts beside a retouched one, by default the request's, else
+        To stop early, close the iterator.  rank: by default the request's, else `rewriting.core.learn.RANK`; at most
+        the number of painted positions of a layer.  method, for_other_pictures: as for `solve`.
+        layers: by default `default_layers`, from this layer on or, if features do not tell the place, from an earlier
+        one, whose features depend more on the position in the picture.
+        locality: the weight of a pixel outside, relative to a retouched one; by default the request's, else
         `rewriting.core.learn.OUTSIDE`.
-        Raises ValueError if nothing was retouched, or the context is too small at one of the layers.
+        Raises ValueError without a retouched picture, or if the context is too small for one of the layers.
         """
         start = time.perf_counter()
         if not request.retouched:

@@ -443,9 +443,10 @@ class Generator(nn.Module, ABC):
     def forget(self) -> None:
         """Drop everything derived from the weights, after they have changed."""
         self._digest = None
-        self._forget_kernels()
+        self.forget_kernels()
 
-    def _forget_kernels(self) -> None:
+    def forget_kernels(self) -> None:
+        """Free the prepared kernels, up to 1.6 times the weights; the next picture prepares them again."""
         for module in self.modules():
             if module is not self and hasattr(module, "forget"):
                 module.forget()
@@ -457,7 +458,7 @@ class Generator(nn.Module, ABC):
 
     def _apply(self, fn, recurse=True):  # noqa: ANN001, ANN202 - nn.Module's own signature
         result = super()._apply(fn, recurse)  # to another device or type: other kernels, but equal weights
-        self._forget_kernels()
+        self.forget_kernels()
         return result
 
 

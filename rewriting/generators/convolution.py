@@ -37,9 +37,10 @@ class KernelCache(Generic[T]):
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         if torch.is_grad_enabled():
             return make()
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
+        made = self._made.get(key)  # another thread may clear the cache meanwhile
+        if made is None:
+            made = self._made[key] = make()
+        return made
 
     def forget(self) -> None:
         self._made.clear()

@@ -203,7 +203,7 @@ def _reads_like_a_path(text: str) -> bool:
         or text in (".", "..")
         or "\\" in text
         or bool(re.match(r"[A-Za-z]:[/\\]", text))
-        or text.startswith("models/")  # which nobody on the Hub is called
+        or text.startswith("models/")  # not a possible owner on the Hub
         or (text.count("/") == 1 and text.partition("/")[0] in OTHER_REPOS)
     )
 

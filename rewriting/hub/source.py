@@ -48,7 +48,7 @@ def with_source(
 def license_of(config: GeneratorConfig) -> str:
     """The licence in a generator's config, in words for people."""
     named = config.license if config.license not in ("", "other", "unknown") else config.extra.get("license_name")
-    return str(named or "not stated; look it up where it comes from")
+    return str(named or "not stated; look it up at its source")
 
 
 def license_text(folder: Path) -> str:

@@ -135,7 +135,7 @@ def _watch(line: _Line, say: Callable[[float, str], None]) -> None:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove partial files that nobody has continued for a week."""
+    """Remove partial files that are a week old."""
     for part in folder.glob(f"*{PART}"):
         if time.time() - part.stat().st_mtime > KEPT:
             part.unlink(missing_ok=True)

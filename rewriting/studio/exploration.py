@@ -20,19 +20,19 @@ MATCHES = 12
 def key_matches(service: Service, session: Session) -> Iterator[tuple[int, list[dict]]]:
     """Search for matches of the context, in steps: the number of pictures searched, and the best of them, dimmed
     outside the matching places (paper, Figure 2c)."""
-    for looked, ranked in service.search(session):
+    for searched, ranked in service.search(session):
         seeds = ranked[:MATCHES]
-        found = service.matches(session, seeds)
-        high, low = float(found.heat.max()), float(np.quantile(found.heat, 0.8))
+        matches = service.matches(session, seeds)
+        high, low = float(matches.heat.max()), float(np.quantile(matches.heat, 0.8))
         pictures = zip(
             seeds,
             service.plain(session, seeds, service.shown_size(session.generator)),
-            found.heat,
-            found.scores,
+            matches.heat,
+            matches.scores,
             strict=True,
         )
         yield (
-            looked,
+            searched,
             [
                 {"seed": s, "image": data_url(lit(p, h, low, high)), "note": f"{score:.1f}"}
                 for s, p, h, score in pictures
@@ -61,32 +61,32 @@ def values_alone(service: Service, session: Session) -> str:
 
 def layer_chart(service: Service, session: Session) -> Iterator[tuple[list[Suitability], str]]:
     """Try the layers one after another: the results so far, and a chart of them."""
-    found: list[Suitability] = []
+    trials: list[Suitability] = []
     generator = service.generator(session.generator)
     request, late = session.request, max((own.layer for own in session.now.asked.own_pictures), default=None)
-    for one in suitabilities(generator, request, lambda n: service.rewriter(session.generator, n)):
-        found.append(one)
-        yield found, chart(found, done=False, late=late)
-    if not found:
+    for trial in suitabilities(generator, request, lambda n: service.rewriter(session.generator, n)):
+        trials.append(trial)
+        yield trials, chart(trials, done=False, late=late)
+    if not trials:
         raise ValueError("The painted area is too small for any layer; paint a larger one.")
-    yield found, chart(found, done=True, late=late)
+    yield trials, chart(trials, done=True, late=late)
 
 
-def chart(found: Sequence[Suitability], *, done: bool, late: int | None = None) -> str:
+def chart(trials: Sequence[Suitability], *, done: bool, late: int | None = None) -> str:
     """Bars by layer: the share of the goal reached, the likeness of isolated values, the change elsewhere.
 
     late: the layer of an own picture; earlier layers are not tried.
     """
-    best = recommended(found) if done else None
+    best = recommended(trials) if done else None
     rows = "".join(
-        f"<tr{' class=best' if one.layer == best else ''}><th>{one.layer}</th>{_bar(one.reached)}{_bar(one.isolation)}"
-        f"{_bar(one.elsewhere)}</tr>"
-        for one in found
+        f"<tr{' class=best' if trial.layer == best else ''}><th>{trial.layer}</th>"
+        f"{_bar(trial.reached)}{_bar(trial.isolation)}{_bar(trial.elsewhere)}</tr>"
+        for trial in trials
     )
     advice = f"Layer {best} suits this rule best: most of the goal, for little change elsewhere."
     advice = advice if best else "Trying the layers, one after another…"
     if late is not None:
-        advice += f" Your picture is found at layer {late}, so layers before that are not tried."
+        advice += f" Your picture is drawn from layer {late} on, so earlier layers are not tried."
     return (
         f"<p class='quiet' role='status'>{html.escape(advice)}</p><table class='layers'><thead><tr><th>Layer</th>"
         f"<th>Goal reached</th><th>Object alone looks the same</th><th>Change elsewhere</th></tr></thead>"

@@ -102,7 +102,7 @@ def status(label: str, elem_id: str) -> gr.HTML:
     return gr.HTML(padding=False, label=label, elem_id=elem_id)
 
 
-# --- what it shows ---------------------------------------------------------------------------------------------------
+# --- its content -----------------------------------------------------------------------------------------------------
 
 
 def hub_tab(hub: HubTab) -> Page:

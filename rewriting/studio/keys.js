@@ -1,6 +1,6 @@
 // Keys for the whole page: undo and redo of everything, and Rewrite. A canvas and a field keep their own.
-// A slider moved by keys tells of it as one that is let go of, and so does a number at Enter. Leaving is asked about once
-// something is painted.
+// A slider moved by keys, and a number at Enter, count like a released slider. After painting, leaving the page asks for
+// confirmation.
 () => {
   if (window.rewritingKeys) return;
   window.rewritingKeys = true;
@@ -34,7 +34,7 @@
     if (event.key === "Enter" && event.target.matches(".line input[type=number]")) event.target.blur();
   });
 
-  // What is pressed may have to wait for its turn; until the server says what it does, the page says that it heard.
+  // A press may have to wait for its turn; until the server answers, the page shows that it has noted the press.
   const page = document.documentElement;
   const answered = () => page.removeAttribute("data-asked");
   const heard = new MutationObserver(() => document.querySelector("#busy p") && answered());
@@ -43,7 +43,7 @@
     if (!event.target.closest("#cards .card, #generator input, #rewrite:not(:disabled), #more")) return;
     page.setAttribute("data-asked", "");
     clearTimeout(waiting);
-    waiting = setTimeout(answered, 30000); // whatever became of it
+    waiting = setTimeout(answered, 30000); // in any case
     heard.observe(document.querySelector("#busy"), { childList: true, subtree: true, characterData: true });
   });
 

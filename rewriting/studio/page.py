@@ -73,7 +73,7 @@ def build(service: Service, first: str) -> gr.Blocks:
 
 
 def newcomer(service: Service, generator: str, render: Render) -> Visitor:
-    """A visitor who has just opened the page on a generator, with the pictures that could be drawn within `SOON`."""
+    """A new visitor on a generator, with the pictures that are drawn within `SOON`."""
     visitor = Visitor(State.on(service.open(generator)), {})
     late = time.monotonic() + SOON
     with closing(make_needed(visitor, Maker(service), ALL, NoTurn)) as steps:

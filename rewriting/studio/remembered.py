@@ -1,6 +1,6 @@
-"""Small results that every render asks for again, kept for as long as nobody leaves who brought pictures.
+"""Caches of functions that every render calls.
 
-What such a result is made of lives as long as it is kept, and pictures that somebody brought leave with them.
+A cache refers to the arguments of its function, so all caches are cleared when own pictures are to leave the memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _kept: list[Any] = []
 
 
 def remembered(most: int) -> Callable[[Function], Function]:
-    """`functools.lru_cache(most)`, for a function that may be given pictures that somebody brought."""
+    """`functools.lru_cache(most)` for a function whose arguments may be own pictures."""
 
     def decorated(function: Function) -> Function:
         _kept.append(lru_cache(most)(function))
@@ -24,6 +24,6 @@ def remembered(most: int) -> Callable[[Function], Function]:
 
 
 def forget() -> None:
-    """Drop all that is remembered; it is made again when it is asked for."""
+    """Clear all caches."""
     for one in _kept:
         one.cache_clear()

@@ -60,7 +60,7 @@ def _for_canvas(packed: PackedRetouch) -> Mapping[str, Any]:
 
 def as_told(value: Mapping[str, Any] | None) -> Any:
     """The value of a canvas in the form of `for_canvas`, to compare the two.  A file that was just opened stays as it
-    is, because nobody has looked for its changes yet."""
+    is, because its changes have not been found yet."""
     if value is None or value["kind"] == "bend" or "picture" in value:
         return value
     try:

@@ -133,6 +133,8 @@ class Service:
         """Add a generator from the Hub under its key; returns the one that already has the key, if any."""
         with self._lock:
             if name not in self._generators:
+                for other in self._generators.values():
+                    other.forget_kernels()  # of several generators, often one alone is in use
                 self._generators[name] = self._prepare(generator)
                 self._make_room()
             self._generators.move_to_end(name)

@@ -104,14 +104,14 @@ def _request_in(path: Path) -> Request | None:
         return Request.load(folders[0][1] / REQUEST)
 
 
-def claim(found: Request | EditStack, session: Session) -> str:
+def claim(content: Request | EditStack, session: Session) -> str:
     """A name for the claim that the pictures of a saved session of the paper's code are this generator's.
 
     Such a file does not name its generator, so the visitor has to confirm the claim.  "" for any other file."""
-    if isinstance(found, EditStack) or not found.is_session:
+    if isinstance(content, EditStack) or not content.is_session:
         return ""
-    content = json.dumps(found.to_json(), sort_keys=True)
-    return f"{hashlib.sha256(content.encode()).hexdigest()} {session.generator}"
+    text = json.dumps(content.to_json(), sort_keys=True)
+    return f"{hashlib.sha256(text.encode()).hexdigest()} {session.generator}"
 
 
 def whose_pictures(session: Session) -> str:
@@ -122,17 +122,17 @@ def whose_pictures(session: Session) -> str:
     )
 
 
-def bring_in(found: Request | EditStack, session: Session, service: Service) -> Session:
+def bring_in(content: Request | EditStack, session: Session, service: Service) -> Session:
     """Add a request or rules from `read_file` to a session; a file for another bundled generator opens that generator.
 
     Raises ValueError in one sentence; the given session does not change.
     """
-    if isinstance(found, EditStack):
-        return adopt_all(found, session, service)
-    for digest in found.missing_pictures():
+    if isinstance(content, EditStack):
+        return adopt_all(content, session, service)
+    for digest in content.missing_pictures():
         check_there(MissingPicture(digest))
-    opened = _opened(session, found.generator, service)
-    request = _fitted(found, opened.generator, service)
+    opened = _opened(session, content.generator, service)
+    request = _fitted(content, opened.generator, service)
     return opened.step("open request", request=request, editing=None).as_one_step(session)
 
 

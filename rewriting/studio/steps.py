@@ -107,7 +107,7 @@ def _go(session: Session, missing: list[Step]) -> Step:
 
 
 def _first_gap(session: Session) -> str:
-    """A sentence on what is missing in steps 1 and 2; "" if nothing is."""
+    """A sentence on the next missing part of steps 1 and 2; "" if they are complete."""
     request = session.request
     if request.copy is None or request.copy.empty:
         return "Paint the object to copy in step 1. "

@@ -1,4 +1,4 @@
-"""What each part of the method is worth: Table 1's rule, solved with one thing changed at a time."""
+"""Ablations: the rule of Table 1, solved with one part of the method changed at a time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
 
 
 def variants(setting: Setting) -> Iterator[tuple[str, Makers, str]]:
-    """(title, what makes the changes, note) of each group."""
+    """The groups of variants, each as (title, functions that make the changes, note)."""
     yield "Pictures that C is measured on", _moments(setting), "Directions agree: see the name; 1 is the same space."
     yield "Rank", [ours.maker(setting, f"rank {rank}", rank=rank) for rank in RANKS], ""
     yield "Context pictures, each also pasted into", _contexts(setting), ""
@@ -119,9 +119,9 @@ def _contexts(setting: Setting) -> Makers:
 
 
 def with_contexts(request: Request, count: int, truth: Truth) -> Request:
-    """The request of Table 1 with another number of context pictures, the first of which is pasted into.
+    """The request of Table 1 with another number of context pictures; the object is pasted into the first of them.
 
-    Raises ValueError if so many frowns are not among the pictures that are looked at.
+    Raises ValueError if the searched pictures have fewer frowns.
     """
     rule, seeds = RULES["frowns-to-smiles"], list(range(CANDIDATES))
     place = rule.place(truth, seeds)

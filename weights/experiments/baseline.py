@@ -1,4 +1,4 @@
-"""Many changes of the same pictures, each compared with what they were and with what they should be."""
+"""The measures of changed pictures: against the unmodified pictures and against the ideal ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DIFFERS = 0.02  # mean over colours, of the full range: below it the ideal asks 
 
 
 class Baseline:
-    """Pictures as they were; what every change is compared with is computed once.
+    """The unmodified pictures, with everything that is computed once for all comparisons.
 
     before, ideal: uint8 (N, H, W, 3), N > 0.  area: bool (N, H, W), outside of which nothing should change.
     networks: for LPIPS.
@@ -38,12 +38,13 @@ class Baseline:
         self._levels = [F.normalize(level, dim=1) for level in segmenter.levels(before)]
 
     def measure(self, after: np.ndarray) -> dict[str, np.ndarray]:
-        """Of each changed picture, uint8 (N, H, W, 3): (N,), nan where its area leaves nothing to measure.
+        """The measures of changed pictures, uint8 (N, H, W, 3): {name: (N,)}, nan for a picture without pixels to
+        measure.
 
         l1: mean change outside the area, as a share of the full range.  ssim: structural similarity outside the area;
-        1 is unchanged.  features: see `features`.  ideal_inside, ideal_outside: mean distance to the ideal, as l1.
-        nearer: 1 if it came nearer to the ideal than it is to what it was, else 0; only where these two differ is
-        looked at.  LPIPS: outside the area, if it is installed.
+        1 is unchanged.  features: see `features`.  ideal_inside, ideal_outside: mean distance from the ideal, as l1.
+        nearer: 1 for a picture that is nearer to the ideal than to the unmodified picture, else 0; only pixels in
+        which these two differ count.  LPIPS: outside the area, if it is installed.
         """
         moved, apart = difference(after, self._before), difference(after, self._ideal)
         to_ideal, to_before = masked_mean(apart, self._differs), masked_mean(moved, self._differs)
@@ -61,10 +62,11 @@ class Baseline:
 
     @torch.inference_mode()
     def features(self, pictures: np.ndarray) -> np.ndarray:
-        """Distance of pictures from these in the segmenter's features, (N,); 0 is unchanged.
+        """The distance of pictures from the unmodified ones in the segmenter's features, (N,); 0 is unchanged.
 
-        As LPIPS is built (Zhang et al. 2018), without its learnt weights: at each level the features of a position are
-        scaled to unit length, and their squared differences averaged over the positions; summed over the levels.
+        It is built like LPIPS (Zhang et al. 2018), without learnt weights: at each level the features of a position
+        are scaled to unit length, their squared differences are averaged over the positions, and the levels are
+        summed.
         """
         levels = zip(self._levels, self._segmenter.levels(pictures), strict=True)
         apart = [(one - F.normalize(other, dim=1)).square().sum(1).mean((1, 2)) for one, other in levels]

@@ -1,4 +1,4 @@
-"""A chart of efficacy against collateral change: curves of one method, and others as points beside them."""
+"""A chart of efficacy against collateral change, with curves of one method and points for others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Point:
-    """x: collateral.  y: efficacy.  label: of a method, its name in the legend; of a curve's point, beside it."""
+    """A point of the chart.  x: collateral change.  y: efficacy.  label: the name of a method, for the legend; or the
+    text beside a curve's point."""
 
     x: float
     y: float
@@ -32,10 +33,11 @@ class Point:
 
 
 def beyond(curve: Sequence[Point], point: Point, slack: float = 0.0) -> bool:
-    """Whether the curve passes on or beyond a point: with no more collateral it reaches no less efficacy.
+    """Whether a curve passes through or above a point, that is, reaches at least its efficacy with no more collateral
+    change.
 
-    curve: points that were measured, in any order; between two that are neighbours in x it runs straight.  slack: of
-    the efficacy, what measuring it on so few pictures leaves uncertain.
+    curve: measured points in any order; between neighbours in x it is straight.  slack: the uncertainty of the
+    efficacy, which was measured on few pictures.
     """
     ordered = sorted(curve, key=lambda p: p.x)
     reached = [p.y for p in ordered if p.x <= point.x]
@@ -48,7 +50,8 @@ def beyond(curve: Sequence[Point], point: Point, slack: float = 0.0) -> bool:
 def chart(
     curves: Mapping[str, Sequence[Point]], points: Sequence[Point], *, title: str, x_title: str, y_title: str
 ) -> np.ndarray:
-    """uint8 (600, 960, 3).  Upwards is y, from 0 to 1; to the right x from 0, on a square-root scale.
+    """Draw the chart, uint8 (600, 960, 3).  y runs upwards from 0 to 1; x runs to the right from 0, on a square-root
+    scale.
 
     curves: up to four by their names in the legend, joined in order of x.
     """
@@ -70,7 +73,7 @@ def chart(
 
 
 class Drawing:
-    """Paper with axes.  x_top: the largest x."""
+    """A drawing with axes.  x_top: the largest x."""
 
     def __init__(self, x_top: float):
         self.x_top = x_top
@@ -79,7 +82,7 @@ class Drawing:
         self.fonts = {size: ImageFont.load_default(size * SCALE) for size in (13, 15, 21)}
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point lies on the enlarged paper."""
+        """The position of a point on the enlarged paper."""
         across = LEFT + math.sqrt(x / self.x_top) * (WIDTH - LEFT - RIGHT)
         down = HEIGHT - BOTTOM - y * (HEIGHT - TOP - BOTTOM)
         return across * SCALE, down * SCALE
@@ -116,7 +119,8 @@ class Drawing:
         self.draw.text(at, letter, font=self.fonts[13], fill="white", anchor="mm")
 
     def label(self, point: Point, color: Color, taken: list[Box]) -> None:
-        """Beside the point, at the first of a few places where it hides nothing, or else not at all."""
+        """Write a label beside a point, at the first of a few positions where it covers nothing; without such a
+        position, omit it."""
         x, y = self.place(point.x, point.y)
         gap, font = 8 * SCALE, self.fonts[13]
         places = [(x + gap, y, "lm"), (x, y - gap, "mb"), (x, y + gap, "mt"), (x - gap, y, "rm")]

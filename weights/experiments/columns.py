@@ -1,4 +1,4 @@
-"""What is measured of changes, as a report's table."""
+"""The measures of changes as a table of a report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ USUAL = "LPIPS, outside the target, and FID are the usual ones, of pictures as l
 
 
 def table(report: ExperimentReport, title: str, scores: Sequence[Scores], note: str = "") -> None:
-    """A row for each; LPIPS and FID have columns where they are measured."""
+    """The table, with a row for each change, and columns for LPIPS and FID if they were measured."""
     more = list(dict.fromkeys(name for one in scores for name in one.photographic))
     rows = [[*_row(one), *[one.photographic.get(name) for name in more]] for one in scores]
     report.table(title, [*COLUMNS, *more], rows, " ".join(filter(None, [note, USUAL if more else ""])))
@@ -40,5 +40,5 @@ def _row(s: Scores) -> list[str | float | None]:
 
 
 def latin(name: str) -> str:
-    """For pictures: their font has no Greek."""
+    """A heading for pictures, whose font has no Greek letters."""
     return name.replace("Λ", "Lambda")

@@ -1,4 +1,5 @@
-"""Ours at several localities and strengths: curves of efficacy against collateral change, beside the other methods."""
+"""Curves of efficacy against collateral change for this software at several localities and strengths, beside the other
+methods."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ EFFICACIES = {"intended": "by what was intended", "nearer": "by what came nearer
 
 @dataclass(frozen=True)
 class Curve:
-    """Ours in one rank and strength.  points: {locality: name of the change}."""
+    """The points of this software at one rank and strength.  points: {locality: name of the change}."""
 
     rank: int
     strength: float
@@ -35,22 +36,23 @@ class Curve:
         return f"rank {self.rank}{strongly(self.strength)}"
 
     def scores(self, of: Mapping[str, Scores]) -> list[Scores]:
-        """In order of collateral change."""
+        """The scores of a curve's points, in order of collateral change."""
         return sorted((of[name] for name in self.points.values()), key=lambda s: s.l1)
 
     def passes(self, of: Mapping[str, Scores], other: Scores, by: str) -> bool:
-        """Whether it passes on or beyond a method's point.  by: which of the scores is the efficacy."""
+        """Whether a curve passes through or above a method's point.  by: the score that is the efficacy."""
         points = [Point(s.l1, getattr(s, by)) for s in self.scores(of)]
         return beyond(points, Point(other.l1, getattr(other, by)), SLACK)
 
 
 def strongly(strength: float) -> str:
-    """For names."""
+    """The suffix of a name for a strength."""
     return "" if strength == 1 else f", {strength:g} times as strong"
 
 
 def curves(request: Request) -> list[Curve]:
-    """In the request's rank and another, as solved and stronger; the first has the request's own locality."""
+    """The curves at the request's rank and at another one, as solved and stronger; the first includes the request's
+    locality."""
     low, high = RANKS
     ranks = request.rank, high if request.rank < high else low
     swept = [(ranks[0], 1.0, SWEEP), (ranks[1], 1.0, RANK_SWEEP), *[(rank, STRENGTH, STRONG_SWEEP) for rank in ranks]]
@@ -64,7 +66,7 @@ def curves(request: Request) -> list[Curve]:
 
 
 def changes(setting: Setting, methods: Sequence[MethodResult], progress: Callable[[str], None]) -> list[MethodResult]:
-    """What the curves need beside the methods, and these, stronger, where they are a change of weights."""
+    """The changes for the curves, and stronger copies of the other methods' weight changes."""
     makers = [
         ours.maker(setting, name, strength=curve.strength, rank=curve.rank, locality=locality)
         for curve in curves(setting.request)
@@ -76,13 +78,13 @@ def changes(setting: Setting, methods: Sequence[MethodResult], progress: Callabl
 
 
 def stronger(setting: Setting, change: MethodResult) -> MethodResult:
-    """A method's change of weights, lengthened."""
+    """A method's weight change, scaled up."""
     edits = [WeightChange(edit.layer, STRENGTH * edit.delta()) for edit in change.edits]
     return setting.change(f"{change.name}{strongly(STRENGTH)}", edits, change.seconds)
 
 
 def lay_out(report: ExperimentReport, task: RuleTask, scores: Mapping[str, Scores], others: Sequence[str]) -> None:
-    """The chart, what it says of each method, and the points as tables.  others: names of the methods but ours."""
+    """The chart, its verdict on each method, and the points as tables.  others: names of the other methods."""
     drawn = curves(task.request)
     draw(report, task, drawn, scores, others)
     compare(report, task, drawn, scores, others)
@@ -102,7 +104,7 @@ def draw(
     scores: Mapping[str, Scores],
     others: Sequence[str],
 ) -> None:
-    """The curves of efficacy against collateral change, the other methods as points beside them."""
+    """Draw the curves of efficacy against collateral change, and points for the other methods."""
     lines = {
         f"ours, {curve.title}": [
             Point(scores[name].l1, scores[name].intended, f"{x:g}") for x, name in curve.points.items()
@@ -126,7 +128,7 @@ def compare(
     others: Sequence[str],
     strength: float = 1.0,
 ) -> None:
-    """Which of the curves pass on or beyond each method's point.  strength: of the methods."""
+    """The curves that pass through or above each method's point.  strength: of the methods."""
     strengths = list(dict.fromkeys(curve.strength for curve in drawn))
     passed = {
         name: {
@@ -149,5 +151,5 @@ def compare(
 
 
 def said_of(ranks: Sequence[int]) -> str:
-    """In which ranks a curve passes."""
+    """The ranks at which a curve passes a point, in words."""
     return " and ".join(f"rank {rank}" for rank in ranks) or "no"

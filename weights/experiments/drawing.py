@@ -1,4 +1,4 @@
-"""Sheets of pictures and charts for the reports: NumPy and Pillow, nothing else."""
+"""Sheets of pictures and charts for the reports, with NumPy and Pillow alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Measures changes on a task's pictures, all of them side by side so that every picture is prepared once.
+"""Measure changes on a task's pictures, all changes together, so that each picture is prepared only once.
 
-The processes of a `torchrun` share the pictures; each of them gets what all have found, in the pictures' order, so
-that the numbers are those of one process.
+The processes of a `torchrun` share the pictures.  Each process gets the results of all, in the order of the pictures,
+so that the numbers equal those of one process.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ Read = Callable[[RuleTask, Sample, np.ndarray], Values]  # what the segmenter's 
 class Scores:
     """Means over pictures, of one change.
 
-    intended: share that is as intended, over pictures to which the rule applies; everywhere: over all pictures.
-    nearer: share that came nearer to the ideal than to what they were.  l1, ssim, features: change outside the target.
-    ideal_inside, ideal_outside: mean distance to the ideal picture, of the full range.  frechet: of the features, to
-    scenes.  seconds, loss: see `MethodResult`.  photographic: LPIPS outside the target and FID to scenes, if they are
-    installed.
+    intended: share of success over the pictures to which the rule applies; everywhere: over all pictures.
+    nearer: share of pictures that came nearer to the ideal than to the unmodified picture.  l1, ssim, features: change
+    outside the target.
+    ideal_inside, ideal_outside: mean distance from the ideal picture, as a share of the full range.  frechet: distance
+    of the features from those of scenes.  seconds, loss: see `MethodResult`.  photographic: LPIPS outside the target
+    and FID to scenes, if they are installed.
     """
 
     name: str
@@ -55,17 +56,18 @@ class Scores:
     photographic: dict[str, float] = field(default_factory=dict)
 
     def numbers(self) -> dict[str, object]:
-        """All of it, for programs."""
+        """All scores, as data."""
         own = {name: value for name, value in vars(self).items() if name != "photographic"}
         return own | self.photographic
 
 
 @dataclass(frozen=True)
 class TaskEvaluation:
-    """changes: those measured, then the ideal.  values: of each of them.  applied: to how many pictures the rule
-    applies.  reference: features of scenes, each (M, d), for the Frechet distances, if these are measured.
+    """The measures of all changes on a task's pictures.
 
-    sheet: uint8 (rows, SHOWN, H, W, 3): some of these pictures, a row for each change, the last the ideal.
+    changes: names of the changes, then the ideal.  values: of each change.  applied: the number of pictures to which
+    the rule applies.  reference: features of scenes, each (M, d), for the Frechet distances, if these are measured.
+    sheet: uint8 (rows, SHOWN, H, W, 3): some of the pictures, a row for each change, the ideal last.
     """
 
     changes: list[MethodResult]
@@ -76,18 +78,19 @@ class TaskEvaluation:
 
     @cached_property
     def scores(self) -> list[Scores]:
-        """One for each of the changes."""
+        """The scores of each change, the ideal last."""
         return [_scores(*pair, self.reference) for pair in zip(self.changes, self.values, strict=True)]
 
     def of_first(self, most: int) -> list[Scores]:
-        """The same on the first pictures alone, without the Frechet distance, which depends on their number."""
+        """The scores on the first pictures alone, without the Frechet distance, which depends on the number of
+        pictures."""
         first = [{name: found[:most] for name, found in values.items()} for values in self.values]
         return [_scores(*pair, {}) for pair in zip(self.changes, first, strict=True)]
 
 
 @dataclass
 class _Kept:
-    """What this process has found of one change.  shown: with the pictures' numbers."""
+    """The results of this process for one change.  shown: pictures for the sheet, with their numbers."""
 
     parts: list[Values] = field(default_factory=list)
     shown: list[tuple[int, np.ndarray]] = field(default_factory=list)
@@ -121,7 +124,7 @@ def evaluate(
     realism: bool = True,
     read: Read = as_intended,
 ) -> TaskEvaluation:
-    """Draw n pictures with every change and compare.  realism: whether to measure the Frechet distance."""
+    """Draw n pictures with every change, and compare them.  realism: whether to measure the Frechet distance."""
     changes = [*changes, MethodResult(IDEAL, lambda seeds, before: before, float("nan"))]
     kept = [_Kept() for _ in changes]
     applied = done = 0
@@ -149,7 +152,7 @@ def evaluate(
 
 
 def _features(task: RuleTask, n: int, networks: Networks) -> Values:
-    """Of n scenes, each (n, d)."""
+    """The features of n scenes, each (n, d)."""
     parts = [{REALISM: task.segmenter.features(part), **networks.features(part)} for part in task.scenes(n)]
     parts = processes.gathered(parts)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -169,6 +172,6 @@ def _scores(change: MethodResult, values: Values, reference: Values) -> Scores:
 
 
 def overall(values: Values) -> dict[str, float]:
-    """The mean of every measure over the pictures for which it is known; nan if for none."""
+    """The mean of every measure over the pictures for which it is known; nan without such a picture."""
     known = {name: found[~np.isnan(found)] for name, found in values.items() if name not in (REALISM, FID)}
     return {name: float(found.mean()) if len(found) else float("nan") for name, found in known.items()}

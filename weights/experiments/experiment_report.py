@@ -1,4 +1,4 @@
-"""What an experiment found: one folder with report.json for programs, report.md for people, and its pictures."""
+"""The report of an experiment: a folder with report.json for programs, report.md for people, and pictures."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class ExperimentReport:
         self._numbers: dict[str, Any] = {}
 
     def text(self, paragraph: str) -> None:
-        """A paragraph, Markdown."""
+        """Add a paragraph of Markdown."""
         self._parts.append({"kind": "text", "text": paragraph.strip()})
 
     def table(self, title: str, columns: list[str], rows: list[list[Cell]], note: str = "") -> None:
-        """A table; numbers are rounded in the Markdown only, and None or nan stands for a cell without one.
+        """Add a table; numbers are rounded only in the Markdown, and None or nan is an empty cell.
 
         Raises ValueError if a row has another number of cells than there are columns.
         """
@@ -46,9 +46,10 @@ class ExperimentReport:
         self._parts.append({"kind": "table", "title": title, "columns": list(columns), "rows": cells, "note": note})
 
     def picture(self, file_name: str, picture: np.ndarray, caption: str) -> None:
-        """A picture, uint8 (H, W, 3), written under that name: as .png to the bit, as .webp in less room.
+        """Add a picture, uint8 (H, W, 3), under a file name: .png is exact, .webp is smaller.
 
-        Raises ValueError for another array, a name that is no plain .png or .webp file name, or one used before.
+        Raises ValueError for another array, for a name that is not a plain .png or .webp file name, and for a used
+        name.
         """
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise ValueError(f"The picture {file_name} is {picture.dtype} {picture.shape}; expected uint8 (H, W, 3).")
@@ -60,16 +61,16 @@ class ExperimentReport:
         self._parts.append({"kind": "picture", "file": file_name, "caption": caption})
 
     def number(self, key: str, value: Any) -> None:
-        """A number (or anything JSON holds) under a name, for programs."""
+        """Add a number, or other JSON data, under a name, for programs."""
         self._numbers[key] = _plain(value)
 
     @property
     def path(self) -> Path:
-        """folder/name"""
+        """The folder of the report: folder/name."""
         return self.folder / self.name
 
     def write(self) -> Path:
-        """Write report.json, report.md and the pictures into `path`, and return that."""
+        """Write report.json, report.md and the pictures into `path`, and return it."""
         folder = self.path
         folder.mkdir(parents=True, exist_ok=True)
         for name, picture in self._pictures.items():
@@ -95,7 +96,7 @@ class ExperimentReport:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON holds it: NumPy's numbers and arrays as Python's, and None for a number that is not finite."""
+    """The value as JSON: NumPy's numbers and arrays as Python's, and None for a number that is not finite."""
     if isinstance(value, dict):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
@@ -119,7 +120,7 @@ def _picture(part: dict[str, Any]) -> str:
 
 
 def shown(cell: Cell | Sequence[Any]) -> str:
-    """A cell as people read it: whole numbers as they are, others to three significant digits."""
+    """A cell for people: whole numbers unchanged, others with three significant digits."""
     if cell is None:
         return ABSENT
     if isinstance(cell, bool) or not isinstance(cell, (int, float)):

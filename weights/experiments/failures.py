@@ -1,4 +1,4 @@
-"""Rules that do not work, or not everywhere, with pictures and the reason."""
+"""Rules that fail, always or on some pictures, with pictures and the reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Case:
-    """One failure.  rule: its name.  changes: of the rule's settings, with which it fails.  why: one paragraph."""
+    """A failure.  rule: its name.  changes: the settings of the rule that make it fail.  why: one paragraph."""
 
     title: str
     rule: str
@@ -65,7 +65,7 @@ CASES = (
 
 
 def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
-    """n: at most so many cases are shown."""
+    """n: the largest number of cases."""
     report.text(
         "A low loss is no success: these rules were solved to the end, and look like this. Where a setting is named "
         "under the picture, the rule works better with its own."
@@ -83,7 +83,7 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
 
 
 def settings(case: Case, solved: Solved) -> str:
-    """Which of its settings the case is about."""
+    """The settings of a case."""
     request = solved.request
     known = {"layer": request.layer, "rank": request.rank, "locality": request.locality}
     about = {name: known[name] for name in case.changes} or known
@@ -91,7 +91,7 @@ def settings(case: Case, solved: Solved) -> str:
 
 
 def worst(solved: Solved, found: Measured) -> np.ndarray:
-    """The first pictures in which the rule did not work; then, if they are few, others."""
+    """The first pictures on which the rule failed, filled up with others."""
     order = np.argsort(found.hits, kind="stable")[:SHOWN]
     seeds = [solved.material.unseen[i] for i in order]
     rows = [list(solved.generator.images(seeds, edits)) for edits in ([], [solved.edit])]

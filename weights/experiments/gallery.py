@@ -1,4 +1,4 @@
-"""Figures 7 to 12: the rule above, and below it the pictures that match its context best, before and after."""
+"""Figures 7 to 12: a rule's request, and below it the best matches with its context, before and after."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ CONTEXTS = 3
 
 
 def best_matches(rewriter: Rewriter, request: Request, seeds: Iterable[int], count: int) -> list[int]:
-    """The pictures that score highest in the context direction, best first."""
+    """The pictures with the highest scores in the context direction, best first."""
     seeds = list(seeds)
     order = np.argsort(-rewriter.matches(request, seeds).scores, kind="stable")
     return [seeds[i] for i in order[:count]]
 
 
 def request_row(solved: Solved) -> tuple[list[np.ndarray], list[str]]:
-    """What was asked for: copied object, goal, some contexts; with their headings."""
+    """The request in pictures with headings: the copied object, the goal, and some of the context."""
     request, generator = solved.request, solved.generator
     contexts = [r for r in request.context if request.paste is None or r.seed != request.paste.seed][:CONTEXTS]
     goal = solved.rewriter.goal_image(request)
@@ -52,7 +52,7 @@ def request_row(solved: Solved) -> tuple[list[np.ndarray], list[str]]:
 
 
 def gallery_sheet(solved: Solved, seeds: Sequence[int]) -> np.ndarray:
-    """The paper's layout: the request above, pairs below, each unmodified over changed."""
+    """The layout of the paper: the request, and below it pairs of pictures, unmodified above changed."""
     shown, headings = request_row(solved)
     before = solved.generator.images(seeds)
     after = solved.rewriter.images(seeds, [solved.edit])
@@ -65,7 +65,7 @@ def gallery_sheet(solved: Solved, seeds: Sequence[int]) -> np.ndarray:
 
 
 def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
-    """n: pictures among which those that match best are looked for."""
+    """n: the number of pictures to search for matches."""
     report.text(
         f"Each rule as the paper shows it: what was copied, pasted and painted as context, and under that the {BEST} "
         f"of {n} pictures that score highest in the context direction, before and after. None of them was painted in."

@@ -1,4 +1,4 @@
-"""Figure 2: what a key matches, and what a value draws on its own."""
+"""Figure 2: the matches of a key, and the drawing of a value alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIM_BELOW = 0.8  # quantile of the response that counts as dark
 
 
 def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
-    """n: pictures among which matches are looked for."""
+    """n: the number of pictures to search for matches."""
     report.text(
         f"A context's key matches places: bright is where d . k is high, in the {ACROSS} of {n} pictures that answer "
         "most strongly. A value says what is drawn there: the patch of values under a mask, sent through the rest of "
@@ -45,7 +45,8 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
 
 
 def matched(solved: Solved, n: int) -> tuple[np.ndarray, float]:
-    """The best matches, lit by their response; and how often the strongest response lies in the rule's area."""
+    """The best matches, lit by their response, and the share of pictures whose strongest response is in the rule's
+    area."""
     seeds = best_matches(solved.rewriter, solved.request, range(FIRST, FIRST + n), ACROSS)
     heat = solved.rewriter.matches(solved.request, seeds).heat
     low, high = float(np.quantile(heat, DIM_BELOW)), float(heat.max())
@@ -58,7 +59,7 @@ def matched(solved: Solved, n: int) -> tuple[np.ndarray, float]:
 
 
 def strongest_inside(heat: np.ndarray, areas: np.ndarray) -> np.ndarray:
-    """Whether each map's highest place touches the area: heat (N, h, w), areas bool (N, H, W) -> bool (N,)."""
+    """Whether the maximum of each map lies in the area: heat (N, h, w), areas bool (N, H, W) -> bool (N,)."""
     cell, side = areas.shape[-1] // heat.shape[-1], heat.shape[-1]
     places = heat.reshape(len(heat), -1).argmax(1)
     tiles = areas.reshape(len(areas), side, cell, side, cell).any((2, 4)).reshape(len(areas), -1)
@@ -66,7 +67,7 @@ def strongest_inside(heat: np.ndarray, areas: np.ndarray) -> np.ndarray:
 
 
 def area_share(solved: Solved) -> float:
-    """Mean share of the picture that the rule is about: what chance would give."""
+    """The mean area of the rule as a share of the picture, which is the result of chance."""
     return float(solved.material.areas.mean())
 
 

@@ -1,4 +1,4 @@
-"""Figures 13 to 18 and Appendix H: which layers suit which rules."""
+"""Figures 13 to 18 and Appendix H: the suitable layers for rules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RULES_TRIED = ("frowns-to-smiles", "glasses-come-off", "trees-from-towers", "no-
 
 
 def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
-    """n: at most so many rules are tried."""
+    """n: the largest number of rules."""
     report.text(
         "A layer suits a rule if a patch of its values, drawn alone, looks as it does in its place (the paper's test, "
         "there by Fréchet distance; here 1 is alike and 0 no better than another picture's patch), if the solve "
@@ -43,7 +43,7 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
 
 
 def chart(title: str, found: list[Suitability]) -> np.ndarray:
-    """Bars of one rule's layers."""
+    """Bars for the layers of one rule."""
     series = {
         "means the same alone": [one.isolation for one in found],
         "goal reached": [one.reached for one in found],

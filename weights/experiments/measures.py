@@ -1,8 +1,8 @@
-"""How far pictures are from others: place by place, and as sets.
+"""Distances between pictures: position by position, and between sets.
 
-Pictures are uint8 (N, H, W, 3), areas bool (N, H, W).  The Frechet distance, and the feature distance in `comparison`,
-look through a segmenter's features, where the paper has those of networks trained on photographs (LPIPS, FID): their
-numbers must not be compared with the paper's.
+Pictures are uint8 (N, H, W, 3), areas bool (N, H, W).  The Frechet distance, and the feature distance in `baseline`,
+use a segmenter's features.  The paper uses networks trained on photographs (LPIPS, FID), so the numbers must not be
+compared with the paper's.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Pictures that the generators never drew: how near their inversions come, and what rules do on them.
+"""Inversion of pictures that the generators never drew: its accuracy, and the effect of rules on the results.
 
-The pictures are true scenes: the generators were trained on such, and drew none of these.
+The pictures are true scenes, the kind of picture on which the generators were trained.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ WIDER, SHOWN = 4, 6
 
 @torch.no_grad()
 def by_latent(generator: Generator, own: OwnPicture) -> np.ndarray:
-    """Drawn from the latent alone: uint8 (H, W, 3)."""
+    """The drawing of the latent alone: uint8 (H, W, 3)."""
     return to_uint8(generator.synthesise(own.latent))[0]
 
 
 def by_latents(generator: Generator, own: OwnPicture) -> np.ndarray | None:
-    """Drawn from a latent for each layer (W+), found from the one of all; None without a mapping network."""
+    """The drawing of one latent for each layer (W+), fitted from the single latent; None without a mapping network."""
     if not isinstance(generator, StyleGAN2):
         return None
     wanted, deviation, layers = _tensor(own.image), drawn_by(generator, 0).deviation, list(generator.layers)
@@ -65,7 +65,7 @@ def by_latents(generator: Generator, own: OwnPicture) -> np.ndarray | None:
 
 
 def by_key(generator: Generator, own: OwnPicture) -> np.ndarray:
-    """Drawn from a key that was found from the mean latent's."""
+    """The drawing of a key fitted from the mean latent's."""
     drawn = drawn_by(generator, 0)
     with torch.no_grad():
         at = generator.enter(drawn.mean, own.layer)
@@ -78,20 +78,21 @@ def _tensor(picture: np.ndarray) -> Tensor:
 
 
 def ways(scenes: Scenes, seed: int) -> dict[str, float | None]:
-    """dB of a scene, drawn in other ways than by both steps."""
+    """The PSNR in dB of a scene's drawings by other ways than the two steps."""
     generator, own = scenes.generator, scenes.own(seed)
     drawn = {"w": by_latent(generator, own), "W+": by_latents(generator, own), "key": by_key(generator, own)}
     return {way: None if picture is None else psnr(picture, own.image) for way, picture in drawn.items()}
 
 
 def back(scenes: Scenes) -> float:
-    """dB of a picture that the generator drew itself."""
+    """The PSNR in dB of the inversion of a picture that the generator drew itself."""
     *_, last = invert(scenes.generator, scenes.generator.images([HELD_OUT])[0], scenes.layer)
     return last.psnr
 
 
 def near(scenes: Scenes, report: ExperimentReport, n: int, progress: Callable[[str], None]) -> list:
-    """A row of the table: mean dB of each way and of both, the least of both, and of a picture that was drawn."""
+    """A row of the table: mean dB of each way and of the two steps, their lowest dB, and the dB of a generated
+    picture."""
     found, both = [], []
     for i, seed in enumerate(range(HELD_OUT, HELD_OUT + n)):
         both.append(scenes.own(seed).psnr)
@@ -115,7 +116,7 @@ def near(scenes: Scenes, report: ExperimentReport, n: int, progress: Callable[[s
 
 
 def compared(n: int) -> int:
-    """Scenes that are drawn in each way, which takes twice as long as inverting them."""
+    """The number of scenes that are drawn in each way, which takes twice as long as their inversion."""
     return min(n, max(LEAST_COMPARED, n // 4))
 
 
@@ -123,7 +124,7 @@ def compared(n: int) -> int:
 
 
 class Towards:
-    """A preset of which the ideal is known: the same scene with one number changed."""
+    """A preset with a known ideal: the same scene with one number changed."""
 
     def __init__(self, chosen: Preset, scenes: Scenes, n: int, progress: Callable[[str], None]):
         self.chosen, self.scenes, self.rule = chosen, scenes, RULES[chosen.name]
@@ -141,7 +142,7 @@ class Towards:
         self.before, self.after = self._drawn(self.own)
 
     def _changed(self) -> Tensor:
-        """(N, z_dim): the scenes with the one number changed."""
+        """The latents (N, z_dim) of the scenes with the one number changed."""
         z = self.truth.z(self.seeds)
         if self.rule.ideal is not None:
             return with_value(self.truth.scene, z, *self.rule.ideal)
@@ -172,7 +173,7 @@ class Towards:
 
 
 def came_nearer(before: np.ndarray, after: np.ndarray, ideal: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """Which pictures are nearer to the ideal than they were, where it differs from that."""
+    """Which pictures came nearer to the ideal, in the pixels in which it differs from the original."""
     return apart(after, ideal, before, ideal, area) < apart(before, ideal, before, ideal, area)
 
 

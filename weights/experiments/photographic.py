@@ -1,7 +1,6 @@
-"""LPIPS and FID, for those who have the networks that these look through.
+"""LPIPS and FID, for installations with their networks, which were trained on photographs.
 
-The networks were trained on photographs.  They are used where the packages `lpips` and `pytorch-fid` are installed,
-which fetch their weights themselves; nothing else here needs them.
+They are measured if the packages `lpips` and `pytorch-fid` are installed; these fetch their weights themselves.
 """
 
 from __future__ import annotations
@@ -18,20 +17,23 @@ LPIPS, FID = "LPIPS", "FID"
 
 @dataclass(frozen=True)
 class Networks:
-    """lpips: two batches in [-1, 1], (N, 3, H, W) -> distances, (N, 1, 1, 1).  inception: a batch in [0, 1] -> a list
-    of one, features (N, 2048, 1, 1).  None for what is not installed."""
+    """The networks; None for one that is not installed.
+
+    lpips: two batches in [-1, 1], (N, 3, H, W) -> distances, (N, 1, 1, 1).  inception: a batch in [0, 1] -> a list of
+    one, features (N, 2048, 1, 1).
+    """
 
     lpips: Callable[[Tensor, Tensor], Tensor] | None = None
     inception: Callable[[Tensor], list[Tensor]] | None = None
 
     @classmethod
     def installed(cls) -> Networks:
-        """Those that there are, their weights loaded; the packages say what is wrong with these."""
+        """The installed networks with their weights; an error of a package is passed on."""
         return cls(_lpips(), _inception())
 
     @torch.inference_mode()
     def distances(self, one: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]:
-        """Of pictures from others, uint8 (N, H, W, 3): (N,) by the measure's name, if there is one.
+        """The LPIPS distance of pictures from others, uint8 (N, H, W, 3): {name: (N,)}; {} without the network.
 
         Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018.
         """
@@ -41,7 +43,7 @@ class Networks:
 
     @torch.inference_mode()
     def features(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
-        """Whose Frechet distance is the FID, of pictures, uint8 (N, H, W, 3): (N, 2048) by the measure's name, if any.
+        """The features for the FID, of pictures, uint8 (N, H, W, 3): {name: (N, 2048)}; {} without the network.
 
         Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", 2017.
         """

@@ -1,8 +1,8 @@
-"""Section 5.3 and Figure 6: a rule between two things, turned round by one rank-1 change.
+"""Section 5.3 and Figure 6: reversing a rule between two things by one rank-1 change.
 
-In the kitchens a window is always mirrored on the table below it, and nothing else is.  Windows are added and taken
-away by setting a few units (GAN dissection, Bau et al. 2019); pairs of such pictures say what the table should show
-instead: with a window what it shows without one, and the reverse.
+In the kitchens, the table mirrors exactly the windows above it.  Setting a few units adds and removes windows (GAN
+dissection, Bau et al. 2019).  Pairs of such pictures are the goals: the table with a window should look like the one
+without, and the reverse.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class Switch:
-    """Units of one layer's value, and what they are set to.  units: (K,).  on, off: (1, K, h, w), with and without
-    the thing they stand for."""
+    """Units of one layer's value, and two settings of them.  units: (K,).  on, off: (1, K, h, w), with and without the
+    thing."""
 
     layer: int
     units: Tensor
@@ -49,7 +49,7 @@ class Switch:
     off: Tensor
 
     def set(self, value: Tensor, on: bool, where: Tensor | None = None) -> Tensor:
-        """(B, O, h, w) with these units set; where: bool (B, h, w), else everywhere."""
+        """The value (B, O, h, w) with the units set.  where: bool (B, h, w), None for everywhere."""
         changed, state = value.clone(), self.on if on else self.off
         mine = value[:, self.units]
         changed[:, self.units] = state if where is None else torch.where(where[:, None], state, mine)
@@ -60,7 +60,7 @@ class Switch:
 def find_switch(generator: Generator, latents: Tensor, present: Sequence[bool], *, layer: int, count: int) -> Switch:
     """The units that differ most between pictures with and without a thing, in standard deviations.
 
-    latents: (N, z_dim).  present: N times whether the picture shows it; ValueError unless both occur.
+    latents: (N, z_dim).  present: for each picture, whether it shows the thing; raises ValueError unless both occur.
     """
     chosen = torch.as_tensor(np.asarray(present, bool))
     if chosen.all() or not chosen.any():
@@ -92,7 +92,8 @@ def draw_switched(
     where: Tensor | None = None,
     size: int | None = None,
 ) -> np.ndarray:
-    """uint8 (N, size, size, 3).  where: bool (N, h, w), positions at which the units are set; None for all."""
+    """Pictures with the switch's units set, uint8 (N, size, size, 3).  where: bool (N, h, w), the positions; None for
+    all."""
     weights, drawn = generator.replacements(edits), []
     places = [None] * len(latents) if where is None else where.split(generator.batch_size)
     for chunk, place in zip(latents.split(generator.batch_size), places, strict=False):
@@ -103,10 +104,10 @@ def draw_switched(
 
 
 def contrast(present: Tensor, absent: Tensor, moment: Tensor) -> Tensor:
-    """d, float32 (1, I): along it keys (T, I) of one kind lie on one side, those of the other on the other.
+    """d, float32 (1, I): the direction that separates the keys (T, I) of two kinds.
 
-    Eq. 14 with the difference of the two kinds' mean keys for k*, and C with their own second moment added, so that
-    both are answered about equally strongly.
+    Eq. 14 with the difference of the mean keys of the two kinds for k*.  C includes their own second moment, so that
+    the responses to both are about equally strong.
     """
     present, absent = present.double(), absent.double()
     own = 0.5 * (present.t() @ present / len(present) + absent.t() @ absent / len(absent))
@@ -118,7 +119,7 @@ def contrast(present: Tensor, absent: Tensor, moment: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Pairs:
-    """What the rule is solved from.  goals: a term for each picture.  present, absent: keys (T, I) at its places."""
+    """The input of the solve.  goals: a term for each picture.  present, absent: keys (T, I) at its places."""
 
     goals: list[Term]
     present: Tensor
@@ -127,7 +128,7 @@ class Pairs:
 
 @torch.no_grad()
 def swapped(rewriter: Rewriter, latents: Tensor, places: np.ndarray, switch: Switch) -> Pairs:
-    """Goals that give each picture of a pair what the other shows at `places`, bool (N, H, W)."""
+    """Goals that give each picture of a pair the other's values at `places`, bool (N, H, W)."""
     layer, goals, present, absent = rewriter.layer, [], [], []
     for z, place in zip(latents, places, strict=True):
         mask = place.astype(np.uint8) * 255
@@ -146,7 +147,7 @@ def swapped(rewriter: Rewriter, latents: Tensor, places: np.ndarray, switch: Swi
 
 
 def invert(rewriter: Rewriter, pairs: Pairs, *, locality: float = LOCALITY) -> Edit:
-    """The rank-1 change that turns the rule round."""
+    """The rank-1 change that reverses the rule."""
     direction = contrast(pairs.present, pairs.absent, rewriter.second_moment())
     terms = pairs.goals + [term.scaled(locality) for term in rewriter.locality_terms(Request()) if locality > 0]
     generator, solution = rewriter.generator, solve(rewriter.layer, terms, direction)
@@ -157,7 +158,7 @@ def invert(rewriter: Rewriter, pairs: Pairs, *, locality: float = LOCALITY) -> E
 
 
 def selectivity(rewriter: Rewriter, pairs: Pairs, direction: Tensor) -> float:
-    """How much more strongly the pairs' places answer to a direction than sampled places of other pictures do."""
+    """The ratio of a direction's responses at the pairs' places to those at random positions of other pictures."""
     answers = []
     for term in rewriter.locality_terms(Request()):
         ratio = term.weight.shape[-1] // term.at.key.shape[-1]
@@ -172,9 +173,12 @@ def selectivity(rewriter: Rewriter, pairs: Pairs, direction: Tensor) -> float:
 
 @dataclass(frozen=True)
 class WindowEffect:
-    """What windows do to the table.  brighter: mean, of the full range, at the places where they would be mirrored.
-    positive: share of pictures in which that is above 0.  correlation: of there being a window with the share of
-    these places in which the segmenter reads a reflection."""
+    """The effect of windows on the table.
+
+    brighter: mean, as a share of the full range, at the places of their mirror images.  positive: share of pictures
+    with a positive value.  correlation: between the presence of a window and the share of these places that the
+    segmenter reads as a reflection.
+    """
 
     brighter: float
     positive: float
@@ -182,7 +186,8 @@ class WindowEffect:
 
 
 def effect(without: np.ndarray, with_: np.ndarray, places: np.ndarray, reader: Segmenter) -> WindowEffect:
-    """without, with_: the same pictures without windows and with them, uint8 (N, H, W, 3).  places: bool (N, H, W)."""
+    """The effect of windows.  without, with_: the same pictures without and with windows, uint8 (N, H, W, 3).  places:
+    bool (N, H, W)."""
     area = places.sum((1, 2))
     rise = ((with_.astype(np.float32) - without).mean(-1) / 255 * places).sum((1, 2)) / area
     read = [(reader.mask(drawn, "reflection") & places).sum((1, 2)) / area for drawn in (without, with_)]
@@ -193,17 +198,17 @@ def effect(without: np.ndarray, with_: np.ndarray, places: np.ndarray, reader: S
 
 
 def changed_elsewhere(before: np.ndarray, after: np.ndarray, places: np.ndarray) -> float:
-    """Mean change outside the places, of the full range."""
+    """Mean change outside the places, as a share of the full range."""
     return float((np.abs(after.astype(np.float32) - before).mean(-1) / 255)[~places].mean())
 
 
 def with_windows(truth: Truth, seeds: Sequence[int], label: str) -> np.ndarray:
-    """Where each scene shows a thing, or would if it had a window: bool (N, H, W)."""
+    """The place of a thing in each scene, or its place if the scene had a window: bool (N, H, W)."""
     return truth.edited(seeds, window=True)[1] == truth.labels.index(label)
 
 
 def painted_alone(generator: Generator, truth: Truth, present: np.ndarray) -> float:
-    """How much brighter the table becomes when units of layer PAINTED are set at the window's place alone, of the
+    """The brightening of the table when units of layer PAINTED are set at the window's place alone, as a share of the
     full range: the paper's way to add a window.
 
     present: which of the first pictures have windows; the others are given one.
@@ -219,7 +224,7 @@ def painted_alone(generator: Generator, truth: Truth, present: np.ndarray) -> fl
 
 
 def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
-    """n: pictures on which the effect is measured."""
+    """n: the number of pictures for the measurement."""
     truth, generator, reader = Truth("kitchen"), load_generator("kitchen"), Segmenter.load("kitchen")
     progress("Choosing units")
     looked = list(range(LOOKED_AT))
@@ -263,7 +268,7 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
 def _ways(
     generator: Generator, truth: Truth, seeds: Sequence[int], switch: Switch
 ) -> dict[str, Callable[[bool, Sequence[Edit]], np.ndarray]]:
-    """Two ways of adding and taking away windows: by units, and by the number that the scene draws."""
+    """Two ways to add and remove windows: by units, and by the number that the scene draws."""
 
     def by_units(on: bool, edits: Sequence[Edit]) -> np.ndarray:
         return draw_switched(generator, generator.latents(seeds), switch, on, edits, size=truth.size)

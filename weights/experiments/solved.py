@@ -1,4 +1,4 @@
-"""Preset rules, chosen, painted and solved, as the figures need them."""
+"""Preset rules with their materials and solves, for the figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMNS = ["rule", "layer", "rank", "locality", "worked", "of", "change there", 
 
 @dataclass(frozen=True)
 class Solved:
-    """One rule, ready to be shown."""
+    """One solved rule."""
 
     name: str
     rule: Recipe
@@ -36,17 +36,17 @@ class Solved:
         return self.material.request
 
     def measure(self, edits: Sequence[Edit] | None = None) -> Measured:
-        """On the rule's own unseen pictures, with its edit alone or with a stack that has it in it."""
+        """Measure a rule on its own unseen pictures, with its edit alone or with a stack that contains it."""
         return measure(self.rule, self.material, self.generator, [self.edit] if edits is None else edits, self.truth)
 
     def row(self, found: Measured) -> list[str | float]:
-        """What goes under COLUMNS."""
+        """The row of a rule for COLUMNS."""
         settings = self.request.layer, self.request.rank, self.request.locality
         return [self.rule.title, *settings, found.worked, found.among, found.inside, found.elsewhere]
 
 
 class Solver:
-    """Solves rules by name; generators, scenes and features are kept for the next rule of the same kind."""
+    """Solves rules by name, and caches generators, scenes and features for further rules of the same kind."""
 
     def __init__(self) -> None:
         self._rewriters: dict[tuple[str, int], Rewriter] = {}
@@ -69,12 +69,12 @@ class Solver:
         return self._rewriters[name, layer]
 
     def material(self, name: str, **changes: Any) -> Material:
-        """A rule's request, with some settings changed, and the pictures to measure it on."""
+        """A rule's request, with some settings changed, and the pictures for its measurement."""
         rule = RULES[name]
         return prepare(rule, self.truth(rule.generator), **changes)
 
     def solve(self, name: str, **changes: Any) -> Solved:
-        """A rule solved, with some settings changed."""
+        """A solved rule, with some settings changed."""
         rule, material = RULES[name], self.material(name, **changes)
         rewriter = self.rewriter(rule.generator, material.request.layer)
         return Solved(name, rule, material, rewriter, rewriter.solve(material.request), self.truth(rule.generator))

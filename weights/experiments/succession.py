@@ -1,4 +1,4 @@
-"""Figure 1: three rules in succession, each as effective in the stack as it is alone."""
+"""Figure 1: three rules in succession, each as effective in the stack as alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALIKE = 0.05  # of the pictures: how much less effective a rule may be in the st
 
 
 def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
-    """n: pictures among which those to show are looked for."""
+    """n: the number of pictures to search for suitable ones."""
     solver, solved = Solver(), []
     for name in RULES_IN_ORDER:
         progress(f"Solving {name}")
@@ -49,8 +49,7 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
 
 
 def fitting(truth: Truth, seeds: Sequence[int]) -> list[int]:
-    """Pictures on which all three rules have something to do: a word across a church with a spire or dome, and nobody
-    in front."""
+    """Pictures to which all three rules apply: a word across a church with a spire or a dome, and no people."""
     marked, topped, people = (
         truth.mask(seeds, *names).sum((1, 2)) for names in (("mark_middle",), ("spire", "dome"), ("person",))
     )
@@ -71,7 +70,7 @@ def _show(report: ExperimentReport, solved: Sequence[Solved], seeds: Sequence[in
 
 
 def _orders(report: ExperimentReport, solved: Sequence[Solved]) -> None:
-    """Whether the order of the rules makes any difference, to the bit."""
+    """Whether the order of the rules changes any bit of the pictures."""
     edits, seeds = [one.edit for one in solved], solved[0].material.unseen[:4]
     drawn = [solved[0].generator.images(seeds, EditStack(order)) for order in (edits, edits[::-1])]
     same = bool(np.array_equal(*drawn))

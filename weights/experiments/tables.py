@@ -1,4 +1,4 @@
-"""The paper's Tables 1 and 2: the same request made by every method, and what became of the pictures."""
+"""Tables 1 and 2 of the paper: the changes of all methods for the same request, and their measures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TUNING_STEPS = 400  # of tuning all weights, of which the original makes 20 001
 
 @dataclass(frozen=True)
 class Paper:
-    """What the paper reports for the same rows.  title: which table.  rows: {method: (efficacy in %, LPIPS)}."""
+    """The paper's numbers for the same rows.  title: of the table.  rows: {method: (efficacy in %, LPIPS)}."""
 
     title: str
     rows: dict[str, tuple[float, float | None]]
@@ -66,7 +66,7 @@ def compare(
     steps: int = STEPS,
     tuning_steps: int = TUNING_STEPS,
 ) -> None:
-    """One task by every method, on n pictures; the rest of the options are for a quick look."""
+    """Compare all methods on one task and n pictures; the other options are for quick tests."""
     setting = Setting(task.rewriter, task.request, task.segmenter, task.things)
     changes = methods(setting, steps=steps, tuning_steps=tuning_steps, progress=progress)
     found = evaluate(task, [*changes, *curves.changes(setting, changes, progress)], n, progress)
@@ -75,7 +75,7 @@ def compare(
 
 
 def introduce(report: ExperimentReport, task: RuleTask, n: int, applied: int, steps: int, tuning_steps: int) -> None:
-    """What was done, in words."""
+    """The description of the comparison."""
     request = task.request
     report.text(
         f"## {task.title}\n\nThe bundled {request.generator} generator, layer {request.layer}, rank {request.rank}, "
@@ -92,7 +92,7 @@ def introduce(report: ExperimentReport, task: RuleTask, n: int, applied: int, st
 def lay_out(
     report: ExperimentReport, task: RuleTask, paper: Paper, found: TaskEvaluation, methods: Sequence[str], n: int
 ) -> None:
-    """Tables, a sheet of pictures and the curves.  methods: names of the changes that are a row of the tables."""
+    """Tables, a sheet of pictures and the curves.  methods: names of the changes in the tables."""
     scores = {one.name: one for one in found.scores}
     shown = [*methods, IDEAL]
     listed = [scores[name] for name in shown]
@@ -122,7 +122,7 @@ PAPER_NOTE = (
 
 
 def verdict(scores: Sequence[Scores], slack: float = 0.01) -> str:
-    """Which methods ours does not match at once in efficacy and in collateral change."""
+    """The methods that ours does not match in efficacy and collateral change at once."""
     mine = next(s for s in scores if s.name == "ours")
     others = [s for s in scores if s.name not in ("ours", "unmodified", IDEAL)]
     better = [s.name for s in others if s.intended > mine.intended + slack and s.l1 <= mine.l1]

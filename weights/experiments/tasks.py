@@ -1,4 +1,4 @@
-"""The rules that the tables compare methods on: a request, and for every picture what should become of it."""
+"""The rules for the comparison of methods: each a request, and an ideal for every picture."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ WIDER = 4
 
 @dataclass(frozen=True)
 class Sample:
-    """Some pictures, and what a rule should do to them.
+    """Some pictures, and the effect that a rule should have on them.
 
-    before, ideal: uint8 (N, H, W, 3); where the rule does not apply they are equal.  applies: bool (N,).  area: bool
-    (N, H, W), outside of which nothing should change.  labels, ideal_labels: what the segmenter sees, (N, H, W).
+    before, ideal: uint8 (N, H, W, 3), equal if the rule does not apply.  applies: bool (N,).  area: bool (N, H, W),
+    outside of which nothing should change.  labels, ideal_labels: of the segmenter, (N, H, W).
     """
 
     seeds: list[int]
@@ -50,11 +50,11 @@ class Sample:
 class RuleTask:
     """One rule on one bundled generator.
 
-    request: for every method the same.  things: what it is about, as the segmenter calls it.
-    target: where the rule is about, in any picture.  applies: to which pictures.
-    changed: latents (N, z_dim) -> those of the ideal scenes, or None if there is no such number: then the ideal is the
-    object pasted in at this place by hand.  wider: pixels around the target that belong to it.
-    intended: (what the segmenter sees now, sample) -> share that is as intended, for each picture.
+    request: the same for every method.  things: labels of the things that the rule is about.
+    target: the place of the rule in a picture.  applies: whether the rule applies to a picture.
+    changed: latents (N, z_dim) -> latents of the ideal scenes; None without such a number, and then the ideal has the
+    object pasted in by hand.  wider: pixels around the target that belong to it.
+    intended: (the segmenter's labels after the change, sample) -> share of success in each picture.
     """
 
     name: str
@@ -81,7 +81,7 @@ class RuleTask:
         return Segmenter.load(self.request.generator)
 
     def samples(self, n: int) -> Iterator[Sample]:
-        """n pictures in which nothing was painted, some at a time; of several processes, each has its share."""
+        """n pictures without painted places, in parts; of several processes, each has its share."""
         for start in processes.mine(range(FIRST, FIRST + n, CHUNK)):
             yield self.sample(range(start, min(start + CHUNK, FIRST + n)))
 
@@ -101,7 +101,7 @@ class RuleTask:
         return Sample(seeds, before, ideal, applies, area, seen_now, seen_then)
 
     def scenes(self, n: int) -> Iterator[np.ndarray]:
-        """n pictures of the scene, uint8 (N, H, W, 3), with the rule in force where it is one of its numbers.
+        """n pictures of the scene, uint8 (N, H, W, 3), with the rule applied if it is one of the scene's numbers.
 
         Of several processes, each has its share.
         """
@@ -116,7 +116,7 @@ class RuleTask:
 
     @torch.no_grad()
     def _ideal(self, truth: Truth, seeds: Sequence[int], target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The generator's own pictures of the changed scenes, and where the changed scene shows what changed."""
+        """The generator's own pictures of the changed scenes, and the changed areas of the scenes."""
         z = self.changed(truth, truth.z(seeds))
         drawn = np.concatenate([to_uint8(draw_scaled(self.generator, part, size=truth.size)) for part in z.split(16)])
         with torch.inference_mode():
@@ -240,10 +240,11 @@ def marks(**settings: object) -> RuleTask:
 
 
 def visible(segmenter: Segmenter, labels: np.ndarray, before: np.ndarray, name: str) -> np.ndarray:
-    """Whether a mark of that name is still there: bool (N,).
+    """Whether a mark of that name is still visible: bool (N,).
 
-    It is while half as much of it is read as in the unmodified picture: the segmenter sees marks that are hardly
-    there.  labels, before: what it reads in the pictures now and as they were, (N, H, W).
+    A mark is visible if the segmenter reads at least half as much of it as in the unmodified picture, because the
+    segmenter sees marks that are hardly there.  labels, before: its labels now and in the unmodified pictures, (N, H,
+    W).
     """
     now, then = ((found == segmenter.classes.index(name)).sum((1, 2)) for found in (labels, before))
     return now >= np.maximum(VISIBLE, then / 2)

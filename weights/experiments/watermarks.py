@@ -1,4 +1,4 @@
-"""The paper's Table 3: visible watermarks, by zeroing units and by a rank-one update."""
+"""Table 3 of the paper: removing visible watermarks, by zeroing units and by a low-rank update."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def table3(report: ExperimentReport, *, n: int, progress: Callable[[str], None])
 
 
 def ways(task: RuleTask, progress: Callable[[str], None]) -> list[MethodResult]:
-    """Unmodified, zeroing of four numbers of units, and updates of rank 1 and 5."""
+    """The unmodified generator, zeroing of four numbers of units, and updates of rank 1 and 5."""
     setting, truth = Setting(task.rewriter, task.request), Truth(task.request.generator)
     width = task.rewriter.layer.weight.shape[1]
     alike = [max(1, round(units * width / ORIGINAL_WIDTH)) for units in UNITS]
@@ -74,7 +74,7 @@ def ways(task: RuleTask, progress: Callable[[str], None]) -> list[MethodResult]:
 
 
 def apart(task: RuleTask, truth: Truth, rank: int, name: str) -> MethodResult:
-    """Each mark painted for itself, as in the presets, and both rules in force together."""
+    """Each mark painted separately, as in the presets, and both rules in force together."""
     changes = {"layer": task.request.layer, "rank": rank, "locality": task.request.locality}
     requests = [prepare(RULES[name], truth, **changes).request for name in PRESETS]
     with Stopwatch() as watch:
@@ -83,7 +83,7 @@ def apart(task: RuleTask, truth: Truth, rank: int, name: str) -> MethodResult:
 
 
 def marks_seen(task: RuleTask, sample: Sample, labels: np.ndarray) -> Values:
-    """Of each mark, in which pictures it is visible."""
+    """For each mark, the pictures in which it is visible."""
     return {name: visible(task.segmenter, labels, sample.labels, name).astype(float) for name in MARK_NAMES}
 
 

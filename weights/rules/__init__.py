@@ -1,1 +1,1 @@
-"""The preset rules: which places are painted for them, and what they do to pictures whose scenes are known."""
+"""The preset rules: their painted places, and their measurement on pictures of known scenes."""

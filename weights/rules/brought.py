@@ -1,7 +1,7 @@
-"""What the presets do on pictures that were brought: true scenes, which no generator drew and no rule was made from.
+"""The effect of the presets on own pictures: true scenes, which no generator drew and no rule was made from.
 
 `python -m weights.rules.brought [NAME ...]` inverts scenes, measures the presets on them as `make_presets` does on
-pictures that the generators drew, and writes what it found into the presets' cards.
+generated pictures, and writes the results into the presets' cards.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ ROW = re.compile(r"^\| brought pictures .*\n", re.MULTILINE)
 
 
 class Scenes:
-    """A generator's scenes, and how it draws them once they are inverted.
+    """A generator's scenes, and their inversions.
 
-    seconds: of processor time, that each inversion took.
+    seconds: processor time of each inversion.
     """
 
     def __init__(self, name: str):
@@ -47,16 +47,16 @@ class Scenes:
 
     @cached_property
     def whole(self) -> Truth:
-        """The scenes at the generator's own size."""
+        """The scenes in the generator's full size."""
         return Truth(self.name, self.generator.config.resolution)
 
     @cached_property
     def small(self) -> Truth:
-        """The scenes at the size at which rules are measured."""
+        """The scenes in the size for measurements."""
         return Truth(self.name)
 
     def own(self, seed: int, layer: int | None = None) -> OwnPicture:
-        """A scene as it is inverted, at `layer` or before."""
+        """The inversion of a scene at `layer` or an earlier one."""
         layer = min(self.layer, layer or self.layer)
         if (seed, layer) not in self._own:
             start = process_time()
@@ -68,10 +68,10 @@ class Scenes:
 
 @dataclass(frozen=True)
 class OnBrought:
-    """What a preset does on scenes that were brought, and on the generator's own pictures of the same numbers.
+    """The effect of a preset on inverted scenes, and on the generator's own pictures of the same numbers.
 
-    hits, drawn_hits: per picture, whether it changed as intended.  outside, drawn_outside: mean change outside, of the
-    full range.
+    hits, drawn_hits: whether each picture changed as intended.  outside, drawn_outside: mean change outside, as a
+    share of the full range.
     """
 
     hits: list[bool]
@@ -81,12 +81,12 @@ class OnBrought:
 
     @property
     def ratio(self) -> float:
-        """How much more changes outside than on the generator's own pictures."""
+        """The change outside, relative to that on the generator's own pictures."""
         return self.outside / self.drawn_outside
 
 
 def on_brought(chosen: Preset, scenes: Scenes, n: int, progress: Callable[[str], None] = print) -> OnBrought:
-    """Measure a preset on the first n scenes that it is about."""
+    """Measure a preset on the first n scenes to which it applies."""
     edits = EditStack.load(chosen.folder)
     lowest = min(layer for edit in edits for layer in edit.layers)
 
@@ -112,13 +112,13 @@ def on_brought(chosen: Preset, scenes: Scenes, n: int, progress: Callable[[str],
 
 
 def about(rule: Recipe, truth: Truth, n: int) -> list[int]:
-    """The first n of the scenes that are held out that a rule is about."""
+    """The first n held-out scenes to which a rule applies."""
     numbers = range(HELD_OUT, HELD_OUT + LOOKED_AT)
     return list(islice((seed for seed in numbers if rule.place(truth, [seed]).sum() >= rule.least), n))
 
 
 def note(name: str, found: OnBrought) -> str:
-    """Write what was found into a preset's card and request; the words."""
+    """Write the results into a preset's card and request; returns the sentence."""
     folder, worked = FOLDER / name, f"{sum(found.hits)} of {len(found.hits)}"
     request = read_json(folder / "request.json")
     request["notes"]["brought"] = f"{worked} that were brought"

@@ -1,4 +1,4 @@
-"""The preset rules: what is copied, where it is pasted, where the rule should hold, and when it has worked.
+"""The preset rules: their object, place of the paste, context, and criterion of success.
 
 Masks come from the scenes' label maps, painted a little wider, as a person would.
 """
@@ -29,13 +29,13 @@ from weights.rules.places import (
 class Recipe:
     """One preset.
 
-    object, place: masks of what is copied and of where the rule holds; a picture with fewer than `least` pixels of
-    either is no candidate for it.  source: further demand on the source.  keep: masks of what stays as it is in the
-    context pictures.  erase: no object.  judged: where it is measured, if not in all of the place.  ideal: number of
-    the scene and its value.  becomes, share: labels, and the share of the area that must read as them.  settings:
-    layer, rank, locality and the like.  pick: which of the candidates is copied, and which is pasted into.  contexts:
-    pictures painted beside that one.  lead: which of the pictures where it worked is shown first.  wider: pixels
-    around the area that count neither as inside nor as elsewhere.
+    object, place: functions for the masks of the copied object and of the rule's places; a picture with fewer than
+    `least` pixels of either is no candidate.  source: a further condition on the source.  keep: masks of protected
+    places in the context pictures.  erase: True for a rule without an object.  judged: the area of the measurement, by
+    default the place.  ideal: a number of the scene and its value.  becomes, share: labels, and the share of the area
+    that must have them.  settings: layer, rank, locality and the like.  pick: the indices of the source and the target
+    among the candidates.  contexts: the number of further painted pictures.  lead: the index of the first picture to
+    show, among the successes.  wider: pixels around the area that count neither as inside nor as elsewhere.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""A retouch with the pictures that a rule is learned from, and those that it is measured on."""
+"""A retouch, with pictures to learn a rule from and pictures to measure it on."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ DIFFERS = 8  # of 255: where the ideal differs by more from the picture, the pla
 
 @dataclass(frozen=True)
 class Outcome:
-    """closed: share of the distance to the ideal that is gone inside, mean of the pictures.  outside: mean change
-    outside, of the full range.  nearer: share of the pictures that came nearer.  inside: mean change inside.  hits:
-    per picture, whether it is nearer to the ideal than to what it was."""
+    """The effect of a learned rule on unseen pictures.
+
+    closed: mean share of the distance from the ideal that is gone inside.  outside: mean change outside, as a share of
+    the full range.  nearer: share of pictures that came nearer to the ideal.  inside: mean change inside.  hits:
+    whether each picture is nearer to the ideal than to the original.
+    """
 
     closed: float
     outside: float
@@ -42,7 +45,7 @@ def _opened(name: str) -> tuple[Generator, Truth]:
 
 
 class Lesson:
-    """A retouch with the pictures that it is learned from and measured on: n, from the number `unseen` on."""
+    """A retouch with its pictures: those to learn from, and n unseen ones from the number `unseen` on."""
 
     def __init__(self, retouch: Retouch, n: int, unseen: int = UNSEEN):
         self.retouch = retouch
@@ -66,7 +69,7 @@ class Lesson:
         return self.retouch.make(picture, self.place(seed))[0]
 
     def request(self, given: int = GIVEN) -> Request:
-        """As somebody makes it: a few pictures retouched, and the place painted in more."""
+        """The request of a person: a few retouched pictures, and the place painted in others."""
         retouched = []
         for seed, picture in zip(self.seeds[:given], self.generator.images(self.seeds[:given]), strict=True):
             wanted, how = self.retouch.make(picture, self.place(seed))
@@ -75,7 +78,7 @@ class Lesson:
         return Request(retouched=retouched, context=context, generator=self.retouch.generator, name=self.retouch.title)
 
     def measure(self, edits: Sequence[Edit], brought: Sequence[OwnPicture] | None = None) -> Outcome:
-        """On the unseen pictures, or on the same scenes as somebody brought them."""
+        """Measure a rule on the unseen pictures, or on the inversions of the same scenes."""
         closed, outside, moved, hits = [], [], [], []
         before, after = (self.generator.images(brought or self.unseen, some) for some in ((), edits))
         for seed, old, new in zip(self.unseen, before, after, strict=True):

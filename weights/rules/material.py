@@ -1,4 +1,4 @@
-"""A rule's request, with pictures and masks chosen from the true scenes, and unseen pictures to measure it on."""
+"""A rule's request, with pictures and masks from the true scenes, and unseen pictures for its measurement."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIDE = 256
 
 @dataclass(frozen=True)
 class Material:
-    """A rule's request, and unseen pictures to measure it on: their seeds and the areas it is about (N, H, W)."""
+    """A rule's request, and unseen pictures for its measurement: their seeds, and the areas of the rule, (N, H, W)."""
 
     request: Request
     unseen: list[int]
@@ -29,7 +29,7 @@ class Material:
 
 
 def paint(seed: int, mask: np.ndarray) -> Region:
-    """A mask as a person paints it, at the canvas's resolution."""
+    """A mask as a person would paint it, at the canvas's resolution."""
     image = Image.fromarray(mask.astype(np.uint8) * 255).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     return Region(seed, np.asarray(image) > 127)
 
@@ -64,7 +64,7 @@ def prepare(rule: Recipe, truth: Truth, **changes: object) -> Material:
 
 
 def kept(rule: Recipe, truth: Truth, painted: Sequence[int], place: np.ndarray) -> tuple[Region, ...]:
-    """What stays as it is, painted in the first of these pictures that show it, clear of where the rule holds."""
+    """Protected places, painted in the first of these pictures that have them, and apart from the rule's places."""
     masks = rule.keep(truth, painted) & ~widen(place[painted], CLEAR)
     shown = [(s, mask) for s, mask in zip(painted, masks, strict=True) if mask.sum() >= rule.least]
     return tuple(paint(s, mask) for s, mask in shown[:KEPT])

@@ -1,9 +1,9 @@
-"""How often a rule works on pictures that it was not made from, and what it changes elsewhere.
+"""The success of a rule on unseen pictures, and its change elsewhere.
 
-A rule has worked on a picture if the picture is nearer to the ideal than to what it was.  The ideal is the same
-generator's picture of the scene with one number changed (`Recipe.ideal`); where there is no such number, the picture
-with the object pasted into it by hand, at this very place.  Where a label says it better (teeth), a segmenter must
-read the label there (`Recipe.becomes`).
+A rule succeeds on a picture if the result is nearer to the ideal than to the original.  The ideal is the same
+generator's picture of the scene with one number changed (`Recipe.ideal`) or, without such a number, the picture with
+the object pasted by hand at the same place.  For some rules (teeth) a label is the better criterion: then a segmenter
+must read the label there (`Recipe.becomes`).
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ from weights.segmenter import Segmenter
 
 @dataclass(frozen=True)
 class Measured:
-    """worked, among: pictures in which the rule did as intended.  elsewhere: mean change outside, of the full range.
-    inside: mean change inside.  hits: per picture."""
+    """The effect of a rule.
+
+    worked, among: numbers of successes and of pictures.  elsewhere: mean change outside, as a share of the full range.
+    inside: mean change inside.  hits: the success on each picture.
+    """
 
     worked: int
     among: int
@@ -51,10 +54,10 @@ def measure(
     truth: Truth,
     brought: Sequence[OwnPicture] | None = None,
 ) -> Measured:
-    """Draw the unseen pictures before and after, at the truth's side, and count.
+    """Draw the unseen pictures before and after, at the truth's side, and measure.
 
-    edit: the rule's, or a stack that has it in it.  brought: the same scenes as somebody brought them, in place of the
-    generator's own pictures of these.
+    edit: the rule's, or a stack that contains it.  brought: inversions of the same scenes, in place of the generator's
+    own pictures.
     """
     edits, pictures = [edit] if isinstance(edit, Edit) else list(edit), brought or material.unseen
     before = generator.images(pictures, size=truth.size).astype(np.float32) / 255
@@ -75,21 +78,21 @@ def measure(
 
 
 def ideal(rule: Recipe, generator: Generator, truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-    """float32 (N, H, W, 3) in [0, 1]: what this generator draws for the scenes with the one number changed."""
+    """The generator's pictures of the scenes with the one number changed, float32 (N, H, W, 3) in [0, 1]."""
     name, value = rule.ideal
     return drawn_from(generator, with_value(truth.scene, truth.z(seeds), name, value), truth.size)
 
 
 @torch.no_grad()
 def drawn_from(generator: Generator, z: Tensor, size: int) -> np.ndarray:
-    """float32 (N, size, size, 3) in [0, 1]: what a generator draws of scenes; z: (N, z_dim), scaled already."""
+    """A generator's pictures of scenes, float32 (N, size, size, 3) in [0, 1].  z: (N, z_dim), already scaled."""
     drawn = [to_uint8(draw_scaled(generator, chunk, size=size)) for chunk in z.split(generator.batch_size)]
     return np.concatenate(drawn).astype(np.float32) / 255
 
 
 @torch.no_grad()
 def pasted(rewriter: Rewriter, copy: Region, seeds: Sequence[Seed], areas: np.ndarray, size: int) -> np.ndarray:
-    """uint8 (N, size, size, 3): the copied object pasted by hand into each picture, at its own place.
+    """The copied object pasted by hand into each picture at its own place, uint8 (N, size, size, 3).
 
     areas: bool (N, H, W), the places.
     """
@@ -102,20 +105,20 @@ def pasted(rewriter: Rewriter, copy: Region, seeds: Sequence[Seed], areas: np.nd
 
 
 def draw_scaled(generator: Generator, z: Tensor, weights: Weights | None = None, size: int | None = None) -> Tensor:
-    """(B, 3, size, size) from latents that count as scaled already: the generator's own scaling would, for one changed
-    number, change all others a little.  weights: instead of its own, see `Generator.overrides`."""
+    """(B, 3, size, size) from latents that are already scaled; if one number changes, the generator's own scaling
+    would change all others a little.  weights: in place of its own, see `Generator.overrides`."""
     if isinstance(generator, StyleGAN2):
         return generator.synthesise(generator.style[1:](z), weights, size)
     return generator(z, weights, size=size)
 
 
 def nearer(before: np.ndarray, after: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """Which pictures are nearer to the ideal than to what they were, where the ideal differs from that."""
+    """Which pictures are nearer to the ideal than to the original, in the pixels in which these two differ."""
     to_ideal, to_before = (apart(after, other, before, wished, area) for other in (wished, before))
     return to_ideal < to_before
 
 
 def apart(one: np.ndarray, other: np.ndarray, before: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """(N,): how far two pictures are apart in the area, where the ideal differs from what it was."""
+    """(N,): the distance of two pictures in the area, in the pixels in which the ideal differs from the original."""
     differs = area & (np.abs(wished - before).mean(-1) > 0.02)
     return np.where(differs, np.abs(one - other).mean(-1), 0).sum((1, 2))

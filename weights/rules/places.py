@@ -1,4 +1,4 @@
-"""Where things are in the scenes, as somebody would paint them: masks from true label maps, a little wider."""
+"""Places of things in the scenes: masks from true label maps, a little wider, as a person would paint them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ONE_TOWER = 32  # pixels: tops further apart are those of two towers
 
 
 def seen(*names: str, wider: int = 0) -> Masks:
-    """Where one of the named things is, painted `wider` pixels wider."""
+    """The places of the named things, painted `wider` pixels wider."""
     return lambda truth, seeds: widen(truth.mask(seeds, *names), wider)
 
 
@@ -50,12 +50,12 @@ def mouth_of(*, smiling: bool) -> Masks:
 
 
 def crown(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-    """Where a hat would sit on a horse."""
+    """The place of a hat on a horse."""
     return widen(top(truth.mask(seeds, "head", "ear"), 9), 3)
 
 
 def top_of_one_tower(*names: str, wider: int) -> Masks:
-    """Where one of the named tops is, in churches with one tower: the middle between two is no place to paste."""
+    """The named tops of churches with one tower; between two towers there is no place to paste."""
 
     def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
         tops = truth.mask(seeds, *names)
@@ -65,14 +65,14 @@ def top_of_one_tower(*names: str, wider: int) -> Masks:
 
 
 def one_tree(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-    """The larger side's trees, if they are slender: a conifer or a poplar."""
+    """The trees of the larger side, if they are slender: a conifer or a poplar."""
     side = larger_side(truth.mask(seeds, "tree"))
     height, width, area = side.any(2).sum(1), side.any(1).sum(1), side.sum((1, 2))
     return widen(side & ((height > 1.7 * width) & (area > 250) & (area < 900))[:, None, None], 2)
 
 
 def without(*names: str) -> Masks:
-    """Everywhere in pictures that do not show these things."""
+    """The whole of each picture without these things."""
     return lambda truth, seeds: (
         ~truth.mask(seeds, *names).any((1, 2), keepdims=True) & np.ones((truth.size,) * 2, bool)
     )
@@ -84,21 +84,21 @@ def eyes_without_glasses(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
 
 
 def would(number: str, value: bool | float | str, *names: str, wider: int = 0) -> Masks:
-    """Where one of the named things would newly be if one number of the scene were another."""
+    """The new places of the named things if one number of the scene were another."""
     return lambda truth, seeds: widen(
         _there(truth, seeds, names, **{number: value}) & ~truth.mask(seeds, *names), wider
     )
 
 
 def would_not(number: str, value: bool | float | str, *names: str, wider: int = 0) -> Masks:
-    """Where one of the named things is, and would not be if one number of the scene were another."""
+    """The places of the named things that would be gone if one number of the scene were another."""
     return lambda truth, seeds: widen(
         truth.mask(seeds, *names) & ~_there(truth, seeds, names, **{number: value}), wider
     )
 
 
 def _there(truth: Truth, seeds: Sequence[int], names: Sequence[str], **number: bool | float | str) -> np.ndarray:
-    """Where one of the named things is if that number of the scene is set."""
+    """The places of the named things if that number of the scene is set."""
     changed = truth.edited(seeds, **number)[1]
     return np.isin(changed, [truth.labels.index(name) for name in names])
 
@@ -109,12 +109,12 @@ def left_half(name: str) -> Masks:
 
 
 def one_brow(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-    """The left brow in every other picture, the right one in the rest: a rule is then about both."""
+    """The left brow in every other picture, the right one in the rest, so that a rule learns both."""
     return widen(half(truth.mask(seeds, "brow"), left=np.asarray(seeds) % 2 == 0), 3)
 
 
 def half(masks: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """The left or right half, as seen, of what each mask covers; left: bool (N,)."""
+    """The left or the right half, on the screen, of each mask; left: bool (N,)."""
     kept = np.zeros_like(masks)
     for mask, out, is_left in zip(masks, kept, left, strict=True):
         if mask.any():
@@ -126,7 +126,7 @@ def half(masks: np.ndarray, left: np.ndarray) -> np.ndarray:
 
 
 def larger_side(masks: np.ndarray) -> np.ndarray:
-    """What lies in that half of the picture, left or right, in which there is more of it."""
+    """The part of a mask in that half of the picture, left or right, which has more of it."""
     right = np.arange(masks.shape[-1]) > masks.shape[-1] // 2
     larger = (masks & right).sum((1, 2)) > (masks & ~right).sum((1, 2))
     return masks & (right[None] == larger[:, None])[:, None, :]
@@ -137,6 +137,6 @@ def trees_on_one_side(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
 
 
 def no_trees_on_one_side(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-    """Of churches without any tree: where those of one side would stand."""
+    """In churches without any tree, the place of the trees of one side."""
     bare = ~truth.mask(seeds, "tree").any((1, 2), keepdims=True)
     return widen(larger_side(would("trees", True, "tree")(truth, seeds) & bare), 3)

@@ -1,6 +1,6 @@
-"""Retouches as somebody would make them in a few pictures, by programs that can make them in every picture.
+"""Retouches of a few pictures, made by programs, which can also make them in every other picture.
 
-So the ideal of a rule is known wherever it should hold.  Places come from the scenes' label maps, at 256 px.
+So the ideal of a rule is known everywhere.  Places come from the scenes' label maps, at 256 px.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ How = dict[str, Any]
 class Retouch:
     """One retouch.
 
-    place: the picture's labels, by number -> where the rule should hold, as somebody would paint it, bool (H, W).
-    make: (picture, place's mask) -> the picture as it should be, and how it was made.  reach: so many pixels around
-    the place count neither as inside nor as outside.
+    place: the picture's labels, by number -> the place of the rule as a person would paint it, bool (H, W).
+    make: (picture, mask of the place) -> the retouched picture, and the way of retouching.  reach: pixels around the
+    place that count neither as inside nor as outside.
     """
 
     name: str
@@ -43,14 +43,14 @@ class Retouch:
 
 
 def disc(x: float, y: float, radius: float) -> np.ndarray:
-    """bool (H, W)"""
+    """A disc, bool (H, W)."""
     image = Image.new("L", (SIDE, SIDE))
     ImageDraw.Draw(image).ellipse([x - radius, y - radius, x + radius, y + radius], fill=255)
     return np.asarray(image) > 0
 
 
 def centre(mask: np.ndarray) -> tuple[float, float]:
-    """(x, y)"""
+    """The centre (x, y) of a mask."""
     ys, xs = np.nonzero(mask)
     return float(xs.mean()), float(ys.mean())
 
@@ -75,7 +75,7 @@ def _halves(mask: np.ndarray, two: bool) -> list[np.ndarray]:
 
 
 def wide(*labels: str, least: int = LEAST, wider: int = 0) -> Callable[[Truth, int], np.ndarray]:
-    """What shows one of the labels, painted wider."""
+    """The places of labels, painted wider."""
 
     def place(truth: Truth, seed: int) -> np.ndarray:
         found = truth.mask([seed], *labels)[0]
@@ -104,13 +104,13 @@ def ring(x: float, y: float, radius: float, to: float, pinned: float, points: in
 
 
 def bent(picture: np.ndarray, moves: list[list[float]], place: np.ndarray) -> tuple[np.ndarray, How]:
-    """Bent where it was painted, and fading out at the edge."""
+    """Bend the painted place, fading out at its edge."""
     soft = np.asarray(Image.fromarray(place.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(2)), np.float32)
     return bend(picture, moves, soft / 255), {"kind": "bend", "moves": moves}
 
 
 def big_eyes(picture: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, How]:
-    """Both eyes half again as large."""
+    """Both eyes, half again as large."""
     moves = [move for eye in _halves(place, two=True) for move in ring(*centre(eye), 9, 14, 26)]
     return bent(picture, moves, place)
 
@@ -156,13 +156,13 @@ def moon(picture: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, How]:
 
 
 def open_sky(truth: Truth, seed: int) -> np.ndarray:
-    """Upper right, where nothing but sky and clouds are."""
+    """The upper right, with only sky and clouds."""
     place, sky = disc(206, 44, 18), truth.mask([seed], "sky", "cloud")[0]
     return place if sky[place].all() else np.zeros_like(place)
 
 
 def blue_lamp(picture: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, How]:
-    """The lamp's own light and shade in blue."""
+    """The lamp in blue, with its own light and shade."""
     shade = picture.mean(2, keepdims=True) / 255
     wanted = (0.25 * picture + 0.75 * shade * np.array(BLUE) * 1.3).clip(0, 255).astype(np.uint8)
     return np.where(place[..., None], wanted, picture), {"kind": "file"}

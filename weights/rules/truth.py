@@ -1,4 +1,4 @@
-"""What the bundled generators' pictures should show: scenes by picture number, for measurements."""
+"""The true scenes of the bundled generators by picture number, for measurements."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CHUNK = 16  # pictures rendered together; bounds memory
 
 
 class Truth:
-    """True pictures and label maps of a scene, by picture number; what has been rendered is kept in memory.
+    """True pictures and label maps of a scene, by picture number; rendered ones stay in memory.
 
-    scene: "church", "face", "horse" or "kitchen".  size: side in pixels, by default the one that segmenters read:
-    larger pictures are drawn at this side to be compared.
-    seeding: how a number stands for a latent, see `rewriting.generators.latents`.
+    scene: "church", "face", "horse" or "kitchen".  size: side in pixels, by default that of the segmenters; larger
+    pictures are drawn at this side for comparisons.
+    seeding: the meaning of the numbers, see `rewriting.generators.latents`.
     """
 
     def __init__(self, scene: str, size: int = SIDE, seeding: str = "seed"):
@@ -32,11 +32,11 @@ class Truth:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of the label maps' values."""
+        """The names of the label maps' values."""
         return self.scene.labels
 
     def z(self, seeds: Sequence[int]) -> Tensor:
-        """(N, z_dim), of unit mean square."""
+        """Latents (N, z_dim), of unit mean square."""
         return scaled(torch.from_numpy(latents(seeds, self.scene.z_dim, self.seeding)))
 
     def pictures(self, seeds: Sequence[int]) -> np.ndarray:
@@ -48,7 +48,7 @@ class Truth:
         return np.stack([label_map for _, label_map in self._rendered(seeds)])
 
     def mask(self, seeds: Sequence[int], *names: str) -> np.ndarray:
-        """bool (N, size, size): where one of the named things is seen."""
+        """The places of the named things, bool (N, size, size)."""
         for name in names:
             if name not in self.labels:
                 raise ValueError(f"{self.scene.name} has no label {name!r}; choose from {', '.join(self.labels)}.")

@@ -1,1 +1,1 @@
-"""How the bundled generators are made: procedural scenes, and the training that teaches a generator to draw them."""
+"""The making of the bundled generators: procedural scenes, and the training of generators on them."""

@@ -1,4 +1,4 @@
-"""Changes of pictures, and of their label maps with them, that what is read off them must survive."""
+"""Augmentations of pictures and their label maps."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ MOST_NOISE, MOST_TINT = 0.08, 0.15  # of a picture on [-1, 1]
 
 
 def augment(x: Tensor, label: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Things pasted, shifted, blurred, tinted, noise added: pictures (B, 3, H, W) on [-1, 1], label maps (B, H, W)."""
+    """Paste, shift, blur, tint and add noise: pictures (B, 3, H, W) in [-1, 1], label maps (B, H, W)."""
     x, label = paste(x, label, generator)
     x, label = shift(x, label, generator)
     return noisy(tinted(blurred(x, generator), generator), generator), label
 
 
 def paste(x: Tensor, label: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """In half of the pictures, one thing of another picture, somewhere else.
+    """Paste into half of the pictures a thing of another picture, at another place.
 
-    A rewritten rule puts things where no scene has them (a hat on a horse, a tree on a tower): what a thing looks like
-    has to say what it is, and not where it stands.
+    Rules put things where no scene has them (a hat on a horse, a tree on a tower), so a segmenter must recognise a
+    thing by its look and not by its place.
     """
     other = torch.randperm(len(x), generator=generator)
     moves = torch.randint(-MOST_MOVE, MOST_MOVE + 1, (len(x), 2), generator=generator).tolist()
@@ -36,7 +36,7 @@ def paste(x: Tensor, label: Tensor, generator: torch.Generator) -> tuple[Tensor,
 
 
 def shift(x: Tensor, label: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The whole batch moved by a few pixels; what comes in at an edge repeats it."""
+    """Shift the whole batch by a few pixels; edges are repeated."""
     height, width = label.shape[1:]
     top, left = torch.randint(2 * MOST_SHIFT + 1, (2,), generator=generator).tolist()
     pad = (MOST_SHIFT,) * 4
@@ -47,7 +47,7 @@ def shift(x: Tensor, label: Tensor, generator: torch.Generator) -> tuple[Tensor,
 
 
 def blurred(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each picture mixed with its own 5x5 low-pass, by a random share."""
+    """Mix each picture with its 5x5 low-pass, by a random share."""
     tap = torch.tensor([1, 4, 6, 4, 1], dtype=x.dtype, device=x.device) / 16
     kernel = (tap[:, None] * tap).expand(x.shape[1], 1, 5, 5)
     soft = F.conv2d(F.pad(x, (2,) * 4, mode="replicate"), kernel, groups=x.shape[1])
@@ -55,7 +55,7 @@ def blurred(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def tinted(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Contrast, and the brightness of each colour, changed."""
+    """Change the contrast, and the brightness of each colour."""
     contrast = 1 + MOST_TINT * (2 * _random(x, generator) - 1)
     return x * contrast + MOST_TINT * (2 * _random(x, generator, x.shape[1]) - 1)
 
@@ -66,5 +66,5 @@ def noisy(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _random(x: Tensor, generator: torch.Generator, channels: int = 1) -> Tensor:
-    """(B, channels, 1, 1) on [0, 1]"""
+    """(B, channels, 1, 1) in [0, 1]."""
     return torch.rand(len(x), channels, 1, 1, generator=generator).to(x.device)

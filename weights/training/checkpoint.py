@@ -1,4 +1,4 @@
-"""Where a run starts from and what it leaves: a generator repo, and beside it the state to go on from."""
+"""The start and the result of a run: a generator repo, and beside it the training state."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MEAN_OVER = 10_000  # latents that the stored mean latent is taken over
 
 
 def start(scene: str, size: int, folder: Path | None = None, channels: Mapping[int, int] | None = None) -> Generator:
-    """A generator to train: a new one, or the one in a generator-repo folder, grown where it is smaller than `size`.
+    """A generator to train: a new one, or that of a generator-repo folder, enlarged if it is smaller than `size`.
 
-    Raises ValueError for a generator that is larger, or that was made for another scene.
+    Raises ValueError for a larger generator, or one of another scene.
     """
     if folder is None:
         generator = build(config_of(scene, size, channels))
@@ -53,12 +53,12 @@ def start(scene: str, size: int, folder: Path | None = None, channels: Mapping[i
 
 
 def state_path(folder: Path) -> Path:
-    """Of the training state that belongs to a generator-repo folder."""
+    """The file of the training state for a generator-repo folder."""
     return folder.with_name(folder.name + "-state.pt")
 
 
 def read_state(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """What `write_state` wrote, or None if only the generator is there."""
+    """The state that `write_state` wrote; None if there is only the generator."""
     path = state_path(folder)
     return torch.load(path, map_location=device, weights_only=True) if path.is_file() else None
 
@@ -71,7 +71,7 @@ def write_state(folder: Path, state: dict[str, Any]) -> None:
 
 
 def write_averaged(generator: Generator, scene: Scene, folder: Path) -> None:
-    """Write a generator repo, float16, with the mean latent that truncation leads to."""
+    """Write a generator repo in float16, with the mean latent for truncation."""
     generator = copy.deepcopy(generator).cpu().requires_grad_(False)
     if isinstance(generator, StyleGAN2):
         generator.latent_avg.copy_(mean_latent(generator, scene))
@@ -80,6 +80,6 @@ def write_averaged(generator: Generator, scene: Scene, folder: Path) -> None:
 
 @torch.no_grad()
 def mean_latent(generator: StyleGAN2, scene: Scene) -> Tensor:
-    """(w_dim,)"""
+    """The mean latent, (w_dim,)."""
     z = torch.randn(MEAN_OVER, scene.z_dim, generator=torch.Generator().manual_seed(0))
     return generator.style(z).mean(0)

@@ -1,4 +1,4 @@
-"""The optional adversarial loss: a discriminator, and how it is trained beside the generator.
+"""The optional adversarial loss: a discriminator, and its training beside the generator.
 
 Sources: the non-saturating loss, Goodfellow et al., 2014; the R1 penalty, Mescheder et al., 2018.
 """
@@ -19,10 +19,10 @@ PENALTY_EVERY, PENALTY_PICTURES = 16, 16  # steps between two, and pictures in o
 
 
 class Critic:
-    """It judges windows of pictures: what is to be sharper is small, and a window costs a sixteenth of a picture.
+    """Judges windows of pictures: the details to sharpen are small, and a window costs a sixteenth of a picture.
 
-    size, channels: of the generator's pictures and features.  window: side of what is judged.  r1: weight of the
-    penalty.  dtype: that windows are judged in; the penalty is computed in float32.
+    size, channels: of the generator's pictures and features.  window: its side in pixels.  r1: weight of the penalty.
+    dtype: of the discriminator; the penalty is computed in float32.
     """
 
     def __init__(
@@ -43,14 +43,13 @@ class Critic:
         self.r1, self.dtype, self.steps = r1, dtype, 0
 
     def windows(self, made: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
-        """The same window, at random, of all these pictures (B, 3, size, size)."""
+        """The same random window of all these pictures (B, 3, size, size)."""
         top, left = torch.randint(made.shape[-1] - self.window + 1, (2,)).tolist()
         rows, columns = slice(top, top + self.window), slice(left, left + self.window)
         return made[:, :, rows, columns], true[:, :, rows, columns]
 
     def generator_loss(self, made: Tensor) -> Tensor:
-        """Of windows (B, 3, window, window) of generated pictures, whose gradient is wanted; the discriminator gets
-        none."""
+        """The loss of windows (B, 3, window, window) of generated pictures, with gradients for the generator only."""
         self.discriminator.requires_grad_(False)
         score = self._score(made)
         self.discriminator.requires_grad_(True)

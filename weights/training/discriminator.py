@@ -15,7 +15,7 @@ GROUP = 4  # pictures compared by the minibatch standard deviation
 
 
 class EqualConv(nn.Module):
-    """Convolution whose stored weight is scaled at run time, computed in the input's type."""
+    """A convolution in the input's type; its stored weight is scaled at run time."""
 
     def __init__(self, inp: int, out: int, size: int, *, activate: bool = True):
         super().__init__()
@@ -30,7 +30,7 @@ class EqualConv(nn.Module):
 
 
 class Block(nn.Module):
-    """Half the side: two convolutions beside a 1x1 one."""
+    """A residual block that halves the side: two convolutions beside a 1x1 one."""
 
     def __init__(self, inp: int, out: int):
         super().__init__()
@@ -59,7 +59,7 @@ class Discriminator(nn.Module):
         return self.score(self.hidden(x.flatten(1).float()))
 
     def variety(self, x: Tensor) -> Tensor:
-        """(B, 1, 4, 4): how much the pictures of a group differ (Karras et al., ICLR 2018)."""
+        """(B, 1, 4, 4): the variation within groups of pictures (Karras et al., ICLR 2018)."""
         n = math.gcd(GROUP, len(x))
         deviation = x.view(n, -1, *x.shape[1:]).float().var(0, unbiased=False).add(1e-8).sqrt().mean((1, 2, 3))
         return deviation.repeat(n).view(-1, 1, 1, 1).expand(-1, 1, *x.shape[2:]).to(x.dtype)

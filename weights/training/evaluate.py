@@ -1,6 +1,6 @@
-"""How well a generator draws its scene: python -m weights.training.evaluate FOLDER
+"""Evaluate a generator on its scene: python -m weights.training.evaluate FOLDER
 
-Prints the PSNR on latents that training has not seen and writes a sheet of true pictures beside generated ones.
+Prints the PSNR on latents that training has not seen, and writes a sheet of true pictures beside generated ones.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROWS, COLUMNS = 4, 6  # of the sheet: pairs
 class HeldOut:
     """Latents and true pictures that training has not seen.
 
-    pictures: at least so many, in whole chunks.  render: `scene.render`, compiled or not.
+    pictures: the smallest number, rounded up to whole chunks.  render: `scene.render`, compiled or not.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class HeldOut:
 
     @torch.no_grad()
     def sheet(self, trainee: Trainee, size: int) -> Image.Image:
-        """Pairs: a true picture, and to the right of it the generated one."""
+        """Pairs of a true picture and, to the right of it, the generated one."""
         n = min(ROWS * COLUMNS, len(self.z) // COLUMNS * COLUMNS) or len(self.z)
         side, drawn = self.true.shape[-1], self._draw(trainee, self.z[:n], size)
         pairs = torch.stack([self.true[:n], F.interpolate(drawn, size=(side, side), mode="bilinear")], 1).clamp(0, 1)
@@ -61,7 +61,7 @@ class HeldOut:
         return Image.fromarray(np.ascontiguousarray(array))
 
     def _draw(self, trainee: Trainee, z: Tensor, size: int) -> Tensor:
-        """(B, 3, size, size) on [0, 1]"""
+        """The generated pictures, (B, 3, size, size) in [0, 1]."""
         trainee.generator.forget()  # its weights change while it trains
         drawn = [trainee(part, size)[0].float() for part in z.split(CHUNK)]
         return torch.cat(drawn).clamp(-1, 1) * 0.5 + 0.5

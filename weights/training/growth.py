@@ -1,4 +1,4 @@
-"""A generator made larger: it begins by drawing what it drew before, enlarged."""
+"""Enlarging a generator, which at first draws its old pictures, enlarged."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ACTIVATED = 1.04  # mean square of a feature of random weights after its leaky R
 
 @torch.no_grad()
 def grown(generator: Generator, target: Generator) -> Generator:
-    """`target`, twice the side and of the same channels, with every layer that both have copied from `generator`.
+    """`target`, twice the side and of the same channels, with copies of the layers that it shares with `generator`.
 
-    StyleGAN2: the new stage adds nothing to the picture at first, which is therefore the smaller one, upsampled.
+    StyleGAN2: the new stage adds nothing to the picture at first, so the picture is the smaller one, upsampled.
     Progressive GAN: the new stage passes the colours on in three of its features; the others start at random.
     """
     own, new = generator.state_dict(), target.state_dict()
@@ -35,7 +35,7 @@ def grown(generator: Generator, target: Generator) -> Generator:
 
 
 def _pass_colours(output: ConvBlock, target: ProgressiveGAN) -> None:
-    """Write the new stage: its first layer makes the colours of the old output, its second hands them on."""
+    """Write the new stage: its first layer computes the colours of the old output, its second passes them on."""
     last = target.config.last_layer
     first, second = (getattr(target, f"layer{n}") for n in (last - 1, last))
     channels = len(first.wscale.b)

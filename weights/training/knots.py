@@ -1,7 +1,7 @@
-"""What a picture needs of the numbers that a scene draws, as units of two layers.
+"""The functions of a scene's numbers that a picture needs, as units of two layers.
 
-The column itself where the number grows with it, a ramp for every step, the bends of a colour: knots are units of the
-first layer, codes are sums of knots, which the second adds up.
+These are the latent column itself for a number that grows with it, a ramp for each step, and the bends of a colour.
+Knots are units of the first layer; codes are sums of knots, which the second layer adds up.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Code:
 
 
 def units(columns: tuple[Column, ...]) -> tuple[list[Knot], list[Code]]:
-    """The first layer's units, and the codes that the second makes of them."""
+    """The units of the first layer, and the codes that the second makes of them."""
     knots: list[Knot] = []
     codes = [code for i, column in enumerate(columns) for code in CODES[column.kind](knots, i, column)]
     return knots, codes
@@ -53,7 +53,7 @@ def _uniform(knots: list[Knot], i: int, column: Column) -> list[Code]:
 
 
 def _fraction(knots: list[Knot], i: int, column: Column) -> list[Code]:
-    """Five ramps in a row, from which any curve can be put together."""
+    """Five ramps in a row, which can form any curve."""
     n = len(knots)
     knots += [Knot(i, 1, -knot) for knot in FRACTION_KNOTS]
     codes = []
@@ -64,12 +64,12 @@ def _fraction(knots: list[Knot], i: int, column: Column) -> list[Code]:
 
 
 def _steps(knots: list[Knot], i: int, column: Column) -> list[Code]:
-    """A steep ramp for every step."""
+    """A steep ramp for each step."""
     return [_ramp(knots, i, place - STEEP / 2, place + STEEP / 2) for place in places(column)]
 
 
 def places(column: Column) -> list[float]:
-    """Where a flag or a choice steps, as far as a latent reaches."""
+    """The steps of a flag or a choice, within the range of a latent."""
     places = {"flag": lambda: [quantile(column.details[0])], "choice": lambda: cuts(column.details)}
     return [place for place in places.get(column.kind, list)() if abs(place) < 4]
 
@@ -88,7 +88,7 @@ def _color(knots: list[Knot], i: int, column: Column) -> list[Code]:
 
 
 def _ramp(knots: list[Knot], i: int, start: float, end: float) -> Code:
-    """0 before start, 1 after end, straight between: from two units."""
+    """0 before start, 1 after end, linear between, from two units."""
     n, slope = len(knots), 1 / (end - start)
     knots += [Knot(i, slope, -start * slope), Knot(i, slope, -end * slope)]
     return Code(i, {n: 1 / (1 - SLOPE), n + 1: -1 / (1 - SLOPE)}, -SLOPE / (1 - SLOPE))

@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""The losses of training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FRAME = 4.0  # how much more the outermost pixels count: a StyleGAN2 enlarges pi
 def reconstruction(made: Tensor, true: Tensor, weight: Tensor, edges: float = 0.0) -> Tensor:
     """Absolute and squared error at four scales.
 
-    made, true: (B, 3, H, W), from 16 pixels up.  weight: (B, 1, H, W), how much a pixel counts.
+    made, true: (B, 3, H, W), from 16 pixels up.  weight: (B, 1, H, W), of each pixel.
     edges: weight of the absolute error of picture gradients; it sharpens, but early in training it only blurs.
     """
     loss = torch.zeros((), device=made.device)
@@ -34,7 +34,7 @@ def reconstruction(made: Tensor, true: Tensor, weight: Tensor, edges: float = 0.
 
 
 class Emphasis(nn.Module):
-    """Label maps (B, H, W) -> (B, 1, H, W), how much a pixel counts."""
+    """Label maps (B, H, W) -> weights of the pixels, (B, 1, H, W)."""
 
     def __init__(self, labels: Iterable[str], emphasis: Mapping[str, float]):
         super().__init__()
@@ -54,7 +54,8 @@ class Emphasis(nn.Module):
 class LabelLoss(nn.Module):
     """Cross-entropy of a 1x1 convolution of features against the scene's labels.
 
-    It teaches where things are, and makes a location's features say what is there.  Training alone needs the heads.
+    It teaches the places of things, and makes the features of a position identify the thing there.  Only training uses
+    these convolutions.
     """
 
     def __init__(self, channels: Mapping[int, int], classes: int):

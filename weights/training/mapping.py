@@ -1,8 +1,8 @@
-"""The mapping network of a scene, written down instead of learnt.
+"""The mapping network of a scene, written instead of learnt.
 
-Every number that a scene draws comes from one latent column (`scenes.draw.Draw`).  Two layers compute what a picture
-needs of it (`knots`).  What is left to learn is to draw the picture; at 32 px this is worth more than five times the
-pictures.
+Every number that a scene draws depends on one latent column (`scenes.draw.Draw`).  Two layers compute the functions of
+it that a picture needs (`knots`), so training only has to learn the drawing.  At 32 px this is worth more than five
+times the pictures.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ LEAST_DEVIATION = 0.1  # of a code, so that one which hardly varies is not blown
 def write_mapping(generator: Generator, scene: Scene) -> None:
     """Make a generator's latent codes the numbers that the scene draws.
 
-    StyleGAN2: its mapping network, which has to be of two layers, is written and frozen.  Progressive GAN, which has
-    none: the first two convolutions hold the scene's steps, frozen too (`held`), and the first starts with the knots
-    of all other columns, the same at each of its 4x4 places; both as far as their channels reach.  Raises ValueError
-    where a mapping network is too narrow or of another depth.
+    StyleGAN2: writes and freezes its mapping network, which must have two layers.  Progressive GAN, which has no
+    mapping network: the first two convolutions get the scene's steps, frozen too (`held`), and the first starts with
+    the knots of all other columns, the same at each of its 4x4 positions; both as far as their channels suffice.
+    Raises ValueError for a mapping network that is too narrow or of another depth.
     """
     if isinstance(generator, StyleGAN2):
         if generator.config.mapping_layers != LAYERS:
@@ -48,11 +48,12 @@ def write_mapping(generator: Generator, scene: Scene) -> None:
 
 
 def held(generator: Generator, scene: Scene) -> dict[str, Tensor]:
-    """{parameter: bool mask of its shape}: what of a Progressive GAN's first two layers holds steps and is not learnt.
+    """{parameter: bool mask of its shape}: the part of a Progressive GAN's first two layers that holds steps and is
+    frozen.
 
-    Nothing of a StyleGAN2, whose mapping network is frozen as a whole.
-    Whole rows and whole columns: no other feature sees the latent columns of the steps, nor the units these are made
-    of.  It would learn a slope where there is a step.
+    It is empty for a StyleGAN2, whose mapping network is frozen as a whole.  The masks cover whole rows and columns,
+    so that no other feature has the latent columns of the steps, or their units, as an input: it would learn a slope
+    instead of a step.
     """
     if not isinstance(generator, ProgressiveGAN):
         return {}
@@ -69,7 +70,7 @@ def held(generator: Generator, scene: Scene) -> dict[str, Tensor]:
 
 
 def step_places(generator: ProgressiveGAN, scene: Scene) -> list[tuple[int, float]]:
-    """(latent column, where it steps) of each step that the generator's first two layers have room for."""
+    """(latent column, position of the step) for each step that fits into the generator's first two layers."""
     steps = [(i, place) for i, column in enumerate(scene.columns) for place in places(column)]
     return steps[: generator.config.channels[4] // 4]
 
@@ -84,10 +85,10 @@ def _write_first_knots(generator: ProgressiveGAN, scene: Scene) -> None:
 
 
 def _write_steps(generator: ProgressiveGAN, scene: Scene) -> None:
-    """The last features of the second layer are the steps, 0 or STEP_HEIGHT but for the pixel norm between the two.
+    """Write the steps into the last features of the second layer, as 0 or STEP_HEIGHT before its pixel norm.
 
-    The last units of the first layer: one that is the same everywhere, and for each step two, whose difference
-    rises from a fifth of `rise` to all of it.
+    The last units of the first layer are one constant and, for each step, two whose difference rises from a fifth of
+    `rise` to all of it.
     """
     steps, first, second = step_places(generator, scene), generator.layer1, generator.layer2
     for name, mask in held(generator, scene).items():
@@ -108,7 +109,7 @@ def _write_steps(generator: ProgressiveGAN, scene: Scene) -> None:
 
 
 def effective_layers(scene: Scene, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Weights and biases as they act, leaky ReLUs of gain sqrt 2 between and after them.
+    """The effective weights and biases of two layers, each followed by a leaky ReLU of gain sqrt 2.
 
     (width, z_dim), (width,), (width, width), (width,).  Each code has mean 0 and deviation 1 before its leaky ReLU.
     """

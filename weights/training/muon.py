@@ -30,9 +30,9 @@ def orthogonalise(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """For parameters of two and more dimensions; a kernel (O, I, kh, kw) counts as a matrix (O, I kh kw).
+    """Muon for parameters of two and more dimensions; a kernel (O, I, kh, kw) counts as a matrix (O, I kh kw).
 
-    dtype: that of the orthogonalisation; bfloat16 is as good, and faster where the device computes in it.
+    dtype: of the orthogonalisation; bfloat16 is as good, and faster on devices that compute in it.
     """
 
     def __init__(

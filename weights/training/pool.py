@@ -1,4 +1,4 @@
-"""Rendered pictures kept on the device, so that a scene is drawn once and learnt from several times."""
+"""A pool of rendered pictures on the device, so that each scene is rendered once and used several times."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Render = Callable[[Tensor, int], tuple[Tensor, Tensor]]
 
 
 class Pool:
-    """`add` renders a chunk in the place of the oldest one; `draw` takes any pictures.
+    """Rendered pictures; `add` replaces the oldest chunk, and `draw` takes random pictures.
 
-    capacity: pictures kept, a multiple of the chunk.  render: `scene.render`, compiled or not.
+    capacity: of the pool in pictures, a multiple of the chunk.  render: `scene.render`, compiled or not.
     """
 
     def __init__(self, scene: Scene, size: int, capacity: int, chunk: int, device: torch.device, render: Render):
@@ -45,7 +45,7 @@ class Pool:
 
 
 def affordable(size: int, device: torch.device) -> int:
-    """Pictures of that side, with their label maps, that a GPU has room for."""
+    """The number of pictures of a side, with their label maps, that fit into a GPU's memory."""
     if device.type != "cuda":
         return sys.maxsize
     free, _ = torch.cuda.mem_get_info(device)

@@ -1,4 +1,4 @@
-"""A sheet of scenes, and their label maps beside it: python -m weights.training.preview church church.png"""
+"""A sheet of scenes beside their label maps: python -m weights.training.preview church church.png"""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def sheet(pictures: np.ndarray, columns: int) -> Image.Image:
-    """uint8 (N, H, W, 3) -> rows of `columns` pictures; N has to be a multiple of it."""
+    """uint8 (N, H, W, 3) -> rows of `columns` pictures; N must be a multiple of `columns`."""
     rows = [np.concatenate(list(row), 1) for row in pictures.reshape(-1, columns, *pictures.shape[1:])]
     return Image.fromarray(np.concatenate(rows))
 
 
 def palette(colors: int) -> np.ndarray:
-    """uint8 (colors, 3): black, then colours that are easily told apart."""
+    """uint8 (colors, 3): black, then colours that are easy to tell apart."""
     found = np.random.RandomState(3).randint(40, 255, (colors, 3)).astype(np.uint8)
     found[0] = 0
     return found

@@ -1,4 +1,4 @@
-"""How far a run has come, and what follows from it: the rate, the stage, the time left."""
+"""The progress of a run, and the rate, the stage and the remaining time that follow from it."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ LEAST_RATE = 0.02  # of the highest, at the end
 
 
 class Schedule:
-    """Starts its clock when made."""
+    """The schedule of a run, whose clock starts with the object."""
 
     def __init__(self, settings: Settings):
         self.settings, self.started = settings, time.monotonic()
 
     @property
     def elapsed(self) -> float:
-        """Seconds."""
+        """Seconds since the start."""
         return time.monotonic() - self.started
 
     def share(self, seen: int) -> float:
-        """Of the budget, used up when `seen` pictures have been trained on; 1 and more is the end."""
+        """The used share of the budget after `seen` pictures; 1 or more means the end."""
         return max(self.elapsed / self.settings.seconds, seen / self.settings.pictures)
 
     def left(self, share: float) -> float:
-        """Seconds until the end, at the speed so far."""
+        """Seconds until the end, at the present speed."""
         return self.elapsed * (1 - share) / share if share else self.settings.seconds
 
     def size(self, share: float) -> int:
-        """Side of the pictures trained on at present."""
+        """The present side of the pictures in training."""
         return next((side for side, until in self.settings.stages if share < until), self.settings.size)
 
     def rate(self, share: float, step: int) -> float:
-        """Linear warm-up, the highest rate, then half a cosine."""
+        """The learning rate: a linear warm-up, the highest rate, then half a cosine."""
         s = self.settings
         falling = max(0.0, share - s.decay_from) / (1 - s.decay_from) if s.decay_from < 1 else 0.0
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, falling)))

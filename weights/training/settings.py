@@ -1,4 +1,4 @@
-"""What is trained on each scene, and the budgets of a CPU core and of a GPU."""
+"""The subjects of training, and the budgets of a CPU core and of a GPU."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LICENSE = "mit"
 
 @dataclass(frozen=True)
 class Subject:
-    """architecture: of the generator.
+    """The generator of one scene.
 
-    emphasis: {label: how much more its pixels count}, for what is small or rare and yet what people look at.
-    channels: {side: width} that differ from the usual ones.
+    architecture: of the generator.  emphasis: {label: factor of its pixels' weight}, for small or rare things that
+    matter to people.  channels: {side: width} that differ from the default.
     """
 
     architecture: str = "stylegan2"
@@ -44,17 +44,17 @@ SUBJECTS = {
 class Settings:
     """One training run.
 
-    size: side of the pictures.  seconds, pictures: the budget; the run ends when either is used up.
-    batch: pictures a step.  pool: rendered pictures kept; chunk: rendered together, one chunk each `render_every`
-    steps; fill: chunks rendered before the first step.
+    size: side of the pictures.  seconds, pictures: the budget; the first to be used up ends the run.
+    batch: pictures in a step.  pool: pictures in the pool; chunk: pictures rendered together, one chunk each
+    `render_every` steps; fill: chunks rendered before the first step.
     rate: Muon's and Adam's; it rises over warm_up steps and falls as a cosine from the share decay_from of the budget.
-    stages: ((side, until), ...): trained at that side until that share of the budget.
-    keep: layers up to that side stay as they are, and so does a StyleGAN2's picture at that side; 0 trains all.
-    edges: weight of the loss on picture gradients, at full size.  label: of the label loss.
+    stages: ((side, until), ...): the side in training until that share of the budget.
+    keep: layers up to that side are frozen, and so is a StyleGAN2's picture at that side; 0 trains all.
+    edges: weight of the loss on picture gradients, at full size.  label: weight of the label loss.
     half_life: of the averaged weights, in pictures.
-    adversarial_from: share of the budget at which a GAN loss joins, 1 for never; adversarial, r1: its weights;
+    adversarial_from: share of the budget at which a GAN loss begins, 1 for never; adversarial, r1: its weights;
     window: side of the parts of pictures that it judges.
-    held_out: pictures that the PSNR is measured on, every evaluate_every steps.
+    held_out: pictures for the PSNR, which is measured every evaluate_every steps.
     """
 
     size: int = 128
@@ -112,7 +112,7 @@ RESUMED = {"rate": 3e-2, "decay_from": 0.4, "stages": ()}
 
 
 def config_of(scene: str, size: int, channels: Mapping[int, int] | None = None) -> GeneratorConfig:
-    """A new generator for a scene.  channels: {side: width}, where they are not the usual ones."""
+    """The config of a new generator for a scene.  channels: {side: width} that differ from the default."""
     architecture = SUBJECTS[scene].architecture
     widths = {**CHANNELS, **SUBJECTS[scene].channels, **(channels or {})}
     widths = {side: width for side, width in widths.items() if side <= size}

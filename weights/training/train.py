@@ -93,7 +93,7 @@ def channels_of(widths: list[int] | None) -> dict[int, int] | None:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """The device's settings, changed for a resumed run and by what the command line says."""
+    """The device's settings with the changes for a resumed run and those of the command line."""
     values = dict(BUDGETS.get(choose_device(options.device).type, {}))
     if options.resume:
         values |= RESUMED

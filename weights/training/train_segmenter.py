@@ -1,8 +1,7 @@
 """Train the segmenter of a bundled generator: python -m weights.training.train_segmenter face
 
-Half of its pictures are scenes, half are what the generator makes of the same latents, which should show the same
-things: what it will have to read.  Writes segmenter.safetensors and, measured on latents it has not seen,
-segmenter.json into the generator's folder.
+Half of its pictures are scenes, and half are generated from the same latents, with the same labels.  Writes
+segmenter.safetensors and segmenter.json, the measurements on held-out latents, into the generator's folder.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def draw(generator: Generator, truth: Truth, seeds: Sequence[int]) -> tuple[Tens
 
 
 def train(generator: Generator, truth: Truth, pictures: int, steps: int, batch: int) -> UNet:
-    """A segmenter's network, trained for that many steps."""
+    """A segmenter's network, trained for a number of steps."""
     started = time.monotonic()
     scenes, made, label = draw(generator, truth, range(FIRST_SEED, FIRST_SEED + pictures))
     log.info("%s: drew %d pictures in %.0f s", truth.scene.name, 2 * pictures, time.monotonic() - started)
@@ -109,23 +108,24 @@ def initialised(network: UNet) -> UNet:
 
 
 def optimizers_of(network: UNet) -> list[tuple[torch.optim.Optimizer, float]]:
-    """Each with its highest rate."""
+    """The optimizers, each with its highest rate."""
     kernels = [p for p in network.parameters() if p.dim() == 4]
     biases = [p for p in network.parameters() if p.dim() == 1]
     return [(Muon(kernels), 0.02), (torch.optim.Adam(biases, betas=(0.9, 0.99)), 0.003)]
 
 
 def class_weights(label: Tensor, classes: int) -> Tensor:
-    """(C,): rare classes weigh more, so that a pair of glasses counts beside a backdrop; 1 on average over pixels."""
+    """(C,): rare classes get a higher weight, so that glasses count beside a backdrop; the mean over pixels is 1."""
     share = torch.bincount(label.flatten().long(), minlength=classes) / label.numel()
     weight = share.clamp_min(1e-4) ** -RARE
     return weight / (share * weight).sum()
 
 
 def evaluate(segmenter: Segmenter, generator: Generator, truth: Truth, seeds: Sequence[int]) -> dict:
-    """How well scenes and generated pictures are read: IoU and accuracy of each class, share of pixels right.
+    """The accuracy on scenes and on generated pictures: IoU and accuracy of each class, and the share of correct
+    pixels.
 
-    The generated pictures are compared with the scene they stand for, so a generator's own errors count too.
+    A generated picture is compared with its scene, so the generator's own errors count too.
     """
     scenes, made, label = draw(generator, truth, seeds)
     report: dict = {"pictures": len(seeds), "pixels_right": {}, "mean_iou": {}, "classes": {}}
@@ -143,7 +143,7 @@ def evaluate(segmenter: Segmenter, generator: Generator, truth: Truth, seeds: Se
 
 
 def confusion_matrix(label: np.ndarray, found: np.ndarray, classes: int) -> np.ndarray:
-    """(C, C) pixel counts: rows are what is there, columns what was found."""
+    """(C, C) pixel counts: rows are the true classes, columns the predicted ones."""
     pairs = label.astype(np.int64).ravel() * classes + found.astype(np.int64).ravel()
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 

@@ -1,4 +1,4 @@
-"""A generator as training runs it: pictures at any stage, and the features on the way."""
+"""A generator in training: pictures at any stage, and intermediate features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rewriting.generators.stylegan2 import StyleGAN2
 
 
 class Trainee(nn.Module, ABC):
-    """generator: what is trained; all else a trainee holds is needed in training alone."""
+    """generator: the trained one; only training uses the other parts of a trainee."""
 
     def __init__(self, generator: Generator):
         super().__init__()
@@ -29,7 +29,7 @@ class Trainee(nn.Module, ABC):
 
     @abstractmethod
     def parts_up_to(self, side: int) -> Iterator[nn.Module]:
-        """All that a picture of that side is made of."""
+        """All parts that a picture of that side depends on."""
 
     def is_output(self, name: str) -> bool:
         """Whether a parameter belongs to a layer that turns features into colours."""
@@ -37,7 +37,7 @@ class Trainee(nn.Module, ABC):
 
 
 class StyleTrainee(Trainee):
-    """StyleGAN2's pictures are sums over its stages, so it draws smaller ones as it is."""
+    """A StyleGAN2, whose pictures are sums over its stages, so it draws smaller pictures without further parts."""
 
     generator: StyleGAN2
 
@@ -69,7 +69,7 @@ class StyleTrainee(Trainee):
 
 
 class ProgressiveTrainee(Trainee):
-    """A Progressive GAN has one output, at full size; training adds early ones to draw smaller pictures."""
+    """A Progressive GAN, which has one output at full size; training adds outputs for smaller pictures."""
 
     generator: ProgressiveGAN
 
@@ -107,9 +107,9 @@ class ProgressiveTrainee(Trainee):
 
 
 def trainee_of(generator: Generator, keep: int = 0) -> Trainee:
-    """Ready to train: everything but what is frozen asks for gradients.
+    """The trainee of a generator; all parameters that are not frozen have gradients.
 
-    keep: layers up to that side of their features are frozen, with what turns these into colours.
+    keep: layers up to that side of their features are frozen, with the layers that turn these into colours.
     """
     trainee = StyleTrainee(generator) if isinstance(generator, StyleGAN2) else ProgressiveTrainee(generator)
     trainee.train().requires_grad_(True)

@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 
 
 class Trainer:
-    """Teaches one generator to draw one scene.
+    """Trains one generator on one scene.
 
-    out: the generator repo to write.  resume: a folder whose training state, if there is one, is taken up.
+    out: the generator repo to write.  resume: a folder whose training state, if any, is continued.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Trainer:
         )
 
     def _parts(self) -> dict[str, Any]:
-        """Everything with a state of its own, by name."""
+        """All objects with a state, by name."""
         parts = {
             "trainee": self.trainee,
             "average": self.average,
@@ -144,9 +144,10 @@ class Trainer:
         return counts | {name: part.state_dict() for name, part in self._parts().items()}
 
     def _take_up(self, state: dict[str, Any] | None) -> None:
-        """Go on from a state, if it is of a generator of this size.
+        """Continue from a state, if it belongs to a generator of this size.
 
-        Optimizers start anew where other layers are to stay as they are than did: they know others.
+        If other layers are frozen than before, the optimizers start anew, because their states belong to other
+        parameters.
         """
         if state is None or state["size"] != self.settings.size:
             return
@@ -160,7 +161,7 @@ class Trainer:
 def optimizers_of(
     trainee: Trainee, label_loss: nn.Module, rate: float, dtype: torch.dtype
 ) -> list[torch.optim.Optimizer]:
-    """Muon for the kernels and matrices between the first features and the last; Adam for all else."""
+    """Muon for the kernels and matrices between the first features and the last; Adam for all other parameters."""
     muon, adam = [], list(label_loss.parameters())
     for name, parameter in trainee.named_parameters():
         if parameter.requires_grad:
@@ -170,9 +171,9 @@ def optimizers_of(
 
 
 def hold(generator: nn.Module, masks: Mapping[str, Tensor]) -> None:
-    """Keep what the masks of parameters mark as it is: no gradient reaches it.
+    """Freeze the masked parts of parameters, by blocking their gradients.
 
-    masks: {name: bool, of the parameter's shape}.  Of a kernel whole rows and columns, as Muon mixes the others.
+    masks: {name: bool, of the parameter's shape}, whole rows and columns of a kernel, because Muon mixes the others.
     """
     for name, mask in masks.items():
         parameter = generator.get_parameter(name)
@@ -181,7 +182,7 @@ def hold(generator: nn.Module, masks: Mapping[str, Tensor]) -> None:
 
 
 def descend(optimizers: list[torch.optim.Optimizer], loss: Tensor, rate: float) -> None:
-    """One step of each optimizer at that rate."""
+    """Take one step of each optimizer at that rate."""
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
         for group in optimizer.param_groups:

@@ -40,54 +40,56 @@ class Visiting:
         ticket: of this tab.  before: ticket of the tab whose work this one continues, "" for none.  address: the query
         of the page's address.
         """
-        known = self._meet(ticket, before, visitor)
+        earlier = self._register(ticket, before, visitor)
         visitor.address = address
         if visitor.state.begun:  # the visitor has already acted on the new page
             return
-        if known is not None and known.state.touched:
-            self.service.generator(known.state.session.generator)  # raises an error if it is gone; the page stays new
-            visitor.change(lambda _: known.state.again())
-        if known is not None and ticket == before:
-            known.change(State.stop)
-        if known is None or known.address != address:
+        if earlier is not None and earlier.state.touched:
+            self.service.generator(earlier.state.session.generator)  # or an error, and the page stays new
+            visitor.change(lambda _: earlier.state.again())
+        if earlier is not None and ticket == before:
+            earlier.change(State.stop)
+        if earlier is None or earlier.address != address:
             yield from self._begin(visitor, address)
         self.service.draw_ahead(visitor.state.session)
 
     def _begin(self, visitor: Visitor, address: str) -> Iterator[Task]:
         """Begin with ?preset=horse-hats or ?generator=church, in any case."""
-        wanted = {key.lower(): values[-1] for key, values in parse_qs(address.lstrip("?")).items()}
-        if wanted.get("preset"):
-            yield from self.making.begin_preset(visitor, named(wanted["preset"], list(presets()), "preset"))
-        elif wanted.get("generator"):
-            there = list(dict.fromkeys([*bundled(), *visitor.state.opened]))
-            yield from self.making.open_generator(visitor, named(wanted["generator"], there, "generator"))
+        parameters = {key.lower(): values[-1] for key, values in parse_qs(address.lstrip("?")).items()}
+        if parameters.get("preset"):
+            yield from self.making.begin_preset(visitor, named(parameters["preset"], list(presets()), "preset"))
+        elif parameters.get("generator"):
+            names = list(dict.fromkeys([*bundled(), *visitor.state.opened]))
+            yield from self.making.open_generator(visitor, named(parameters["generator"], names, "generator"))
 
-    def _meet(self, ticket: str, before: str, visitor: Visitor) -> Visitor | None:
+    def _register(self, ticket: str, before: str, visitor: Visitor) -> Visitor | None:
         """Return the visitor of the ticket `before`, and register the new visitor under its own ticket."""
         with self._lock:
-            known = self._visitors.get(before)
+            earlier = self._visitors.get(before)
             if 0 < len(ticket) <= LONGEST:
                 self._visitors[ticket] = visitor
                 self._visitors.move_to_end(ticket)
             while len(self._visitors) > self._room:
                 self._visitors.popitem(last=False)
-            return known
+            return earlier
 
     def leave(self, visitor: Visitor) -> None:
         """Note a closed page or a lost connection: an hour later, the visitor's own pictures, and all pictures that
         can be drawn again, are removed; the other work stays."""
         with self._lock:
             self._away[visitor] = visitor.now()[1], monotonic() + AWAY
-            self._wait()
+            self._start_timer()
 
-    def _wait(self) -> None:
+    def _start_timer(self) -> None:
+        """Start a timer for the next removal, if there is one to come."""
         if self._away and self._timer is None:
             first = min(until for _, until in self._away.values())
-            self._timer = Timer(max(0.0, first - monotonic()), self._let_go)
+            self._timer = Timer(max(0.0, first - monotonic()), self._forget_absent)
             self._timer.daemon = True
             self._timer.start()
 
-    def _let_go(self) -> None:
+    def _forget_absent(self) -> None:
+        """Remove the own pictures of the visitors whose hour is over; a change begins a new hour."""
         with self._lock:
             for visitor, (changes, until) in list(self._away.items()):
                 now = visitor.now()[1]
@@ -98,12 +100,12 @@ class Visiting:
                     visitor.let_go()
                     forget()
             self._timer = None
-            self._wait()
+            self._start_timer()
 
 
-def named(text: str, there: list[str], what: str) -> str:
+def named(text: str, names: list[str], what: str) -> str:
     """The name that equals the text in any case.  Raises ValueError, with all names, for an unknown one."""
-    for name in there:
+    for name in names:
         if name.lower() == text.strip().lower():
             return name
-    raise ValueError(f"There is no {what} {text!r:.80}; use one of {', '.join(there)}.")
+    raise ValueError(f"There is no {what} {text!r:.80}; use one of {', '.join(names)}.")

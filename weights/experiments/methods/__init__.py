@@ -1,4 +1,4 @@
-"""The ways to make a rule that the tables compare: each takes the same request and returns a `MethodResult`."""
+"""The compared methods: each turns the same request into a change, a `MethodResult`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Draw = Callable[[Sequence[int], np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class MethodResult:
-    """What a method made.
+    """A change made by a method.
 
-    draw: (picture numbers, these pictures unmodified) -> changed, uint8 (N, H, W, 3).
-    seconds: of processor time to make it, without any picture.
-    loss: the goal's, before and after; None where the method has no such loss.  edits: what the pictures are drawn
-    with, where that is all the method does.  tuned: the generator that draws, where that is another.
-    most: on how many pictures it is measured, if not on all.
+    draw: (picture numbers, these pictures unmodified) -> changed pictures, uint8 (N, H, W, 3).
+    seconds: processor time to make the change, without any picture.
+    loss: of the goal, before and after; None for a method without it.  edits: the edits that draw the pictures, if the
+    method only makes edits.  tuned: the generator that draws, if it is another.
+    most: the largest number of pictures for the measurement, None for all.
     """
 
     name: str
@@ -45,9 +45,9 @@ class MethodResult:
 
 @dataclass(frozen=True)
 class Setting:
-    """What every method is given: a layer with its generator, and a request.
+    """The input of every method: a layer with its generator, and a request.
 
-    segmenter, things: what the rule is about, by the names of its labels, for methods that must look for it.
+    segmenter, things: labels of the things that the rule is about, for methods that must find them.
     """
 
     rewriter: Rewriter
@@ -56,27 +56,25 @@ class Setting:
     things: tuple[str, ...] = ()
 
     def sees(self, pictures: np.ndarray) -> np.ndarray:
-        """In which pictures, uint8 (N, H, W, 3), the segmenter sees any of the things: bool (N,).
-
-        Without a segmenter: in all.
-        """
+        """Whether the segmenter sees any of the things in each picture, uint8 (N, H, W, 3) -> bool (N,); all True
+        without one."""
         if self.segmenter is None:
             return np.ones(len(pictures), bool)
         return self.segmenter.mask(pictures, *self.things).sum((1, 2)) >= LEAST
 
     @property
     def size(self) -> int:
-        """Side at which pictures are compared, in pixels: the segmenters', or the generator's if that is smaller."""
+        """The side in pixels for comparisons: the segmenters', or the generator's if that is smaller."""
         return min(SIDE, self.rewriter.generator.config.resolution)
 
     @cached_property
     def terms(self) -> list[Term]:
-        """The goal: in how many pictures the object is pasted is the request's choice; the weights sum to 1."""
+        """The goal; the request decides into how many pictures the object is pasted.  The weights sum to 1."""
         return self.rewriter.goal_terms(self.request)
 
     @cached_property
     def directions(self) -> Tensor:
-        """D, (rank, I), as the studio finds it."""
+        """D, (rank, I), as in the studio."""
         return self.rewriter.directions(self.request)
 
     @cached_property
@@ -86,10 +84,10 @@ class Setting:
 
     @cached_property
     def goal(self) -> Term:
-        """The goal's terms as one batch, cut to windows of one size: the same loss with less to compute.
+        """The goal's terms as one batch, cut to windows of one size: the same loss with less computation.
 
-        A window reaches one key position beyond everything that the goal asks for, so no false border is seen; the
-        weight of the whole batch, (N, h', w'), sums to 1.
+        A window reaches one key position beyond the goal, so its false border has no effect.  The weight of the whole
+        batch, (N, h', w'), sums to 1.
         """
         return batched(self.terms, self.rewriter.layer.ratio)
 
@@ -106,7 +104,7 @@ class Setting:
         loss: tuple[float, float] | None = None,
         tuned: Generator | None = None,
     ) -> MethodResult:
-        """A change that is edits, or another generator, and nothing else."""
+        """A change that consists only of edits, or of another generator."""
 
         def draw(seeds: Sequence[int], before: np.ndarray) -> np.ndarray:
             if tuned is not None:
@@ -118,9 +116,9 @@ class Setting:
     def made_together(
         self, makers: Sequence[Callable[[], MethodResult]], progress: Callable[[str], None]
     ) -> list[MethodResult]:
-        """What the makers make, all of it by `change`: each of the processes runs some of them.
+        """The changes of all makers, each by `change`; the processes share the makers.
 
-        All processes then draw with the very same weights, whatever machine found them.
+        All processes then draw with the same weights.
         """
         made = []
         for make in processes.mine(makers):
@@ -132,7 +130,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class WeightChange:
-    """A change of one layer's whole weight, (O, I, kh, kw), of whatever rank."""
+    """A change of one layer's whole weight, (O, I, kh, kw), of any rank."""
 
     layer: int
     change: Tensor
@@ -142,9 +140,9 @@ class WeightChange:
 
 
 class Stopwatch:
-    """`with Stopwatch() as watch: ...`, then `watch.seconds`: processor time, of all threads.
+    """`with Stopwatch() as watch: ...`, then `watch.seconds`: processor time of all threads.
 
-    The clock on the wall would measure what else the machine is doing.
+    Wall-clock time would depend on the other work of the machine.
     """
 
     def __enter__(self) -> Stopwatch:
@@ -158,7 +156,7 @@ class Stopwatch:
 def batched(terms: Sequence[Term], ratio: int) -> Term:
     """Terms of one picture each as one term of a batch; see `Setting.goal`.  ratio: of the value's size to the key's.
 
-    A key wider or higher than it is painted is kept whole: windows are squares no larger than the map.
+    A key that is larger than its picture's map is not cut: windows are squares no larger than the map.
     """
     size = terms[0].at.key.shape[-1]
     boxes = [_box(term.weight, ratio) for term in terms]
@@ -187,9 +185,9 @@ def _window(term: Term, box: tuple[int, int, int, int], side: int, ratio: int) -
 def methods(
     setting: Setting, *, steps: int, tuning_steps: int, progress: Callable[[str], None] = lambda _: None
 ) -> list[MethodResult]:
-    """All of them, in the order of the tables.
+    """All methods, in the order of the tables.
 
-    steps: of each optimiser but one (the original: 2001).  tuning_steps: of tuning all weights (20 001).
+    steps: of each optimiser but one (original: 2001).  tuning_steps: of tuning all weights (original: 20 001).
     """
     from weights.experiments.methods import correspondence, gradient, ours, tuning
 

@@ -1,8 +1,8 @@
-"""Pasting pixels where a dense correspondence says, instead of changing the model.
+"""Pasting pixels at corresponding places, instead of changing the model.
 
-A compact stand-in for Neural Best-Buddies (Aberman et al. 2018), which the paper compares with: best buddies, that is
-mutual nearest neighbours, are looked for between the picture that was pasted into and each other picture, in the
-generator's own features instead of a VGG19's, and a similarity transform takes the place of the moving least squares.
+A compact version of Neural Best-Buddies (Aberman et al. 2018), which the paper compares with.  Best buddies, that is
+mutual nearest neighbours, connect the picture of the goal with each other picture, in the generator's own features
+instead of a VGG19's; a similarity transform replaces the moving least squares.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Similarity = tuple[float, Tensor]  # scale and shift (2,), of x and y in [-1, 1]
 
 @dataclass(frozen=True)
 class GoalPicture:
-    """The goal's first picture, at the side S that pictures are compared at.
+    """The first picture of the goal, at the side S for comparisons.
 
-    pixels: (1, 3, S, S) in [0, 1], with the object.  alpha: (1, 1, S, S), where it lies.
+    pixels: (1, 3, S, S) in [0, 1], with the object.  alpha: (1, 1, S, S), the cover of the object.
     features: (P, d) of that picture without it.  near: bool (P,), grid positions at the object.
     """
 
@@ -40,9 +40,10 @@ class GoalPicture:
 
 
 def pasted_pixels(setting: Setting) -> list[MethodResult]:
-    """Copy the goal's pixels to the corresponding place of each picture; the second change, in a Laplacian pyramid.
+    """Two changes: copy the goal's pixels to the corresponding place of each picture, and blend them in a Laplacian
+    pyramid.
 
-    Where the setting has a segmenter, pictures in which it does not see the things that the rule is about stay.
+    If the setting has a segmenter, pictures in which it does not see the rule's things do not change.
     """
     with Stopwatch() as watch, torch.no_grad():
         example = _example(setting)
@@ -60,7 +61,7 @@ def pasted_pixels(setting: Setting) -> list[MethodResult]:
 
 
 class Places:
-    """Where the example's object belongs in pictures; what was last found is kept, for both ways to paste it there."""
+    """The places for the object in pictures; the last results are cached, because two changes need them."""
 
     def __init__(self, setting: Setting, example: GoalPicture):
         self._setting, self._example = setting, example
@@ -68,7 +69,7 @@ class Places:
 
     @torch.no_grad()
     def find(self, seeds: Sequence[int], pictures: np.ndarray) -> list[Similarity | None]:
-        """For each of these pictures; None where the things that the rule is about are not seen."""
+        """The place in each picture; None for a picture without the rule's things."""
         if self._last[0] != list(seeds):
             seen = self._setting.sees(pictures)
             found = [self._place(seed) if there else None for seed, there in zip(seeds, seen, strict=True)]
@@ -92,7 +93,7 @@ def _example(setting: Setting) -> GoalPicture:
 
 
 def _features(setting: Setting, seed: int) -> Tensor:
-    """(P, d): at each position of the finer grid, what the generator's layers of both sizes draw there."""
+    """(P, d): at each position of the finer grid, the features of the generator's layers of both sizes."""
     generator = setting.rewriter.generator
     latent = generator.map(generator.latents([seed], setting.request.seeding), setting.request.truncation)
     at, found = generator.begin(latent), []
@@ -121,9 +122,10 @@ def _paste(example: GoalPicture, place: Similarity, picture: np.ndarray, blended
 
 
 def buddies(one: Tensor, other: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Mutual nearest neighbours at the chosen positions of the first: places (K, 2) in both, x and y in [-1, 1].
+    """Mutual nearest neighbours of chosen positions: places (K, 2) in both pictures, x and y in [-1, 1].
 
-    one, other: (P, d), of unit length, on a square grid.  chosen: bool (P,).  Where none are mutual, the nearest.
+    one, other: (P, d), of unit length, on a square grid.  chosen: bool (P,), positions of the first.  Without a mutual
+    pair, the nearest neighbours.
     """
     source = chosen.nonzero().flatten()
     target = (one[source] @ other.t()).argmax(1)
@@ -141,7 +143,7 @@ def grid_places(side: int) -> Tensor:
 
 
 def similarity(source: Tensor, target: Tensor) -> tuple[float, Tensor]:
-    """Scale and shift (2,) with target = scale * source + shift, by least squares over the pairs that fit best."""
+    """Scale and shift (2,) with target = scale * source + shift, by least squares over the best-fitting pairs."""
     scale, shift = 1.0, (target - source).median(0).values
     for _ in range(ROUNDS):
         apart = (scale * source + shift - target).norm(dim=1)
@@ -156,7 +158,7 @@ def similarity(source: Tensor, target: Tensor) -> tuple[float, Tensor]:
 
 
 def blend(under: Tensor, over: Tensor, alpha: Tensor) -> Tensor:
-    """Pictures (1, 3, H, W) mixed band by band (Burt and Adelson 1983): the coarser the band, the softer alpha."""
+    """Mix pictures (1, 3, H, W) band by band (Burt and Adelson 1983): the coarser the band, the softer alpha."""
     if min(under.shape[-2:]) < 2**LEVELS:
         raise ValueError(f"pictures of {under.shape[-2]} pixels are too small to blend; {2**LEVELS} is the least.")
     bands = []

@@ -1,6 +1,7 @@
-"""Gradient descent on the layer's weight: the paper's own solver, and those it compares with (Tables 1 and 2).
+"""Gradient descent on the layer's weight: the paper's own solver, and the methods that it compares with (Tables 1 and
+2).
 
-All of them minimise the goal alone, in the L1 norm, by Adam with the original's learning rate.
+All of them minimise only the goal, in the L1 norm, by Adam with the original learning rate.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ ONE_PASTE, OUR_DIRECTIONS = f"{PROJECTED}, one paste", f"{PROJECTED}, our direct
 def projected(setting: Setting, *, steps: int, one_paste: bool = False, paper: bool = True) -> MethodResult:
     """The paper's solver: Adam on the whole weight, every tenth step projected onto W0 + Lambda D.
 
-    one_paste: as the paper's code has it, the goal is one picture; else it is the request's, as for the others.
-    paper: along the paper's directions; else along ours.
+    one_paste: True for a goal of one picture, as in the paper's code; False for the request's goal, as in the others.
+    paper: True for the paper's directions, False for ours.
     """
     if one_paste:
         setting = Setting(setting.rewriter, setting.request.with_(everywhere=False))
@@ -58,7 +59,7 @@ def direct(setting: Setting, *, steps: int) -> MethodResult:
 
 
 def whole_layer(setting: Setting, *, steps: int) -> MethodResult:
-    """Adam on the layer's whole weight: no direction restrains it."""
+    """Adam on the layer's whole weight, without directions."""
     weight = setting.rewriter.layer.weight.clone().requires_grad_(True)
     with Stopwatch() as watch, torch.enable_grad():
         adam = torch.optim.Adam([weight], lr=RATE)

@@ -19,7 +19,7 @@ TRACE_STEPS, TRACE_RATE = 2001, 0.05  # of Adam, for the trace form alone: as th
 
 
 def unmodified(setting: Setting) -> MethodResult:
-    """The generator as it is."""
+    """The unmodified generator."""
     loss = float(setting.loss())
     return setting.change(UNMODIFIED, [], 0.0, (loss, loss))
 
@@ -34,12 +34,12 @@ def solved(setting: Setting, *, name: str = OURS, strength: float = 1.0, **setti
 
 
 def maker(setting: Setting, name: str, *, strength: float = 1.0, **changes: object) -> Callable[[], MethodResult]:
-    """For `Setting.made_together`: the solve of a request with some settings changed."""
+    """The solve of a request with some settings changed, as a function for `Setting.made_together`."""
     return lambda: solved(replace(setting, request=setting.request.with_(**changes)), name=name, strength=strength)
 
 
 def solved_along(setting: Setting, directions: Tensor, *, name: str, lengthened: bool = True) -> MethodResult:
-    """The same solve along other directions, (S, I).  lengthened: as far as the goal asks; else it is the minimum."""
+    """The same solve along other directions, (S, I).  lengthened: whether to scale the minimum towards the goal."""
     rewriter, locality = setting.rewriter, setting.request.locality
     with Stopwatch() as watch:
         elsewhere = [term.scaled(locality) for term in rewriter.locality_terms(setting.request)]
@@ -52,10 +52,10 @@ def solved_along(setting: Setting, directions: Tensor, *, name: str, lengthened:
 
 
 def traced(setting: Setting, weight: float, *, name: str) -> MethodResult:
-    """The paper's smoothness (eq. 5) in closed form, tr(dW C dW^T), in place of sampled places of other pictures.
+    """The paper's smoothness (eq. 5) in closed form, tr(dW C dW^T), in place of random positions of other pictures.
 
-    weight: of the mean square that the change adds to the convolution elsewhere, relative to that of the convolution,
-    beside the goal's loss relative to the mean |v*|.  By Adam, since it is no sum over places.
+    weight: of the mean square that the change adds to the convolution elsewhere, relative to that of the convolution;
+    the goal's loss is relative to the mean |v*|.  Adam minimises it, because it is not a sum over positions.
     """
     layer, directions = setting.rewriter.layer, setting.directions
     problem = Problem.of(layer, setting.terms, directions)

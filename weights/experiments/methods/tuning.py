@@ -16,11 +16,11 @@ RATE, FEATURE_SHARE = 0.01, 0.01  # the original's, whose features are those of 
 
 
 def all_weights(setting: Setting, *, steps: int) -> MethodResult:
-    """Adam on every weight that draws, so that the box around the pasted object looks as in the goal.
+    """Adam on every weight that draws, so that the box around the pasted object matches the goal.
 
-    The loss is L1 on the pixels and, where the setting has a segmenter, a hundredth of the mean squared difference of
-    its features at half size.  Each step draws one of the goal's pictures, in turn.  The mapping network stays.
-    Raises ValueError for a generator without one: its pictures cannot be drawn from a latent that stays.
+    The loss is L1 on the pixels and, if the setting has a segmenter, a hundredth of the mean squared difference of its
+    features at half size.  Each step draws one of the goal's pictures, in turn.  The mapping network does not change.
+    Raises ValueError for a generator without a mapping network, whose latents would not stay the same.
     """
     original, number = setting.rewriter.generator, setting.rewriter.number
     if any(term.at.latent is None for term in setting.terms):
@@ -46,7 +46,7 @@ def all_weights(setting: Setting, *, steps: int) -> MethodResult:
 
 
 def _box(term: Term, size: int) -> tuple[slice, ...]:
-    """The pixels of the box around what the term asks for."""
+    """The box in pixels around a term's goal."""
     cell = size // term.weight.shape[-1]
     rows, columns = (torch.nonzero((term.weight > 0).any(axis)).flatten() for axis in (1, 0))
     top, left = int(rows[0]) * cell, int(columns[0]) * cell

@@ -1,4 +1,4 @@
-"""Silencing units everywhere, as GAN dissection does, instead of rewriting (paper, Table 3 and Appendix E)."""
+"""Zeroing units everywhere, as GAN dissection does, instead of rewriting (paper, Table 3 and Appendix E)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from weights.experiments.methods import MethodResult, Setting, Stopwatch
 
 
 def zeroed_units(setting: Setting, count: int) -> MethodResult:
-    """The feature channels that speak most of the context are set to zero at every place of every picture.
+    """Set the feature channels with the highest scores in the context to zero, at every position of every picture.
 
-    count: how many; their score is the mean square in the context over that everywhere.  The weights stay.
-    Raises ValueError for a count that the layer does not have.
+    count: of the channels; a score is the mean square in the context divided by the mean square everywhere.  The
+    weights do not change.
+    Raises ValueError for more channels than the layer has.
     """
     rewriter, width = setting.rewriter, setting.rewriter.layer.weight.shape[1]
     if not 1 <= count <= width:

@@ -67,7 +67,7 @@ function follow(handlers) {
   for (const [handler, names] of byHandler) watch(names, handler);
 }
 
-// A picture goes by its number, or by a name like "own-1" if the visitor brought it.
+// The name of a picture: its number, or a name like "own-1" for a visitor's own picture.
 function isOwn(seed) {
   return typeof seed === "string" && seed.startsWith("own-");
 }
@@ -84,13 +84,13 @@ function seedOf(text) {
   return isOwn(text) ? text : Number(text);
 }
 
-// What a person did: the value goes up with the event.
+// A person's action: send the value with the event.
 function tell(event, value) {
   props.value = value;
   trigger(event);
 }
 
-// A canvas asks for a picture: anywhere while it has none, then in a corner.
+// The button that asks for a picture: the whole canvas before it has one, then a corner.
 function askForPicture(stage) {
   const button = make("button", { type: "button", class: "choose", onclick: () => trigger("choose") }, icon("pictures"), make("span"));
   for (const name of ["pointerdown", "pointerup", "keydown"]) button.addEventListener(name, (event) => event.stopPropagation());
@@ -114,7 +114,7 @@ function arrow(event) {
   return { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
 }
 
-// A canvas can be had as large as the window: the very same one, so that nothing is lost on the way in or out.
+// Enlarge a canvas to the window. The same canvas moves there and back, so nothing is lost.
 function enlargeable(stage) {
   const easel = find(".easel");
   const button = find(".enlarge", easel);
@@ -149,7 +149,7 @@ function enlargeable(stage) {
   };
 }
 
-// A row of buttons of which one is on: arrow keys move, as in any radio group.
+// A row of buttons, one of which is on: arrow keys move, as in any radio group.
 function choice(group, options, current, onPick) {
   const buttons = options.map(([key, label, hint]) =>
     make("button", { type: "button", role: "radio", "data-key": key, text: label, title: hint, "aria-label": hint, onclick: () => pick(key) }));
@@ -229,8 +229,8 @@ function breathe(node, waiting) {
   }
 }
 
-// Show a list on a sheet, or as many places as there will be. What is there is kept and refilled, so that neither focus
-// nor scrolling jumps when other pictures come.
+// Show a list on a sheet, or empty places for it. Existing places are refilled, so that neither focus nor scrolling
+// jumps when the pictures change.
 function refill(grid, list, makeOne, fillOne) {
   const room = list.length || props.count;
   while (grid.children.length > room) grid.lastChild.remove();
@@ -241,7 +241,7 @@ function refill(grid, list, makeOne, fillOne) {
   sayNothing(list.length);
 }
 
-// A sheet that waits for nothing says so, over the places where its pictures will be.
+// A note over the places of a sheet that has no pictures and waits for none.
 function sayNothing(count) {
   const idle = !count && !props.loading;
   find(".nothing").textContent = props.empty;
@@ -267,8 +267,8 @@ async function readPixels(url, w, h) {
   return context.getImageData(0, 0, canvas.width, canvas.height);
 }
 
-// {width, height, bits}: by alpha if the picture is transparent anywhere, else by brightness; the rule of masks.py.
-// A cut-out goes by its alpha even if it fills its box.
+// {width, height, bits}: by alpha if the picture is transparent anywhere, else by brightness, as in masks.py.
+// A cut-out is read by its alpha even if it fills its box.
 function maskOf(pixels, clear = false) {
   const { width, height, data } = pixels;
   for (let i = 3; i < data.length && !clear; i += 4) clear = data[i] < 255;

@@ -21,7 +21,7 @@ function act(kind, shown, item) {
   tell(kind, action);
 }
 
-// The item goes at once, so that a second press in a hurry meets the next one knowingly.
+// Remove the item at once, so that a quick second press does not hit the next one by mistake.
 function takeAway(shown, item) {
   if (shown.id !== undefined) gone.add(shown.id);
   const neighbour = item.nextElementSibling;

@@ -11,10 +11,10 @@ const slide = find(".zoom input", crop);
 const fromFile = find(".from-file");
 const fromCamera = find(".from-camera");
 const zone = element.closest("[id^='panel-']") || element;
-const gone = new Set(); // ids taken away here that Python still lists
+const gone = new Set(); // ids removed here that Python still lists
 const held = new Map(); // pointers on the stage: id -> {x, y}
-let picture = null; // ImageBitmap or <img>, with the part of it that is chosen:
-let square = { x: 0, y: 0, side: 1 }; // its centre and its side, in pixels of the picture
+let picture = null; // ImageBitmap or <img>
+let square = { x: 0, y: 0, side: 1 }; // the chosen square: centre and side, in pixels of the picture
 
 // ---- Bringing
 
@@ -83,7 +83,7 @@ function settle() {
 function paint(canvas, size) {
   canvas.width = canvas.height = size;
   const context = canvas.getContext("2d");
-  context.fillStyle = "#fff"; // where it is transparent
+  context.fillStyle = "#fff"; // under transparent parts
   context.fillRect(0, 0, size, size);
   context.imageSmoothingQuality = "high";
   const { x, y, side } = square;
@@ -98,14 +98,14 @@ function draw() {
   slide.style.setProperty("--filled", `${slide.value}%`);
 }
 
-// By so many pixels of the screen.
+// Move the square by pixels of the screen.
 function move(dx, dy) {
   const unit = square.side / stage.clientWidth;
   square.x -= dx * unit;
   square.y -= dy * unit;
 }
 
-// Larger by a factor, so that what is at a place of the stage (shares of it) stays there.
+// Enlarge the picture by a factor about a fixed point, in shares of the stage.
 function zoom(by, u = 0.5, v = 0.5) {
   const before = square.side;
   square.side /= by;
@@ -229,7 +229,7 @@ document.addEventListener("paste", (event) => {
   bring(file);
 });
 
-// ---- Those that were brought
+// ---- The list of pictures
 
 function makeOwn() {
   const two = make("div", { class: "two" }, ...["yours", "drawn"].map((kind) => make("div", { class: `place ${kind}` }, make("img", { alt: "", draggable: "false" }))));

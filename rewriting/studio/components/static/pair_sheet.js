@@ -1,4 +1,4 @@
-// Pictures before and after, compared in one of four ways. Switching asks nothing of the server.
+// Pictures before and after, in one of four views. Switching the view needs no server.
 
 const VIEWS = [
   ["pairs", "Pairs", "Before and after, side by side"],
@@ -10,7 +10,7 @@ const VIEWS = [
 const grid = find(".grid");
 const lens = find(".lens");
 let looked = 0; // the pair in the lens
-let asked = ""; // the pictures that were asked for in full
+let asked = ""; // the pair requested in full size
 
 function makePlace(kind) {
   return make("div", { class: `place ${kind}` }, make("img", { alt: "", draggable: "false" }));
@@ -30,7 +30,7 @@ function makePair() {
   return pair;
 }
 
-// A press on a picture itself: single pictures are there to be used, pairs to be looked at.
+// A press on a picture: a single picture is picked, a pair is enlarged.
 function press(event) {
   const pair = event.currentTarget.closest(".pair");
   if (!event.target.closest(".place") || pair.classList.contains("waiting")) return;
@@ -80,7 +80,7 @@ function setSplit(pair, percent) {
   pair.style.setProperty("--split", `${percent}%`);
 }
 
-// Mouse: while it is over the picture. Touch: while it is held. Keyboard: while Space or Enter is down.
+// Shown while the mouse is over the picture, a touch is held, or Space or Enter is down.
 function holdToCompare(pair, hold) {
   const back = (on) => () => pair.classList.toggle("back", on);
   const forKeys = (act) => (event) => (event.key === " " || event.key === "Enter") && act();

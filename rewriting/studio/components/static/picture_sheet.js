@@ -2,7 +2,7 @@
 
 const grid = find(".grid");
 const settle = rove(grid, ".tile:not(.waiting)");
-let selected = null; // a seed, or the name of one's own picture
+let selected = null; // a seed, or the name of an own picture
 
 function makeTile() {
   const place = make("div", { class: "place" }, make("img", { alt: "", loading: "lazy", draggable: "false" }));

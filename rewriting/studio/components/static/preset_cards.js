@@ -47,7 +47,7 @@ function fitTitles() {
   row.classList.toggle("short", !tall);
 }
 
-// Those of the first group, then the others, each in their order.
+// The cards of the first group, then the others, each in their order.
 function sorted() {
   const cards = props.cards || [];
   const own = cards.filter((shown) => shown.group && shown.group === props.first);

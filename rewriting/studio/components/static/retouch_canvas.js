@@ -1,16 +1,16 @@
-// Show how a picture should look: paint on it, bend it, or bring it back from another program.
+// Retouch a picture: paint on it, bend it, or open it from another program.
 //
-// Everything is kept in pixels of `side`, the picture's own, at most MOST.  The layer is what was painted or found: one
-// array of colours and how much of them is seen; nobody changes an array that another step of undo may hold.
+// All positions are in pixels of `side`, the picture's own, at most MOST.  The layer is an array of the new colours and
+// their opacity; an array is never changed in place, because a step of undo may hold it.
 
 const MOST = 512;
 const STEPS = 30; // of undo
-const GRID = 65; // points a side between which a bend is interpolated
+const GRID = 65; // points on a side; a bend is interpolated between them
 const [STIFF, PINS, FADING, SHARP] = [1e-3, 8, 0.4, 4]; // as in retouch.py and retouches.py
-const MANY = 12; // points, of which more are drawn small, and only while one is at them
-const HOLD = 12; // pixels on the screen around a point in which it is taken hold of
+const MANY = 12; // with more points, they are small, and visible only while in use
+const HOLD = 12; // pixels on the screen: the radius in which a press takes a point
 const TWICE_MS = 350;
-const LONGEST = 40000; // characters of strokes; of more nothing is kept but what they painted
+const LONGEST = 40000; // characters of strokes; longer ones are stored only as the painted layer
 const SWATCHES = ["#dc1e1e", "#f28c28", "#f7d038", "#2e9e4f", "#2f6fde", "#8d4bd6", "#f4a7b9", "#8a5a2b", "#ffffff", "#14162b"];
 const TOOLS = {
   paint: [["brush", "Brush (B)"], ["eraser", "Eraser: back to the picture (E)"], ["pick", "Take a colour from the picture (P)"]],
@@ -45,18 +45,18 @@ const buttons = Object.fromEntries([...element.querySelectorAll("[data-do]")].ma
 
 let side = 256;
 let original = null; // ImageData of the picture
-let brought = null; // ImageData of the file that was opened last for this picture
-let made = nothing(); // what is shown: {layer, strokes, points, reach}
+let brought = null; // ImageData of the last file opened for this picture
+let made = nothing(); // the retouch: {layer, strokes, points, reach}
 let undos = [];
 let redos = [];
 let stroke = null; // the stroke or the drag in progress
 let tool = "brush";
 let colour = SWATCHES[0];
-let cursor = null; // where the brush is, in pixels of `side`
+let cursor = null; // the position of the brush, in pixels of `side`
 let held = -1; // the point that the keys move
-let holding = null; // since when: {snapshot, moved, fresh}
+let holding = null; // the state when it was taken: {snapshot, moved, fresh}
 let pressed = { time: 0, at: null };
-let told = ""; // what Python was told last, as it is written
+let told = ""; // the last value sent to Python, as JSON
 let frame = 0;
 let loads = 0;
 let markTool = () => {};
@@ -71,7 +71,7 @@ function empty({ layer, points }) {
 
 // ---- Painting
 
-// A straight piece of a stroke: how much of each pixel it covers, of which the most counts.
+// A straight piece of a stroke: its cover of each pixel, merged by the maximum.
 function cover(covered, [ax, ay], [bx, by], radius, soft) {
   const inner = Math.max(0, radius * (1 - soft) - 0.5);
   const outer = Math.max(radius, inner) + 0.5;
@@ -102,7 +102,7 @@ function boxAround(points, reach) {
   };
 }
 
-// Lay what a stroke covers over the layer that was there before it.
+// Lay a stroke over the previous layer.
 function lay({ covered, before, layer, ink, erase, source }, box) {
   for (let y = box.top; y < box.bottom; y++) {
     for (let x = box.left; x < box.right; x++) {
@@ -199,7 +199,7 @@ function displacement(all, x, y) {
   return [m * p + k * r + gx - x, m * q + k * s + gy - y];
 }
 
-// The points, and pins on a circle around each that moves; in shares of the side.
+// The points, and pins on a circle around each moving point; in shares of the side.
 function pinned(points, reach) {
   const moving = points.filter(moves);
   const pins = [];
@@ -219,7 +219,7 @@ function moves([x, y, toX, toY]) {
   return x !== toX || y !== toY;
 }
 
-// How far a place is from the nearest way of a point.
+// The distance of a place from the nearest path of a point.
 function away(moving, x, y) {
   let nearest = Infinity;
   for (const [sx, sy, ex, ey] of moving) {
@@ -268,7 +268,7 @@ function bentLayer({ points, reach }) {
   return layer;
 }
 
-// The colour of the picture between its pixels, its edges repeated.
+// The colour of the picture at a position, interpolated; edges are repeated.
 function copyFrom(x, y, layer, to) {
   [x, y] = [Math.min(side - 1, Math.max(0, x)), Math.min(side - 1, Math.max(0, y))];
   const [left, top] = [Math.min(side - 2, Math.floor(x)), Math.min(side - 2, Math.floor(y))];
@@ -294,7 +294,7 @@ function pointAt([x, y]) {
   return nearest >= 0 && far[nearest] <= reach ? nearest : -1;
 }
 
-// Of the side, as it is told: what is drawn of a point is the same when it comes back.
+// A share of the side, rounded as it is sent, so that a point looks the same when it comes back.
 function shareOf(point) {
   return point.map((n) => Math.round((10000 * Math.min(side, Math.max(0, n))) / side) / 10000);
 }
@@ -336,7 +336,7 @@ function removePoint(index) {
   commit();
 }
 
-// ---- What is seen
+// ---- Drawing
 
 function draw() {
   if (!frame) frame = requestAnimationFrame(drawNow);
@@ -370,7 +370,7 @@ function drawPins() {
   const wide = stage.getBoundingClientRect().width || side;
   const unit = side / wide; // a pixel of the screen
   const dot = (x, y, r) => makeSvg("circle", { cx: x * side, cy: y * side, r: r * unit });
-  const many = made.points.length > MANY; // as programs make them
+  const many = made.points.length > MANY; // from a program
   pins.classList.toggle("many", many);
   pins.replaceChildren(...(props.kind === "bend" ? made.points : []).flatMap(([x, y, tx, ty], i) => {
     const moved = x !== tx || y !== ty;
@@ -417,7 +417,7 @@ function say(words) {
   hint.textContent = words;
 }
 
-// ---- Telling Python
+// ---- Values to Python
 
 function value() {
   if (props.kind === "bend") return made.points.some(moves) ? { kind: "bend", points: made.points, reach: made.reach } : null;
@@ -467,9 +467,9 @@ function cancel() {
   refresh();
 }
 
-// ---- What Python sets
+// ---- Values from Python
 
-// The value and the picture come together or one after the other; what is shown is of the picture that is there.
+// The value and the picture arrive together or one after the other; a value is shown only with its own picture.
 async function load() {
   const turn = ++loads;
   const url = props.image || "";
@@ -556,7 +556,7 @@ function savePicture() {
   }, "image/png");
 }
 
-// Whatever the browser can show, turned the right way round, goes up as PNG in the size that it has.
+// Read any picture that the browser can show, upright, and send it as PNG in its own size.
 async function openFile(file) {
   if (!file || !original) return;
   const url = URL.createObjectURL(file);
@@ -598,7 +598,7 @@ function capture(event) {
   try {
     stage.setPointerCapture(event.pointerId);
   } catch {
-    // The pointer is already up again; the stroke ends with what it has.
+    // The pointer is already up again; the stroke ends here.
   }
 }
 
@@ -729,7 +729,7 @@ function onKey(event) {
   if (act) act();
 }
 
-// Arrow keys move the brush or the point that is held, Space paints or takes hold: true if the key was one of these.
+// Arrow keys move the brush or the held point; Space paints, or takes a point. Returns true for one of these keys.
 function moveByKeys(event) {
   const move = arrow(event);
   if (!move && event.key !== " ") return false;
@@ -755,7 +755,7 @@ function bendByKeys(moved) {
   holding.moved = true;
 }
 
-// The keys hold a point from now on, a new one where there is none; or no longer: then what was moved counts.
+// Take a point by its index, or a new one, with the keys; or release the held point, and keep its move.
 function takeHold(index, fresh = false) {
   if (held >= 0 && (holding.moved || holding.fresh)) {
     remember(holding.snapshot);

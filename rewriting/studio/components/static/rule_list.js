@@ -1,12 +1,12 @@
-// The rules in force. What a person does is shown at once and told to Python as the list they want and the action.
+// The rules in force. An action shows at once; Python gets the wanted list and the action.
 
 const LOW = -1;
 const HIGH = 2;
 
 const list = find(".rules");
 let rows = [];
-let renaming = null; // id of the rule whose name is being written
-let time = 0; // of the last action, in milliseconds, later for each
+let renaming = null; // id of the rule with an open name field
+let time = 0; // of the last action, in milliseconds; each action has a later one
 
 function tool(kind, name, label, act) {
   return make("button", { type: "button", class: `tool quiet ${kind === "delete" ? "danger" : ""}`, "data-kind": kind, title: label, "aria-label": label, onclick: act }, icon(name));
@@ -43,7 +43,7 @@ function rowOf(id) {
   return rows.find((row) => row.id === id);
 }
 
-// ---- What is seen
+// ---- Drawing
 
 function fillRule(rule, row, index) {
   rule.classList.toggle("off", !row.on);
@@ -56,7 +56,7 @@ function fillRule(rule, row, index) {
   rule.setAttribute("aria-label", row.name);
 }
 
-// The control under the hand keeps what the hand has set.
+// A control in use keeps its value.
 function fillStrength(rule, strength) {
   const slide = find(".slide", rule);
   const amount = find(".amount", rule);
@@ -65,7 +65,7 @@ function fillStrength(rule, strength) {
   if (amount !== document.activeElement) amount.value = Number(strength).toFixed(2);
 }
 
-// Rules are kept and refilled by id: a name being written or a slider being dragged survives Python's answer.
+// Existing rows are refilled by id, so that an open name field or a dragged slider survives Python's answer.
 function showRules() {
   const focused = document.activeElement;
   const old = new Map([...list.children].map((rule) => [rule.dataset.id, rule]));
@@ -86,7 +86,7 @@ function load() {
   showRules();
 }
 
-// ---- What a person does
+// ---- Actions
 
 function tellAction(action) {
   showRules();
@@ -111,7 +111,7 @@ function previewStrength(id, value) {
 
 function setStrength(id, value) {
   const row = rowOf(id);
-  if (!row) return; // a box with a number typed says so once more as its rule is taken off the page
+  if (!row) return; // a number box sends a last change when its rule is removed
   const rule = ruleOf(id);
   const changed = row.strength !== clamp(value);
   row.strength = clamp(value);
