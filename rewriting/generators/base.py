@@ -69,6 +69,7 @@ class Generator(nn.Module, ABC):
 
     config: GeneratorConfig
     activation = Activation()  # that a value ends with
+    row_by_row = False  # whether the last two layers can run in bands of rows, with `HALO` rows around each
     truncates = True  # whether pictures can be drawn nearer to a mean picture
 
     def __init__(self, config: GeneratorConfig):
@@ -278,7 +279,7 @@ class Generator(nn.Module, ABC):
 
     def _bands(self, last: int, at: LayerInput) -> int:
         """The number of bands of rows in which the last two layers run: 1 for small feature maps."""
-        if self.device.type != "cpu" or torch.is_grad_enabled() or at.origins:
+        if not self.row_by_row or self.device.type != "cpu" or torch.is_grad_enabled() or at.origins:
             return 1
         size = len(at) * self.conv(last).weight.shape[-4] * self.value_size(last) ** 2 * at.key.element_size()
         return math.ceil(size / BAND) if size >= LARGEST else 1

@@ -102,6 +102,7 @@ class ProgressiveGAN(Generator):
     """
 
     truncates = False
+    row_by_row = True
 
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)

@@ -173,6 +173,7 @@ class StyleGAN2(Generator):
     """
 
     activation = ACTIVATION
+    row_by_row = True
 
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)
