@@ -1,4 +1,4 @@
-"""What every generator that can be rewritten offers, whatever its architecture."""
+"""The interface of all generators that can be rewritten, for any architecture."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ HALO = 2  # rows above and below: the receptive field of two layers
 
 
 class LayerEdit(Protocol):
-    """A change of one layer's weight, as `Generator.images` and `Generator.merge` accept it; or of several, if it has
-    `parts`, each of which is a change of one."""
+    """A change of one layer's weight, for `Generator.images` and `Generator.merge`; or of several layers, if it has
+    `parts`, each a change of one layer."""
 
     layer: int
 
     def delta(self) -> Tensor:
-        """(O, I, kh, kw), to be added to the stored weight, its strength included."""
+        """(O, I, kh, kw), the addition to the stored weight, with the strength applied."""
 
 
 class Activation(NamedTuple):
-    """What ends a layer's value: gain y, and gain slope y below 0.  With slope and gain 1 the value is linear."""
+    """The end of a layer's value: gain y above 0, gain slope y below.  With slope and gain 1 the value is linear."""
 
     slope: float = 1.0
     gain: float = 1.0
@@ -62,8 +62,8 @@ class Activation(NamedTuple):
 class Generator(nn.Module, ABC):
     """A generator whose layers can be rewritten.
 
-    Its weights are never changed by an edit: every method that draws takes the weights that differ.  A picture is a
-    function of (weights, seed, truncation) alone: noise is fixed or off, and without gradients no picture depends on
+    An edit never changes its weights: every method that draws takes the changed weights as an argument.  A picture is
+    a function of (weights, seed, truncation) alone: noise is fixed or off, and without gradients no picture depends on
     its batch.
     """
 
@@ -84,7 +84,7 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
-        """(B, z_dim) -> (B, w_dim): what the synthesis starts from."""
+        """(B, z_dim) -> (B, w_dim), the input of the synthesis."""
 
     @abstractmethod
     def begin(self, latent: Tensor) -> LayerInput:
@@ -92,20 +92,20 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def value(self, layer: int, at: LayerInput, weight: Weight | None = None, *, in_place: bool = False) -> Tensor:
-        """Run one layer: (B, I, h, w) -> (B, O, h', w'), with another weight (O, I, kh, kw) if one is given.
+        """Run one layer: (B, I, h, w) -> (B, O, h', w'), with its own weight or another one, (O, I, kh, kw).
 
-        in_place: whether the value may be written over the key, which saves memory.  Large maps are expensive, since
-        the system hands out memory page by page.
+        in_place: whether the value may overwrite the key.  This saves memory, and time for large maps, because the
+        system hands out memory page by page.
         """
 
     def offset(self, layer: int) -> Tensor:
-        """(1, O, 1, 1) or (1, O, h', w'): what a layer adds before the activation its value ends with."""
+        """(1, O, 1, 1) or (1, O, h', w'): the addition before the layer's activation."""
         weight = self.conv(layer).weight
         return weight.new_zeros(1, weight.shape[-4], 1, 1)
 
     @abstractmethod
     def advance(self, layer: int, value: Tensor, at: LayerInput, *, in_place: bool = False) -> LayerInput:
-        """From a layer's value to the next layer's input.  in_place: whether that may be written over the value."""
+        """From a layer's value to the next layer's input.  in_place: whether the input may overwrite the value."""
 
     @abstractmethod
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
@@ -113,17 +113,17 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def last_layer_for(self, size: int) -> int:
-        """The last layer that a picture of that size needs."""
+        """The last layer for a picture of that size."""
 
     @abstractmethod
     def conv(self, layer: int) -> Any:
         """The convolution of an editable layer: a module with
 
-        weight: (O, I, kh, kw) as stored; scale: what run time multiplies it by; upsample: whether the value has twice
-        the key's size; demodulate: whether an output channel is divided by the norm of its modulated weight.
-        kernel(weight): what `linear` convolves with, linear in the weight, scale included.
+        weight: (O, I, kh, kw) as stored; scale: its factor at run time; upsample: whether the value has twice the
+        key's size; demodulate: whether an output channel is divided by the norm of its modulated weight.
+        kernel(weight): the kernel of `linear`, linear in the weight, with the scale.
         linear(key, kernel): (B, I, h, w) -> (B, O, h', w').  unchanged(key): the same with its own weight.
-        energy(weight), where it demodulates: (O, I), the sum over taps of the scaled weight's square.
+        energy(weight), with demodulation only: (O, I), the sum over taps of the scaled weight's square.
         """
 
     # --- what all of them share -----------------------------------------------------------------------------------
@@ -139,20 +139,21 @@ class Generator(nn.Module, ABC):
 
     @property
     def names(self) -> set[str]:
-        """What a request calls it: its name in the config, and its bundled name or Hub id."""
+        """The names of this generator in requests: its name in the config, and its bundled name or Hub id."""
         return {self.config.name, getattr(self.source, "name", "")} - {""}
 
     @property
     def precision(self) -> str:
-        """In what features are computed: "float32" or "bfloat16".  Pictures of the two differ by a little over 1 of
-        255 at the most; at one precision they are the same for any number of threads, processes and pictures."""
+        """The type of the features: "float32" or "bfloat16".  Pictures of the two differ by little more than 1 of 255;
+        at one precision they are the same for any number of threads, processes and pictures."""
         return str(self.compute_dtype).removeprefix("torch.")
 
     @property
     def batch_size(self) -> int:
-        """Pictures run together, which bounds memory and changes no picture.  Can be set.
+        """The number of pictures in a batch, which bounds the memory and changes no picture.  It can be set.
 
-        A CPU draws them one by one: a picture's features then stay in its caches, which is up to 1.5 times as fast.
+        The default is 1 on a CPU, because the features of one picture stay in its caches, which is up to 1.5 times as
+        fast.
         """
         return self._batch_size or (1 if self.device.type == "cpu" else 16)
 
@@ -161,7 +162,7 @@ class Generator(nn.Module, ABC):
         self._batch_size = pictures
 
     def check_layer(self, layer: int) -> int:
-        """The layer's number back; ValueError if it cannot be edited."""
+        """Return the layer's number.  Raises ValueError if it is not editable."""
         if not is_whole(layer) or layer not in self.layers:
             raise ValueError(
                 f"layer {layer!r} of {self.config.name or 'this generator'} cannot be edited; "
@@ -170,7 +171,7 @@ class Generator(nn.Module, ABC):
         return int(layer)
 
     def check_size(self, size: int | None) -> int:
-        """`size`, or the full resolution for None; ValueError if pictures do not come in that size."""
+        """Return `size`, or the full resolution for None.  Raises ValueError for an impossible size."""
         if size is None:
             return self.config.resolution
         if not is_whole(size) or size not in self.config.resolutions:
@@ -178,8 +179,8 @@ class Generator(nn.Module, ABC):
         return int(size)
 
     def check_truncation(self, truncation: float | None) -> float | None:
-        """`truncation`, a number from 0 to 2 or None for the config's; None where the generator has none, and 1 asks
-        for none.  Raises ValueError for any other value."""
+        """Return `truncation`, a number from 0 to 2, or the config's for None.  A generator without truncation takes
+        None or 1, and the result is None.  Raises ValueError for any other value."""
         truncation = optional(number(0, 2))(truncation, "truncation")
         if self.truncates:
             return truncation
@@ -221,9 +222,9 @@ class Generator(nn.Module, ABC):
         return at
 
     def enter_own(self, picture: OwnPicture, layer: int, weights: Weights | None = None) -> LayerInput:
-        """Run from where a picture of one's own arrives up to the input of a layer.
+        """The input of a layer for an own picture.
 
-        Raises ValueError if it was found for other weights, or arrives after the layer or a layer that is rewritten.
+        Raises ValueError if it belongs to other weights, or starts after the layer or after a rewritten one.
         """
         self.check_own(picture, min((self.check_layer(layer), *(weights or ()))))
         found = picture.at
@@ -240,7 +241,7 @@ class Generator(nn.Module, ABC):
         return {"key": (1, self.conv(layer).weight.shape[-3], *[self.key_size(layer)] * 2)}
 
     def check_own(self, picture: OwnPicture, layer: int | None = None) -> None:
-        """Raises ValueError if a picture of one's own was found for another generator, or arrives after the layer."""
+        """Raise ValueError if an own picture belongs to another generator, or starts after the layer."""
         if picture.generator != self.digest():
             raise ValueError(
                 f"Your picture {picture} was found for other weights than those of "
@@ -263,7 +264,7 @@ class Generator(nn.Module, ABC):
     ) -> Tensor:
         """Run from a layer's value to the picture, (B, 3, size, size), about [-1, 1].
 
-        at: that layer's input.  size: as for `images`; a picture smaller than the value is averaged down.
+        at: that layer's input.  size: as for `images`; a picture that is smaller than the value is averaged down.
         """
         size = self.check_size(size)
         last = self.layers[-1] if at.full_size else self.last_layer_for(max(size, self.value_size(layer)))
@@ -316,8 +317,8 @@ class Generator(nn.Module, ABC):
     def overrides(self, edits: Iterable[LayerEdit] | LayerEdit | None) -> dict[int, Tensor]:
         """{layer: W0 + sum of the edits' deltas}, float32.
 
-        Computed from W0 every time and summed in float64, so that no history of strengths or switches is left in the
-        result, and the order within a layer leaves none that float32 can hold.
+        The sum starts from W0 every time, in float64, so the result does not depend on earlier strengths and switches,
+        nor, in float32, on the order of the edits of a layer.
         """
         deltas: dict[int, Tensor] = {}
         rules = (edits,) if hasattr(edits, "delta") else edits or ()
@@ -334,11 +335,11 @@ class Generator(nn.Module, ABC):
         return {layer: (delta + self.conv(layer).weight.view_as(delta)).float() for layer, delta in deltas.items()}
 
     def replacements(self, edits: Iterable[LayerEdit] | LayerEdit | None) -> dict[int, Replacement]:
-        """`overrides` for more than one picture: what the layers make of them is made once."""
+        """`overrides` for more than one picture: everything that the layers derive from them is computed once."""
         return {layer: Replacement(weight) for layer, weight in self.overrides(edits).items()}
 
     def latents(self, seeds: Sequence[int], seeding: str = "seed") -> Tensor:
-        """(N, z_dim) on the generator's device; see `rewriting.generators.latents`."""
+        """Latents (N, z_dim) on the generator's device; see `rewriting.generators.latents`."""
         for seed in seeds:
             check_there(seed)
         return torch.from_numpy(latents(seeds, self.config.z_dim, seeding)).to(self.device)
@@ -353,11 +354,12 @@ class Generator(nn.Module, ABC):
         truncation: float | None = None,
         seeding: str = "seed",
     ) -> np.ndarray:
-        """Draw pictures: seeds, or pictures of one's own -> uint8 (N, size, size, 3).
+        """Draw pictures: seeds or own pictures -> uint8 (N, size, size, 3).
 
-        edits: an edit, an `EditStack` or any iterable of edits.  size: 4, 8, ... up to the resolution, the default.
+        edits: an edit, an `EditStack` or any iterable of edits.  size: 4, 8, ... up to the resolution, which is the
+        default.
         truncation, seeding: of the seeds.
-        Raises ValueError for a picture of one's own that does not fit this generator, or arrives after an edit.
+        Raises ValueError for an own picture that does not fit this generator, or starts after an edited layer.
         """
         size, truncation, weights = self.check_size(size), self.check_truncation(truncation), self.replacements(edits)
         own = [seed for seed in seeds if isinstance(seed, OwnPicture)]
@@ -388,10 +390,10 @@ class Generator(nn.Module, ABC):
         truncation: float | None = None,
         seeding: str = "seed",
     ) -> np.ndarray:
-        """One picture, uint8 (size, size, 3), of a closed path through the pictures `seeds`.
+        """One picture, uint8 (size, size, 3), on a closed path through the pictures `seeds`.
 
-        at: the place on the path, from 0 to 1; picture n of N lies at n / N.  edits, size, truncation, seeding:
-        as for `images`.  Neighbouring pictures are interpolated linearly in w; in z, where the generator has no w.
+        at: the position on the path, from 0 to 1; picture n of N lies at n / N.  edits, size, truncation, seeding: as
+        for `images`.  Neighbouring pictures are interpolated linearly in w, or in z for a generator without w.
         """
         size, truncation = self.check_size(size), self.check_truncation(truncation)
         stops, place = self.map(self.latents(seeds, seeding), truncation), at * len(seeds)
@@ -405,8 +407,8 @@ class Generator(nn.Module, ABC):
         return self.interpolate(*arguments, **settings)
 
     def digest(self) -> str:
-        """sha256 over names, shapes and float32 values of all tensors: equal for equal weights, in whatever file and
-        on whatever device they lie."""
+        """sha256 of the names, shapes and float32 values of all tensors: equal for equal weights in any file and on
+        any device."""
         if self._digest is None:
             sha = hashlib.sha256()
             for name, tensor in sorted(self.state_dict().items()):
@@ -416,7 +418,7 @@ class Generator(nn.Module, ABC):
         return self._digest
 
     def merge(self, edits: Iterable[LayerEdit] | LayerEdit) -> Generator:
-        """A new generator with the edits written into its weights; this one stays as it is."""
+        """A new generator with the edits in its weights; this one does not change."""
         merged = copy.deepcopy(self)
         with torch.no_grad():
             for layer, weight in self.overrides(edits).items():
@@ -426,7 +428,7 @@ class Generator(nn.Module, ABC):
         return merged
 
     def save(self, folder: str | Path, dtype: torch.dtype = torch.float32) -> Path:
-        """Write config.json and model.safetensors, each whole or not at all, into a folder, and return that."""
+        """Write config.json and model.safetensors into a folder, each completely or not at all; returns the folder."""
         folder = Path(folder)
         make_folder(folder)
         metadata = {"format": "pt", "library": "rewriting", "architecture": self.config.architecture}
@@ -436,7 +438,7 @@ class Generator(nn.Module, ABC):
         return folder
 
     def computing_in(self, dtype: torch.dtype) -> Generator:
-        """A generator of the very same weights that computes its features in another dtype."""
+        """A generator with the same weights that computes its features in another dtype."""
         other = copy.copy(self)
         other.compute_dtype = dtype
         return other
@@ -464,9 +466,9 @@ class Generator(nn.Module, ABC):
 
 
 def standard_normal(*shape: int, std: float = 1.0) -> Tensor:
-    """Random weights; without any, where a module is built on the meta device, for its shapes alone.
+    """Random weights; on the meta device, where a module only needs its shapes, empty ones.
 
-    There PyTorch's own would first import what it traces programs with, which takes as long as all else at the start.
+    PyTorch's own function would first import its program tracing there, which doubles the time of the start.
     """
     drawn = torch.empty(*shape)
     return drawn if drawn.is_meta else drawn.normal_(std=std)

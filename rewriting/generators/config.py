@@ -1,4 +1,4 @@
-"""What a generator is made of: the contents of a generator repo's `config.json`, checked."""
+"""The architecture and defaults of a generator: the checked content of a generator repo's `config.json`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COARSE = 32  # positions from edge to edge of the value of the layer that usuall
 
 
 def bundled() -> list[str]:
-    """Names of the generators that come with the software."""
+    """The names of the bundled generators."""
     return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG}"))
 
 
@@ -156,8 +156,8 @@ class GeneratorConfig:
 
     @classmethod
     def from_json(cls, data: Any) -> GeneratorConfig:
-        """From the parsed `config.json`.  Keys it does not know are kept in `extra`, so that a file written by a
-        later version, or with a note of its own, survives a round trip."""
+        """The config from a parsed `config.json`.  Unknown keys go to `extra`, so that a file of a later version, or
+        with notes, survives a round trip."""
         if not isinstance(data, Mapping):
             raise ValueError("config.json does not hold a JSON object; is this a generator repo?")
         if data.get("format") != FORMAT:

@@ -1,6 +1,6 @@
-"""Generators read from generator-repo folders.
+"""Reading generators from generator-repo folders.
 
-Everything in a file is checked before a tensor of it is used, since it may come from anybody.
+Every file is checked before its tensors are used, because it may come from anybody.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ ARCHITECTURES: dict[str, type[Generator]] = {
 
 
 def is_copy(generator: Generator, name: str) -> bool:
-    """Whether a generator of any name has the weights of the bundled one of that name."""
+    """Whether a generator of any name has the weights of the bundled generator of that name."""
     return name in bundled() and read_generator(BUNDLED / name).digest() == generator.digest()
 
 
 def build(config: GeneratorConfig) -> Generator:
-    """A generator of that architecture with random weights."""
+    """A generator of a config's architecture with random weights."""
     return ARCHITECTURES[config.architecture](config)
 
 
 def read_generator(folder: str | Path) -> Generator:
-    """The generator in a generator-repo folder, float32, not trainable.
+    """Read the generator in a generator-repo folder, float32, not trainable.
 
-    Raises FileNotFoundError if a file is missing and ValueError if one does not hold what it should.
+    Raises FileNotFoundError if a file is missing, and ValueError if one has the wrong content.
     """
     folder = Path(folder)
     config = GeneratorConfig.from_json(read_json(folder / CONFIG))

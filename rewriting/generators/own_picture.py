@@ -1,4 +1,4 @@
-"""What stands for a picture: a number, or a picture that was brought and became features of a layer."""
+"""Pictures in requests: numbers, and own pictures, which were inverted at a layer."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ NEARNESS = ((GOOD + 4, "almost exactly"), (GOOD, "closely"), (ROUGH, "roughly"))
 
 @dataclass(frozen=True, eq=False)
 class OwnPicture:
-    """A picture that was brought, and how a generator draws it: what arrives at one of its layers.
+    """An own picture, and the features with which a generator draws it: the input of one of its layers.
 
-    It is accepted wherever the number of a picture is, and two are equal if their digests are.
+    It can stand for the number of a picture; two are equal if their digests are.
     image: uint8 (H, H, 3), the picture at the generator's resolution.
-    generator: digest of the generator that it was found for.
-    layer: what arrives there was found; rules of this layer and of later ones act on it.
-    latent: float32 (1, w_dim), where finding it started from; (1, z_dim) of a Progressive GAN.
-    at: what arrives at the layer, key and rgb rounded to half precision, as they are saved.
-    psnr: dB between the picture and its drawing, without rules.
-    digest: sha256, in hex, of the picture and of all that was found.
+    generator: digest of the generator.
+    layer: of the inversion; rules of this layer and of later ones can change the picture.
+    latent: float32 (1, w_dim), the start of the inversion; (1, z_dim) of a Progressive GAN.
+    at: the input of the layer, with key and rgb rounded to half precision, as in files.
+    psnr: of its drawing without rules, in dB.
+    digest: sha256, in hex, of the picture and of its inversion.
     Raises ValueError if these do not fit together.
     """
 
@@ -62,7 +62,7 @@ class OwnPicture:
         object.__setattr__(self, "digest", self._sha256())
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that was found, by name: latent, key and, where the architecture has them, style, later and rgb.
+        """All tensors of the inversion by name: latent, key and, if the architecture has them, style, later and rgb.
 
         later: the latent of the layers from this one on.
         """
@@ -93,7 +93,7 @@ class OwnPicture:
 
 @dataclass(frozen=True)
 class MissingPicture:
-    """A picture that somebody brought, of which only the digest came with a request."""
+    """An own picture that is missing: a request came with only its digest."""
 
     digest: str
 
@@ -109,7 +109,7 @@ Seed = int | OwnPicture | MissingPicture
 
 
 def as_seed(value: Any) -> Seed:
-    """A picture's number as an int, a picture of one's own, or the digest of one; ValueError for anything else."""
+    """A picture's number as an int, an own picture, or a missing one.  Raises ValueError for anything else."""
     if isinstance(value, (OwnPicture, MissingPicture)):
         return value
     if isinstance(value, str) and DIGEST.fullmatch(value):
@@ -120,12 +120,12 @@ def as_seed(value: Any) -> Seed:
 
 
 def seed_json(seed: Seed) -> int | str:
-    """As a request's file names it: the number, or the digest."""
+    """The picture's name in a request's file: its number or its digest."""
     return seed if is_whole(seed) else seed.digest
 
 
 def check_there(seed: Seed) -> None:
-    """Raises ValueError for a picture of which only the digest is here."""
+    """Raise ValueError for a missing picture."""
     if isinstance(seed, MissingPicture):
         raise ValueError(
             f"The rule was made with a picture that somebody brought ({seed}) and that did not come with it; the rule "
@@ -134,7 +134,7 @@ def check_there(seed: Seed) -> None:
 
 
 def likeness(who: str, psnr: float) -> str:
-    """How near a drawing of a generator comes to a picture, in words and in dB; who: the generator's name."""
+    """A sentence on the likeness of a generator's drawing, with its dB.  who: the generator's name."""
     for least, words in NEARNESS:
         if psnr >= least:
             return f"{who} draws it {words} ({round(psnr, 1):g} dB)."

@@ -1,11 +1,11 @@
-"""StyleGAN2 in pure PyTorch, opened at every layer.
+"""StyleGAN2 in pure PyTorch, with access to every layer.
 
 Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020.  Parameter names and shapes
-are those of the widespread PyTorch checkpoints (style.N, input.input, conv1.*, convs.N.*, to_rgb1.*, to_rgbs.N.*).
+are those of the common PyTorch files (style.N, input.input, conv1.*, convs.N.*, to_rgb1.*, to_rgbs.N.*).
 
-Two identities make it fast without changing a picture.  Modulating the features and scaling the result per channel
-equals modulating the weights, so one plain convolution serves a whole batch, and can be done by tiles: see
-`tiles`.  And the leaky ReLU is positively homogeneous, so its gain goes into the scale and the offset before it,
+Two identities make it fast and do not change a picture.  Modulating the features and scaling the result of each
+channel equals modulating the weights, so one plain convolution serves a whole batch and can run by tiles (see
+`tiles`).  The leaky ReLU is positively homogeneous, so its gain can move into the scale and the offset before it,
 which leaves two passes over the features.
 """
 
@@ -37,27 +37,27 @@ def low_pass(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def low_pass_kernel(like: Tensor) -> Tensor:
-    """(4, 4), summing to 4."""
+    """The kernel (4, 4), with sum 4."""
     tap = torch.tensor(LOW_PASS, device=like.device, dtype=like.dtype)
     return tap[:, None] * tap
 
 
 def upsample(rgb: Tensor) -> Tensor:
-    """x2 with the same low-pass: (B, C, h, w) -> (B, C, 2h, 2w)."""
+    """Twice the size with the same low-pass: (B, C, h, w) -> (B, C, 2h, 2w)."""
     channels = rgb.shape[1]
     kernel = low_pass_kernel(rgb).expand(channels, 1, 4, 4)
     return F.conv_transpose2d(rgb, kernel, stride=2, padding=1, groups=channels)
 
 
 class PixelNorm(nn.Module):
-    """z scaled to unit mean square."""
+    """Scales z to unit mean square."""
 
     def forward(self, z: Tensor) -> Tensor:
         return z * torch.rsqrt(z.square().mean(1, keepdim=True) + EPSILON)
 
 
 class EqualLinear(nn.Module):
-    """Linear layer whose stored weight is scaled at run time: (B, I) -> (B, O)."""
+    """A linear layer whose stored weight is scaled at run time: (B, I) -> (B, O)."""
 
     def __init__(self, inp: int, out: int, *, bias: float = 0.0, rate: float = 1.0, activate: bool = False):
         super().__init__()
@@ -87,10 +87,10 @@ class ModulatedConv(DemodulatedConv):
         return kernel.transpose(0, 1) if self.upsample else kernel
 
     def linear(self, key: Tensor, kernel: Tensor | WinogradKernel, *, in_place: bool = False) -> Tensor:
-        """(B, I, h, w) -> (B, O, h', w'), perhaps over the key if `in_place`.
+        """(B, I, h, w) -> (B, O, h', w'), which may overwrite the key if `in_place`.
 
-        Channels last: there PyTorch's transposed convolution is the fast form of an upsampling one on a CPU, some 3
-        times faster than one 3x3 convolution to all four output phases, which does 4 times the work.
+        In channels-last order, PyTorch's transposed convolution is the fastest upsampling convolution on a CPU: some 3
+        times as fast as one 3x3 convolution to all four output phases, which does 4 times the work.
         """
         if not self.upsample:
             return super().linear(key, kernel, in_place=in_place)
@@ -100,7 +100,8 @@ class ModulatedConv(DemodulatedConv):
         )
 
     def key(self, x: Tensor, latent: Tensor, *, in_place: bool = False) -> tuple[Tensor, Tensor]:
-        """The modulated features (B, I, h, w), over x if `in_place` and not trained, and the style (B, I)."""
+        """The modulated features (B, I, h, w), which may overwrite x if `in_place` and not trained, and the style (B,
+        I)."""
         style = self.modulation(latent)
         return scaled(x, style, in_place=in_place), style
 
@@ -142,7 +143,7 @@ class StyledConv(nn.Module):
         return F.leaky_relu(y, SLOPE, inplace=True)
 
     def offset(self, noise: Tensor | None) -> Tensor:
-        """Bias and noise, (1, O, 1, 1) or (1, O, h', w'): what is added before the activation."""
+        """Bias and noise before the activation, (1, O, 1, 1) or (1, O, h', w')."""
         bias = self.activate.bias.view(1, -1, 1, 1)
         return bias if noise is None else bias + self.noise.weight * noise
 
@@ -212,11 +213,11 @@ class StyleGAN2(Generator):
         return self.conv1 if self.check_layer(layer) == 2 else self.convs[layer - 3]
 
     def to_rgb(self, layer: int) -> ToRGB:
-        """What adds the second layer of a resolution, which has an even number, to the picture."""
+        """The RGB layer after the second layer of a resolution, which has an even number."""
         return self.to_rgb1 if layer == 2 else self.to_rgbs[layer // 2 - 2]
 
     def noise(self, layer: int) -> Tensor | None:
-        """(1, 1, h', w'), the layer's fixed noise, or None."""
+        """The layer's fixed noise (1, 1, h', w'), or None."""
         return getattr(self.noises, f"noise_{layer - 2}") if self.config.noise else None
 
     def begin(self, latent: Tensor) -> LayerInput:
@@ -236,7 +237,7 @@ class StyleGAN2(Generator):
         return shapes | ({"rgb": (1, 3, *[self.value_size(summed)] * 2)} if summed else {})
 
     def _noise_of(self, layer: int, at: LayerInput) -> Tensor | None:
-        """(1, 1, h', w'), or (B, 1, h', w') where parts of pictures arrive: each has that of its place."""
+        """The noise (1, 1, h', w'), or (B, 1, h', w') for parts of pictures, each at its own position."""
         noise, ratio = self.noise(layer), 2 if self.conv(layer).upsample else 1
         if noise is None or not at.origins:
             return noise
