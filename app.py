@@ -35,8 +35,6 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the Hub's client tells of each attempt; the page says what came
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
-FIRST_PICTURES = 24  # on the first sheet
-
 EXAMPLES = """examples:
   python app.py
   python app.py --generator horse --port 8000
@@ -124,9 +122,11 @@ def open_service(
 
 def draw_while_importing(service: Service, first: str) -> None:
     """Import gradio, which keeps one core busy for seconds, and meanwhile draw the pictures of the first sheet."""
+    from rewriting.studio.state import PAGE
+
     importing = threading.Thread(target=import_module, args=("rewriting.studio.page",), daemon=True)
     importing.start()
-    for seed in range(0 if service.backend(first).at_once else FIRST_PICTURES):
+    for seed in range(0 if service.backend(first).at_once else PAGE):
         if importing.is_alive():
             service.pictures(first, [seed])
     importing.join()
