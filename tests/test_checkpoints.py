@@ -333,7 +333,6 @@ def test_an_argument_that_is_not_implemented_or_not_known_is_named(tmp_path, cha
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"label_size": 10}, "G_main has label_size 10, which makes it a conditional generator; only 0 is"),
         ({"num_channels": 2}, "G_main has num_channels 2; only 3, 1 and 4 are"),
         ({"resample_kernel": None}, "G_main has resample_kernel 'None'; only [1, 3, 3, 1] is"),  # which is a box
         ({"synthesis_func": "G_synthesis_stylegan_revised"}, "only 'G_synthesis_stylegan2' is"),
@@ -409,7 +408,7 @@ def test_a_part_of_another_program_is_named(tmp_path, monkeypatch):
         (["synthesis.L0_36_512.weight", "synthesis.input.freqs"], "expected L0, L1, and so on"),
         (["generator.progression.0.conv1.conv.weight", "style.1.weight"], "StyleGAN1"),
         (["synthesis.b4.const", "synthesis.b8.skip.weight"], "residual blocks"),
-        (["synthesis.b4.const", "mapping/LabelEmbed/weight"], "conditional"),
+        (["synthesis.b4.const", "mapping/LabelConcat/weight"], "a conditional StyleGAN2 of TensorFlow"),
         (["convs.0.0.weight", "final_linear.0.weight"], "discriminator"),
         (["layer0.weight", "output0.weight"], "too few layers .1.; a Progressive GAN has 4"),
         (

@@ -14,7 +14,7 @@ from rewriting.files import read_json
 from rewriting.hub import convert
 from tests import tiny
 from tests.foreign import PARITY, draw, z
-from tests.reference import nvidia
+from tests.reference import nvidia, nvidia_files, progan
 from tests.test_checkpoints import save_ada, save_stylegan3_repo, save_tensorflow
 from tests.wrapped import without_skips
 
@@ -51,6 +51,14 @@ def test_one_class_of_a_conditional_generator_draws_what_its_program_draws(condi
     assert same(generator, nvidia.generate(conditional, z(), 0.7, label=label))
     assert not same(generator, nvidia.generate(conditional, z(), 0.7, label=1))
     assert f"It draws class {label} alone." in generator.config.description
+
+
+def test_tensorflows_classes_are_classes_too():
+    state = nvidia.random_state(SIZE, classes=CLASSES)
+    save_tensorflow("net.pkl", state)
+    assert same(read_checkpoint("net.pkl", label=3), nvidia.generate(state, z(), 0.7, label=3))
+    with pytest.raises(CheckpointError, match=f"a conditional generator of {CLASSES} classes"):
+        read_checkpoint("net.pkl")
 
 
 def test_a_state_dict_alone_has_classes_too(conditional):
@@ -111,6 +119,39 @@ def test_grey_pictures_have_three_equal_colours_and_alpha_is_left_out(name, chan
     expected = nvidia.generate(state, z(), 0.7)
     assert expected.shape[1] == channels and same(generator, expected[:, :3].expand(-1, 3, -1, -1))
     assert ("Its pictures are grey." if channels == 1 else "alpha, which is left out") in generator.config.description
+
+
+# --- Progressive GAN of TensorFlow -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("fused", "channels"), [(True, 3), (False, 3), (True, 1)])
+def test_a_progressive_gan_of_the_papers_own_code_draws_what_that_draws(fused, channels):
+    variables = progan.to_tensorflow(progan.random_state(SIZE), fused=fused, channels=channels)
+    nvidia_files.write_progan_pickle("kitchen.pkl", variables, resolution=SIZE, num_channels=channels, label_size=0)
+    expected = progan.tensorflow(variables, z()).clamp(-1, 1).expand(-1, 3, -1, -1)
+    assert expected.std() > 0.1 and float((draw(read_checkpoint("kitchen.pkl")) - expected).abs().max()) < PARITY
+
+
+@pytest.mark.parametrize(
+    ("changed", "arguments", "said"),
+    [
+        ({"lod": torch.tensor(1.5)}, {}, "not grown to its full size"),
+        ({"4x4/Dense/weight": torch.ones(20, 17)}, {}, "has 17 outputs"),
+        ({"4x4/Dense/weight": torch.ones(3)}, {}, "expected 2 axes"),
+        ({"8x8/Conv1/weight": torch.ones(3)}, {}, "expected 4 axes"),
+        ({"8x8/Conv2/weight": torch.ones(3)}, {}, "8x8/Conv2/weight"),
+        ({"9999x9999/Conv1/weight": torch.ones(3, 3, 2, 2)}, {}, "9999x9999"),
+        ({}, {"label_size": 10}, "makes it a conditional generator"),
+        ({}, {"use_pixelnorm": False}, "use_pixelnorm False"),
+        ({}, {"unheard_of": 1}, "unheard_of"),
+    ],
+)
+def test_another_progressive_gan_of_that_code_is_one_sentence(changed, arguments, said):
+    variables = progan.to_tensorflow(progan.random_state(SIZE), fused=True)
+    nvidia_files.write_progan_pickle("bad.pkl", variables | changed, **arguments)
+    with pytest.raises(CheckpointError, match=said) as raised:
+        read_checkpoint("bad.pkl")
+    assert tiny.is_one_sentence(str(raised.value))
 
 
 # --- orig ------------------------------------------------------------------------------------------------------------

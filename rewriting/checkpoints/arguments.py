@@ -199,7 +199,7 @@ TENSORFLOW: Table = {  # one table, since each of these functions hands its argu
     "synthesis_func": ("G_synthesis_stylegan2", "G_synthesis"),
     # G_mapping
     "latent_size": ANY,
-    "label_size": (0, None),
+    "label_size": ANY,  # how many classes there are, of which the conversion takes one
     "dlatent_size": ANY,
     "dlatent_broadcast": ANY,
     "mapping_layers": ANY,
@@ -221,6 +221,18 @@ TENSORFLOW: Table = {  # one table, since each of these functions hands its argu
     "resample_kernel": FILTER,
     "fused_modconv": ANY,
     "structure": ANY,  # of progressive growing, which this architecture does without
+}
+PAPER: Mapping[str, Table] = {  # the function that builds the Progressive GAN
+    "G_paper": {
+        "num_channels": CHANNELS,
+        "resolution": ANY,
+        "label_size": (0, None),
+        **dict.fromkeys(("fmap_base", "fmap_decay", "fmap_max", "latent_size"), ANY),
+        **dict.fromkeys(("normalize_latents", "use_wscale", "use_pixelnorm", "use_leakyrelu"), (True,)),
+        "pixelnorm_epsilon": (1e-8,),
+        "dtype": ("float32", "float16"),
+        **dict.fromkeys(("fused_scale", "structure", "is_template_graph"), ANY),
+    }
 }
 
 # --- rosinality's code -----------------------------------------------------------------------------------------------
@@ -276,11 +288,11 @@ class Arguments:
         if self.objection:
             return
         try:
-            if name not in FUNCTIONS:
+            if name not in (*FUNCTIONS, *PAPER):
                 raise CheckpointError(
                     f"It is built by the function {quoted(name)}, which is not known here; {CHOOSE_OTHER}."
                 )
-            self._check(name, arguments, TENSORFLOW)
+            self._check(name, arguments, PAPER.get(name, TENSORFLOW))
         except CheckpointError as error:
             self.objection = str(error)
 

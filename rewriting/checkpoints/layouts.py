@@ -21,6 +21,7 @@ from rewriting.checkpoints.contents import CheckpointError, Contents, quoted
 Tensors = dict[str, Tensor]
 MAPPING_RATE = 0.01
 EMBEDDING, STYLEGAN3 = "mapping.embed.weight", "synthesis.input.freqs"
+EMBEDDINGS = {EMBEDDING, "mapping/LabelEmbed/weight"}
 SIZES = {2**n for n in range(2, 12)}
 SUPPORTED = "StyleGAN2, StyleGAN3 and Progressive GAN generators are supported."
 GREY, ALPHA = "Its pictures are grey.", "Its pictures have a fourth channel, alpha, which is left out."
@@ -29,9 +30,9 @@ REFUSED = (  # a name that tells, and what it tells
     (r"\.(iwt|dwt)\.", "a SWAGAN, which draws wavelets"),
     (r"StyleMod|LayerEpilogue|^generator\.progression\.|^g_synthesis\.|\.epi\d?\.style_mod", "a StyleGAN1"),
     (r"^synthesis\.b\d+\.skip\.weight$|^synthesis/\d+x\d+/Skip/", "a StyleGAN2 with residual blocks (resnet)"),
-    (r"^mapping/Label", "a conditional generator of TensorFlow, which needs a class label for every picture"),
+    (r"^mapping/LabelConcat/", "a conditional StyleGAN2 of TensorFlow, whose class changes the scale of the latent"),
     (r"^synthesis/ToRGB_lod\d", "a StyleGAN2 of the configurations B to D (G_synthesis_stylegan_revised)"),
-    (r"ToRGB_lod\d|^torgb_lod", "a Progressive GAN or StyleGAN1 in TensorFlow's form"),
+    (r"^torgb_lod", "a Progressive GAN or StyleGAN1 of another code base"),
     (r"^(GE|SE|G|S)\.(to_latents|net|blocks)|^GAN\.", "a generator of another StyleGAN2 code base (lucidrains)"),
     (r"^synthesis\.layer\d+\.(wscale|epilogue|mod)|^early_layer\.", "a StyleGAN1 of another code base (genforce)"),
     (r"^noise2feat\.|^to_rgb_layers\.", "a Progressive GAN of another code base (mmgen)"),
@@ -64,8 +65,8 @@ def canonical(contents: Contents, label: int | None = None) -> Canonical:
 
     Raises CheckpointError with the name of an unsupported architecture, or with the available classes."""
     tensors = contents.tensors
-    if label is not None and EMBEDDING not in tensors:
-        raise CheckpointError("It is no conditional generator of NVIDIA's PyTorch code; leave the class out.")
+    if label is not None and not EMBEDDINGS & tensors.keys():
+        raise CheckpointError("It is no conditional generator of NVIDIA's code; leave the class out.")
     if what := refused(tensors):
         raise CheckpointError(what)
     for name, convert in LAYOUTS.items():
@@ -362,7 +363,12 @@ def from_stylegan3(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     if kept and colours.rsplit("_", 1)[-1] in ("1", "4"):
         kept = _renamed_colours(kept, colours, notes)
     return Canonical(
-        "stylegan3", "NVIDIA PyTorch", kept, _one_latent(tensors.get("mapping.w_avg")), None, tuple(notes), sampling
+        "stylegan3",
+        "NVIDIA PyTorch",
+        kept,
+        _one_latent(tensors.get("mapping.w_avg")),
+        notes=tuple(dict.fromkeys(notes)),
+        sampling=sampling,
     )
 
 
@@ -373,12 +379,10 @@ def _order(name: str) -> int:
 
 def _renamed_colours(tensors: Tensors, colours: str, notes: list[str]) -> Tensors:
     """The layer of the colours, of which it has one or four, with three."""
-    grey = colours.endswith("_1")
-    notes.append(GREY if grey else ALPHA)
     renamed = {}
     for name, tensor in tensors.items():
-        if name in (f"{colours}.weight", f"{colours}.bias") and tensor.dim():
-            tensor = tensor.repeat_interleave(3, 0) if grey else tensor[:3].clone()
+        if name in (f"{colours}.weight", f"{colours}.bias"):
+            tensor = _three(tensor, notes)
         renamed[re.sub(rf"^{re.escape(colours)}\.", f"{colours[:-2]}_3.", name)] = tensor
     return renamed
 
@@ -397,6 +401,8 @@ def _tensorflow_variable(name: str, tensor: Tensor) -> Tensors:
     """A TensorFlow variable under the name, and with the axes, that it has in NVIDIA's PyTorch code."""
     if name == "dlatent_avg":
         return {"mapping.w_avg": tensor}
+    if match := re.fullmatch(r"mapping/LabelEmbed/(weight|bias)", name):
+        return {f"mapping.embed.{match[1]}": _with_axes(2, name, tensor).t() if match[1] == "weight" else tensor}
     if match := re.fullmatch(r"mapping/Dense(\d{1,3})/(weight|bias)", name):
         return {
             f"mapping.fc{match[1]}.{match[2]}": _with_axes(2, name, tensor).t() if match[2] == "weight" else tensor
@@ -448,6 +454,51 @@ def from_progan(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     return Canonical("proggan", "Progressive GAN", renamed)
 
 
+def from_tensorflow_progan(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
+    """TensorFlow's Progressive GAN: (kh, kw, I, O) kernels, those that upsample in the same step (kh, kw, O, I) and
+    flipped; the first layer is dense, (in, out * 16).  Colours of smaller sizes (lod 1 and up) are unused."""
+    sizes = [int(m[1]) for name in tensors if (m := re.fullmatch(r"(\d{1,4})x\1/Conv1/weight", name))]
+    renamed: Tensors = {}
+    notes: list[str] = []
+    for name, tensor in tensors.items():
+        if name == "lod" and bool(tensor.any()):
+            raise CheckpointError("It is a Progressive GAN that is not grown to its full size; train it on first.")
+        if name != "lod" and not re.fullmatch(r"ToRGB_lod[1-9]\d?/(weight|bias)", name):
+            renamed |= _tensorflow_progan_variable(name, tensor, max(sizes, default=4), notes)
+    return Canonical("proggan", "Progressive GAN in TensorFlow", renamed, notes=tuple(dict.fromkeys(notes)))
+
+
+def _tensorflow_progan_variable(name: str, tensor: Tensor, size: int, notes: list[str]) -> Tensors:
+    """A TensorFlow variable under GAN dissection's name, and with its axes; unknown names stay, for the error."""
+    match = re.fullmatch(r"(?:(\d{1,4})x\1/(Dense|Conv|Conv0|Conv0_up|Conv1)|ToRGB_lod0)/(weight|bias)", name)
+    if not match or (match[1] and int(match[1]) not in SIZES):
+        return {name: tensor}
+    layer, kind = match[2], match[3]
+    if layer is None:
+        prefix = f"output_{size}x{size}"
+    else:
+        prefix = f"layer{2 * int(match[1]).bit_length() - 5 + (layer in ('Conv', 'Conv1'))}"
+    if kind == "bias":
+        tensor = _three(tensor, notes) if layer is None else tensor
+        return {f"{prefix}.wscale.b": tensor}
+    if layer == "Dense":
+        inputs, outputs = _with_axes(2, name, tensor).shape
+        if outputs % 16:
+            raise CheckpointError(f"Its {quoted(name)} has {outputs} outputs; expected 16 for each channel.")
+        tensor = tensor.reshape(inputs, outputs // 16, 4, 4).transpose(0, 1).flip(2, 3)
+    else:
+        tensor = _with_axes(4, name, tensor).permute(3, 2, 0, 1)
+        tensor = tensor.transpose(0, 1).flip(2, 3) if layer == "Conv0_up" else tensor
+    return {f"{prefix}.conv.weight": _three(tensor, notes) if layer is None else tensor}
+
+
+def _three(tensor: Tensor, notes: list[str]) -> Tensor:
+    """Weights of the colours, (C, ...): grey three times, and without alpha."""
+    count = len(tensor) if tensor.dim() else 0
+    notes += [GREY] if count == 1 else [ALPHA] if count == 4 else []
+    return tensor.repeat_interleave(3, 0) if count == 1 else tensor[:3].clone() if count == 4 else tensor
+
+
 def from_genforce_progan(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     """Genforce's Progressive GAN: layerN counts from 0 and has its bias beside its weight.  A network that upsamples
     and convolves in one step has flipped kernels with swapped axes, which the shapes must reveal."""
@@ -496,6 +547,7 @@ LAYOUTS: Mapping[str, Callable[[Tensors, Mapping[str, Any]], Canonical]] = {
     "synthesis.b4.const": from_persistence,
     STYLEGAN3: from_stylegan3,
     "synthesis/4x4/Const/const": from_tensorflow,
+    "4x4/Dense/weight": from_tensorflow_progan,
     "layer1.conv.weight": from_progan,
     "features.0.conv.weight": from_progan,
     "output0.weight": from_genforce_progan,

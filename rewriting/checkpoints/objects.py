@@ -252,6 +252,7 @@ MEANT: Meanings = {
     ("dnnlib.util", "EasyDict"): _empty,
     ("dnnlib", "EasyDict"): _empty,
     ("dnnlib.tflib.network", "Network"): Network,
+    ("tfutil", "Network"): Network,  # of the Progressive GAN
     ("torch_utils.persistence", "_reconstruct_persistent_obj"): Module,
     **{(module, kind): lambda *_: () for module in ("builtins", "__builtin__") for kind in ("set", "frozenset")},
     **{(module, "_reconstructor"): _reconstructed for module in ("copyreg", "copy_reg")},

@@ -272,6 +272,21 @@ def write_tf_pickle(
     _write(path, data, protocol, names)
 
 
+def write_progan_pickle(path: str | Path, variables: dict[str, Tensor], **arguments: object) -> None:
+    """Save (G, D, Gs) as the Progressive GAN's own code does.  variables: of `progan.to_tensorflow`, written as Gs."""
+    names = _Globals()
+    names.network = type("Network", (), {"__module__": "tfutil"})
+    arrays = {name: tensor.numpy() if tensor.dim() else np.float32(tensor) for name, tensor in variables.items()}
+    raw = {name: value + 1 for name, value in arrays.items()}
+    discriminator = _network(names, "D", "D_paper", {}, {"4x4/Dense0/weight": np.ones((2, 2), np.float32)}, {})
+    data = (
+        _network(names, "G", "G_paper", arguments, raw, {}),
+        discriminator,
+        _network(names, "Gs", "G_paper", arguments, arrays, {}),
+    )
+    _write(path, data, 2, names)
+
+
 def _network(
     names: _Globals, name: str, function: str, static_kwargs: dict, variables: dict, components: dict
 ) -> object:
@@ -318,7 +333,8 @@ def tf_variables(state: dict[str, Tensor]) -> dict[str, np.ndarray | np.generic]
             variables["dlatent_avg"] = value
         elif part == "mapping":
             layer, kind = rest.split(".")
-            variables[f"mapping/Dense{layer.removeprefix('fc')}/{kind}"] = value.T if kind == "weight" else value
+            scope = "LabelEmbed" if layer == "embed" else f"Dense{layer.removeprefix('fc')}"
+            variables[f"mapping/{scope}/{kind}"] = value.T if kind == "weight" else value
         elif rest == "b4.const":
             variables["synthesis/4x4/Const/const"] = value[None]
         elif not name.endswith("resample_filter"):

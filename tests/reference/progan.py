@@ -130,6 +130,74 @@ def genforce(state: State, z: Tensor, *, fused: bool) -> Tensor:
     return F.conv2d(pixel_norm(x), weight / math.sqrt(weight.shape[1]), bias)
 
 
+def to_tensorflow(state: State, *, fused: bool, channels: int = 3) -> State:
+    """The same generator in the layout of the paper's own code: TensorFlow's axes, a dense first layer, colours for
+    every size, and kernels that upsample in the same step if `fused`."""
+    count = sum(name.startswith("layer") and name.endswith(".conv.weight") for name in state)
+    variables: State = {"lod": torch.zeros(())}
+    for number in range(1, count + 1):
+        weight, bias = state[f"layer{number}.conv.weight"], state[f"layer{number}.wscale.b"]
+        size = 2 ** ((number - 1) // 2 + 2)
+        up = number > 1 and number % 2 == 1
+        scope = (
+            "Dense"
+            if number == 1
+            else "Conv"
+            if number == 2
+            else ("Conv0_up" if fused else "Conv0")
+            if up
+            else "Conv1"
+        )
+        if number == 1:  # a 4x4 convolution of one position, padded by 3, meets its kernel from the end
+            weight = weight.flip(2, 3).permute(1, 0, 2, 3).flatten(1)
+        else:
+            weight = weight.flip(2, 3).permute(2, 3, 0, 1) if up and fused else weight.permute(2, 3, 1, 0)
+        variables |= {f"{size}x{size}/{scope}/weight": weight, f"{size}x{size}/{scope}/bias": bias}
+    output = f"output_{size}x{size}"
+    for lod in range(count // 2):
+        width = len(variables[f"{size >> lod}x{size >> lod}/{'Conv' if size >> lod == 4 else 'Conv1'}/bias"])
+        weight = torch.ones(1, 1, width, channels)
+        if lod == 0:
+            weight = state[f"{output}.conv.weight"][:channels].permute(2, 3, 1, 0)
+        bias = state[f"{output}.wscale.b"][:channels] if lod == 0 else torch.ones(channels)
+        variables |= {f"ToRGB_lod{lod}/weight": weight, f"ToRGB_lod{lod}/bias": bias}
+    return {name: tensor.contiguous() for name, tensor in variables.items()}
+
+
+def tensorflow(variables: State, z: Tensor) -> Tensor:
+    """z (B, z_dim) -> pictures, as the paper's code computes them from its own variables."""
+    x, size = pixel_norm(z), 4
+    weight = variables["4x4/Dense/weight"]
+    x = x @ (weight * (math.sqrt(2) / 4 / math.sqrt(weight.shape[0])))
+    x = activated(x.reshape(len(z), -1, 4, 4), variables["4x4/Dense/bias"])
+    x = activated(same_conv(x, variables["4x4/Conv/weight"]), variables["4x4/Conv/bias"])
+    while f"{2 * size}x{2 * size}/Conv1/weight" in variables:
+        size *= 2
+        scope = f"{size}x{size}"
+        if f"{scope}/Conv0_up/weight" in variables:
+            kernel = variables[f"{scope}/Conv0_up/weight"]  # (kh, kw, O, I)
+            wide = F.pad(kernel * math.sqrt(2 / (9 * kernel.shape[3])), (0, 0, 0, 0, 1, 1, 1, 1))
+            wide = wide[1:, 1:] + wide[:-1, 1:] + wide[1:, :-1] + wide[:-1, :-1]
+            x = F.conv_transpose2d(x, wide.permute(3, 2, 0, 1), stride=2, padding=1)
+            x = activated(x, variables[f"{scope}/Conv0_up/bias"])
+        else:
+            x = x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+            x = activated(same_conv(x, variables[f"{scope}/Conv0/weight"]), variables[f"{scope}/Conv0/bias"])
+        x = activated(same_conv(x, variables[f"{scope}/Conv1/weight"]), variables[f"{scope}/Conv1/bias"])
+    return same_conv(x, variables["ToRGB_lod0/weight"], 1.0) + variables["ToRGB_lod0/bias"][:, None, None]
+
+
+def same_conv(x: Tensor, kernel: Tensor, gain: float = math.sqrt(2)) -> Tensor:
+    """A convolution with a (kh, kw, I, O) kernel, scaled at run time."""
+    side = len(kernel)
+    scale = gain / math.sqrt(side * side * kernel.shape[2])
+    return F.conv2d(x, scale * kernel.permute(3, 2, 0, 1), padding=side // 2)
+
+
+def activated(x: Tensor, bias: Tensor) -> Tensor:
+    return pixel_norm(F.leaky_relu(x + bias[:, None, None], 0.2))
+
+
 def to_old_names(state: State) -> State:
     """The older naming of the same files: layerN -> features.(N - 1), output_RxR -> output."""
     old = {}
