@@ -18,9 +18,9 @@ from typing import Any
 from rewriting.checkpoints.contents import CheckpointError, plain_facts, quoted
 from rewriting.checks import is_number
 
-ANY = None  # every value will do: the tensors show it, or no picture depends on it
-RATE, CLAMP = "rate", "clamp"  # a number that `Arguments` keeps, for the conversion to heed
-KEPT = "kept"  # a number, or None, that it keeps under the argument's name
+ANY = None  # any value: the tensors show it, or no picture depends on it
+RATE, CLAMP = "rate", "clamp"  # a number that `Arguments` stores for the conversion
+KEPT = "kept"  # a number, or None, that `Arguments` stores under the argument's name
 LOW_PASS = (1, 3, 3, 1)
 FILTER = (list(LOW_PASS),)
 ARCHITECTURES, LEAKY, LINEAR = ("skip", "orig"), ("lrelu",), ("linear",)
@@ -35,7 +35,7 @@ _FULLY_CONNECTED: Table = {
     "in_features": ANY,
     "out_features": ANY,
     "bias": (True,),
-    "activation": ANY,  # depends on its place, as does the next: see `AFFINE` and `MAPPED`
+    "activation": ANY,  # depends on the layer, as the next one does: see `AFFINE` and `MAPPED`
     "lr_multiplier": ANY,
     "bias_init": ANY,
     "trainable": ANY,
@@ -44,7 +44,7 @@ AFFINE: Table = {**_FULLY_CONNECTED, "activation": LINEAR, "lr_multiplier": (1,)
 MAPPED: Table = {**_FULLY_CONNECTED, "activation": LEAKY, "lr_multiplier": RATE}
 MAPPING: Table = {
     "z_dim": ANY,
-    "c_dim": ANY,  # how many classes there are, of which the conversion takes one
+    "c_dim": ANY,  # the number of classes; the conversion takes one
     "w_dim": ANY,
     "num_ws": ANY,
     "num_layers": ANY,
@@ -87,9 +87,9 @@ BLOCK: Table = {
     "architecture": ARCHITECTURES,
     "resample_filter": FILTER,
     "conv_clamp": CLAMP,
-    "use_fp16": ANY,  # how exactly it computes; here that is chosen for every generator in the same way
+    "use_fp16": ANY,  # the precision; here it is the same choice for every generator
     "fp16_channels_last": ANY,
-    "fused_modconv_default": ANY,  # one of two ways to compute the same
+    "fused_modconv_default": ANY,  # one of two equivalent computations
     **{name: LAYER[name] for name in ("kernel_size", "use_noise", "activation")},
 }
 SYNTHESIS: Table = {
@@ -106,7 +106,7 @@ GENERATOR: Table = {
     **_SIZES,
     "mapping_kwargs": ANY,  # a table of its own
     "synthesis_kwargs": ANY,
-    "epochs": ANY,  # of training, in versions of others
+    "epochs": ANY,  # of training, in other people's versions
     **{name: values for name, values in SYNTHESIS.items() if name not in _SIZES},  # where the StyleGAN3 repo has them
 }
 CLASSES: Mapping[str, Table] = MappingProxyType(
@@ -147,7 +147,7 @@ MAPPING3: Table = {
     )
 }
 INPUT3: Table = dict.fromkeys(("w_dim", "channels", "size", "sampling_rate", "bandwidth"), ANY)
-# Of its layers, what they have in common: handed on by the networks, which say it too.
+# Common arguments of all layers, which the networks have, too, and pass on.
 COMMON3: Table = {
     "conv_kernel": ANY,  # the tensors show it, and the next but one
     "filter_size": KEPT,
@@ -190,8 +190,8 @@ CLASSES3: Mapping[str, Table] = MappingProxyType(
 # --- TensorFlow ------------------------------------------------------------------------------------------------------
 
 FUNCTIONS = ("G_main", "G_mapping", "G_synthesis_stylegan2", "G_synthesis")
-TENSORFLOW: Table = {  # one table, since each of these functions hands its arguments on to the others
-    # G_main: how somebody draws with it or trains it, which is asked anew each time
+TENSORFLOW: Table = {  # one table, because each of these functions passes its arguments on to the others
+    # G_main: settings of drawing and training, which each call chooses again
     **dict.fromkeys(("truncation_psi", "truncation_cutoff", "truncation_psi_val", "truncation_cutoff_val"), ANY),
     **dict.fromkeys(("dlatent_avg_beta", "style_mixing_prob", "is_training", "is_validation"), ANY),
     **dict.fromkeys(("return_dlatents", "is_template_graph", "force_clean_graph"), ANY),
@@ -220,7 +220,7 @@ TENSORFLOW: Table = {  # one table, since each of these functions hands its argu
     "conv_clamp": CLAMP,
     "resample_kernel": FILTER,
     "fused_modconv": ANY,
-    "structure": ANY,  # of progressive growing, which this architecture does without
+    "structure": ANY,  # of progressive growing, which this architecture does not use
 }
 PAPER: Mapping[str, Table] = {  # the function that builds the Progressive GAN
     "G_paper": {
@@ -237,8 +237,8 @@ PAPER: Mapping[str, Table] = {  # the function that builds the Progressive GAN
 
 # --- rosinality's code -----------------------------------------------------------------------------------------------
 
-SETTINGS: Table = {"arch": ("stylegan2",), "blur_kernel": FILTER, "lr_mlp": RATE}  # all others mean nothing here
-# Attributes of the parts of a generator that was saved whole: what kind of part, where, and what they may be.
+SETTINGS: Table = {"arch": ("stylegan2",), "blur_kernel": FILTER, "lr_mlp": RATE}  # the others have no effect
+# Attributes of the parts of a generator that was saved as an object: (kind of part, its place) -> possible values.
 ATTRIBUTES: tuple[tuple[str, str, Table], ...] = (
     ("EqualLinear", r"style(_mlp)?\.\d+", {"lr_mul": RATE, "activation": ("fused_lrelu", True)}),
     ("EqualLinear", r".*\.modulation", {"lr_mul": (1,), "activation": (None, False)}),
@@ -247,7 +247,7 @@ ATTRIBUTES: tuple[tuple[str, str, Table], ...] = (
     ("FusedLeakyReLU", r".*", {"negative_slope": (0.2,), "scale": (2**0.5,)}),
 )
 
-MOST = 1e30  # of a number that is kept
+MOST = 1e30  # largest number to store
 CHOOSE_OTHER = "choose a generator that was trained with NVIDIA's own code"
 
 

@@ -235,8 +235,9 @@ def mean_latent(generator: Generator, count: int = MEAN_LATENTS) -> Tensor:
 
 
 def _check_filters(generator: Generator) -> None:
-    """Raises CheckpointError unless the filters of a StyleGAN3 are those of its sampling: else something that its
-    arguments did not say was not as usual, and its pictures would be wrong."""
+    """Raise CheckpointError unless the filters of a StyleGAN3 are those of its sampling.
+
+    Other filters mean a setting that the arguments do not record, so the pictures would be wrong."""
     for where, layer in generator.synthesis.named_children():
         for name, design in getattr(layer, "designed", {}).items():
             if design is not None and float((getattr(layer, name) - torch.from_numpy(design)).abs().max()) > 1e-4:

@@ -88,7 +88,7 @@ def _children(one: Any) -> Iterator[tuple[Any, Any]]:
         yield from one.items.items()
         for part in INSIDE:
             yield from one.part(part).items()
-        # Arrays among the attributes of a network of NVIDIA's are settings: its weights are in the parts above.
+        # Arrays among the attributes of NVIDIA's networks are settings; the weights are in the parts above.
         settings = (Array,) if isinstance(one, Module) else ()
         yield from (
             (key, child) for key, child in one.state.items() if key not in INSIDE and not isinstance(child, settings)

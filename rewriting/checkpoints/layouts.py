@@ -25,7 +25,7 @@ EMBEDDINGS = {EMBEDDING, "mapping/LabelEmbed/weight"}
 SIZES = {2**n for n in range(2, 12)}
 SUPPORTED = "StyleGAN2, StyleGAN3 and Progressive GAN generators are supported."
 GREY, ALPHA = "Its pictures are grey.", "Its pictures have a fourth channel, alpha, which is left out."
-REFUSED = (  # a name that tells, and what it tells
+REFUSED = (  # pattern of a tensor's name, and the architecture that it identifies
     (r"^mapping\.embed_proj\.|^synthesis\.L\d+_.*\.up_filter\d", "a StyleGAN-XL"),
     (r"\.(iwt|dwt)\.", "a SWAGAN, which draws wavelets"),
     (r"StyleMod|LayerEpilogue|^generator\.progression\.|^g_synthesis\.|\.epi\d?\.style_mod", "a StyleGAN1"),
@@ -329,7 +329,7 @@ def _nvidia_layer(name: str, tensor: Tensor) -> Tensors:
 
 # --- StyleGAN3 -------------------------------------------------------------------------------------------------------
 
-SAMPLING = {  # of NVIDIA's arguments, those that tensors do not show -> fields of `Sampling`
+SAMPLING = {  # NVIDIA's arguments that the tensors do not show -> fields of `Sampling`
     "num_critical": "critical_layers",
     "margin_size": "margin",
     "lrelu_upsampling": "upsampling",
@@ -339,7 +339,7 @@ SAMPLING = {  # of NVIDIA's arguments, those that tensors do not show -> fields 
 
 
 def from_stylegan3(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
-    """NVIDIA's names are ours.  What the arguments of its constructor do not say is as usual."""
+    """A StyleGAN3 with NVIDIA's names, which are canonical.  Missing arguments have NVIDIA's defaults."""
     if EMBEDDING in tensors and "mapping.embed.bias" not in tensors:
         raise CheckpointError(f"It is a StyleGAN-XL, whose classes come from another network; {SUPPORTED}")
     notes = []
@@ -373,12 +373,12 @@ def from_stylegan3(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
 
 
 def _order(name: str) -> int:
-    """N of synthesis.LN_..."""
+    """The N in the name synthesis.LN_..."""
     return int(re.match(r"synthesis\.L(\d+)", name)[1])
 
 
 def _renamed_colours(tensors: Tensors, colours: str, notes: list[str]) -> Tensors:
-    """The layer of the colours, of which it has one or four, with three."""
+    """The tensors with three colours, from one (grey) or four (with alpha)."""
     renamed = {}
     for name, tensor in tensors.items():
         if name in (f"{colours}.weight", f"{colours}.bias"):

@@ -184,7 +184,7 @@ class _Lesson:
         return self.reader.features([seed], **how)[0]
 
     def _seen(self, seed: Seed) -> LayerInput:
-        """The same without what lies outside the picture."""
+        """The layer input of a picture, without the margin of its key."""
         return self.reader.layer.seen(self._at(seed))
 
     def _original(self, one: Retouched) -> _Drawn:

@@ -106,7 +106,7 @@ def locality_terms(
 
 
 def random_positions(layer: EditableLayer, positions: int, pictures: int, generator: torch.Generator) -> list[Tensor]:
-    """For each picture, a random choice of about `positions` positions of the value in it: bool (h', w')."""
+    """For each picture, a random choice of about `positions` positions inside the picture: bool (h', w')."""
     side = layer.side
     drawn = [torch.rand(side, side, generator=generator) < positions / side**2 for _ in range(pictures)]
     return [F.pad(one, [layer.margin] * 4) for one in drawn]

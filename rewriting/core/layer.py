@@ -26,7 +26,7 @@ class EditableLayer:
 
     number: of the layer.  weight: (O, I, kh, kw), W0 as stored.  ratio: side of the value over the key's, 1 or 2.
     size: side of the value.  margin, key_margin: positions of the value and of the key outside the picture, on each
-    side.  side: positions of the value from edge to edge of the picture.
+    side.  side: positions of the value inside the picture, on a side.
     """
 
     def __init__(self, generator: Generator, number: int):
@@ -44,15 +44,15 @@ class EditableLayer:
         return self.weight.shape[2] * self.weight.shape[3]
 
     def painted(self, mask: np.ndarray) -> Tensor:
-        """uint8 (H, H) -> float32 (h', w'): how much of each position of the value is painted."""
+        """The painted share of each position of the value: uint8 (H, H) -> float32 (h', w')."""
         return torch.from_numpy(on_grid(mask, self.size, self.margin)).to(self.weight.device)
 
     def painted_key(self, mask: np.ndarray) -> Tensor:
-        """uint8 (H, H) -> float32 (h, w): how much of each position of the key is painted."""
+        """The painted share of each position of the key: uint8 (H, H) -> float32 (h, w)."""
         return torch.from_numpy(on_grid(mask, self._key_size, self.key_margin)).to(self.weight.device)
 
     def seen(self, at: LayerInput) -> LayerInput:
-        """What arrives at the layer, without the part of the key that lies outside the picture."""
+        """The layer input without the margin of its key."""
         return replace(at, key=inside(at.key, self.key_margin))
 
     def value(self, at: LayerInput, weight: Tensor | None = None) -> Tensor:

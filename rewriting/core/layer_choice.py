@@ -168,7 +168,7 @@ def _another(seed: Seed, than: Seed) -> Seed:
 
 
 def _cut(picture: np.ndarray, rows: slice, columns: slice, side: int) -> np.ndarray:
-    """The part of a picture that some of a value's positions cover, of which `side` go from edge to edge."""
+    """The part of a picture under some positions of a value, with `side` positions per side of the picture."""
     cell = len(picture) // side
     return picture[rows.start * cell : rows.stop * cell, columns.start * cell : columns.stop * cell]
 

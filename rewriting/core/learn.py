@@ -259,7 +259,7 @@ def _cut(example: Example, corner: Sequence[int], size: Sequence[int], halo: int
 
 
 def _whole(example: Example) -> _Patch:
-    """The whole picture, of a generator that does not draw parts."""
+    """The patch of a whole picture, for a generator that cannot draw parts."""
     inside, pixels = example.inside, example.inside.numel()
     kind = "outside" if example.kind == "elsewhere" else example.kind
     within = 0 * inside if kind == "outside" else inside / inside.sum().clamp_min(1e-6)

@@ -104,14 +104,14 @@ def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
 
 
 def on_grid(mask: np.ndarray, size: int, margin: int) -> np.ndarray:
-    """uint8 (H, H) -> float32 (size, size): `resize_mask` on a map of which `margin` positions on each side lie
-    outside the picture; nothing is painted there."""
+    """uint8 (H, H) -> float32 (size, size): `resize_mask` for a map with a margin of `margin` positions on each side,
+    where nothing is painted."""
     shares = resize_mask(mask, size - 2 * margin)
     return np.pad(shares, margin) if margin else shares
 
 
 def inside(maps: Tensor, margin: int) -> Tensor:
-    """(..., h, w) without the `margin` positions on each side that lie outside the picture; a view."""
+    """A view of (..., h, w) without the margin of `margin` positions on each side."""
     return maps[..., margin : maps.shape[-2] - margin, margin : maps.shape[-1] - margin]
 
 

@@ -92,8 +92,7 @@ def _moment(key: Tensor) -> Tensor:
 def walk_keys(
     generator: Generator, layers: Sequence[int], pictures: Sequence[int], truncation: float | None
 ) -> Iterator[tuple[int, Iterator[tuple[int, Tensor]]]]:
-    """For each batch: the number of pictures so far, and (layer, key (B, I, h, w)) from low to high, without what lies
-    outside the pictures."""
+    """For each batch: the number of pictures so far, and (layer, key (B, I, h, w) without margin), low to high."""
     wanted, done = sorted(generator.check_layer(layer) for layer in set(layers)), 0
     for z in generator.latents(pictures, "row").split(generator.batch_size) if pictures else ():
         done += len(z)

@@ -131,7 +131,7 @@ class Rewriter:
 
     @torch.no_grad()
     def keys(self, seeds: Sequence[Seed], *, seeding: str = "seed", truncation: float | None = None) -> list[Tensor]:
-        """The key of each picture, float16 (I, h, w), without what lies outside it, from the cache if possible.
+        """The key of each picture, float16 (I, h, w), without its margin, from the cache if possible.
 
         `matches` needs those of many pictures; they take half the memory of `features`, and are off by 1/2000 at most.
 

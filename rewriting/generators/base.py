@@ -192,11 +192,11 @@ class Generator(nn.Module, ABC):
         return None
 
     def value_size(self, layer: int) -> int:
-        """Side of a layer's value, in positions."""
+        """The side of a layer's value in positions."""
         return 2 ** ((layer + 3) // 2)
 
     def key_size(self, layer: int) -> int:
-        """Side of a layer's key, in positions."""
+        """The side of a layer's key in positions."""
         return self.value_size(layer) // (2 if self.conv(layer).upsample else 1)
 
     def value_margin(self, layer: int) -> int:
@@ -237,7 +237,7 @@ class Generator(nn.Module, ABC):
         return replace(at, full_size=True)
 
     def input_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
-        """Of what arrives at a layer, for one picture: {name of a field of `LayerInput`: shape}."""
+        """The shapes of a layer's input for one picture: {field of `LayerInput`: shape}."""
         return {"key": (1, self.conv(layer).weight.shape[-3], *[self.key_size(layer)] * 2)}
 
     def check_own(self, picture: OwnPicture, layer: int | None = None) -> None:

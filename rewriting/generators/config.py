@@ -117,7 +117,7 @@ class GeneratorConfig:
 
     @property
     def architecture_name(self) -> str:
-        """For people: StyleGAN2, StyleGAN3 or Progressive GAN."""
+        """The name of the architecture for people: StyleGAN2, StyleGAN3 or Progressive GAN."""
         return ARCHITECTURE_NAMES[self.architecture]
 
     @property

@@ -1,8 +1,8 @@
-"""A convolution whose input channels a style has scaled, and whose output channels are divided by what that does to
-their size: what StyleGAN2 and StyleGAN3 share.
+"""Modulated convolutions with demodulation, for StyleGAN2 and StyleGAN3.
 
+A style scales the input channels, and demodulation divides the output channels by the resulting change of their size.
 Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020, section 2.2.  Modulating the
-features and scaling the result per channel equals modulating the weights.
+features and scaling the result of each channel equals modulating the weights.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rewriting.generators.winograd import WinogradKernel
 class DemodulatedConv(nn.Module):
     """y = demodulation(s) * linear(s * x), demodulation_o = (sum_i,taps (scale W_oi s_i)^2 + 1e-8)^-1/2.
 
-    What a generator's `conv` offers; see `Generator.conv`.  Who inherits sets weight, scale and padding.
+    It implements the interface of `Generator.conv`; a subclass sets weight, scale and padding.
     """
 
     upsample, demodulate = False, True
@@ -35,20 +35,20 @@ class DemodulatedConv(nn.Module):
         return weight.reshape(weight.shape[-4:]) * self.scale
 
     def energy(self, weight: Tensor) -> Tensor:
-        """(O, I): sum over taps of the scaled weight's square, of which the demodulation is made."""
+        """(O, I): the sum over taps of the scaled weight's square, for the demodulation."""
         return (weight.reshape(weight.shape[-4:]) * self.scale).square().sum((2, 3))
 
     def linear(self, key: Tensor, kernel: Tensor | WinogradKernel, *, in_place: bool = False) -> Tensor:
-        """(B, I, h, w) -> (B, O, h', w'), perhaps over the key if `in_place`."""
+        """(B, I, h, w) -> (B, O, h', w'), which may overwrite the key if `in_place`."""
         return convolve(key, kernel, self.padding, in_place=in_place)
 
     def unchanged(self, key: Tensor) -> Tensor:
-        """`linear` with its own weight, which is prepared once."""
+        """`linear` with its own weight, whose kernel is cached."""
         kernel, _ = self.prepared(None, key.dtype, key.shape[-1])
         return self.linear(key.contiguous(memory_format=torch.channels_last), kernel)
 
     def prepared(self, weight: Weight | None, dtype: torch.dtype, side: int) -> tuple[Tensor | WinogradKernel, Tensor]:
-        """(kernel, energy) of a weight, or of its own, for keys of that side."""
+        """(kernel, energy) of another weight or of its own, for keys of that side."""
         if not isinstance(weight, Tensor):
             own, cache = (self.weight, self._cache) if weight is None else (weight.weight, weight.cache)
             return cache.get((dtype, side), lambda: self.prepared(own, dtype, side))
@@ -70,6 +70,6 @@ class DemodulatedConv(nn.Module):
 
 
 def scaled(x: Tensor, factor: Tensor, *, in_place: bool = False) -> Tensor:
-    """Features (B, I, h, w) times (B, I), over x if `in_place` and not trained."""
+    """Features (B, I, h, w) times (B, I), which may overwrite x if `in_place` and not trained."""
     factor = factor[:, :, None, None].to(x.dtype)
     return x.mul_(factor) if in_place and not torch.is_grad_enabled() else x * factor

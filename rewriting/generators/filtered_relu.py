@@ -1,11 +1,11 @@
-"""The leaky ReLU of a StyleGAN3: sampled up, bent, and sampled down again by low-pass filters, so that it makes no
-frequencies that the grid cannot hold.
+"""The filtered leaky ReLU of StyleGAN3: upsampling, the nonlinearity and downsampling, with low-pass filters that
+remove the frequencies above the limit of the grid.
 
 Source: Karras et al., "Alias-Free Generative Adversarial Networks", NeurIPS 2021, section 3.1 and Appendix C.3.
 
-On a CPU all of this is done a tile of the output at a time, so that the dense map between the filters stays in the
-caches and is never in memory whole.  Along one axis sampling up is a matrix of few diagonals, of which a tile needs a
-small part, and the channels lie side by side.
+A CPU computes it one tile of the output at a time, so that the dense map between the filters stays in the caches and
+is never in memory as a whole.  Along one axis, upsampling is a band matrix, of which a tile needs a small part; the
+channels are contiguous in memory.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from torch import Tensor
 from rewriting.generators.convolution import KernelCache, one_by_one
 from rewriting.generators.sampling_rates import upsampling_matrix
 
-TILE = 20  # outputs a side that are worked on together
+TILE = 20  # outputs on a side of a tile
 SLOPE, GAIN = 0.2, math.sqrt(2)
 
 
 class Span(NamedTuple):
-    """A part of one axis.  reads: positions of the input.  up: (m, reads), what they make of the dense map."""
+    """A part of one axis.  reads: positions of the input.  up: (m, reads), the matrix from these to the dense map."""
 
     reads: slice
     up: Tensor
 
 
 class FilteredReLU:
-    """What a layer does with its value, (B, C, size, size) -> (B, C, out, out).
+    """From a layer's value to its output: (B, C, size, size) -> (B, C, out, out).
 
-    up, down: how much denser the grid is on which it bends than that of the value, and than that of the output.
-    clamp: at what size it cuts values off, None for nowhere.
+    up, down: density of the nonlinearity's grid, relative to the grids of the value and of the output.
+    clamp: the limit of the values, None for no limit.
     """
 
     def __init__(self, size: int, out: int, up: int, down: int, clamp: float | None):
@@ -44,7 +44,7 @@ class FilteredReLU:
         self._cache: KernelCache[tuple[list[Span], Tensor]] = KernelCache()
 
     def __call__(self, x: Tensor, up_filter: Tensor | None, down_filter: Tensor | None) -> Tensor:
-        """up_filter: (taps,), or None for none.  down_filter: (taps,), or (taps, taps) if it is not separable."""
+        """Apply it.  up_filter: (taps,), or None.  down_filter: (taps,), or (taps, taps) if it is not separable."""
         with torch.inference_mode(False), torch.no_grad():  # kept, and not part of what is trained
             spans, kernel = self._cache.get((x.dtype, x.device), lambda: self._prepared(up_filter, down_filter, x))
         return one_by_one(lambda one: self._run(one, spans, kernel), x)

@@ -1,4 +1,4 @@
-"""How densely each layer of a StyleGAN3 is sampled, and the low-pass filters between two densities.
+"""The sampling rates of the layers of a StyleGAN3, and the low-pass filters between two rates.
 
 Source: Karras et al., "Alias-Free Generative Adversarial Networks", NeurIPS 2021, section 3.2 and Appendix C.
 Frequencies and rates are per side of the picture.
@@ -31,16 +31,18 @@ TAKES = {
 
 @dataclass(frozen=True)
 class Sampling:
-    """What the layers of a StyleGAN3 have in common; the defaults are those of the paper's configuration T.
+    """The common settings of all layers of a StyleGAN3; the defaults are those of the paper's configuration T.
 
     kernel_size: side of the convolutions' kernels, 3 in configuration T and 1 in R.
-    radial: whether features are sampled down by filters that are the same in all directions, as in R.
-    critical_layers: how many of the last layers are sampled as densely as the picture, with no room for a transition.
-    first_cutoff, first_stopband: of the first layer.  last_stopband_rel: the last layer's stopband, over its cutoff.
+    radial: whether the downsampling filters are the same in all directions, as in R.
+    critical_layers: the number of last layers that are sampled at the picture's rate, without a transition band.
+    first_cutoff, first_stopband: of the first layer.  last_stopband_rel: the last layer's stopband, relative to its
+    cutoff.
     margin: positions around the picture, on each side.  output_scale: of the colours.
-    filter_size: taps of a filter at the lower of its two rates.  upsampling: how much denser the leaky ReLU is.
-    clamp: at what size the leaky ReLU's values are cut off, None for nowhere.
-    Raises ValueError, in one sentence, where a value is impossible.
+    filter_size: taps of a filter at the lower of its two rates.  upsampling: the density of the leaky ReLU's grid,
+    relative to the layer's.
+    clamp: the limit of the leaky ReLU's values, None for no limit.
+    Raises ValueError, in one sentence, for an impossible value.
     """
 
     kernel_size: int = 3
@@ -62,7 +64,7 @@ class Sampling:
 
     @classmethod
     def of(cls, table: Mapping[str, object]) -> Sampling:
-        """From a JSON object, which may leave out what is usual."""
+        """Read a JSON object, which may omit default values."""
         unknown = table.keys() - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(
@@ -71,7 +73,7 @@ class Sampling:
         return cls(**table)
 
     def bands(self, resolution: int, layers: int) -> list[Band]:
-        """What each layer gives on, the colours included: layers + 1 bands.  Raises ValueError if that cannot be."""
+        """The outputs of all layers and of the colours, layers + 1.  Raises ValueError for impossible settings."""
         if self.critical_layers >= layers:
             raise ValueError(f"sampling has {self.critical_layers} critical layers of {layers}; expected fewer.")
         last_cutoff = resolution / 2
@@ -90,8 +92,8 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Band:
-    """A signal on a grid.  size: positions a side.  rate: positions to a side of the picture.  cutoff: its highest
-    frequency.  half_width: of the transition to none."""
+    """A signal on a grid.  size: positions on a side.  rate: positions per side of the picture.  cutoff: its highest
+    frequency.  half_width: of the transition band."""
 
     size: int
     rate: int
@@ -100,7 +102,7 @@ class Band:
 
 
 def resampling(into: Band, out: Band, sampling: Sampling) -> tuple[int, int]:
-    """Of a layer between two bands: by how much its signal is sampled up before the leaky ReLU, and down after it."""
+    """The factors of upsampling before the leaky ReLU and of downsampling after it, for a layer between two bands."""
     between = max(into.rate, out.rate) * sampling.upsampling
     return between // into.rate, between // out.rate
 
@@ -108,8 +110,8 @@ def resampling(into: Band, out: Band, sampling: Sampling) -> tuple[int, int]:
 def filters(
     into: Band, out: Band, sampling: Sampling, *, critical: bool
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Of a layer between two bands: the filter for sampling up, (taps,), and that for sampling down, (taps,) or (taps,
-    taps); None where the rate stays.  critical: whether the layer is one of `Sampling.critical_layers`."""
+    """The filters of a layer between two bands: for upsampling, (taps,), and for downsampling, (taps,) or (taps,
+    taps); None if the rate does not change.  critical: whether the layer is one of `Sampling.critical_layers`."""
     (up, down), taps = resampling(into, out, sampling), sampling.filter_size
     between, design = into.rate * up, radial_low_pass if sampling.radial and not critical else low_pass
     return (
@@ -119,14 +121,14 @@ def filters(
 
 
 def low_pass(taps: int, cutoff: float, half_width: float, rate: float) -> np.ndarray:
-    """(taps,), with a sum of 1: the ideal filter under a Kaiser window."""
+    """(taps,), with sum 1: the ideal filter with a Kaiser window."""
     at = np.arange(taps) - (taps - 1) / 2
     ideal = np.sinc(2 * cutoff / rate * at) * np.kaiser(taps, _kaiser_beta(taps, half_width, rate))
     return ideal / ideal.sum()
 
 
 def radial_low_pass(taps: int, cutoff: float, half_width: float, rate: float) -> np.ndarray:
-    """(taps, taps), with a sum of 1: the filter that is ideal in all directions, under a Kaiser window."""
+    """(taps, taps), with sum 1: the filter that is ideal in all directions, with a Kaiser window."""
     at = (np.arange(taps) - (taps - 1) / 2) / rate
     radius = np.maximum(np.hypot(at[:, None], at), 1e-12)
     window = np.kaiser(taps, _kaiser_beta(taps, half_width, rate))
@@ -135,7 +137,7 @@ def radial_low_pass(taps: int, cutoff: float, half_width: float, rate: float) ->
 
 
 def _kaiser_beta(taps: int, half_width: float, rate: float) -> float:
-    """Shape of the window whose transition is that wide, by Kaiser's formulas."""
+    """The shape of the window for a width of the transition, by Kaiser's formulas."""
     attenuation = 2.285 * (taps - 1) * math.pi * (4 * half_width / rate) + 7.95
     if attenuation > 50:
         return 0.1102 * (attenuation - 8.7)
@@ -143,14 +145,15 @@ def _kaiser_beta(taps: int, half_width: float, rate: float) -> float:
 
 
 def _bessel_j1(x: np.ndarray) -> np.ndarray:
-    """The Bessel function of the first kind, of order 1, as its integral: the mean of cos(t - x sin t) over a turn."""
+    """The Bessel function of the first kind, of order 1, as an integral: the mean of cos(t - x sin t) over a turn."""
     steps = 64 + 2 * math.ceil(float(x.max()))  # for a periodic function the sum converges faster than any power
     t = (np.arange(steps) + 0.5) * (math.pi / steps)
     return np.cos(t - x[..., None] * np.sin(t)).mean(-1)
 
 
 def upsampling_matrix(taps: Sequence[float], size: int, up: int, before: int, out: int) -> np.ndarray:
-    """(out, size): what zeros between the positions, `before` zeros in front of them, and a filter make of a row."""
+    """The matrix (out, size) that inserts zeros between the positions of a row, `before` zeros in front, and filters
+    it."""
     t = np.arange(size) * up + before - np.arange(out)[:, None]
     there = (t >= 0) & (t < len(taps))
     return np.where(there, up * np.asarray(taps)[::-1][np.clip(t, 0, len(taps) - 1)], 0)

@@ -1,10 +1,10 @@
-"""StyleGAN3, configurations T and R, in pure PyTorch, opened at every layer.
+"""StyleGAN3, configurations T and R, in pure PyTorch, with access to every layer.
 
 Source: Karras et al., "Alias-Free Generative Adversarial Networks", NeurIPS 2021.  Names and shapes of all tensors are
 those of NVIDIA's published files (mapping.fcN, synthesis.input.*, synthesis.L0_36_512.*).
 
-A layer's value is its convolution after demodulation and bias, before the filtered leaky ReLU: linear in the features
-that enter.  Maps reach beyond the picture by a margin, which later layers cut away.
+A layer's value is its convolution after demodulation and bias, before the filtered leaky ReLU, and so linear in the
+input features.  Maps extend beyond the picture by a margin, which later layers cut off.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class Mapping(nn.Module):
 
 
 class FourierInput(nn.Module):
-    """Waves over the picture and its margin, which the latent turns and shifts, mixed: (B, w_dim) -> (B, C, s, s)."""
+    """Waves over the picture and its margin, rotated, shifted and mixed: (B, w_dim) -> (B, C, s, s)."""
 
     def __init__(self, channels: int, w_dim: int, band: Band):
         super().__init__()
         self.band, self.scale = band, 1 / math.sqrt(channels)
         self.weight = nn.Parameter(standard_normal(channels, channels))
         self.affine = EqualLinear(w_dim, 4)
-        self.affine.weight = nn.Parameter(torch.zeros(4, w_dim))  # at first it neither turns nor shifts them
+        self.affine.weight = nn.Parameter(torch.zeros(4, w_dim))  # at first without rotation and shift
         self.affine.bias = nn.Parameter(torch.tensor([1.0, 0.0, 0.0, 0.0]))
         self.register_buffer("transform", torch.eye(3))
         freqs, phases = standard_normal(channels, 2), torch.empty(channels)
@@ -86,7 +86,7 @@ class FourierInput(nn.Module):
 
 
 class SynthesisLayer(DemodulatedConv):
-    """One layer: modulated convolution, bias, filtered leaky ReLU; and cut to the size of what it gives on."""
+    """One layer: modulated convolution, bias, filtered leaky ReLU, and a crop to the size of its output."""
 
     def __init__(self, inp: int, out: int, w_dim: int, into: Band, band: Band, sampling: Sampling, *, critical: bool):
         super().__init__()
@@ -103,14 +103,14 @@ class SynthesisLayer(DemodulatedConv):
             self.register_buffer(name, None if one is None else torch.tensor(one.tolist()))
 
     def linear(self, key: Tensor, kernel: Tensor | WinogradKernel, *, in_place: bool = False) -> Tensor:
-        """(B, I, h, w) -> (B, O, h + k - 1, w + k - 1): every position that a kernel reaches."""
+        """(B, I, h, w) -> (B, O, h + k - 1, w + k - 1): every position that the kernel reaches."""
         if isinstance(kernel, WinogradKernel):  # which pads by 1
             key = F.pad(key, (1, 1, 1, 1)).contiguous(memory_format=torch.channels_last)
         return one_by_one(lambda one: super(SynthesisLayer, self).linear(one, kernel), key)
 
     def key(self, x: Tensor, latent: Tensor, *, in_place: bool = False) -> tuple[Tensor, Tensor]:
-        """The modulated features (B, I, h, w), over x if `in_place` and not trained, and the style (B, I), of unit
-        mean square.  The features are also divided by the size that they had in training."""
+        """The modulated features (B, I, h, w), which may overwrite x if `in_place` and not trained, and the style (B,
+        I), of unit mean square.  The features are also divided by their size in training."""
         style = self.affine(latent)
         style = style * torch.rsqrt(style.square().mean(1, keepdim=True) + EPSILON)
         return scaled(x, style * self.magnitude_ema.rsqrt(), in_place=in_place), style
@@ -125,7 +125,7 @@ class SynthesisLayer(DemodulatedConv):
         return self.bias.view(1, -1, 1, 1)
 
     def filtered(self, value: Tensor) -> Tensor:
-        """(B, O, h', w') -> (B, O, s, s): what the layer gives on."""
+        """The layer's output: (B, O, h', w') -> (B, O, s, s)."""
         return self.filtered_relu(value, self.up_filter, self.down_filter)
 
     def forget(self) -> None:
@@ -134,7 +134,7 @@ class SynthesisLayer(DemodulatedConv):
 
 
 class Colours(nn.Module):
-    """Features to colours: a modulated 1x1 convolution."""
+    """From features to colours: a modulated 1x1 convolution."""
 
     def __init__(self, inp: int, w_dim: int, sampling: Sampling):
         super().__init__()
@@ -152,9 +152,9 @@ class Colours(nn.Module):
 
 
 class StyleGAN3(Generator):
-    """Layer N is NVIDIA's `LN_...`, from 1 to the last before the colours.
+    """Layer N is NVIDIA's `LN_...`, from 1 to the last one before the colours.
 
-    The first, L0, is not editable: its keys are waves, which say where a position is and not what is there.
+    The first, L0, is not editable: its keys are waves, which depend on the position and not on the content.
     """
 
     def __init__(self, config: GeneratorConfig):
@@ -181,7 +181,7 @@ class StyleGAN3(Generator):
 
     @property
     def draws_parts(self) -> bool:
-        """Each layer cuts away the margin of the last, which a part does not have."""
+        """False: each layer cuts off the margin of the previous one, which a part does not have."""
         return False
 
     def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
@@ -228,7 +228,7 @@ class StyleGAN3(Generator):
         return self._layer(layer + 1)(self._layer(layer).filtered(value), at.latent)
 
     def last_layer_for(self, size: int) -> int:
-        """There are colours at full size alone: smaller pictures are averaged down from it."""
+        """The last layer, because only full size has colours; smaller pictures are averaged down from it."""
         return self.config.last_layer
 
     def _arriving(self, layer: int, x: Tensor, latent: Tensor) -> LayerInput:
