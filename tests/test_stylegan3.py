@@ -17,6 +17,9 @@ from rewriting.core.masks import inside
 from rewriting.core.retouch import Retouched
 from rewriting.generators import GeneratorConfig
 from rewriting.generators.own_picture import OwnPicture
+from rewriting.generators.sampling_rates import Sampling
+from rewriting.hub import visitors, write_rule
+from rewriting.studio.service import SIDE, Service
 from tests import tiny
 from tests.foreign import PARITY, draw, z
 from tests.reference import nvidia_files, stylegan3
@@ -189,6 +192,19 @@ def test_a_rule_learns_a_retouched_picture(made):
     assert distance[1] < 0.9 * distance[0]
 
 
+@pytest.mark.parametrize(("radial", "base", "widest"), [(False, 32768, 512), (True, 65536, 1024)])
+def test_visitors_of_a_space_may_open_the_published_sizes(monkeypatch, radial, base, widest):
+    monkeypatch.setattr(visitors, "hosted", lambda: True)
+    for resolution in (256, 512, 1024):
+        bands = Sampling().bands(resolution, 14)[:-1]
+        widths = {n: min(round(base / 2 / band.cutoff), widest) for n, band in enumerate(bands)}  # as NVIDIA's
+        sampling = {"radial": radial, "kernel_size": 1 if radial else 3}
+        config = GeneratorConfig("stylegan3", resolution, 512, widths, 512, 2, sampling=sampling)
+        visitors.check_effort(config)
+    with pytest.raises(ValueError, match="takes more time or memory"):
+        visitors.check_effort(replace(config, channels=dict.fromkeys(range(14), 2048)))
+
+
 def test_the_search_looks_at_the_picture_alone(made):
     rewriter = Rewriter(made, LAYER)
     found = rewriter.matches(tiny.request(), SEEDS)
@@ -219,6 +235,24 @@ def test_a_picture_of_ones_own_is_found(made):
     assert isinstance(own, OwnPicture) and own.psnr > 12
     edit = tiny.random_edit(made, LAYER)
     assert (made.images([own], [edit]) != made.images([own])).any()
+
+
+# Studio
+
+
+def test_the_studio_makes_and_publishes_a_rule(made):
+    service = Service(load=lambda _: made)
+    session = service.open("mine").ask("settings", layer=LAYER, rank=4, generator="mine", name="Hats")
+    session = session.paint_copy(0, tiny.box(SIDE, 60, 70, 140, 160)).place(1, 100, 140)
+    session = session.paint_place("context", 2, tiny.disk(SIDE, 150, 150, 60))
+    assert (service.about("mine").layers.start, service.goal(session)[:11]) == (1, "data:image/")
+    assert len(service.outlines_at(session, SEEDS)) == len(SEEDS)
+    ruled = service.rewrite(session)
+    assert (service.edited(ruled, SEEDS) != service.plain(ruled, SEEDS)).any()
+    written = write_rule(ruled.rules[0].edit, "rule", generator=made, seeds=[1])
+    assert "StyleGAN3 (Karras et al., 2021), 32 px" in (written / "README.md").read_text()
+    whole = write_rule(ruled.rules[0].edit, "model", generator=made, seeds=[1], full_model=True)
+    assert np.array_equal(load_generator(str(whole)).images(SEEDS), service.edited(ruled, SEEDS))
 
 
 # Files

@@ -18,7 +18,7 @@ MOST_BYTES = 500_000_000  # of a file of another program; NVIDIA's largest has 3
 MOST_PRODUCTS = 500_000_000_000  # for one picture: some seconds on two cores
 MOST_VALUES = 128 << 20  # in the largest feature map: 512 MB
 MOST_WEIGHTS = 125_000_000
-PRODUCTS_FILTERED, PRODUCTS_RADIAL = 700, 1700  # for a value of a StyleGAN3's filtered leaky ReLU
+PRODUCTS_FILTERED = 500  # for a value of a StyleGAN3's filtered leaky ReLU
 ELSEWHERE = "open it on your own computer."
 
 
@@ -55,7 +55,7 @@ def effort(config: GeneratorConfig) -> tuple[int, int, int]:
     """
     mapping = config.mapping_layers * config.w_dim * max(config.w_dim, config.z_dim)
     weights, products, values = mapping, mapping * 1250, 0
-    filtered = 0 if config.sampling is None else PRODUCTS_RADIAL if config.sampling.radial else PRODUCTS_FILTERED
+    filtered = 0 if config.sampling is None else PRODUCTS_FILTERED
     for inputs, outputs, kernel, side in config.convolutions():
         weights += inputs * outputs * kernel**2
         products += outputs * (inputs * kernel**2 + filtered) * side**2
