@@ -187,39 +187,40 @@ def worked(chosen: Preset, found: OnBrought) -> list:
 def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """n: scenes of each generator, and of each rule."""
     report.text(
-        "Pictures of scenes that the generators did not draw and that no rule was made from are inverted: first the "
-        "latent (w), then what arrives at the layer (key). W+: a latent for each layer instead. Key: what arrives at "
-        "the layer, from the mean latent. Drawn: one picture that the generator drew itself, inverted as the others."
+        "The pictures are true scenes, which no generator drew and no rule was made from. Inversion first finds the "
+        "latent (w), and then the input of the layer (key). W+: a latent for each layer instead. key: this input "
+        "alone, from the mean latent. both: the two steps, as the studio takes them. drawn: both steps on one "
+        "picture that the generator drew."
     )
     scenes = {name: Scenes(name) for name in LAYERS}
     rows = [near(one, report, n, progress) for one in scenes.values()]
     report.table(
-        "How near the drawings come, mean dB",
+        "Mean PSNR of the inverted pictures, dB",
         ["generator", "layer", "w", "W+", "key", "both", "scenes", "both, on all", "least", "drawn", "seconds"],
         rows,
-        f"The four ways on the first {compared(n)} scenes. A Progressive GAN has no W+; its w is that of the "
-        f"regression, and its key starts from regressed features. Seconds of processor time, "
-        f"of one thread; a process that inverts its first picture also draws those that it starts from.",
+        f"The first four columns are of the first {compared(n)} scenes. In a Progressive GAN there is no W+, w is the "
+        f"result of the regression, and both starts from regressed features. Seconds of processor time on one thread; "
+        f"the first inversion of a process also draws the pictures for the regression.",
     )
     towards = [Towards(one, scenes[one.generator], n, progress) for one in map(preset, ASKED)]
     report.table(
-        "Towards the ideal: scenes that were brought (b), and the generator's own pictures of the same numbers (d)",
+        "Rules on brought scenes (b), and on the generator's own pictures of the same numbers (d)",
         [
             "rule", "scenes", "came nearer, b %", "came nearer, d %", "past half, b %", "past half, d %",
             "outside, b %", "outside, d %", "ratio",
         ],
         [one.row(report) for one in towards],
-        "Came nearer: the picture is nearer to the true scene with the one number changed than it was without the "
-        "rule. Past half: it is nearer to what the generator draws of that scene than to what it was. Outside: mean "
-        "change away from the place, of the full range.",
+        "The ideal is the same scene with one number changed. Came nearer: the rule brings the picture nearer to the "
+        "true ideal. Past half: the picture is then nearer to the ideal as the generator draws it than to the picture "
+        "without the rule. Outside: mean change outside the place, of the full range.",
     )  # fmt: skip
     found = {one: on_brought(one, scenes[one.generator], n, progress) for one in presets().values()}
     report.number("presets", {one.name: vars(result) for one, result in found.items()})
     report.table(
-        "Changed as intended, by each preset's own measure",
+        "Pictures that changed as intended, by the measure on each preset's card",
         ["rule", "generator", "scenes", "brought, %", "drawn, %", "outside, brought, %", "outside, drawn, %", "ratio"],
         [worked(one, result) for one, result in found.items()],
-        "As in the presets' cards, on fewer pictures.",
+        "Outside: mean change, of the full range.",
     )
     report.number("seconds", {name: one.seconds for name, one in scenes.items()})
     for one in towards:

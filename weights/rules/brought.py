@@ -14,10 +14,9 @@ from functools import cached_property
 from itertools import islice
 from time import process_time
 
-from rewriting import EditStack, load_generator
+from rewriting import EditStack, Request, load_generator
 from rewriting.core.inversion import invert
 from rewriting.core.presets import FOLDER, Preset, preset, written
-from rewriting.files import read_json, write_json
 from rewriting.generators.own_picture import OwnPicture
 from weights.rules.catalogue import RULES, Recipe
 from weights.rules.lessons import Lesson
@@ -30,7 +29,7 @@ SCENES = 8  # that each preset is measured on
 HELD_OUT = 90_000  # number of the first
 LOOKED_AT = 400  # scenes among which such are looked for that a rule is about
 LAYERS = {"face": 7, "church": 7, "horse": 8, "kitchen": 8}  # at which scenes are inverted
-ROW = re.compile(r"^\| brought pictures .*\n", re.MULTILINE)
+ROW = re.compile(r"^\| pictures that the generator never drew.*\n", re.MULTILINE)
 
 
 class Scenes:
@@ -120,11 +119,11 @@ def about(rule: Recipe, truth: Truth, n: int) -> list[int]:
 def note(name: str, found: OnBrought) -> str:
     """Write the results into a preset's card and request; returns the sentence."""
     folder, worked = FOLDER / name, f"{sum(found.hits)} of {len(found.hits)}"
-    request = read_json(folder / "request.json")
-    request["notes"]["brought"] = f"{worked} that were brought"
-    write_json(folder / "request.json", request)
+    request = Request.load(folder / "request.json")
+    notes = {**request.notes, "brought": f"{worked} that the generator never drew"}
+    request.with_(notes=notes).save(folder / "request.json")
     card = ROW.sub("", (folder / "README.md").read_text(encoding="utf-8"))
-    row = f"| brought pictures that changed as intended | {worked}, at {found.outside:.2%} elsewhere |\n"
+    row = f"| pictures that the generator never drew, changed as intended | {worked} |\n"
     *_, last = re.finditer(r"^\|.*\n", card, re.MULTILINE)
     (folder / "README.md").write_text(card[: last.end()] + row + card[last.end() :], encoding="utf-8")
     return f"{name}: {worked}, {found.ratio:.2f} times the change elsewhere of drawn pictures"

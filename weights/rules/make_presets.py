@@ -2,7 +2,7 @@
 
 For each: chooses pictures and masks (`rules`), solves, measures on pictures the rule was not made from, and writes
 presets/NAME/ with request.json, the rule as it was solved, preview.webp and README.md, the card that says what was
-measured.
+measured.  `python -m weights.rules.brought` then measures them on pictures that no generator drew.
 """
 
 from __future__ import annotations
