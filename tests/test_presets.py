@@ -53,4 +53,4 @@ def test_a_card_says_once_what_its_rule_does_on_pictures_that_were_brought(tmp_p
     assert row.startswith("|") and "2 of 3" in row
     request = Request.load(tmp_path / name / "request.json")
     assert request.with_(notes={}) == presets()[name].request.with_(notes={})
-    assert Preset(name, request, FOLDER).measured.endswith("; so do 2 of 3 that the generator never drew")
+    assert Preset(name, request, FOLDER).measured.endswith("; of pictures that the generator never drew, 2 of 3")

@@ -63,7 +63,7 @@ class Preset:
         elsewhere."""
         notes = self.request.notes
         said = [str(notes[name]) for name in ("measured", "brought") if name in notes]
-        return "; so do ".join(said)
+        return "; ".join(said)
 
     @property
     def shown(self) -> list[int]:

@@ -214,12 +214,12 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
         "true ideal. Past half: the picture is then nearer to the ideal as the generator draws it than to the picture "
         "without the rule. Outside: mean change outside the place, of the full range.",
     )  # fmt: skip
-    found = {one: on_brought(one, scenes[one.generator], n, progress) for one in presets().values()}
-    report.number("presets", {one.name: vars(result) for one, result in found.items()})
+    found = [(one, on_brought(one, scenes[one.generator], n, progress)) for one in presets().values()]
+    report.number("presets", {one.name: vars(result) for one, result in found})
     report.table(
         "Pictures that changed as intended, by the measure on each preset's card",
         ["rule", "generator", "scenes", "brought, %", "drawn, %", "outside, brought, %", "outside, drawn, %", "ratio"],
-        [worked(one, result) for one, result in found.items()],
+        [worked(one, result) for one, result in found],
         "Outside: mean change, of the full range.",
     )
     report.number("seconds", {name: one.seconds for name, one in scenes.items()})

@@ -120,7 +120,7 @@ def note(name: str, found: OnBrought) -> str:
     """Write the results into a preset's card and request; returns the sentence."""
     folder, worked = FOLDER / name, f"{sum(found.hits)} of {len(found.hits)}"
     request = Request.load(folder / "request.json")
-    notes = {**request.notes, "brought": f"{worked} that the generator never drew"}
+    notes = {**request.notes, "brought": f"of pictures that the generator never drew, {worked}"}
     request.with_(notes=notes).save(folder / "request.json")
     card = ROW.sub("", (folder / "README.md").read_text(encoding="utf-8"))
     row = f"| pictures that the generator never drew, changed as intended | {worked} |\n"
