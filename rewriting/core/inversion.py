@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rewriting.core.adam import Adam
 from rewriting.core.own_files import Brought, squared
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.own_picture import OwnPicture
@@ -37,6 +38,7 @@ SMALL = 32  # their side in pixels
 RIDGE = 0.3  # of the regression, relative to the mean squared deviation of a picture
 STEPS_LATENT, STEPS_KEY, STEPS_KEY_ALONE = 60, 80, 100  # of Adam; alone: without steps on the latent
 EARLIER = 2  # distance to the earlier layer whose features are regressed
+MOMENTUM, SQUARES = 0.9, 0.99  # of Adam
 RATE_LATENT, RATE_KEY, RATE_LATER = 0.05, 0.12, 0.01  # of Adam, in deviations of the latents and mean sizes of the key
 STAY_LATENT, STAY_KEY = 1e-4, 1e-3  # penalties on the distance from the mean latent, and from the latent's key
 COARSE = 0.6  # share of the latent's steps at a quarter of the size; the others are at half
@@ -213,7 +215,7 @@ def fit_latent(
     """Improve the latent; yields (number of the step, latent, drawing)."""
     resolution = generator.config.resolution
     moved = (latent - drawn.mean) / drawn.deviation
-    adam = Adam([moved], [RATE_LATENT])
+    adam = Adam([moved], [RATE_LATENT], MOMENTUM, SQUARES)
     for step in range(steps):
         size = max(_small(generator), resolution // (4 if step < COARSE * steps else 2))
         goal = _sized(wanted, size)
@@ -222,8 +224,8 @@ def fit_latent(
             shown = generator.synthesise(drawn.mean + drawn.deviation * moved, size=size)
             return difference(shown, goal).sum() + STAY_LATENT * moved.square().mean(), shown
 
-        (moved,), shown = adam.step(loss, 1 - step / steps + 0.04)
-        yield step + 1, drawn.mean + drawn.deviation * moved, shown
+        shown = adam.step(loss, 1 - step / steps + 0.04).detach()
+        yield step + 1, drawn.mean + drawn.deviation * adam.values[0], shown
 
 
 def fit_key(
@@ -246,37 +248,10 @@ def fit_key(
         apart = difference(shown, wanted, levels=1).sum() + SQUARED * (shown - wanted).square().mean()
         return apart + STAY_KEY * moves[0].square().mean(), shown
 
-    adam = Adam([torch.zeros_like(getattr(at, n)) for n in names], [rates[n] for n in names])
+    adam = Adam([torch.zeros_like(getattr(at, n)) for n in names], [rates[n] for n in names], MOMENTUM, SQUARES)
     for step in range(steps):
-        moves, shown = adam.step(loss, (1 + math.cos(math.pi * step / steps)) / 2)
-        yield step + 1, moved_by(moves), shown
-
-
-class Adam:
-    """Gradient descent with momentum, with each number in units of its recent gradients (Kingma and Ba, 2015)."""
-
-    MOMENTUM, SQUARES = 0.9, 0.99
-
-    def __init__(self, values: Sequence[Tensor], rates: Sequence[float]):
-        self._values, self._rates, self._steps = list(values), list(rates), 0
-        self._first, self._second = ([torch.zeros_like(one) for one in values] for _ in range(2))
-
-    def step(self, loss: Callable[..., tuple[Tensor, Tensor]], share: float) -> tuple[list[Tensor], Tensor]:
-        """Take a step at a share of the rates; returns the new values, and the drawing of the old ones.
-
-        loss: the loss of values, and their drawing."""
-        with torch.inference_mode(False), torch.enable_grad():
-            leaves = [one.detach().clone().requires_grad_() for one in self._values]
-            value, shown = loss(*leaves)
-            gradients = torch.autograd.grad(value, leaves)
-        self._steps += 1
-        for i, gradient in enumerate(gradients):
-            self._first[i].lerp_(gradient, 1 - self.MOMENTUM)
-            self._second[i].lerp_(gradient.square(), 1 - self.SQUARES)
-            size = (self._second[i] / (1 - self.SQUARES**self._steps)).sqrt().clamp_min(1e-12)
-            move = self._first[i] / (1 - self.MOMENTUM**self._steps) / size
-            self._values[i] = self._values[i] - share * self._rates[i] * move
-        return list(self._values), shown.detach()
+        shown = adam.step(loss, (1 + math.cos(math.pi * step / steps)) / 2).detach()
+        yield step + 1, moved_by(adam.values), shown
 
 
 def difference(shown: Tensor, wanted: Tensor, levels: int = LEVELS) -> Tensor:

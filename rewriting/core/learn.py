@@ -8,9 +8,9 @@ elsewhere.
 
 The input of the first layer is computed once.  A step draws only patches: the retouched area with the surroundings on
 which its colours depend, and a part of the same size elsewhere in the picture.  Patches of the same size are drawn
-together.  A generator that cannot draw parts draws whole pictures.  Adam moves Lambda in units of each weight's
-deviation (Kingma and Ba, 2015; with Nesterov's momentum: Dozat, 2016).  Its steps are small, because large ones change
-too much elsewhere.  The same examples give the same Lambda.
+together.  A generator that cannot draw parts draws whole pictures.  Adam with Nesterov's momentum moves Lambda, in
+units of each weight's deviation.  Its steps are small, because large ones change too much elsewhere.  The same
+examples give the same Lambda.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rewriting.core.adam import Adam
 from rewriting.core.layer import expand
 from rewriting.core.masks import bounding_box
 from rewriting.core.request import Request
@@ -109,7 +110,7 @@ def learn(
     weights = {n: generator.conv(n).weight.detach().reshape(generator.conv(n).weight.shape[-4:]) for n in layers}
     units = {n: float(weights[n].std()) for n in layers}
     factors = [weights[n].new_zeros(len(weights[n]), len(directions[n]), *weights[n].shape[2:]) for n in layers]
-    first, second = ([torch.zeros_like(factor) for factor in factors] for _ in range(2))
+    adam = Adam(factors, [1.0] * len(layers), MOMENTUM, SQUARES, nesterov=True)
     order, random = _Order(examples, together), np.random.default_rng(0)
     further, seen = _Order(others, OTHERS_TOGETHER), _Seen()
     for step in range(steps):
@@ -118,22 +119,16 @@ def learn(
             patches = _patches(some, random, fine=step >= COARSE * steps)
         else:
             patches = [_whole(example) for example in some]
-        with torch.enable_grad():
-            leaves = [factor.detach().requires_grad_() for factor in factors]
+
+        def loss(*leaves: Tensor, patches: Sequence[_Patch] = patches) -> tuple[Tensor, None]:
             changed = {
                 n: weights[n] + units[n] * expand(leaf, directions[n]) for n, leaf in zip(layers, leaves, strict=True)
             }
-            loss = sum(_loss(generator, layers, changed, some, outside, seen) for some in _alike(patches))
-            slopes = torch.autograd.grad(loss, leaves)
-        rate = RATE * (1 - step / steps) + RATE / 500
-        for factor, slope, mean, square in zip(factors, slopes, first, second, strict=True):
-            mean.lerp_(slope, 1 - MOMENTUM)
-            square.lerp_(slope.square(), 1 - SQUARES)
-            size = (square / (1 - SQUARES ** (step + 1))).sqrt().clamp_min(1e-12)
-            ahead = MOMENTUM / (1 - MOMENTUM ** (step + 1)) * mean + (1 - MOMENTUM) * slope
-            factor -= rate * ahead / size
+            return sum(_loss(generator, layers, changed, some, outside, seen) for some in _alike(patches)), None
+
+        adam.step(loss, RATE * (1 - step / steps) + RATE / 500)
         if (step + 1) % SHOWN == 0 or step + 1 == steps:
-            found = {n: units[n] * factor for n, factor in zip(layers, factors, strict=True)}
+            found = {n: units[n] * factor for n, factor in zip(layers, adam.values, strict=True)}
             yield Learned(found, step + 1, steps, **seen.means())
 
 
