@@ -82,6 +82,12 @@ def _infer_stylegan2(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     stages = _count(tensors, r"to_rgbs\.(\d+)\.bias", first=0)
     resolution = _resolution(stages)
     channels = {4: _axis(tensors, "input.input", 1, axes=4)}
+    height, width = tensors["input.input"].shape[2:]
+    if height != width:
+        raise CheckpointError(
+            f"It draws pictures that are not square: its constant has {height} x {width} positions; only square "
+            f"pictures are supported, so choose a generator that was trained with those."
+        )
     for stage in range(stages):
         channels[8 << stage] = _axis(tensors, f"convs.{2 * stage}.conv.weight", 1, axes=5)
     return {
