@@ -23,6 +23,7 @@ from rewriting.studio.components import (
     RuleList,
 )
 from tests.browser import chromium, serving, wait_for
+from tests.tiny import png_url
 
 SIDE = 64
 PRESET = np.zeros((SIDE, SIDE), bool)
@@ -71,12 +72,21 @@ PICTURES = [{"seed": n, "image": picture(n), "note": HOSTILE} for n in range(8)]
 PAIRS = [{"seed": n, "before": picture(n), "after": picture(n + 1), "note": "98"} for n in range(4)]
 
 
+def disk_around(press):
+    """The answer to a press: a region whose size in steps is five times its radius in pixels, and 50 at first."""
+    y, x = np.mgrid[:SIDE, :SIDE] + 0.5
+    away = np.hypot(x - press["x"] * SIDE, y - press["y"] * SIDE)
+    levels = np.minimum(np.ceil(5 * away), 255).astype(np.uint8)
+    return {"n": press["n"], "levels": png_url(levels), "size": 50}
+
+
 def build(heard: Heard) -> gr.Blocks:
     """A page with every component, whose events write down what they got."""
     with gr.Blocks(analytics_enabled=False) as demo:
         demo.load(heard.open, queue=False)
         with gr.Row():
-            paint = MaskCanvas(image=picture(1), width=SIDE, height=SIDE, elem_id="paint")
+            paint = MaskCanvas(image=picture(1), width=SIDE, height=SIDE, grid=8, elem_id="paint")
+            paint.press(lambda press: paint.show(reach=disk_around(press)), paint, paint, show_progress="hidden")
             place = PlacementCanvas(image=picture(2), patch=picture(3, 16), width=SIDE, height=SIDE, elem_id="place")
         wait = gr.Number(0, elem_id="wait")
         gr.Button("value", elem_id="set-value").click(lambda s: time.sleep(s) or PRESET, wait, paint)

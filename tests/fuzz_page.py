@@ -35,8 +35,8 @@ ACTIONS = 20  # in a round, at most
 LATE = 0.3  # seconds by which an answer is late, at most
 PRESSED = {  # what can be pressed, and how much likelier it is than others
     "#cards .card": 4, "#generator label": 2, "#mode label": 3, "#kind label": 2, "#slot label": 2, "#tabs label": 2,
-    "#sheet .tile": 6, "#pairs .seed": 3, "#matches .tile": 1, "#tray button": 3, "#find": 1, "#rewrite": 6,
-    "#stop": 3, "#everywhere input": 1, "#live input": 2, "#previous": 1, "#next": 2, "#everything": 1,
+    "#sheet .tile": 6, "#pairs .seed": 3, "#matches .tile": 1, "#tray button": 3, "#find": 1, "#same": 1,
+    "#rewrite": 6, "#stop": 3, "#everywhere input": 1, "#live input": 2, "#previous": 1, "#next": 2, "#everything": 1,
     "#outlines input": 2, "#order label": 2, "#more": 2, "#undo": 5, "#redo": 3, "#new": 2, "#reset": 1,
     "#rules button": 6, "#show-matches": 1, "#show-alone": 1, "#show-layers": 1, "#use-layer": 1,
     "#own .remove": 1, "#own .draw": 2,

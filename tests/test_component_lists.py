@@ -149,7 +149,7 @@ def test_a_pair_that_has_more_detail_is_asked_for_and_comes_in_full(page, heard)
 
 
 def test_an_empty_canvas_asks_for_a_picture_by_key_as_by_click(page, heard):
-    page.locator("#empty .stage").focus()
+    page.locator("#empty .choose").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("a")
     page.locator("#empty .choose").click()

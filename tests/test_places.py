@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rewriting.core.masks import bounding_box, encode_mask
+from rewriting.core.request import Region
 from rewriting.hub import client
 from rewriting.studio.places import region, spot
 from tests import tiny
@@ -51,12 +52,36 @@ def test_an_object_goes_where_it_is_put_and_stays_whole():
     assert spot(aimed, "paste", copy) == region(aimed, "paste", SIDE)
 
 
+def test_a_press_selects_what_is_there():
+    asked = []
+
+    def select(*press):
+        asked.append(press)
+        return Region(press[0], tiny.disk(SIDE, 30, 30, 8))
+
+    found = region({"seed": 3, "press": [0.4, 0.6]}, "copy", SIDE, select)
+    assert found == Region(3, tiny.disk(SIDE, 30, 30, 8))
+    region({"seed": 4, "press": [0, 1], "size": 2.5}, "copy", SIDE, select)
+    assert asked == [(3, 0.4, 0.6, 1.0), (4, 0.0, 1.0, 2.5)]
+    for wrong, said in (
+        ({"press": [0.4]}, "copy.press must be a list of 2 shares"),
+        ({"press": [0.4, 2]}, r"copy.press\[1\] must be a number from 0 to 1"),
+        ({"press": [0.4, 0.5], "size": 9}, "copy.size must be a number from 0.1 to 4"),
+        ({"press": [0.4, 0.5], "box": [0, 0, 1, 1]}, "one of box, ellipse, mask, press"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            region({"seed": 3, **wrong}, "copy", SIDE, select)
+    assert len(asked) == 2
+
+
 WRONG = [
     ("a picture", "must be a place like"),
     ({"box": [0, 0, 1, 1]}, "must be a place like"),
     ({"seed": 1}, "one of box, ellipse, mask"),
     ({"seed": 1, "box": [0, 0, 1, 1], "mask": ""}, "one of box, ellipse, mask"),
-    ({"seed": 1, "box": [0, 0, 1, 1], "size": 3}, "unknown key 'size'"),
+    ({"seed": 1, "box": [0, 0, 1, 1], "radius": 3}, "unknown key 'radius'"),
+    ({"seed": 1, "box": [0, 0, 1, 1], "size": 3}, "copy.size is of a press"),
+    ({"seed": 1, "press": [0.5, 0.5]}, "copy takes no press"),
     ({"seed": -1, "box": [0, 0, 1, 1]}, "copy.seed must be a whole number"),
     ({"seed": 1, "box": [0, 0, 1]}, "copy.box must be a list of 4"),
     ({"seed": 1, "box": [0, 0, 256, 256]}, "copy.box[2] must be a number from 0 to 1, not 256"),

@@ -506,14 +506,15 @@ def test_a_sheet_shows_before_over_after(service, ruled, tmp_path):
     assert np.array_equal(sheet[side + 4 : 2 * side + 4, side + 4 : 2 * side + 4], service.edited(ruled, [31])[0])
 
 
-def test_a_walk_begins_at_a_picture_before_beside_after(service, ruled, tmp_path):
+@pytest.mark.parametrize("ending", [".webp", ".gif"])
+def test_a_walk_begins_at_a_picture_before_beside_after(service, ruled, tmp_path, ending):
     frames = list(walk_frames(service, ruled, [30, 31, 32]))
-    path = save_walk(ruled, tmp_path, frames)
+    path = save_walk(ruled, tmp_path, frames, ending)
     with Image.open(path) as walk:
         assert walk.n_frames == len(frames) == WALK_FRAMES and walk.size == (64, 32)
         first = np.asarray(walk.convert("RGB")).astype(int)
     expected = np.concatenate([service.plain(ruled, [30])[0], service.edited(ruled, [30])[0]], 1)
-    assert np.abs(first - expected).mean() < 20  # WebP of a picture of noise
+    assert np.abs(first - expected).mean() < 20  # a picture of noise, compressed
 
 
 def test_a_walk_goes_through_the_pictures_that_the_numbers_stand_for(service, ruled):

@@ -20,6 +20,7 @@ from rewriting import EditStack, Rewriter
 from rewriting.core.masks import encode_mask
 from rewriting.core.own_files import load_picture
 from rewriting.core.presets import Preset
+from rewriting.core.select import select
 from rewriting.hub import client as hub_client
 from rewriting.studio import api, calls, page, service, tools
 from rewriting.studio.encoding import webp
@@ -179,6 +180,14 @@ def test_a_search_answers_with_the_best_matches_and_where_they_match(program: Pr
 
 
 # --- rules -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_program_presses_on_a_thing_in_place_of_painting_it(program: Program, made: dict, tmp_path: Path):
+    pressed = {"seed": 0, "press": [0.4, 0.4], "size": 1.5}
+    answer = program("make_rule", copy=pressed, paste=PASTE, context=CONTEXT, seeds=[3], **SETTINGS)
+    (rule,) = unpacked(answer["rule"], tmp_path)
+    region = Image.fromarray(select(made[NAME], 0, 0.4, 0.4).mask(1.5)).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    assert np.array_equal(rule.request.copy.mask, np.asarray(region))
 
 
 def test_a_rule_is_made_used_and_saved(program: Program, made: dict, tmp_path: Path):

@@ -21,18 +21,19 @@ from rewriting.core.inversion import invert
 from rewriting.core.layer_choice import recommended, suitabilities
 from rewriting.core.own_files import MAX_FILE, squared
 from rewriting.core.presets import presets
-from rewriting.core.request import MAX_REGIONS, MAX_RETOUCHED, Request
+from rewriting.core.request import MAX_REGIONS, MAX_RETOUCHED, Region, Request
 from rewriting.generators import bundled
 from rewriting.generators.own_picture import Seed, likeness, seed_json
 from rewriting.hub.client import Token
 from rewriting.hub.names import repo_name
 from rewriting.hub.source import license_of
+from rewriting.studio import selection
 from rewriting.studio.attachments import contents, names_a_file, offered, own_picture_file, picture, read_seed
 from rewriting.studio.calls import offer
 from rewriting.studio.fair_queue import Turn
 from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
 from rewriting.studio.hub_access import HOWS, Wish, bring, publish_rules, published_rules
-from rewriting.studio.places import LIKE, Place, Spot, region, spot
+from rewriting.studio.places import LIKE, Place, Select, Spot, region, spot
 from rewriting.studio.retouches import RetouchedPicture, from_program, seed_of
 from rewriting.studio.service import SEARCHED, SIDE, Service
 from rewriting.studio.session import Session
@@ -45,8 +46,9 @@ STRENGTHS = -10, 10
 
 PLACE = (
     'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}: the number of a picture, or a file from invert, and left, top, '
-    "right and bottom in shares of the picture. In place of box, ellipse takes the same four numbers, and mask takes "
-    "a square PNG, white where painted, as a data URL or an uploaded file."
+    "right and bottom in shares of the picture. In place of box, ellipse takes the same four numbers, mask takes a "
+    "square PNG, white where painted, as a data URL or an uploaded file, and press takes [x, y], a place of which the "
+    "object is selected; with press, size, 0.1 to 4, makes the region smaller or larger."
 )
 ARGUMENTS = {
     "generator": "A name from list_generators, or a repo of the Hub such as name/repo. By default the generator of "
@@ -246,7 +248,8 @@ class Api:
         """
         turn = self.service.queue.turns()
         among, count = whole(1, SEARCHED)(among, "among"), whole(1, MOST)(count, "count")
-        context = _regions(_some(places, "places"), "places")
+        select = self._select(generator, truncation, token, turn)
+        context = _regions(_some(places, "places"), "places", select)
         key = self._key(generator, token)
         session = self._asking(key, Request(context=context, layer=layer, truncation=truncation))
         *_, (_, best) = _in_turn(self.service.search(session, among, count), turn)
@@ -295,7 +298,7 @@ class Api:
         turn = self.service.queue.turns()
         numbers = _seeds(seeds)
         request = _request(
-            copy, paste, context, preserve, erase,
+            copy, paste, context, preserve, erase, self._select(generator, truncation, token, turn),
             everywhere=flag(everywhere, "everywhere"), layer=layer, rank=rank, locality=locality,
             name=text(80)(name, "name"), truncation=truncation,
         )  # fmt: skip
@@ -334,7 +337,7 @@ class Api:
         """
         turn = self.service.queue.turns()
         numbers = _seeds(seeds)
-        places = {"context": _regions(context or [], "context"), "preserve": _regions(preserve or [], "preserve")}
+        places = _places(context, preserve, self._select(generator, truncation, token, turn))
         settings = {"layer": layer, "rank": rank, "locality": locality, "truncation": truncation}
         request = Request(**places, **settings, name=text(80)(name, "name"))
         session = self._asking(self._key(generator, token), request)
@@ -392,7 +395,8 @@ class Api:
             and the likeness of the object when the layer's values are drawn alone.
         """
         turn = self.service.queue.turns()
-        request = _request(copy, paste, context, preserve, erase, rank=rank, truncation=truncation)
+        select = self._select(generator, truncation, token, turn)
+        request = _request(copy, paste, context, preserve, erase, select, rank=rank, truncation=truncation)
         key = self._key(generator, token)
         steps = suitabilities(self.service.generator(key), request, lambda n: self.service.rewriter(key, n))
         trials = list(_in_turn(steps, turn))
@@ -526,6 +530,16 @@ class Api:
                 session = session.adopt(edit, _request_for_choice(edit, truncation), new=True)
         return session if stacks else self._asking(key, Request(truncation=truncation))
 
+    def _select(self, generator: Any, truncation: Any, token: Token, turn: Turns) -> Select:
+        """What a press on a picture of the call's generator selects."""
+
+        def select(seed: Seed, x: float, y: float, size: float) -> Region:
+            session = self._asking(self._key(generator, token), Request(truncation=truncation))
+            with turn():
+                return selection.region(self.service, session, seed, x, y, size)
+
+        return select
+
     def _asking(self, key: str, request: Request) -> Session:
         """A session on a generator with a request."""
         if request.layer is not None:
@@ -638,9 +652,11 @@ class Api:
         }
 
 
-def _request(copy: Any, paste: Any, context: Any, preserve: Any, erase: Any, **settings: Any) -> Request:
+def _request(
+    copy: Any, paste: Any, context: Any, preserve: Any, erase: Any, select: Select, **settings: Any
+) -> Request:
     """A complete request, with masks of the page's size.  Raises ValueError in one sentence."""
-    places = {"context": _regions(context or [], "context"), "preserve": _regions(preserve or [], "preserve")}
+    places = _places(context, preserve, select)
     if flag(erase, "erase"):
         if copy is not None or paste is not None:
             raise ValueError("erase is true, so nothing is copied or pasted; leave copy and paste out.")
@@ -650,12 +666,19 @@ def _request(copy: Any, paste: Any, context: Any, preserve: Any, erase: Any, **s
     for place, name in ((copy, "copy"), (paste, "paste")):
         if place is None:
             raise ValueError(f"{name} is missing; give a place {LIKE}, or set erase and leave copy and paste out.")
-    copied = region(copy, "copy", SIDE)
+    copied = region(copy, "copy", SIDE, select)
     return Request(copy=copied, paste=spot(paste, "paste", copied), **places, **settings)
 
 
-def _regions(places: Any, name: str) -> tuple:
-    return tuple(listing(lambda place, at: region(place, at, SIDE), MAX_REGIONS)(places, name))
+def _places(context: Any, preserve: Any, select: Select) -> dict[str, tuple[Region, ...]]:
+    return {
+        "context": _regions(context or [], "context", select),
+        "preserve": _regions(preserve or [], "preserve", select),
+    }
+
+
+def _regions(places: Any, name: str, select: Select | None = None) -> tuple[Region, ...]:
+    return tuple(listing(lambda place, at: region(place, at, SIDE, select), MAX_REGIONS)(places, name))
 
 
 def _some(values: Any, name: str) -> Any:

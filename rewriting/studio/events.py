@@ -16,7 +16,18 @@ import gradio as gr
 import numpy as np
 
 from rewriting.core.masks import encode_mask
-from rewriting.studio.commands import Bringing, Exploring, Hub, Making, Pictures, Retouching, Rules, Saving, Visiting
+from rewriting.studio.commands import (
+    Bringing,
+    Exploring,
+    Hub,
+    Making,
+    Pictures,
+    Retouching,
+    Rules,
+    Saving,
+    Selecting,
+    Visiting,
+)
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.gradio_fixes import OLDEST, OVERTAKEN, Answer
 from rewriting.studio.jobs import ALL, QUICK, Maker, Turns, in_turn, make_needed
@@ -34,7 +45,8 @@ QUEUES = {
 LAST = {"trigger_mode": "always_last"}  # of several changes during an answer, only the last counts
 EACH = {"trigger_mode": "multiple"}  # every press counts
 # On phones the pictures and the canvases are far apart; on wide screens the third canvas may lie below the window.
-GO = "(name, block) => document.querySelector(name).scrollIntoView({block, behavior: 'smooth'})"
+CALM = "matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'"
+GO = f"(name, block) => document.querySelector(name).scrollIntoView({{block, behavior: {CALM}}})"
 TO_PICTURES = f"() => innerWidth <= 860 && ({GO})('#panel-see', 'start')"
 CANVAS = "'#' + document.querySelector('#slot input:checked').value"
 TO_CANVAS = f"() => ({GO})({CANVAS}, innerWidth <= 860 ? 'center' : 'nearest')"
@@ -161,6 +173,8 @@ class Events:
 def hear(visitor: Visitor, part: str, value: Any, seen: int) -> None:
     """Note a component's value, as it arrives with an event."""
     if part in ("copy", "context"):
+        if isinstance(value, dict):
+            return visitor.forget(part, "value")  # the browser told of a press, and not what is painted
         value = "" if value is None else encode_mask(np.asarray(value) > 0)
     elif part == "retouch":
         value = as_told(value)
@@ -196,6 +210,7 @@ def wire(service: Service, on: Events, p: Any, opened: Callable, visiting: Visit
     wire_painting(on, p, making, Retouching(service))
     wire_pictures(on, p, pictures)
     wire_bringing(on, p, Bringing(service))
+    wire_selecting(on, p, Selecting(service))
     on(p.rules.input, rules.change_rules, [p.rules], queue="heavy")
     on(p.undo.click, rules.undo, queue="heavy", **EACH)
     on(p.redo.click, rules.redo, queue="heavy", **EACH)
@@ -279,6 +294,13 @@ def wire_bringing(on: Events, p: Any, bringing: Bringing) -> None:
     on(p.own.remove, bringing.remove, [p.own], queue="heavy")
 
 
+def wire_selecting(on: Events, p: Any, selecting: Selecting) -> None:
+    on(p.copy.press, selecting.press_copy, [p.copy])
+    on(p.context.press, selecting.press_context, [p.context])
+    filled = on(p.same.click, selecting.same_in_others, queue="heavy")
+    on(filled.then, Making(selecting.service).follow, queue="heavy", **LAST)
+
+
 def wire_exploring(on: Events, p: Any, exploring: Exploring) -> None:
     on(p.show_matches.click, exploring.key_matches, queue="heavy", **LAST)
     on(p.show_alone.click, exploring.values_alone, queue="heavy", **LAST)
@@ -291,7 +313,7 @@ def wire_saving(on: Events, p: Any, saving: Saving) -> None:
         on(p.save_edit.click, saving.save_edit),
         on(p.save_request.click, saving.save_request),
         on(p.save_sheet.click, saving.save_sheet, queue="heavy"),
-        on(p.save_walk.click, saving.save_walk, queue="heavy"),
+        on(p.save_walk.click, saving.save_walk, [p.walk_format], queue="heavy"),
     ]
     for event in saved:
         event.success(None, p.files, None, js=DOWNLOAD)

@@ -15,6 +15,7 @@ from rewriting.backend import listening
 from rewriting.checks import is_whole
 from rewriting.core.presets import preset
 from rewriting.generators.own_picture import Seed
+from rewriting.studio import selection
 from rewriting.studio.encoding import data_url
 from rewriting.studio.fair_queue import NoTurn, Turn
 from rewriting.studio.results import Drawn
@@ -25,8 +26,8 @@ from rewriting.studio.visitor import Task, Visitor
 
 PARTS = (4, 12, PAGE)  # pictures of a page appear in steps: so many are there after each
 TOLD = 1.0  # seconds of waiting after which visitors are told how many go first, and how often
-QUICK = ("canvases", "goal", "drawn", "sheet", "closer")  # what need not wait for its turn
-SINGLE = ("goal", "drawn", "closer")  # of these, a visitor waits for one picture
+QUICK = ("pressed", "canvases", "goal", "drawn", "sheet", "closer")  # what need not wait for its turn
+SINGLE = ("pressed", "goal", "drawn", "closer")  # of these, a visitor waits for one picture
 ALL = (*QUICK, "own_pairs", "results", "own")
 
 Turns = Callable[[], Turn | NoTurn]
@@ -62,6 +63,12 @@ class Maker:
     def goal(self, state: State) -> Iterator[Part]:
         """The pasted goal as the generator draws it, as a data URL."""
         yield "" if self.late(state) else self.service.goal(state.session), True
+
+    def pressed(self, state: State) -> Iterator[Part]:
+        """What the last press selects, as the canvas takes it; None where its picture has gone."""
+        press = state.view.pressed
+        there = press.seed == getattr(state.view, f"{press.slot}_seed")
+        yield selection.pressed(self.service, state.session, press) if there else None, True
 
     def closer(self, state: State) -> Iterator[Part]:
         """A picture before and after in full size, as a value of the pair sheet."""

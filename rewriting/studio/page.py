@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 
+from rewriting.core.animation import endings
 from rewriting.core.presets import Preset, presets
 from rewriting.core.rewriter import LOCALITY, RANK
 from rewriting.studio.api import Api
@@ -41,12 +42,13 @@ def own_text(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
-CSS = static("colours.css") + own_text("page.css") + own_text("hub.css")
+CSS = static("colours.css") + "".join(map(own_text, ("page.css", "hub.css", "help.css")))
 SOON = 0.3  # seconds for drawing pictures before the page is served
 TITLE, ICON = "Rewriting", Path(__file__).with_name("icon.png")
 MODES = [("Paste", "replace"), ("Paint", "paint"), ("Bend", "bend"), ("From a file", "file"), ("Erase", "erase")]
 TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore"), ("Hub", "hub")]
 ORDERS = [("Best matches", "best"), ("Any pictures", "random")]
+FORMATS = {".webp": "WebP", ".gif": "GIF", ".mp4": "MP4"}
 FILES = "<h2>Save your work, or open a file</h2>"
 
 Components = dict[str, gr.blocks.Block]
@@ -66,7 +68,8 @@ def build(service: Service, first: str) -> gr.Blocks:
         wire(service, on, SimpleNamespace(**parts), page.load, visiting)
         on.keep_order()
         page.leave(kept, visiting.leave)
-        page.load(None, None, None, js=own_text("keys.js"))
+        for script in ("keys.js", "help.js"):
+            page.load(None, None, None, js=own_text(script))
         page.fetch_what_is_left()
     page.at_close = service.close
     return page.queue(default_concurrency_limit=8, max_size=64)
@@ -87,6 +90,7 @@ def lay_out() -> Components:
     """All components by name, laid out as a visitor sees them."""
     with gr.Row(elem_id="head"):
         gr.HTML(f"<h1>{TITLE}</h1><p>Change the rules of an image generator, not one image.</p>", elem_id="title")
+        gr.HTML(own_text("help.html"), padding=False, elem_id="help")
         generator = gr.Radio(
             [], show_label=False, container=False, label="Generator", elem_id="generator", elem_classes="choose"
         )
@@ -149,7 +153,9 @@ def lay_out_making() -> Components:
         with gr.Row(elem_id="places"):
             context = canvas(MaskCanvas, "Places", "Pick a picture that the rule should change", "context")
             tray = ContextTray(hint="Add", elem_id="tray")
-        find = gr.Button("Find pictures like these", size="sm", elem_id="find")
+        with gr.Row(elem_id="bar-places"):
+            find = gr.Button("Find pictures like these", size="sm", elem_id="find")
+            same = gr.Button("Select the same in others", size="sm", elem_id="same")
     with gr.Column(elem_id="panel-go"):
         head_go = head(4)
         rewrite = gr.Button("Rewrite", variant="primary", interactive=False, elem_id="rewrite")
@@ -160,7 +166,7 @@ def lay_out_making() -> Components:
         "mode": mode, "step12": step12, "step_retouch": step_retouch, "head_retouch": head_retouch, "retouch": retouch,
         "retouched": retouched, "no_copy": no_copy, "head_copy": head_copy, "head_paste": head_paste,
         "head_hold": head_hold, "head_go": head_go, "copy": copy, "paste": paste, "kind": kind, "context": context,
-        "tray": tray, "find": find, "rewrite": rewrite, "strength": strength,
+        "tray": tray, "find": find, "same": same, "rewrite": rewrite, "strength": strength,
     }  # fmt: skip
 
 
@@ -278,11 +284,16 @@ def lay_out_files() -> Components:
             save_request = gr.Button("Save request", size="sm", elem_id="save-request")
             save_sheet = gr.Button("Save sheet", size="sm", elem_id="save-sheet")
             save_walk = gr.Button("Save walk", size="sm", elem_id="save-walk")
+            walk_format = gr.Radio(
+                [(FORMATS[ending], ending) for ending in endings()], value=".webp", show_label=False, container=False,
+                label="Format of the walk", interactive=True, elem_id="walk-format", elem_classes="choose",
+            )  # fmt: skip
         files = gr.File(label="Ready to download", interactive=False, elem_id="files")
         upload = gr.File(
             label="Open rules (.zip) or a request (.json)", file_types=[".json", ".zip"], height=104, elem_id="upload"
         )
     return {
         "save_edit": save_edit, "save_request": save_request, "save_sheet": save_sheet, "save_walk": save_walk,
+        "walk_format": walk_format,
         "files": files, "upload": upload,
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """Places in pictures as programs describe them: by numbers, or by a mask."""
 
 import base64
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 import numpy as np
@@ -9,10 +10,12 @@ from PIL import Image
 from rewriting.checks import number, refuse
 from rewriting.core.masks import MAX_LENGTH, PREFIX, decode_mask
 from rewriting.core.request import Region
+from rewriting.core.select import LARGEST, SMALLEST
+from rewriting.generators.own_picture import Seed
 from rewriting.studio.attachments import contents, read_seed
 from rewriting.studio.session import centre, moved
 
-SHAPES = ("box", "ellipse", "mask")
+SHAPES = ("box", "ellipse", "mask", "press")
 LIKE = 'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}'
 
 
@@ -20,13 +23,19 @@ class Place(TypedDict, total=False):
     """seed: the number of the picture, or the file of a picture of one's own.  And one of:
 
     box: [left, top, right, bottom], each a share of the picture, from 0 to 1.  ellipse: the same four numbers, for the
-    ellipse in that box.  mask: a square PNG, white where painted, as a data URL or an uploaded file.
+    ellipse in that box.  mask: a square PNG, white where painted, as a data URL or an uploaded file.  press: [x, y], a
+    place in shares of the picture: what is there is selected; size, from 0.1 to 4, makes the region smaller or larger.
     """
 
     seed: int | str | dict
     box: list[float]
     ellipse: list[float]
     mask: str | dict
+    press: list[float]
+    size: float
+
+
+Select = Callable[[Seed, float, float, float], Region]  # a picture, x, y, size -> what a press there selects
 
 
 class Spot(Place, total=False):
@@ -36,16 +45,21 @@ class Spot(Place, total=False):
     at: list[float]
 
 
-def region(place: Any, name: str, side: int) -> Region:
+def region(place: Any, name: str, side: int, select: Select | None = None) -> Region:
     """The region of a `Place`, with a mask of `side` x `side` pixels.
 
-    name: of the argument.  Raises ValueError in one sentence for any other value.
+    name: of the argument.  select: what a press selects; without it, presses are refused.
+    Raises ValueError in one sentence for any other value.
     """
     _check_keys(place, name, Place)
     shapes = [shape for shape in SHAPES if place.get(shape) is not None]
     if len(shapes) != 1:
         raise refuse(name, f"a place with one of {', '.join(SHAPES)}, {LIKE}", place)
     (shape,) = shapes
+    if shape == "press":
+        return _pressed(place, name, select)
+    if place.get("size") is not None:
+        raise ValueError(f"{name}.size is of a press, and {name} has none; leave it out.")
     draw = {"box": _box, "ellipse": _ellipse, "mask": _mask}[shape]
     return Region(read_seed(place["seed"], f"{name}.seed"), draw(place[shape], f"{name}.{shape}", side))
 
@@ -89,6 +103,14 @@ def _edges(value: Any, name: str) -> list[float]:
 def _middles(side: int) -> np.ndarray:
     """The centres of `side` pixels, in shares of the picture."""
     return (np.arange(side) + 0.5) / side
+
+
+def _pressed(place: dict, name: str, select: Select | None) -> Region:
+    if select is None:
+        raise ValueError(f"{name} takes no press; give a box, an ellipse or a mask.")
+    x, y = _shares(place["press"], f"{name}.press", 2)
+    size = 1.0 if place.get("size") is None else number(SMALLEST, LARGEST)(place["size"], f"{name}.size")
+    return select(read_seed(place["seed"], f"{name}.seed"), x, y, size)
 
 
 def _box(value: Any, name: str, side: int) -> np.ndarray:

@@ -59,7 +59,7 @@ class Render:
         return {
             **head(state),
             **making(state, self.about(state.session.generator)),
-            **canvases(state),
+            **canvases(state, self.about(state.session.generator)),
             **seeing(state),
             **results(state, self.about(state.session.generator)),
             **sheet(state),
@@ -132,15 +132,22 @@ def making(state: State, about: About) -> Page:
     }  # fmt: skip
 
 
-def canvases(state: State) -> Page:
+def canvases(state: State, about: About) -> Page:
     """The canvases and the trays."""
     asked, view = state.session.now.asked, state.view
     copied = asked.copy if asked.copy is not None and asked.copy.seed == view.copy_seed else None
     painted = next((one for one in getattr(asked, view.kind) if one.seed == view.context_seed), None)
-    goal = state.result("goal")
+    goal, pressed = state.result("goal"), state.result("pressed")
+    grid = about.cells[asked.rest.layer or about.default_layer]
+    reach = {view.pressed.slot: pressed.content} if pressed else {}
     return {
         **retouching(state),
-        "copy": {"image": url(state.picture(view.copy_seed)), "value": copied.url if copied else ""},
+        "copy": {
+            "image": url(state.picture(view.copy_seed)),
+            "value": copied.url if copied else "",
+            "reach": reach.get("copy"),
+            "grid": grid,
+        },
         "paste": {
             "image": url(state.picture(view.paste_seed)),
             "patch": patch(state.picture(asked.copy.seed), asked.copy) if asked.copy else "",
@@ -151,6 +158,8 @@ def canvases(state: State) -> Page:
             "image": url(state.picture(view.context_seed)),
             "value": painted.url if painted else "",
             "tint": TINTS[view.kind],
+            "reach": reach.get("context"),
+            "grid": grid,
         },
         "tray": {
             "items": [

@@ -54,6 +54,7 @@ class About:
     """Facts of a generator that stay known after it is unloaded."""
 
     layers: range
+    cells: dict[int, int]  # by layer: positions a side
     default_layer: int
     locality: float
     resolution: int
@@ -62,6 +63,7 @@ class About:
     def of(cls, generator: Generator) -> About:
         return cls(
             generator.layers,
+            {layer: generator.value_size(layer) for layer in generator.layers},
             generator.config.default_layer,
             default_locality(generator),
             generator.config.resolution,

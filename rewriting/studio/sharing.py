@@ -78,9 +78,9 @@ def walk_frames(service: Service, session: Session, seeds: list[int]) -> Iterato
         yield np.concatenate([before, after], 1)
 
 
-def save_walk(session: Session, folder: Path, frames: list[np.ndarray]) -> Path:
-    """Save the frames of a walk as animated WebP."""
-    return save_animation(frames, file_name(session, folder, ".webp"))
+def save_walk(session: Session, folder: Path, frames: list[np.ndarray], ending: str = ".webp") -> Path:
+    """Save the frames of a walk as an animation.  ending: one of `animation.endings()`."""
+    return save_animation(frames, file_name(session, folder, ending))
 
 
 def read_file(path: str | Path) -> Request | EditStack:

@@ -36,6 +36,18 @@ NOTHING: Said = ("", "quiet")
 
 
 @dataclass(frozen=True)
+class Press:
+    """A press on the picture of a canvas, to select what is there.  slot: "copy" or "context".  x, y: in shares of the
+    picture.  number: as the canvas counts."""
+
+    slot: str
+    seed: Seed
+    x: float
+    y: float
+    number: int
+
+
+@dataclass(frozen=True)
 class View:
     """What the visitor looks at.
 
@@ -46,6 +58,7 @@ class View:
     start: first picture of the sheet's page.  found: pictures of a search, best first, instead of all.  outlined: the
     request whose matches are outlined on the sheet.
     order: of the results, "best" or "random"; skipped: how many pictures of that order come before those shown.
+    pressed: the last press of a canvas that was to select something.
     closer: what the rules made of pictures when one was looked at as large as the window allows, and its name.
     """
 
@@ -63,6 +76,7 @@ class View:
     outlined: PackedRequest | None = None
     order: str = "best"
     skipped: int = 0
+    pressed: Press | None = None
     closer: tuple[Name, int | str] | None = None
 
     def with_(self, **changes: Any) -> View:
@@ -373,9 +387,10 @@ class State:
             "goal": goal,
             "sheet": sheet,
             "own": self.wanted_picture,
+            "pressed": (*pictures, view.pressed) if view.pressed else None,
             "closer": view.closer if view.closer and view.closer[0] == session.look else None,
         }
-        first = ("canvases", "sheet", "drawn", "goal", "closer") if view.tab == "pictures" else ()
+        first = ("pressed", "canvases", "sheet", "drawn", "goal", "closer") if view.tab == "pictures" else ("pressed",)
         return {topic: names[topic] for topic in dict.fromkeys((*first, *names))}
 
     @property

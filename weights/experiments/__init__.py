@@ -53,6 +53,7 @@ _ALL: tuple[Experiment, ...] = (
     Experiment("ablations", "Ablations: what each part of the method is worth", f"{_HERE}.ablations:run", 1000, True),
     Experiment("retouched", "Rules from retouched pictures", f"{_HERE}.retouched:run", 40),
     Experiment("own-pictures", "Pictures that the generator never drew", f"{_HERE}.own_pictures:run", 100),
+    Experiment("press-to-select", "Press to select", f"{_HERE}.press_to_select:run", 100),
     Experiment("failures", "Failures", f"{_HERE}.failures:run", 10),
 )
 

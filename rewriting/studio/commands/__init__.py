@@ -15,6 +15,18 @@ from rewriting.studio.commands.pictures import Pictures
 from rewriting.studio.commands.retouching import Retouching
 from rewriting.studio.commands.rules import Rules
 from rewriting.studio.commands.saving import Saving
+from rewriting.studio.commands.selecting import Selecting
 from rewriting.studio.commands.visiting import Visiting
 
-__all__ = ["Bringing", "Exploring", "Hub", "Making", "Pictures", "Retouching", "Rules", "Saving", "Visiting"]
+__all__ = [
+    "Bringing",
+    "Exploring",
+    "Hub",
+    "Making",
+    "Pictures",
+    "Retouching",
+    "Rules",
+    "Saving",
+    "Selecting",
+    "Visiting",
+]

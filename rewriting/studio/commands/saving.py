@@ -11,6 +11,8 @@ from typing import Any
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
+from rewriting.checks import one_of
+from rewriting.core.animation import endings
 from rewriting.core.edit import EditStack
 from rewriting.core.request import Request
 from rewriting.studio import sharing
@@ -44,8 +46,11 @@ class Saving:
                 lambda folder: sharing.save_sheet(self.service, state.session, folder, seeds, state.ruled_pictures)
             )
 
-    def save_walk(self, visitor: Visitor) -> Iterator[Task | Handed]:
-        """Save a walk through the pictures of the results, before beside after, as animated WebP."""
+    def save_walk(self, visitor: Visitor, ending: str) -> Iterator[Task | Handed]:
+        """Save a walk through the pictures of the results, before beside after, as an animation.
+
+        ending: ".webp", ".gif" or, with ffmpeg, ".mp4"."""
+        one_of(*endings())(ending, "The format")
         session, seeds, frames = visitor.state.session, _of_results(visitor.state), []
         without = ", without your own pictures" if visitor.state.own.of(session.generator) else ""
         with visitor.doing("walk", "Walking") as task:
@@ -55,7 +60,7 @@ class Saving:
                 if not task.say(f"Walking: {len(frames)} of {sharing.WALK_FRAMES} steps{without}"):
                     return
                 yield task
-            ready = _ready(lambda folder: sharing.save_walk(session, folder, frames))
+            ready = _ready(lambda folder: sharing.save_walk(session, folder, frames, ending))
             task.end()
             yield ready
 

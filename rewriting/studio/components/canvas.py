@@ -9,13 +9,19 @@ from rewriting.core.masks import MAX_SIDE, decode_mask, encode_mask
 from rewriting.studio.components.component import StudioComponent, user_event
 
 _side = checks.whole(1, MAX_SIDE)
+_press_number = checks.whole(0, 2**53)
 
 
 class MaskCanvas(StudioComponent):
-    """Paint a mask on a picture with mouse, touch, pen or keyboard.
+    """Paint a mask on a picture with mouse, touch, pen or keyboard: with a brush, by presses, or with a lasso.
 
-    Keys: `[` and `]` brush size, E eraser, Ctrl+Z and Ctrl+Shift+Z undo and redo (30 steps), Escape cancels the
-    stroke in progress; arrow keys (8 pixels with Shift) move the brush and Space paints.
+    Keys: B brush, E eraser, S select, L lasso; `[` and `]` size, F fill holes, I invert, G the layer's grid, Ctrl+Z
+    and Ctrl+Shift+Z undo and redo (30 steps), Escape cancels the stroke in progress; arrow keys (8 pixels with Shift)
+    move the brush and Space paints or presses; + and - zoom and 0 shows the whole picture. With Shift the brush draws
+    a straight line from where it ended last.
+
+    The event `press` asks Python what a press on the picture selects; `reach` is the answer, after which the canvas
+    grows and shrinks the region by itself, and tells of it with `input`.
 
     The value is the mask at model resolution, for any display size. When Python sets a value, the canvas adds strokes
     that Python cannot have seen yet, and sends the result with `input`; use `show(value=...)` only in other events
@@ -23,16 +29,22 @@ class MaskCanvas(StudioComponent):
     """
 
     stem = "mask_canvas"
+    scripts = ("canvas_view.js", "mask_tools.js")
     content = {
         "image": checks.picture,
         "width": _side,
         "height": _side,
         "tint": checks.colour,
         "brush": checks.whole(0, MAX_SIDE),
+        "grid": checks.whole(0, MAX_SIDE),
+        "reach": checks.optional(
+            checks.record({"n": _press_number, "levels": checks.picture, "size": checks.whole(0, 254)})
+        ),
         "empty": checks.text(200),
     }
     input = user_event("input", trigger_mode="always_last")
     choose = user_event("choose", trigger_mode="multiple")
+    press = user_event("press", trigger_mode="multiple")
 
     def __init__(
         self,
@@ -43,6 +55,8 @@ class MaskCanvas(StudioComponent):
         height: int = 256,
         tint: str = "",
         brush: int = 0,
+        grid: int = 0,
+        reach: dict[str, Any] | None = None,
         empty: str = "Choose a picture to paint on",
         label: str = "Mask",
         **kwargs: Any,
@@ -55,15 +69,22 @@ class MaskCanvas(StudioComponent):
             height: of the mask, in model pixels.
             tint: colour of the selection like `#3538cd`; "" for the theme's accent.
             brush: first diameter of the brush in model pixels; 0 for a tenth of the width.
+            grid: cells a side of the layer, shown on request; 0 for none.
+            reach: the answer to the press number `n`: `levels`, a grey picture of the size from which the region
+                covers each pixel, 255 for never, and `size`, the first size.
             empty: text in place of the picture.
             label: name of the mask for screen readers.
             kwargs: options of every gradio component.
         """
         shown = {"image": image, "width": width, "height": height, "tint": tint, "brush": brush, "empty": empty}
+        shown |= {"grid": grid, "reach": reach}
         super().__init__(value, shown, label=label, **kwargs)
 
-    def read(self, payload: Any) -> np.ndarray | None:
-        """Boolean array (height, width) from a PNG data URL; None if nothing is selected."""
+    def read(self, payload: Any) -> np.ndarray | dict[str, Any] | None:
+        """Boolean array (height, width) from a PNG data URL; None if nothing is selected; or a press."""
+        if isinstance(payload, dict):
+            share = checks.number(0, 1)
+            return checks.record({"x": share, "y": share, "n": _press_number})(payload, "The press")
         mask = decode_mask(payload, (self.props["width"], self.props["height"])) > 0
         return mask if mask.any() else None
 
@@ -88,6 +109,7 @@ class PlacementCanvas(StudioComponent):
     """
 
     stem = "placement_canvas"
+    scripts = ("canvas_view.js",)
     content = {
         "image": checks.picture,
         "patch": checks.picture,

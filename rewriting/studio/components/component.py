@@ -11,6 +11,7 @@ All components exchange data between Python and the page in the same way:
   | component | event | the function receives |
   | --- | --- | --- |
   | `MaskCanvas` | `input` | boolean array (height, width), or None if nothing is painted |
+  | `MaskCanvas` | `press` | {"x", "y", "n"}: where the picture was pressed, in shares of it, and the press's number |
   | `PlacementCanvas` | `input` | {"x", "y"}, centre of the patch in model pixels, or None |
   | `RetouchCanvas` | `input` | {"kind": "paint", "bend" or "file", ...}, or None if nothing is retouched |
   | the canvases | `choose` | nothing: a picture is asked for |
@@ -75,6 +76,7 @@ class StudioComponent(gr.HTML, metaclass=_WithoutStubs):
     """A `gr.HTML` with its own markup, style and script in `static/<stem>.html|css|js`."""
 
     stem: ClassVar[str]
+    scripts: ClassVar[tuple[str, ...]] = ()  # further files that run before the component's own script
     content: ClassVar[dict[str, Check]]
 
     def __init__(self, value: Any, shown: dict[str, Any], **kwargs: Any):
@@ -88,7 +90,7 @@ class StudioComponent(gr.HTML, metaclass=_WithoutStubs):
             value=value,
             html_template=static(f"{self.stem}.html"),
             css_template=static("colours.css") + static("theme.css") + static(f"{self.stem}.css"),
-            js_on_load=static("common.js") + static(f"{self.stem}.js"),
+            js_on_load="".join(map(static, ("common.js", *self.scripts, f"{self.stem}.js"))),
             apply_default_css=False,
             **{name: self.content[name](item, name) for name, item in shown.items()},
             **kwargs,

@@ -8,6 +8,11 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const ICONS = {
   brush: ["M9.5 14.5 19 5a2.1 2.1 0 0 0-3-3L6.5 11.5", "M7 13c-2.2 0-3.5 1.6-3.5 3.6 0 2-1 2.9-2 3.4 2 1.6 8 1.8 8-3.4C9.5 14.4 8.5 13 7 13Z"],
   eraser: ["m7 21-4.3-4.3a2 2 0 0 1 0-2.8l9.6-9.6a2 2 0 0 1 2.8 0l5.6 5.6a2 2 0 0 1 0 2.8L13 21", "M21 21H7", "m6 11 8 8"],
+  select: ["M14.5 9.5 4 20", "M15 3v3", "M15 12v3", "M9.5 6.5 8 5", "M20.5 5 19 6.5", "M19 11.5l1.5 1.5", "M21.5 9h-3"],
+  lasso: ["M8 15.5c-3-.8-5-2.8-5-5.3C3 6.5 7 4 12 4s9 2.5 9 6.2-4 6.3-9 6.3", "M9.5 20.5c-1.8 0-3-1.2-3-2.5s1.2-2.5 2.7-2.5 2.8 1 2.8 2.3c0 2-1.5 3.2-3.5 3.7"],
+  fill: ["M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18Z", "M12 8v8", "M8 12h8"],
+  invert: ["M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18Z", "M12 3v18", "M16 5v14", "M19.5 8v8"],
+  grid: ["M3 3h18v18H3Z", "M3 9h18", "M3 15h18", "M9 3v18", "M15 3v18"],
   pick: ["M14 3.5 20.5 10 18 12.5 11.5 6Z", "M13 8 4 17v3h3l9-9"],
   undo: ["M9 14 4 9l5-5", "M4 9h10a6 6 0 0 1 0 12h-3"],
   redo: ["m15 14 5-5-5-5", "M20 9H10a6 6 0 0 0 0 12h3"],
@@ -94,18 +99,13 @@ function tell(event, value) {
 function askForPicture(stage) {
   const button = make("button", { type: "button", class: "choose", onclick: () => trigger("choose") }, icon("pictures"), make("span"));
   for (const name of ["pointerdown", "pointerup", "keydown"]) button.addEventListener(name, (event) => event.stopPropagation());
-  stage.addEventListener("keydown", (event) => {
-    if (props.image || (event.key !== "Enter" && event.key !== " ")) return;
-    event.preventDefault();
-    trigger("choose");
-  });
   stage.append(button);
   return function say() {
     const words = props.image ? "Choose another picture" : props.empty;
     find("span", button).textContent = words;
     button.title = words;
-    button.tabIndex = props.image ? 0 : -1; // without a picture the canvas itself is the button
-    stage.setAttribute("role", props.image ? "application" : "button");
+    stage.tabIndex = props.image ? 0 : -1; // without a picture the button fills the canvas
+    stage.setAttribute("role", props.image ? "application" : "group");
   };
 }
 

@@ -2,11 +2,21 @@
 
 const STEPS = 30; // of undo
 const UNSEEN_MS = 5000; // a stroke younger than this may have crossed Python's answer on its way
+const SETTLED_MS = 250; // after the last change of a region's size, before Python is told
+const LAST_LEVEL = 254; // of a region's size
+const UNANSWERED_MS = 15000; // after which a press is given up
+const NOTCH = 6; // levels: what one key or one notch of the wheel is
+const GROWS = 16; // levels: what a second press is
+const TOOLS = [["brush", "Brush (B)"], ["eraser", "Eraser (E)"], ["select", "Select: press on an object (S)"], ["lasso", "Lasso: draw around an object (L)"]];
+const HOWS = [["new", "New", "Replace the selection"], ["add", "Add", "Add to the selection (Shift)"], ["erase", "Take away", "Take away from the selection (Alt)"]];
 
 const stage = find(".stage");
 const sayChoose = askForPicture(stage);
 const settleSize = enlargeable(stage);
 const overlay = find(".outline", stage);
+const view = zoomable(stage, [find(".picture", stage)], overlay, giveUp);
+const rope = find(".rope", overlay);
+const cells = find(".cells", overlay);
 const rings = overlay.querySelectorAll(".ring");
 const slider = find(".size input");
 const spoken = find("[aria-live]");
@@ -17,7 +27,17 @@ let undos = []; // earlier masks, packed
 let redos = [];
 let stroke = null; // the stroke in progress
 let strokes = []; // recent strokes, to be put on top of a mask that Python made without knowing them
-let erasing = false;
+let tool = "brush";
+let how = "new"; // what a press or a lasso does to what is selected
+let brush = 1; // diameter in model pixels
+let from = null; // where the last stroke ended: a straight line begins there
+let presses = 0;
+let pressed = null; // {n, how, late}: the press that Python is asked about
+let queued = []; // [point, how] of presses that came meanwhile
+let region = null; // the stroke of the last press, as long as it can grow and shrink
+let settling = 0;
+let seesGrid = false;
+let touched = null; // {pointer, point, how}: a press that is still down
 let cursor = null; // where the brush is, in model pixels
 let frame = 0;
 let loads = 0;
@@ -30,27 +50,17 @@ function emptyMask() {
 
 // ---- The mask
 
-// A straight piece of a stroke: every pixel whose centre is within the brush of the segment from a to b.
-function paint(bits, { width, height }, [ax, ay], [bx, by], radius, on) {
-  const reach = Math.max(radius, 0.5); // the thinnest brush still paints the pixel under it
-  const x0 = Math.max(0, Math.floor(Math.min(ax, bx) - reach));
-  const x1 = Math.min(width - 1, Math.ceil(Math.max(ax, bx) + reach));
-  const y0 = Math.max(0, Math.floor(Math.min(ay, by) - reach));
-  const y1 = Math.min(height - 1, Math.ceil(Math.max(ay, by) + reach));
-  const [dx, dy] = [bx - ax, by - ay];
-  const square = dx * dx + dy * dy || 1;
-  for (let y = y0; y <= y1; y++) {
-    for (let x = x0; x <= x1; x++) {
-      const [px, py] = [x + 0.5 - ax, y + 0.5 - ay];
-      const along = Math.min(1, Math.max(0, (px * dx + py * dy) / square));
-      const [ex, ey] = [px - along * dx, py - along * dy];
-      if (ex * ex + ey * ey <= reach * reach) bits[y * width + x] = on;
-    }
-  }
+function paintStroke(bits, stroke) {
+  const { points, radius, erase, lasso, levels } = stroke;
+  if (levels) fillRegion(bits, stroke);
+  else if (lasso) paintLasso(bits, stroke);
+  else points.forEach((point, i) => paint(bits, mask, points[Math.max(0, i - 1)], point, radius, erase ? 0 : 1));
 }
 
-function paintStroke(bits, { points, radius, erase }) {
-  points.forEach((point, i) => paint(bits, mask, points[Math.max(0, i - 1)], point, radius, erase ? 0 : 1));
+function paintLasso(bits, { points, how, closed }) {
+  if (!closed) return;
+  if (how === "new") bits.fill(0);
+  fillLasso(bits, mask, points, how === "erase" ? 0 : 1);
 }
 
 // Eight pixels to a byte: thirty steps of undo of a large mask are a few megabytes.
@@ -96,14 +106,32 @@ function draw() {
 
 function drawNow() {
   frame = 0;
-  drawOutline(overlay, mask);
+  const d = outlinePath(mask);
+  for (const path of overlay.querySelectorAll(".fill, .dark:not(.ring), .light:not(.ring)")) path.setAttribute("d", d);
+  rope.setAttribute("d", stroke && stroke.lasso ? `M${stroke.points.join("L")}` : "");
+  drawGrid();
   drawRings();
 }
 
+// What the layer will see: how much of each of its cells is painted.
+function drawGrid() {
+  cells.toggleAttribute("hidden", !seesGrid || !props.grid);
+  if (!seesGrid || !props.grid) return cells.replaceChildren();
+  const [w, h] = [mask.width / props.grid, mask.height / props.grid];
+  const drawn = [];
+  shares(mask, props.grid).forEach((share, i) => {
+    if (share < 0.004) return;
+    const place = { x: (i % props.grid) * w, y: Math.floor(i / props.grid) * h, width: w, height: h };
+    drawn.push(makeSvg("rect", { ...place, "fill-opacity": (0.75 * share).toFixed(2) }));
+  });
+  cells.replaceChildren(...drawn);
+}
+
 function drawRings() {
+  const seen = cursor && props.image && tool !== "lasso";
   for (const ring of rings) {
-    ring.toggleAttribute("hidden", !cursor || !props.image);
-    if (!cursor) continue;
+    ring.toggleAttribute("hidden", !seen);
+    if (!seen) continue;
     ring.setAttribute("cx", cursor[0]);
     ring.setAttribute("cy", cursor[1]);
     ring.setAttribute("rx", radius());
@@ -120,12 +148,16 @@ function refresh() {
   buttons.undo.disabled = !undos.length;
   buttons.redo.disabled = !redos.length;
   buttons.clear.disabled = !mask.bits.includes(1);
+  buttons.fill.disabled = buttons.clear.disabled;
+  sayTool();
   draw();
 }
 
 // ---- Telling Python
 
 function commit() {
+  clearTimeout(settling);
+  settling = 0;
   const selected = mask.bits.reduce((sum, bit) => sum + bit, 0);
   spoken.textContent = `${Math.round((100 * selected) / mask.bits.length)} % of the picture selected`;
   refresh();
@@ -135,18 +167,30 @@ function commit() {
 // ---- Strokes
 
 function radius() {
-  return Number(slider.value) / 2;
+  return tool === "select" ? 1.5 : brush / 2;
 }
 
-function begin(point, erase, pointer = null) {
-  stroke = { points: [point], radius: radius(), erase, time: performance.now(), before: pack(mask.bits), pointer };
+// straight: from where the last stroke ended.
+function begin(point, erase, pointer = null, straight = false) {
+  settle();
+  region = null;
+  const points = straight && from ? [from, point] : [point];
+  stroke = { points, radius: radius(), erase, time: performance.now(), before: pack(mask.bits), pointer };
   paintStroke(mask.bits, stroke);
+  draw();
+}
+
+function beginLasso(point, how, pointer) {
+  settle();
+  region = null;
+  stroke = { points: [point], lasso: true, how, time: performance.now(), before: pack(mask.bits), pointer };
   draw();
 }
 
 function extend(point) {
   const last = stroke.points[stroke.points.length - 1];
   stroke.points.push(point);
+  if (stroke.lasso) return draw();
   paint(mask.bits, mask, last, point, stroke.radius, stroke.erase ? 0 : 1);
   draw();
 }
@@ -155,9 +199,18 @@ function end() {
   if (!stroke) return;
   const done = stroke;
   stroke = null;
+  if (done.lasso) {
+    if (done.points.length < 3) return draw();
+    done.closed = true;
+    paintStroke(mask.bits, done);
+  } else from = done.points[done.points.length - 1];
+  keep(done);
+  commit();
+}
+
+function keep(done) {
   remember(done.before);
   strokes = [...strokes.filter((s) => done.time - s.time < UNSEEN_MS), done];
-  commit();
 }
 
 function cancel() {
@@ -167,20 +220,100 @@ function cancel() {
   refresh();
 }
 
+// Two fingers: what the first one has begun was no stroke.
+function giveUp() {
+  cancel();
+  moveCursor(null);
+}
+
 function step(from, to) {
   if (stroke || !from.length) return;
+  settle();
+  region = null;
   to.push(pack(mask.bits));
   mask.bits = unpack(from.pop());
   strokes = [];
   commit();
 }
 
-function clear() {
-  if (stroke || !mask.bits.includes(1)) return;
-  remember(pack(mask.bits));
-  mask.bits.fill(0);
+// Something is done to the whole mask.
+function change(act) {
+  if (stroke || !props.image) return;
+  settle();
+  const before = pack(mask.bits);
+  act(mask.bits);
+  if (same(before, pack(mask.bits))) return;
+  region = null;
+  remember(before);
   strokes = [];
   commit();
+}
+
+function clear() {
+  change((bits) => bits.fill(0));
+}
+
+function invert() {
+  change((bits) => bits.forEach((bit, i) => (bits[i] = 1 - bit)));
+}
+
+// ---- Press to select
+
+// A second press on the region that was selected last makes it grow.
+function press(point, how) {
+  if (pressed) return queued.push([point, how]);
+  const [x, y] = point.map((v, i) => Math.min([mask.width, mask.height][i] - 1, Math.max(0, Math.floor(v))));
+  if (region && how === "new" && region.levels[y * mask.width + x] <= region.size) return resizeRegion(region.size + GROWS);
+  settle();
+  pressed = { n: ++presses, how, late: setTimeout(nextPress, UNANSWERED_MS) };
+  stage.classList.add("asking");
+  tell("press", { x: (x + 0.5) / mask.width, y: (y + 0.5) / mask.height, n: pressed.n });
+}
+
+async function showReach() {
+  const found = props.reach;
+  if (!pressed || !found || found.n !== pressed.n) return;
+  const { n, how } = pressed;
+  const pixels = await readPixels(found.levels, mask.width, mask.height);
+  if (!pressed || pressed.n !== n) return;
+  if (!pixels || stroke) return nextPress();
+  const levels = Uint8Array.from({ length: mask.bits.length }, (_, i) => pixels.data[4 * i]);
+  region = { levels, size: found.size, how, time: performance.now(), before: pack(mask.bits) };
+  paintStroke(mask.bits, region);
+  keep(region);
+  commit();
+  nextPress();
+}
+
+function nextPress() {
+  if (pressed) clearTimeout(pressed.late);
+  pressed = null;
+  stage.classList.remove("asking");
+  if (queued.length) press(...queued.shift());
+}
+
+function forgetPresses() {
+  queued = [];
+  nextPress();
+}
+
+function resizeRegion(size) {
+  region.size = Math.min(LAST_LEVEL, Math.max(0, size));
+  region.time = performance.now();
+  mask.bits = unpack(region.before);
+  paintStroke(mask.bits, region);
+  clearTimeout(settling);
+  settling = setTimeout(commit, SETTLED_MS);
+  sayTool();
+  draw();
+}
+
+// What was not told yet is told now.
+function settle() {
+  if (!settling) return;
+  clearTimeout(settling);
+  settling = 0;
+  if (region) commit();
 }
 
 // ---- What Python sets
@@ -219,6 +352,7 @@ function keepOurs(url) {
 
 function adopt(bits) {
   const late = unseen();
+  if (!late.includes(region)) region = null;
   mask.bits = bits;
   undos = [];
   redos = [];
@@ -234,6 +368,8 @@ function adopt(bits) {
 
 function resize() {
   stroke = null;
+  region = null;
+  from = null;
   strokes = [];
   undos = [];
   redos = [];
@@ -245,16 +381,20 @@ function resize() {
 
 function layOut() {
   stage.style.aspectRatio = `${props.width} / ${props.height}`;
-  slider.max = Math.max(2, Math.round(props.width * 0.4));
-  overlay.setAttribute("viewBox", `0 0 ${props.width} ${props.height}`);
+  view.whole();
+}
+
+function mostBrush() {
+  return Math.max(2, Math.round(props.width * 0.4));
 }
 
 function showImage() {
   stage.classList.toggle("ready", Boolean(props.image));
+  if (find(".picture").dataset.url !== (props.image || "")) forgetPresses();
   setPicture(find(".picture"), props.image);
   sayChoose();
   settleSize();
-  const keys = "Keys: brackets change the brush size, E switches the eraser, Control Z undoes, arrow keys move the brush, Space paints.";
+  const keys = "Keys: B brush, E eraser, S select, L lasso; arrow keys move the brush, Space paints or presses, brackets change the size, plus and minus zoom, Control Z undoes.";
   stage.setAttribute("aria-label", `${props.label || ""}. ${props.image ? keys : props.empty}`);
   if (props.tint) element.style.setProperty("--tint", props.tint);
   else element.style.removeProperty("--tint");
@@ -263,13 +403,16 @@ function showImage() {
 // ---- Pointer
 
 function pointOf(event) {
-  const box = stage.getBoundingClientRect();
-  if (!box.width || !box.height) return cursor || [0, 0]; // it was hidden under the pointer
-  return [((event.clientX - box.left) * mask.width) / box.width, ((event.clientY - box.top) * mask.height) / box.height];
+  return view.pointOf(event) || cursor || [0, 0];
 }
 
 function isEraser(event) {
-  return erasing || (event.buttons & 32) !== 0; // 32: the rubber end of a pen
+  return tool === "eraser" || (event.buttons & 32) !== 0; // 32: the rubber end of a pen
+}
+
+function howOf(event) {
+  if (event.altKey || event.buttons & 32) return "erase";
+  return event.shiftKey ? "add" : how;
 }
 
 function capture(event) {
@@ -281,25 +424,31 @@ function capture(event) {
 }
 
 function onDown(event) {
-  if (!props.image || stroke || (event.button !== 0 && event.button !== 5)) return;
+  if (view.down(event) || !props.image || stroke || (event.button !== 0 && event.button !== 5)) return;
   event.preventDefault();
   stage.focus({ preventScroll: true });
   capture(event);
-  begin(pointOf(event), isEraser(event), event.pointerId);
-  moveCursor(pointOf(event));
+  const point = pointOf(event);
+  if (tool === "select") touched = { pointer: event.pointerId, point, how: howOf(event) };
+  else if (tool === "lasso") beginLasso(point, howOf(event), event.pointerId);
+  else begin(point, isEraser(event), event.pointerId, event.shiftKey);
+  moveCursor(point);
 }
 
 // A stroke may begin outside the picture: the pointer comes in pressed, from somewhere that is no control.
 function onEnter(event) {
-  if (stroke || !props.image || event.pointerType === "touch" || !(event.buttons & 1) || !elsewhere.pressed) return;
+  if (stroke || tool === "select" || !props.image || event.pointerType === "touch" || !(event.buttons & 1) || !elsewhere.pressed) return;
   if (elsewhere.target.closest("button, input, select, textarea, a, label, [tabindex], [draggable=true]")) return;
   getSelection().removeAllRanges();
   capture(event);
-  begin(elsewhere.point ? pointOf(elsewhere.point) : pointOf(event), isEraser(event), event.pointerId);
+  const point = pointOf(elsewhere.point || event);
+  if (tool === "lasso") beginLasso(point, howOf(event), event.pointerId);
+  else begin(point, isEraser(event), event.pointerId);
   extend(pointOf(event));
 }
 
 function onMove(event) {
+  if (view.move(event)) return;
   moveCursor(pointOf(event));
   if (!stroke || stroke.pointer !== event.pointerId) return;
   const all = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
@@ -307,6 +456,12 @@ function onMove(event) {
 }
 
 function onUp(event) {
+  if (view.up(event)) return (touched = null);
+  if (touched && touched.pointer === event.pointerId) {
+    const { point, how } = touched;
+    touched = null;
+    if (event.type === "pointerup") press(point, how);
+  }
   if (!stroke || stroke.pointer !== event.pointerId) return;
   end();
   if (event.pointerType === "touch") moveCursor(null);
@@ -333,21 +488,59 @@ function watchElsewhere(event) {
 
 // ---- Keys and tools
 
+// The slider is the brush's diameter, or the size of the region that was selected last.
+function sayTool() {
+  const selecting = tool === "select";
+  const [least, most, value] = selecting ? [0, LAST_LEVEL, region ? region.size : 0] : [1, mostBrush(), brush];
+  slider.min = least;
+  slider.max = most;
+  slider.value = value;
+  slider.disabled = tool === "lasso" || (selecting && !region);
+  const words = selecting ? "Size of the selected region" : "Brush size";
+  slider.setAttribute("aria-label", words);
+  slider.parentElement.title = `${words} ([ and ])`;
+  slider.style.setProperty("--filled", `${(100 * (value - least)) / (most - least)}%`);
+  find(".hows").hidden = !selecting && tool !== "lasso";
+  buttons.grid.hidden = !props.grid;
+}
+
 function setBrush(size) {
-  slider.value = size;
-  slider.style.setProperty("--filled", `${(100 * (slider.value - 1)) / (slider.max - 1)}%`);
+  brush = Math.min(mostBrush(), Math.max(1, Number(size)));
+  sayTool();
   drawRings();
 }
 
-function growBrush(direction) {
-  const size = Number(slider.value);
-  setBrush(size + direction * Math.max(1, Math.round(size * 0.15)));
+function setSize(value) {
+  if (tool !== "select") setBrush(value);
+  else if (region) resizeRegion(Number(value));
 }
 
-function setErasing(on) {
-  erasing = on;
-  overlay.classList.toggle("erasing", on);
-  markTool(on ? "eraser" : "brush");
+function growBy(direction) {
+  if (tool === "select") setSize(region ? region.size + direction * NOTCH : 0);
+  else setBrush(brush + direction * Math.max(1, Math.round(brush * 0.15)));
+}
+
+function onWheel(event) {
+  if (tool !== "select" || !region || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  resizeRegion(region.size - Math.sign(event.deltaY) * NOTCH);
+}
+
+function setTool(name) {
+  if (stroke) return;
+  settle();
+  tool = name;
+  overlay.classList.toggle("erasing", name === "eraser");
+  stage.classList.toggle("pointing", name === "lasso");
+  markTool(name);
+  sayTool();
+  drawRings();
+}
+
+function showGrid(on) {
+  seesGrid = on && Boolean(props.grid);
+  buttons.grid.setAttribute("aria-pressed", seesGrid);
+  draw();
 }
 
 function onKey(event) {
@@ -355,7 +548,11 @@ function onKey(event) {
   const key = event.key.toLowerCase();
   const act = command
     ? { z: () => (event.shiftKey ? step(redos, undos) : step(undos, redos)), y: () => step(redos, undos) }[key]
-    : { "[": () => growBrush(-1), "]": () => growBrush(1), e: () => setErasing(!erasing), escape: stroke && cancel }[key];
+    : {
+      "[": () => growBy(-1), "]": () => growBy(1), b: () => setTool("brush"), e: () => setTool(tool === "eraser" ? "brush" : "eraser"),
+      s: () => setTool("select"), l: () => setTool("lasso"), f: () => change((bits) => fillHoles(bits, mask.width, mask.height)), i: invert,
+      g: props.grid && (() => showGrid(!seesGrid)), escape: stroke && cancel,
+    }[event.altKey ? "" : key] || view.key(event, cursor || [mask.width / 2, mask.height / 2]);
   const done = act || (event.target === stage && props.image && brushByKeys(event));
   if (!done) return;
   event.preventDefault();
@@ -363,7 +560,7 @@ function onKey(event) {
   if (act) act();
 }
 
-// Arrow keys move the brush, Space paints where it is: true if the key was one of these.
+// Arrow keys move the brush, Space paints or presses where it is: true if the key was one of these.
 function brushByKeys(event) {
   const move = arrow(event);
   if (!move && event.key !== " ") return false;
@@ -371,29 +568,42 @@ function brushByKeys(event) {
   const far = event.shiftKey ? 8 : 1;
   const [dx, dy] = move || [0, 0];
   moveCursor([Math.min(mask.width, Math.max(0, x + far * dx)), Math.min(mask.height, Math.max(0, y + far * dy))]);
-  if (!move && !stroke) {
-    begin(cursor, erasing);
+  if (move) view.reveal(cursor);
+  else if (!event.repeat) view.holdSpace();
+  return true;
+}
+
+// Space that moved no picture acts where the brush is.
+function onKeyUp(event) {
+  if (event.key !== " " || event.target !== stage) return;
+  if (!view.releaseSpace() || stroke || !props.image || !cursor) return;
+  if (tool === "select") press(cursor, howOf(event));
+  else if (tool !== "lasso") {
+    begin(cursor, tool === "eraser", null, event.shiftKey);
     end();
   }
-  return true;
 }
 
 // ---- Start
 
 addIcons();
 const toolGroup = find(".choice");
-const markTool = choice(toolGroup, [["brush", "", "Brush"], ["eraser", "", "Eraser (E)"]], "brush", (key) => setErasing(key === "eraser"));
+const markTool = choice(toolGroup, TOOLS.map(([key, hint]) => [key, "", hint]), "brush", setTool);
 for (const button of toolGroup.children) button.append(icon(button.dataset.key));
-for (const [name, act] of Object.entries({ undo: () => step(undos, redos), redo: () => step(redos, undos), clear })) {
+choice(find(".hows"), HOWS, "new", (key) => (how = key));
+for (const [name, act] of Object.entries({ undo: () => step(undos, redos), redo: () => step(redos, undos), clear, invert, fill: () => change((bits) => fillHoles(bits, mask.width, mask.height)), grid: () => showGrid(!seesGrid) })) {
   buttons[name].addEventListener("click", act);
 }
-slider.addEventListener("input", () => setBrush(slider.value));
+slider.addEventListener("input", () => setSize(slider.value));
+stage.addEventListener("wheel", onWheel, { passive: false });
+stage.addEventListener("keyup", onKeyUp);
+stage.addEventListener("blur", () => view.releaseSpace());
 for (const [name, act] of Object.entries({
   pointerdown: onDown, pointerenter: onEnter, pointermove: onMove, pointerup: onUp, pointercancel: onUp, lostpointercapture: onUp, pointerleave: onLeave,
 })) stage.addEventListener(name, act);
 element.addEventListener("keydown", onKey);
 for (const name of ["pointerdown", "pointermove", "pointerup", "keydown"]) document.addEventListener(name, watchElsewhere, true);
-follow({ value: load, width: load, height: load, image: showImage, tint: showImage, empty: showImage, label: showImage });
+follow({ reach: showReach, grid: refresh, value: load, width: load, height: load, image: showImage, tint: showImage, empty: showImage, label: showImage });
 resize();
 showImage();
 load();

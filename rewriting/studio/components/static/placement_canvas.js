@@ -9,6 +9,7 @@ const patch = find(".patch");
 const goal = find(".goal");
 const overlay = find(".outline");
 const spoken = find("[aria-live]");
+const view = zoomable(stage, [find(".picture"), patch, goal], overlay, () => drag && takeBack());
 
 let place = null; // {x, y}: centre of the patch in model pixels
 let size = null; // of the patch: {width, height}, known once it is loaded
@@ -77,11 +78,11 @@ async function showGoal() {
 
 function showImage() {
   stage.style.aspectRatio = `${props.width} / ${props.height}`;
-  overlay.setAttribute("viewBox", `0 0 ${props.width} ${props.height}`);
+  view.draw();
   stage.classList.toggle("ready", Boolean(props.image));
   sayChoose();
   settleSize();
-  const keys = "Arrow keys move the patch, with Shift by eight pixels; Escape cancels a drag.";
+  const keys = "Arrow keys move the patch, with Shift by eight pixels; plus and minus zoom; Escape cancels a drag.";
   stage.setAttribute("aria-label", `${props.label || ""}. ${props.image ? keys : props.empty}`);
   if (find(".picture").dataset.url !== (props.image || "")) hideGoal();
   setPicture(find(".picture"), props.image);
@@ -122,8 +123,7 @@ function commit() {
 }
 
 function pointOf(event) {
-  const box = stage.getBoundingClientRect();
-  return [((event.clientX - box.left) * props.width) / box.width, ((event.clientY - box.top) * props.height) / box.height];
+  return view.pointOf(event) || [0, 0];
 }
 
 // Taken by hand the patch keeps its distance to the pointer; a press beside it calls it there.
@@ -135,7 +135,7 @@ function gripOf([x, y]) {
 }
 
 function onDown(event) {
-  if (!ready() || drag || event.button !== 0) return;
+  if (view.down(event) || !ready() || drag || event.button !== 0) return;
   event.preventDefault();
   stage.focus({ preventScroll: true });
   try {
@@ -155,6 +155,7 @@ function follows(event) {
 }
 
 function onMove(event) {
+  if (view.move(event)) return;
   if (drag && drag.pointer === event.pointerId) return follows(event);
   if (!ready() || place || event.pointerType === "touch") return;
   const [x, y] = pointOf(event);
@@ -163,6 +164,7 @@ function onMove(event) {
 }
 
 function onUp(event) {
+  if (view.up(event)) return;
   if (!drag || drag.pointer !== event.pointerId) return;
   const { before } = drag;
   drag = null;
@@ -188,6 +190,15 @@ function onKey(event) {
     event.preventDefault();
     return takeBack();
   }
+  if (event.key === " " && props.image) {
+    event.preventDefault();
+    return view.holdSpace();
+  }
+  const act = view.key(event, place ? [place.x, place.y] : [props.width / 2, props.height / 2]);
+  if (act && props.image) {
+    event.preventDefault();
+    return act();
+  }
   const way = arrow(event);
   if (!way || drag || !ready()) return;
   event.preventDefault();
@@ -203,6 +214,8 @@ function onKey(event) {
 for (const [name, act] of Object.entries({
   pointerdown: onDown, pointermove: onMove, pointerup: onUp, pointercancel: onUp, lostpointercapture: onUp, pointerleave: onLeave, keydown: onKey,
 })) stage.addEventListener(name, act);
+stage.addEventListener("keyup", (event) => event.key === " " && view.releaseSpace());
+stage.addEventListener("blur", () => view.releaseSpace());
 stage.addEventListener("blur", () => settling && commit());
 follow({ value: loadPlace, patch: loadPatch, goal: showGoal, image: showImage, width: showImage, height: showImage, empty: showImage, label: showImage });
 loadPlace();

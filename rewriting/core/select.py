@@ -1,0 +1,239 @@
+"""A press on a thing selects it: the region around a place whose features, and colours, say the same.
+
+What a layer is given at each position, and the picture's colours there, are projected to the few numbers in which
+positions beside each other within a thing hardly differ and a picture's things do: the maximum noise fraction
+transform (Green et al., "A transformation for ordering multispectral data in terms of image quality", 1988), which is
+Fisher's discriminant with neighbours in place of classes.  Distances are counted in what neighbours differ by,
+and are of one scale for every picture and generator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from rewriting.checks import number, refuse
+from rewriting.generators import Generator, LayerInput
+from rewriting.generators.own_picture import OwnPicture, Seed
+from rewriting.generators.threads import single_threaded
+
+COMPONENTS = 6  # numbers that are kept of each position
+RIDGE = 3e-2  # of the mean square of what neighbours differ by
+FLAT = 0.7  # share of the neighbours, those of the most alike colours, that count as lying within one thing
+SIDE = 256  # pixels a side in which regions are found, at most
+SAMPLED = 64  # positions a side of which the statistics are
+USUAL = 0.44  # of the median distance in the picture: up to here a region reaches at size 1
+STEPS = 3  # pixels that a press may move away from an edge
+SMALLEST, LARGEST = 0.1, 4.0  # sizes
+FINE = 64  # positions a side that a layer has at least, for what is selected by its keys
+LEVELS = 254  # of a map of reach; 255 is never reached
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A region that can be grown and shrunk.
+
+    reach: float32 (side, side): at each position, the size at which the region comes to cover it.  So a larger size
+    never covers less, and each region is connected.
+    row, column: the position that the others are compared with: the pressed one, or one beside it, away from edges.
+    """
+
+    reach: np.ndarray
+    row: int
+    column: int
+
+    def mask(self, size: float = 1.0) -> np.ndarray:
+        """uint8 (side, side), 255 in the region, which has that position in it.
+
+        size: 0.1 to 4, times the usual distance.  Raises ValueError for any other.
+        """
+        number(SMALLEST, LARGEST)(size, "size")
+        return np.where(self.reach <= size, 255, 0).astype(np.uint8)
+
+    def of_area(self, share: float) -> np.ndarray:
+        """The same for the size at which the region covers about so much of the picture.
+
+        share: above 0, at most 1.
+        """
+        number(0, 1)(share, "share")
+        last = min(self.reach.size - 1, int(share * self.reach.size))
+        size = float(np.partition(self.reach, last, axis=None)[last])
+        return self.mask(min(LARGEST, max(SMALLEST, size)))
+
+    def levels(self) -> np.ndarray:
+        """The reach in steps of equal ratio, uint8 (side, side): what is at most `level(size)` is in the region."""
+        share = np.log(np.clip(self.reach, SMALLEST, None) / SMALLEST) / np.log(LARGEST / SMALLEST)
+        return np.where(share > 1, 255, np.ceil(share * LEVELS)).astype(np.uint8)
+
+
+def level(size: float) -> int:
+    """The step of a size on the scale of `Selection.levels`."""
+    return int(np.log(size / SMALLEST) / np.log(LARGEST / SMALLEST) * LEVELS)
+
+
+def layer_for(generator: Generator) -> int:
+    """The layer whose keys tell things apart: the first that is fine enough, or else the last."""
+    fine = [n for n in generator.layers if _key_side(generator, n) >= FINE]
+    return fine[0] if fine else generator.layers[-1]
+
+
+def _key_side(generator: Generator, layer: int) -> int:
+    return generator.value_size(layer) // (2 if generator.conv(layer).upsample else 1)
+
+
+@torch.no_grad()
+def select(
+    generator: Generator,
+    seed: Seed,
+    x: float,
+    y: float,
+    *,
+    truncation: float | None = None,
+    seeding: str = "seed",
+) -> Selection:
+    """Press on a picture: the region around (x, y), in shares of the picture from 0 to 1.
+
+    seed, truncation, seeding: as for `Generator.images`.  Who presses more than once on a picture keeps its `Things`.
+    """
+    layer = layer_for(generator)
+    if isinstance(seed, OwnPicture):
+        layer = max(layer, seed.layer)
+        at = generator.enter_own(seed, layer)
+    else:
+        at = generator.enter(generator.map(generator.latents([seed], seeding), truncation), layer)
+    picture = generator.images([seed], truncation=truncation, seeding=seeding)[0]
+    return Things(at, picture).press(x, y)
+
+
+class Things:
+    """What tells the things of one picture apart."""
+
+    @single_threaded()
+    @torch.no_grad()
+    def __init__(self, at: LayerInput, picture: np.ndarray):
+        """at: what arrives at a layer of one picture.  picture: uint8 (H, H, 3)."""
+        key, self._colours = at.key[0].float(), _colours(picture).to(at.key.device)
+        key = key / key.square().mean().sqrt().clamp_min(1e-12) / len(key) ** 0.5
+        projection = _projection(key, self._colours)
+        self._key = torch.einsum("ni,ihw->nhw", projection[:, :-3], key)
+        self._of_colours = projection[:, -3:]
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of the regions."""
+        return self._colours.shape[-1]
+
+    def nbytes(self) -> int:
+        return sum(t.numel() * t.element_size() for t in (self._key, self._colours, self._of_colours))
+
+    @single_threaded()
+    @torch.no_grad()
+    def press(self, x: float, y: float) -> Selection:
+        """The region around a place.  x, y: in shares of the picture, from 0 to 1.
+
+        Raises ValueError for a place outside.
+        """
+        share, last = number(0, 1), self.side - 1
+        column, row = (min(last, int(share(v, name) * self.side)) for v, name in ((x, "x"), (y, "y")))
+        features = _resized(self._key, self.side) + torch.einsum("nc,chw->nhw", self._of_colours, self._colours)
+        row, column = _calmest(features, row, column)
+        away = (features - features[:, row, column, None, None]).square().sum(0).sqrt().cpu().numpy()
+        usual = max(USUAL * float(np.median(away)), 1e-12)
+        return Selection(least_barrier(away / usual, row, column), row, column)
+
+
+def _colours(picture: np.ndarray) -> Tensor:
+    """uint8 (H, H, 3) -> (3, side, side) from 0 to 1, no larger than `SIDE`."""
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise refuse("picture", "a uint8 array (H, W, 3)", f"{picture.dtype} {picture.shape}")
+    if len(picture) > SIDE:
+        picture = np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX))
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
+
+
+def _resized(maps: Tensor, side: int) -> Tensor:
+    """(N, h, w) -> (N, side, side)"""
+    if maps.shape[-1] == side:
+        return maps
+    return F.interpolate(maps[None], size=(side, side), mode="bilinear", antialias=maps.shape[-1] > side)[0]
+
+
+def _projection(key: Tensor, colours: Tensor) -> Tensor:
+    """(N, I + 3): the directions along which the picture varies most, compared with neighbours within its things;
+    along each, these differ by 1 in the mean square."""
+    side = min(2 * SAMPLED, colours.shape[-1])
+    key, colours = _resized(key, side), _resized(colours, side)
+    both = torch.cat([key, colours])
+    step = max(1, side // SAMPLED)
+    some = both[:, ::step, ::step].flatten(1).double()
+    some = some - some.mean(1, keepdim=True)
+    varies = some @ some.t() / some.shape[1]
+    differs = _within(both, step)
+    differs.diagonal().add_(RIDGE * differs.diagonal().mean().clamp_min(1e-12))
+    lower = torch.linalg.cholesky(differs)
+    inner = torch.linalg.solve_triangular(lower, varies, upper=False)
+    inner = torch.linalg.solve_triangular(lower, inner.t().contiguous(), upper=False)
+    vectors = torch.linalg.eigh((inner + inner.t()) / 2)[1][:, -COMPONENTS:]
+    return torch.linalg.solve_triangular(lower.t(), vectors, upper=True).t().float()
+
+
+def _within(both: Tensor, step: int) -> Tensor:
+    """(I + 3, I + 3), float64: half the mean square of what neighbours differ by, where the colours hardly change."""
+    kept = []
+    for down, right in ((2, 0), (0, 2)):
+        difference = both[:, down:, right:] - both[:, : both.shape[1] - down, : both.shape[2] - right]
+        difference = difference[:, ::step, ::step].flatten(1).double()
+        size = difference[-3:].square().sum(0)
+        kept.append(difference[:, size <= size.quantile(FLAT)])
+    alike = torch.cat(kept, 1)
+    return alike @ alike.t() / alike.shape[1] / 2
+
+
+def _calmest(features: Tensor, row: int, column: int) -> tuple[int, int]:
+    """Down from an edge to where neighbours hardly differ, by a few steps: beside an edge, features are mixed."""
+    change = torch.zeros_like(features[0])
+    down = (features[:, 1:] - features[:, :-1]).square().sum(0)
+    right = (features[:, :, 1:] - features[:, :, :-1]).square().sum(0)
+    for part, found in ((change[1:], down), (change[:-1], down), (change[:, 1:], right), (change[:, :-1], right)):
+        part += found
+    change = F.avg_pool2d(F.pad(change[None, None], (1, 1, 1, 1), mode="replicate"), 3, 1)[0, 0].cpu().numpy()
+    for _ in range(STEPS):
+        top, left = max(0, row - 1), max(0, column - 1)
+        around = change[top : row + 2, left : column + 2]
+        by, across = np.unravel_index(around.argmin(), around.shape)
+        if (top + by, left + across) == (row, column):
+            break
+        row, column = int(top + by), int(left + across)
+    return row, column
+
+
+def least_barrier(away: np.ndarray, row: int, column: int) -> np.ndarray:
+    """(H, W): how high one must climb on the lowest way from a position to each other, by all eight neighbours.
+
+    Sweeps down, up, right and left until nothing changes.
+    """
+    reach = np.full_like(away, np.inf)
+    reach[row, column] = away[row, column]
+    while True:
+        before = reach.copy()
+        for one, other in ((reach, away), (reach.T, away.T)):
+            _sweep(one, other)
+            _sweep(one[::-1], other[::-1])
+        if np.array_equal(before, reach):
+            return reach
+
+
+def _sweep(reach: np.ndarray, away: np.ndarray) -> None:
+    """Each row from the one before it, in place."""
+    padded = np.full(reach.shape[1] + 2, np.inf, reach.dtype)
+    least = padded[1:-1]
+    for i in range(1, len(reach)):
+        before = reach[i - 1]
+        padded[1:-1] = before
+        nearest = np.minimum(np.minimum(padded[:-2], padded[2:]), least)
+        np.minimum(reach[i], np.maximum(nearest, away[i]), out=reach[i])

@@ -1,0 +1,73 @@
+"""What a press on a picture selects, and where the same is in other pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from rewriting.core.masks import PREFIX
+from rewriting.core.request import Region
+from rewriting.core.select import Selection, Things, layer_for, level
+from rewriting.generators.own_picture import OwnPicture, Seed
+from rewriting.studio.service import SIDE, Service
+from rewriting.studio.session import Session
+from rewriting.studio.state import Press
+
+OTHERS = 6  # pictures in which the same is selected at once
+
+
+def pressed(service: Service, session: Session, press: Press) -> dict[str, Any]:
+    """What the press selects, as the canvas takes it."""
+    found = selection(service, session, press.seed, press.x, press.y)
+    buffer = io.BytesIO()
+    Image.fromarray(found.levels()).save(buffer, "PNG")
+    url = PREFIX + base64.b64encode(buffer.getvalue()).decode()
+    return {"n": press.number, "levels": url, "size": level(1)}
+
+
+def selection(service: Service, session: Session, seed: Seed, x: float, y: float) -> Selection:
+    """The region around a place of a picture.  x, y: in shares of it.  What it takes is kept for the next press."""
+    name, numbering = session.generator, session.numbering
+    generator = service.generator(name)
+    layer = max(layer_for(generator), seed.layer) if isinstance(seed, OwnPicture) else layer_for(generator)
+    rewriter = service.rewriter(name, layer)
+
+    def look() -> Things:
+        how = {"seeding": numbering.seeding, "truncation": numbering.truncation}
+        (picture,) = service.drawn(name, [seed], numbering, size=service.shown_size(name))
+        return Things(rewriter.features([seed], **how)[0], picture.pixels)
+
+    asked = ("things", generator.digest(), generator.precision, getattr(seed, "digest", seed), *numbering)
+    return service.store.one(asked, look).press(x, y)
+
+
+def region(service: Service, session: Session, seed: Seed, x: float, y: float, size: float = 1.0) -> Region:
+    """The same as a place of a request.  size: times the usual one, see `Selection.mask`."""
+    return _region(seed, selection(service, session, seed, x, y).mask(size))
+
+
+def same(service: Service, session: Session) -> list[Region]:
+    """What the painted places show, in the pictures that match them best and have nothing painted yet.
+
+    The key of the places says where it is in each: there it is pressed, until as much is selected as in the places.
+    """
+    request = session.request
+    places = [region for region in request.context if not region.empty]
+    painted = {region.seed for region in request.places}
+    seeds = [seed for seed in service.ranked(session) if seed not in painted][:OTHERS]
+    area = float(np.median([np.mean(region.mask > 0) for region in places]))
+    found = []
+    for seed, heat in zip(seeds, service.matches(session, seeds).heat, strict=True):
+        row, column = np.unravel_index(heat.argmax(), heat.shape)
+        y, x = ((at + 0.5) / len(heat) for at in (row, column))
+        found.append(_region(seed, selection(service, session, seed, x, y).of_area(area)))
+    return found
+
+
+def _region(seed: Seed, mask: np.ndarray) -> Region:
+    large = Image.fromarray(mask).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    return Region(seed, np.asarray(large))
