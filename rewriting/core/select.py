@@ -1,10 +1,10 @@
-"""A press on a thing selects it: the region around a place whose features, and colours, say the same.
+"""Selecting a thing by a press: the region around a place with similar features and colours.
 
-What a layer is given at each position, and the picture's colours there, are projected to the few numbers in which
-positions beside each other within a thing hardly differ and a picture's things do: the maximum noise fraction
-transform (Green et al., "A transformation for ordering multispectral data in terms of image quality", 1988), which is
-Fisher's discriminant with neighbours in place of classes.  Distances are counted in what neighbours differ by,
-and are of one scale for every picture and generator.
+The layer's input and the picture's colours at each position are projected to a few numbers that differ little between
+neighbours within a thing, and much between the things of a picture: the maximum noise fraction transform (Green et
+al., "A transformation for ordering multispectral data in terms of image quality", 1988), which is Fisher's
+discriminant with neighbours in place of classes.  Distances are in units of the difference between neighbours, and so
+have the same scale for every picture and generator.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ LEVELS = 254  # of a map of reach; 255 is never reached
 
 @dataclass(frozen=True)
 class Selection:
-    """A region that can be grown and shrunk.
+    """A region that can grow and shrink.
 
-    reach: float32 (side, side): at each position, the size at which the region comes to cover it.  So a larger size
-    never covers less, and each region is connected.
-    row, column: the position that the others are compared with: the pressed one, or one beside it, away from edges.
+    reach: float32 (side, side): at each position, the lowest size at which the region covers it.  A larger size
+    therefore never covers less, and each region is connected.
+    row, column: the reference position: the pressed one, or one near it and away from edges.
     """
 
     reach: np.ndarray
@@ -48,15 +48,15 @@ class Selection:
     column: int
 
     def mask(self, size: float = 1.0) -> np.ndarray:
-        """uint8 (side, side), 255 in the region, which has that position in it.
+        """uint8 (side, side), 255 in the region, which contains the reference position.
 
-        size: 0.1 to 4, times the usual distance.  Raises ValueError for any other.
+        size: 0.1 to 4, relative to the usual distance.  Raises ValueError for any other.
         """
         number(SMALLEST, LARGEST)(size, "size")
         return np.where(self.reach <= size, 255, 0).astype(np.uint8)
 
     def of_area(self, share: float) -> np.ndarray:
-        """The same for the size at which the region covers about so much of the picture.
+        """The region that covers about a share of the picture.
 
         share: above 0, at most 1.
         """
@@ -66,7 +66,8 @@ class Selection:
         return self.mask(min(LARGEST, max(SMALLEST, size)))
 
     def levels(self) -> np.ndarray:
-        """The reach in steps of equal ratio, uint8 (side, side): what is at most `level(size)` is in the region."""
+        """The reach in steps of equal ratio, uint8 (side, side): the region of a size covers all values up to
+        `level(size)`."""
         share = np.log(np.clip(self.reach, SMALLEST, None) / SMALLEST) / np.log(LARGEST / SMALLEST)
         return np.where(share > 1, 255, np.ceil(share * LEVELS)).astype(np.uint8)
 
@@ -77,7 +78,7 @@ def level(size: float) -> int:
 
 
 def layer_for(generator: Generator) -> int:
-    """The layer whose keys tell things apart: the first that is fine enough, or else the last."""
+    """The layer whose keys separate things: the first one that is fine enough, or else the last one."""
     fine = [n for n in generator.layers if _key_side(generator, n) >= FINE]
     return fine[0] if fine else generator.layers[-1]
 
@@ -98,7 +99,8 @@ def select(
 ) -> Selection:
     """Press on a picture: the region around (x, y), in shares of the picture from 0 to 1.
 
-    seed, truncation, seeding: as for `Generator.images`.  Who presses more than once on a picture keeps its `Things`.
+    seed, truncation, seeding: as for `Generator.images`.  For several presses on one picture, create its `Things`
+    once.
     """
     layer = layer_for(generator)
     if isinstance(seed, OwnPicture):
@@ -111,12 +113,12 @@ def select(
 
 
 class Things:
-    """What tells the things of one picture apart."""
+    """The projected features and colours that separate the things of one picture."""
 
     @single_threaded()
     @torch.no_grad()
     def __init__(self, at: LayerInput, picture: np.ndarray):
-        """at: what arrives at a layer of one picture.  picture: uint8 (H, H, 3)."""
+        """at: the input of a layer for one picture.  picture: uint8 (H, H, 3)."""
         key, self._colours = at.key[0].float(), _colours(picture).to(at.key.device)
         key = key / key.square().mean().sqrt().clamp_min(1e-12) / len(key) ** 0.5
         projection = _projection(key, self._colours)
@@ -125,7 +127,7 @@ class Things:
 
     @property
     def side(self) -> int:
-        """Pixels a side of the regions."""
+        """The side of the regions in pixels."""
         return self._colours.shape[-1]
 
     def nbytes(self) -> int:
@@ -164,8 +166,8 @@ def _resized(maps: Tensor, side: int) -> Tensor:
 
 
 def _projection(key: Tensor, colours: Tensor) -> Tensor:
-    """(N, I + 3): the directions along which the picture varies most, compared with neighbours within its things;
-    along each, these differ by 1 in the mean square."""
+    """(N, I + 3): the directions with the highest variance of the picture relative to the differences of neighbours
+    within things; along each, these differences have mean square 1."""
     side = min(2 * SAMPLED, colours.shape[-1])
     key, colours = _resized(key, side), _resized(colours, side)
     both = torch.cat([key, colours])
@@ -183,7 +185,7 @@ def _projection(key: Tensor, colours: Tensor) -> Tensor:
 
 
 def _within(both: Tensor, step: int) -> Tensor:
-    """(I + 3, I + 3), float64: half the mean square of what neighbours differ by, where the colours hardly change."""
+    """(I + 3, I + 3), float64: half the mean square of the differences of neighbours with similar colours."""
     kept = []
     for down, right in ((2, 0), (0, 2)):
         difference = both[:, down:, right:] - both[:, : both.shape[1] - down, : both.shape[2] - right]
@@ -195,7 +197,7 @@ def _within(both: Tensor, step: int) -> Tensor:
 
 
 def _calmest(features: Tensor, row: int, column: int) -> tuple[int, int]:
-    """Down from an edge to where neighbours hardly differ, by a few steps: beside an edge, features are mixed."""
+    """Move a position by a few steps from an edge, where features are mixed, to where neighbours hardly differ."""
     change = torch.zeros_like(features[0])
     down = (features[:, 1:] - features[:, :-1]).square().sum(0)
     right = (features[:, :, 1:] - features[:, :, :-1]).square().sum(0)
@@ -213,7 +215,8 @@ def _calmest(features: Tensor, row: int, column: int) -> tuple[int, int]:
 
 
 def least_barrier(away: np.ndarray, row: int, column: int) -> np.ndarray:
-    """(H, W): how high one must climb on the lowest way from a position to each other, by all eight neighbours.
+    """(H, W): for each position, the highest value on the path from the start that has the lowest such value; steps go
+    to all eight neighbours.
 
     Sweeps down, up, right and left until nothing changes.
     """
@@ -229,7 +232,7 @@ def least_barrier(away: np.ndarray, row: int, column: int) -> np.ndarray:
 
 
 def _sweep(reach: np.ndarray, away: np.ndarray) -> None:
-    """Each row from the one before it, in place."""
+    """Update each row from the previous one, in place."""
     padded = np.full(reach.shape[1] + 2, np.inf, reach.dtype)
     least = padded[1:-1]
     for i in range(1, len(reach)):

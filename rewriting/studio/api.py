@@ -47,8 +47,8 @@ STRENGTHS = -10, 10
 PLACE = (
     'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}: the number of a picture, or a file from invert, and left, top, '
     "right and bottom in shares of the picture. In place of box, ellipse takes the same four numbers, mask takes a "
-    "square PNG, white where painted, as a data URL or an uploaded file, and press takes [x, y], a place of which the "
-    "object is selected; with press, size, 0.1 to 4, makes the region smaller or larger."
+    "square PNG, white where painted, as a data URL or an uploaded file, and press takes [x, y] and selects the "
+    "object there; with press, size, 0.1 to 4, makes the region smaller or larger."
 )
 ARGUMENTS = {
     "generator": "A name from list_generators, or a repo of the Hub such as name/repo. By default the generator of "
@@ -531,7 +531,7 @@ class Api:
         return session if stacks else self._asking(key, Request(truncation=truncation))
 
     def _select(self, generator: Any, truncation: Any, token: Token, turn: Turns) -> Select:
-        """What a press on a picture of the call's generator selects."""
+        """The function that makes the region of a press on a picture of the call's generator."""
 
         def select(seed: Seed, x: float, y: float, size: float) -> Region:
             session = self._asking(self._key(generator, token), Request(truncation=truncation))

@@ -1,4 +1,4 @@
-// How it works, and the keys: dialogs that a button or ? opens.  Who opens the page for the first time sees one line.
+// The dialogs "How it works" and "Keys", opened by a button or ?.  On a first visit, the page shows one line on them.
 () => {
   const help = document.querySelector("#help");
   if (help.dataset.ready) return;
@@ -20,6 +20,6 @@
     document.querySelector("#newcomer").hidden = localStorage.rewritingVisited === "yes";
     localStorage.rewritingVisited = "yes";
   } catch {
-    // a browser that keeps nothing shows no line
+    // without storage in the browser, there is no line
   }
 }

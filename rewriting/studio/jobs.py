@@ -65,7 +65,7 @@ class Maker:
         yield "" if self.late(state) else self.service.goal(state.session), True
 
     def pressed(self, state: State) -> Iterator[Part]:
-        """What the last press selects, as the canvas takes it; None where its picture has gone."""
+        """The region of the last press, as a value of the canvas; None if its picture has gone."""
         press = state.view.pressed
         there = press.seed == getattr(state.view, f"{press.slot}_seed")
         yield selection.pressed(self.service, state.session, press) if there else None, True

@@ -155,7 +155,7 @@ def lay_out_making() -> Components:
             tray = ContextTray(hint="Add", elem_id="tray")
         with gr.Row(elem_id="bar-places"):
             find = gr.Button("Find pictures like these", size="sm", elem_id="find")
-            same = gr.Button("Select the same in others", size="sm", elem_id="same")
+            same = gr.Button("Select similar places", size="sm", elem_id="same")
     with gr.Column(elem_id="panel-go"):
         head_go = head(4)
         rewrite = gr.Button("Rewrite", variant="primary", interactive=False, elem_id="rewrite")

@@ -24,7 +24,7 @@ class Place(TypedDict, total=False):
 
     box: [left, top, right, bottom], each a share of the picture, from 0 to 1.  ellipse: the same four numbers, for the
     ellipse in that box.  mask: a square PNG, white where painted, as a data URL or an uploaded file.  press: [x, y], a
-    place in shares of the picture: what is there is selected; size, from 0.1 to 4, makes the region smaller or larger.
+    place in shares of the picture: it selects the object there; size, from 0.1 to 4, makes it smaller or larger.
     """
 
     seed: int | str | dict
@@ -35,7 +35,7 @@ class Place(TypedDict, total=False):
     size: float
 
 
-Select = Callable[[Seed, float, float, float], Region]  # a picture, x, y, size -> what a press there selects
+Select = Callable[[Seed, float, float, float], Region]  # picture, x, y, size -> the region of a press there
 
 
 class Spot(Place, total=False):
@@ -48,7 +48,7 @@ class Spot(Place, total=False):
 def region(place: Any, name: str, side: int, select: Select | None = None) -> Region:
     """The region of a `Place`, with a mask of `side` x `side` pixels.
 
-    name: of the argument.  select: what a press selects; without it, presses are refused.
+    name: of the argument.  select: makes the region of a press; without it, presses are refused.
     Raises ValueError in one sentence for any other value.
     """
     _check_keys(place, name, Place)
@@ -59,7 +59,7 @@ def region(place: Any, name: str, side: int, select: Select | None = None) -> Re
     if shape == "press":
         return _pressed(place, name, select)
     if place.get("size") is not None:
-        raise ValueError(f"{name}.size is of a press, and {name} has none; leave it out.")
+        raise ValueError(f"{name} has a size without a press; leave the size out.")
     draw = {"box": _box, "ellipse": _ellipse, "mask": _mask}[shape]
     return Region(read_seed(place["seed"], f"{name}.seed"), draw(place[shape], f"{name}.{shape}", side))
 

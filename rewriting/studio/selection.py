@@ -1,4 +1,4 @@
-"""What a press on a picture selects, and where the same is in other pictures."""
+"""The regions of presses on pictures, and similar places in other pictures."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from rewriting.studio.service import SIDE, Service
 from rewriting.studio.session import Session
 from rewriting.studio.state import Press
 
-OTHERS = 6  # pictures in which the same is selected at once
+OTHERS = 6  # pictures with similar places
 
 
 def pressed(service: Service, session: Session, press: Press) -> dict[str, Any]:
-    """What the press selects, as the canvas takes it."""
+    """The region of a press, as a value of the canvas."""
     found = selection(service, session, press.seed, press.x, press.y)
     buffer = io.BytesIO()
     Image.fromarray(found.levels()).save(buffer, "PNG")
@@ -30,7 +30,7 @@ def pressed(service: Service, session: Session, press: Press) -> dict[str, Any]:
 
 
 def selection(service: Service, session: Session, seed: Seed, x: float, y: float) -> Selection:
-    """The region around a place of a picture.  x, y: in shares of it.  What it takes is kept for the next press."""
+    """The region around a place of a picture.  x, y: in shares of it.  The features are cached for further presses."""
     name, numbering = session.generator, session.numbering
     generator = service.generator(name)
     layer = max(layer_for(generator), seed.layer) if isinstance(seed, OwnPicture) else layer_for(generator)
@@ -46,14 +46,14 @@ def selection(service: Service, session: Session, seed: Seed, x: float, y: float
 
 
 def region(service: Service, session: Session, seed: Seed, x: float, y: float, size: float = 1.0) -> Region:
-    """The same as a place of a request.  size: times the usual one, see `Selection.mask`."""
+    """The region of a press as a place of a request.  size: relative to the usual one, see `Selection.mask`."""
     return _region(seed, selection(service, session, seed, x, y).mask(size))
 
 
 def same(service: Service, session: Session) -> list[Region]:
-    """What the painted places show, in the pictures that match them best and have nothing painted yet.
+    """Places like the painted ones, in the best matches without painted places.
 
-    The key of the places says where it is in each: there it is pressed, until as much is selected as in the places.
+    A press at the highest response to the context selects each; its region gets the median area of the painted places.
     """
     request = session.request
     places = [region for region in request.context if not region.empty]

@@ -37,8 +37,10 @@ NOTHING: Said = ("", "quiet")
 
 @dataclass(frozen=True)
 class Press:
-    """A press on the picture of a canvas, to select what is there.  slot: "copy" or "context".  x, y: in shares of the
-    picture.  number: as the canvas counts."""
+    """A press on the picture of a canvas, to select the object there.
+
+    slot: "copy" or "context".  x, y: in shares of the picture.  number: counted by the canvas.
+    """
 
     slot: str
     seed: Seed
@@ -58,7 +60,7 @@ class View:
     start: first picture of the sheet's page.  found: pictures of a search, best first, instead of all.  outlined: the
     request whose matches are outlined on the sheet.
     order: of the results, "best" or "random"; skipped: how many pictures of that order come before those shown.
-    pressed: the last press of a canvas that was to select something.
+    pressed: the last press of the tool Select.
     closer: what the rules made of pictures when one was looked at as large as the window allows, and its name.
     """
 

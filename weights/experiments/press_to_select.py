@@ -42,7 +42,7 @@ its features are mixed with those of what lies around and behind it, and each le
 There a lasso or the brush is quicker.
 """
 SAME = """
-*Select the same in the others* takes the key of what is painted in one picture, here of the true thing in each of five
+*Select similar places* takes the key of what is painted in one picture, here of the true thing in each of five
 pictures, and presses the six pictures among 200 that match it best, each where it matches best. *Pressed on the thing*
 is the share of these presses that lie on a thing of the same kind or within six pixels of one; *overlap there* is that
 of what is then selected, as large as the painted thing, and of the thing.

@@ -1,4 +1,4 @@
-"""Selecting by presses: what is at a place, and the same in other pictures."""
+"""Selecting by presses: the object at a place, and similar places in other pictures."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rewriting.studio.visitor import Task, Visitor
 
 
 class Selecting:
-    """The tool of the first and the third canvas, and the button below the places."""
+    """Commands of the tool Select on the first and the third canvas, and of the button below the places."""
 
     def __init__(self, service: Service):
         self.service = service
 
     def press_copy(self, state: State, press: dict) -> State:
-        """Select what is at a place of the picture in the first canvas."""
+        """Select the object at a place of the picture in the first canvas."""
         return self._press(state, "copy", press)
 
     def press_context(self, state: State, press: dict) -> State:
@@ -32,11 +32,11 @@ class Selecting:
         return state.look(pressed=Press(slot, seed, press["x"], press["y"], press["n"]))
 
     def same_in_others(self, visitor: Visitor) -> Iterator[Task]:
-        """Paint what the painted places show in the pictures that match them best, too; each can be removed."""
+        """Add the places like the painted ones in the best matches to the context; each can be removed."""
         session = visitor.state.session
         if all(region.empty for region in session.request.context):
-            raise ValueError("No place is painted whose like could be selected; paint or select one first.")
-        with visitor.doing("search", "Looking for the same") as task:
+            raise ValueError("No place is painted yet; paint or select one first.")
+        with visitor.doing("search", "Selecting similar places") as task:
             yield task
             found = same(self.service, session)
 

@@ -4,7 +4,7 @@ const CLOSEST = 16;
 const ZOOM_STEP = 1.5;
 
 // pictures: images that fill the canvas, or lie in it.  overlay: an SVG in model pixels, which stays crisp.
-// giveUp: ends what one finger has begun when a second one comes.
+// giveUp: cancels the stroke of one finger when a second one comes.
 function zoomable(stage, pictures, overlay, giveUp) {
   const world = make("div", { class: "world" });
   stage.prepend(world);
@@ -12,9 +12,9 @@ function zoomable(stage, pictures, overlay, giveUp) {
   const badge = make("button", { type: "button", class: "zoomed", title: "Show the whole picture (0)", hidden: true, onclick: () => show(1, 0, 0) });
   for (const name of ["pointerdown", "pointerup", "keydown"]) badge.addEventListener(name, (event) => event.stopPropagation());
   stage.append(badge);
-  const fingers = new Map(); // by pointer: where each is on the screen
+  const fingers = new Map(); // pointer -> its position on the screen
   let zoom = 1;
-  let corner = [0, 0]; // the left top corner of what is seen, in model pixels
+  let corner = [0, 0]; // the top left corner of the visible part, in model pixels
   let space = null; // whether the space bar, while it is held, has moved the picture
   let pan = null; // {pointer, at}: a drag that moves the picture
   let pinching = false;
@@ -35,16 +35,16 @@ function zoomable(stage, pictures, overlay, giveUp) {
     badge.setAttribute("aria-label", `${badge.textContent}: show the whole picture`);
   }
 
-  // Where a place on the screen is, in model pixels.
+  // The position on the screen in model pixels.
   function pointOf({ clientX, clientY }) {
     const box = stage.getBoundingClientRect();
-    if (!box.width || !box.height) return null; // it was hidden under the pointer
+    if (!box.width || !box.height) return null; // hidden under the pointer
     const across = (clientX - box.left) / box.width / zoom;
     const down = (clientY - box.top) / box.height / zoom;
     return [corner[0] + across * props.width, corner[1] + down * props.height];
   }
 
-  // Nearer or further, so that what is under a place on the screen stays there.
+  // Zoom about a fixed place on the screen.
   function zoomAt(nearer, place) {
     const here = pointOf(place);
     if (!here) return;
@@ -62,7 +62,7 @@ function zoomable(stage, pictures, overlay, giveUp) {
     show(zoom, corner[0] - (dx / box.width / zoom) * props.width, corner[1] - (dy / box.height / zoom) * props.height);
   }
 
-  // Each of these says whether the event was for the view, and not for what is done on the picture.
+  // Each of these returns whether the event was for the view, and not for a tool.
   function down(event) {
     if (!props.image) return false;
     if (event.pointerType === "touch") {
@@ -130,13 +130,13 @@ function zoomable(stage, pictures, overlay, giveUp) {
     move,
     up,
     whole: () => show(1, 0, 0),
-    // A key of the view: what it does, if it is one.  around: the place that is looked at, in model pixels.
+    // The action of a key of the view, if it is one.  around: the fixed place, in model pixels.
     key(event, around) {
       if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
       const nearer = () => zoomAround(around, Math.min(CLOSEST, zoom * ZOOM_STEP));
       return { "+": nearer, "=": nearer, "-": () => zoomAround(around, Math.max(1, zoom / ZOOM_STEP)), 0: () => show(1, 0, 0) }[event.key];
     },
-    // The picture moves so that a place comes into sight.
+    // Move the picture until a place is visible.
     reveal([x, y]) {
       const [w, h] = [props.width / zoom, props.height / zoom];
       const [left, top] = corner;
@@ -146,7 +146,7 @@ function zoomable(stage, pictures, overlay, giveUp) {
       if (space === null) space = false;
       stage.classList.add("grabbable");
     },
-    // Whether the space bar was only pressed, and moved nothing.
+    // Whether the space bar was pressed without moving the picture.
     releaseSpace() {
       const still = space === false;
       space = null;

@@ -4,11 +4,11 @@ const STEPS = 30; // of undo
 const UNSEEN_MS = 5000; // a stroke younger than this may have crossed Python's answer on its way
 const SETTLED_MS = 250; // after the last change of a region's size, before Python is told
 const LAST_LEVEL = 254; // of a region's size
-const UNANSWERED_MS = 15000; // after which a press is given up
-const NOTCH = 6; // levels: what one key or one notch of the wheel is
-const GROWS = 16; // levels: what a second press is
+const UNANSWERED_MS = 15000; // time limit of a press
+const NOTCH = 6; // levels for one key or one notch of the wheel
+const GROWS = 16; // levels for a second press
 const TOOLS = [["brush", "Brush (B)"], ["eraser", "Eraser (E)"], ["select", "Select: press on an object (S)"], ["lasso", "Lasso: draw around an object (L)"]];
-const HOWS = [["new", "New", "Replace the selection"], ["add", "Add", "Add to the selection (Shift)"], ["erase", "Take away", "Take away from the selection (Alt)"]];
+const HOWS = [["new", "New", "Replace the selection"], ["add", "Add", "Add to the selection (Shift)"], ["erase", "Subtract", "Subtract from the selection (Alt)"]];
 
 const stage = find(".stage");
 const sayChoose = askForPicture(stage);
@@ -28,16 +28,16 @@ let redos = [];
 let stroke = null; // the stroke in progress
 let strokes = []; // recent strokes, to be put on top of a mask that Python made without knowing them
 let tool = "brush";
-let how = "new"; // what a press or a lasso does to what is selected
+let how = "new"; // the effect of a press or a lasso on the selection
 let brush = 1; // diameter in model pixels
-let from = null; // where the last stroke ended: a straight line begins there
+let from = null; // the end of the last stroke, where a straight line begins
 let presses = 0;
-let pressed = null; // {n, how, late}: the press that Python is asked about
-let queued = []; // [point, how] of presses that came meanwhile
+let pressed = null; // {n, how, late}: the press that waits for Python's answer
+let queued = []; // [point, how] of later presses
 let region = null; // the stroke of the last press, as long as it can grow and shrink
 let settling = 0;
 let seesGrid = false;
-let touched = null; // {pointer, point, how}: a press that is still down
+let touched = null; // {pointer, point, how}: a press before its release
 let cursor = null; // where the brush is, in model pixels
 let frame = 0;
 let loads = 0;
@@ -113,7 +113,7 @@ function drawNow() {
   drawRings();
 }
 
-// What the layer will see: how much of each of its cells is painted.
+// The layer's grid: the painted share of each cell.
 function drawGrid() {
   cells.toggleAttribute("hidden", !seesGrid || !props.grid);
   if (!seesGrid || !props.grid) return cells.replaceChildren();
@@ -170,7 +170,7 @@ function radius() {
   return tool === "select" ? 1.5 : brush / 2;
 }
 
-// straight: from where the last stroke ended.
+// straight: from the end of the last stroke.
 function begin(point, erase, pointer = null, straight = false) {
   settle();
   region = null;
@@ -220,7 +220,7 @@ function cancel() {
   refresh();
 }
 
-// Two fingers: what the first one has begun was no stroke.
+// A second finger cancels the stroke of the first.
 function giveUp() {
   cancel();
   moveCursor(null);
@@ -236,7 +236,7 @@ function step(from, to) {
   commit();
 }
 
-// Something is done to the whole mask.
+// Change the whole mask.
 function change(act) {
   if (stroke || !props.image) return;
   settle();
@@ -259,7 +259,7 @@ function invert() {
 
 // ---- Press to select
 
-// A second press on the region that was selected last makes it grow.
+// A second press on the last selected region makes it grow.
 function press(point, how) {
   if (pressed) return queued.push([point, how]);
   const [x, y] = point.map((v, i) => Math.min([mask.width, mask.height][i] - 1, Math.max(0, Math.floor(v))));
@@ -308,7 +308,7 @@ function resizeRegion(size) {
   draw();
 }
 
-// What was not told yet is told now.
+// Send a pending change at once.
 function settle() {
   if (!settling) return;
   clearTimeout(settling);
@@ -488,7 +488,7 @@ function watchElsewhere(event) {
 
 // ---- Keys and tools
 
-// The slider is the brush's diameter, or the size of the region that was selected last.
+// The slider sets the brush's diameter, or the size of the last selected region.
 function sayTool() {
   const selecting = tool === "select";
   const [least, most, value] = selecting ? [0, LAST_LEVEL, region ? region.size : 0] : [1, mostBrush(), brush];
@@ -573,7 +573,7 @@ function brushByKeys(event) {
   return true;
 }
 
-// Space that moved no picture acts where the brush is.
+// Space acts at the brush, unless it has moved the picture.
 function onKeyUp(event) {
   if (event.key !== " " || event.target !== stage) return;
   if (!view.releaseSpace() || stroke || !props.image || !cursor) return;

@@ -1,4 +1,4 @@
-// What is done to a mask, one byte a pixel: a brushed piece, a lasso, a region that grows from a press, holes, the grid.
+// Operations on a mask with one byte a pixel: brush strokes, lasso, regions of a press, holes, and the layer's grid.
 
 // A straight piece of a stroke: every pixel whose centre is within the brush of the segment from a to b.
 function paint(bits, { width, height }, [ax, ay], [bx, by], radius, on) {
@@ -30,7 +30,7 @@ function fillLasso(bits, { width, height }, points, on) {
   for (let i = 0; i < bits.length; i++) if (data[4 * i + 3] > 127) bits[i] = on;
 }
 
-// A region of a press.  levels: at each pixel, the size at which the region comes to cover it.
+// The region of a press.  levels: at each pixel, the lowest size that covers it.
 function fillRegion(bits, { levels, size, how }) {
   for (let i = 0; i < bits.length; i++) {
     const inside = levels[i] <= size;
@@ -39,7 +39,7 @@ function fillRegion(bits, { levels, size, how }) {
   }
 }
 
-// What is not painted and cannot be reached from the picture's edge.
+// Fill the unpainted areas that are not connected with the picture's edge.
 function fillHoles(bits, width, height) {
   const outside = new Uint8Array(bits.length);
   const waiting = [];
