@@ -297,7 +297,7 @@ def wire_bringing(on: Events, p: Any, bringing: Bringing) -> None:
 def wire_selecting(on: Events, p: Any, selecting: Selecting) -> None:
     on(p.copy.press, selecting.press_copy, [p.copy])
     on(p.context.press, selecting.press_context, [p.context])
-    filled = on(p.same.click, selecting.same_in_others, queue="heavy")
+    filled = on(p.same.click, selecting.select_similar, queue="heavy")
     on(filled.then, Making(selecting.service).follow, queue="heavy", **LAST)
 
 

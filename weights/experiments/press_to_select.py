@@ -109,7 +109,7 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
     report.text(WHY)
     found = [[thing.name, *same_in_others(thing)] for thing in THINGS]
     report.text(SAME)
-    report.table("The same in others", ["thing", "pressed on the thing", "overlap there"], found, NOTE)
+    report.table("Similar places in other pictures", ["thing", "pressed on the thing", "overlap there"], found, NOTE)
     report.number("things", numbers)
     report.number("same", {name: {"on": on, "overlap": there} for name, on, there in found})
 

@@ -31,7 +31,7 @@ class Selecting:
             return state
         return state.look(pressed=Press(slot, seed, press["x"], press["y"], press["n"]))
 
-    def same_in_others(self, visitor: Visitor) -> Iterator[Task]:
+    def select_similar(self, visitor: Visitor) -> Iterator[Task]:
         """Add the places like the painted ones in the best matches to the context; each can be removed."""
         session = visitor.state.session
         if all(region.empty for region in session.request.context):
