@@ -77,7 +77,8 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--layout",
         metavar="L",
-        help="layout of the file: rosinality (default) or nvidia for StyleGAN2, dissection for a Progressive GAN",
+        help="layout of the file: rosinality (default) or nvidia for StyleGAN2, nvidia for StyleGAN3, "
+        "dissection for a Progressive GAN",
     )
     add_edits(parser)
     parser = command(
