@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -74,8 +75,9 @@ class EditableLayer:
             norm = cross = gram = None
         else:
             scale, energy = conv.scale**2, at.style[0].square()
-            norm = (conv.energy(self.weight) @ energy + EPSILON)[None]
-            cross = scale * torch.einsum("i,oin,si->osn", energy, flat_weight, directions).flatten(1)[None]
+            norm = (self._energy @ energy + EPSILON)[None]
+            weighted = (directions * energy).expand(len(flat_weight), -1, -1)
+            cross = scale * torch.bmm(weighted, flat_weight).flatten(1)[None]  # an einsum would copy the weight
             small = scale * torch.einsum("i,si,ri->sr", energy, directions, directions)
             gram = torch.kron(small, torch.eye(self.taps, device=small.device))[None]
         patches = patches[:, chosen].t().contiguous()
@@ -89,6 +91,11 @@ class EditableLayer:
             gram,
             self.generator.activation,
         )
+
+    @cached_property
+    def _energy(self) -> Tensor:
+        """(O, I), of the layer's own weight."""
+        return self._conv.energy(self.weight)
 
     def _basis(self, rank: int) -> Tensor:
         """(9 S, S, kh, kw): a unit kernel for each entry of one channel's Lambda."""
