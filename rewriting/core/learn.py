@@ -31,9 +31,9 @@ from rewriting.generators import Generator, LayerInput
 from rewriting.generators.base import Weights
 
 RANK = 20
-STEPS = 100
+STEPS = 120
 TOGETHER, OTHERS_TOGETHER = 1, 2  # examples in a step, and pictures without painted places
-RATE, MOMENTUM, SQUARES = 0.05, 0.8, 0.999  # of Adam; the rate falls to nearly zero
+RATE, MOMENTUM, SQUARES = 0.04, 0.8, 0.999  # of Adam; the rate falls to nearly zero
 OUTSIDE = 2.5  # default weight of a pixel outside the retouched area, relative to one inside
 COARSE = 0.2  # share of the steps, the first ones, that draw pictures of half the size
 LEVELS = 4  # of the pyramid on which pictures are compared

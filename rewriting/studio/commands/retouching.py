@@ -15,7 +15,7 @@ from rewriting.studio.session import Session
 from rewriting.studio.state import LEARNING, Made, State
 from rewriting.studio.visitor import Task, Visitor
 
-LOOKS = (5, 15, 40, 70, STEPS)  # steps of learning after which the results are drawn again
+LOOKS = (5, 15, 40, 80, STEPS)  # steps of learning after which the results are drawn again
 
 
 class Retouching:
