@@ -612,6 +612,16 @@ def test_apply_learns_retouched_pictures(made, tmp_path, capsys):
     assert "learned from retouched pictures 3, 8" in (tmp_path / "rule" / "README.md").read_text()
 
 
+def test_apply_learns_what_a_pasted_goal_shows(made, tmp_path):
+    tiny.request(layer=4, rank=4, generator="tiny").save(tmp_path / "hats.json")
+    words = ("--generator", made / "tiny", "--request", tmp_path / "hats.json", "--out", tmp_path / "rule")
+    assert run("apply", *words, "--learn", "--rank", 2, "--seeds", "4-6") == 0
+    edit = Edit.load(tmp_path / "rule")
+    assert edit.layers == (4, 6, 8) and edit.rank == 2
+    assert edit.request.copy == tiny.request().copy and edit.request.paste == tiny.request().paste
+    assert edit.request.rank == 2 and not edit.request.retouched
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [

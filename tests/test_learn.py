@@ -109,9 +109,19 @@ def test_the_goal_of_a_retouched_picture_is_that_picture(made, request_):
         Rewriter(made, 4).goal_terms(request_)
 
 
-def test_a_request_without_a_retouch_is_not_learned(made):
-    with pytest.raises(ValueError, match="no retouched picture") as caught:
-        next(Rewriter(made, 4).learn(tiny.request()))
+def test_what_a_pasted_goal_shows_is_learned_and_the_request_stays_what_it_was(made):
+    asked = tiny.request(rank=2, locality=1.0)
+    rewriter = Rewriter(made, 4)
+    *_, edit = rewriter.learn(asked, steps=60)
+    assert edit.layers == (4, 6, 8) and edit.request == replace(asked, layer=4)
+    before, after = (made.images([asked.paste.seed], edits)[0].astype(float) for edits in ((), [edit]))
+    goal, inside = rewriter.goal_image(asked).astype(float), asked.paste.mask > 0
+    assert np.abs(after - goal)[inside].mean() < 0.9 * np.abs(before - goal)[inside].mean()
+
+
+def test_a_request_that_erases_is_not_learned(made):
+    with pytest.raises(ValueError, match="erases") as caught:
+        next(Rewriter(made, 4).learn(tiny.request(erase=True)))
     assert tiny.is_one_sentence(str(caught.value))
 
 

@@ -76,6 +76,12 @@ def add_commands(commands: Any) -> None:
         metavar="X",
         help="weight against changes elsewhere, 0 or more (default: the request's, or the generator's)",
     )
+    parser.add_argument(
+        "--learn",
+        action="store_true",
+        help="learn the picture that a pasted goal shows, in several layers: this takes some ten seconds, and draws "
+        "more of the goal for the same change elsewhere (retouched pictures are always learned)",
+    )
     parser.add_argument("--name", metavar="TEXT", help="name of the rule (default: the request's)")
     parser.add_argument(
         "--seeds", metavar="N", help="at most 12 pictures to show, such as 0-5 (default: six matching pictures)"
@@ -127,7 +133,9 @@ def apply(options: argparse.Namespace) -> None:
         if options.retouched:
             request = retouched_request(options, generator)
         request = for_these_pictures(request, generator, options)
-        edit = _solved(Rewriter(generator, request.layer, progress=progress), request, progress)
+        rewriter = Rewriter(generator, request.layer, progress=progress)
+        learned = options.learn or request.retouched
+        edit = _learned(rewriter, request, options, progress) if learned else rewriter.solve(request)
         progress(0.0, "Drawing pictures before and after")
         write_rule(edit, out, generator=generator, seeds=seeds)
     save_picture(sheet([[np.asarray(read_picture(out / name))] for name in (BEFORE, AFTER)]), out / SHEET)
@@ -135,13 +143,11 @@ def apply(options: argparse.Namespace) -> None:
     print(f"\nWrote {out}: the rule, and {SHEET} with pictures before (upper row) and after (lower row).")
 
 
-def _solved(rewriter: Rewriter, request: Request, progress: Progress) -> Edit:
+def _learned(rewriter: Rewriter, request: Request, options: argparse.Namespace, progress: Progress) -> Edit:
     from rewriting.core.learn import STEPS
 
-    if not request.retouched:
-        return rewriter.solve(request)
-    for edit in rewriter.learn(request, steps=STEPS):
-        progress(edit.report.iterations / STEPS, "Learning the retouched pictures")
+    for edit in rewriter.learn(request, options.rank, options.locality, steps=STEPS):
+        progress(edit.report.iterations / STEPS, "Learning the pictures")
     return edit
 
 

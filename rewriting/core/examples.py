@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from rewriting.core import memory
+from rewriting.core.goal import Term
 from rewriting.core.layer import EditableLayer
 from rewriting.core.learn import Example, drawn
 from rewriting.core.masks import MAX_SIDE, grown, resize_mask
@@ -27,6 +28,7 @@ from rewriting.generators.own_picture import Seed
 
 _Drawn = tuple[np.ndarray, Tensor | None]  # a picture, uint8 (H, H, 3), and its half size, see `drawn`
 
+SHOWN = 5 / 256  # of the side: width of the ring around a pasted object that is looked at
 RING = 6 / 256  # of the side: width of the ring around a retouch that counts as a part of it
 ALIKE = 0.1  # difference of the logarithms of two sizes, below which places are equally good sources of a retouch
 PRESERVE = 1.0  # weight of a protected place; that of a retouched picture is 1
@@ -75,6 +77,34 @@ def others(reader: Reader, request: Request, layers: Sequence[int]) -> list[Call
     lesson, painted = _Lesson(reader, request, layers), {region.seed for region in request.places}
     seeds = [seed for seed in range(OTHERS_FIRST, OTHERS_FIRST + OTHERS) if seed not in painted]
     return [lambda seed=seed: lesson.other(seed) for seed in seeds]
+
+
+@torch.no_grad()
+def shown_goals(reader: Reader, request: Request, goals: Sequence[tuple[Region, Term]]) -> Request:
+    """A request for the pictures that pasted goals show.  goals: each with where it was pasted.
+
+    Raises ValueError if none of them differs from the picture without it.
+    """
+    generator, retouched = reader.generator, []
+    for region, term in goals:
+        values = generator.value(reader.number, term.at), term.target
+        before, wanted = (to_uint8(generator.leave(reader.number, value, term.at))[0] for value in values)
+        place = grown(_sized(region.mask, len(before)), round(SHOWN * len(before)))
+        if (before != wanted)[place > 0].any():
+            retouched.append(Retouched.found(region.seed, before, wanted, mask=place))
+    painted = {region.seed for region in request.context}
+    context = [*(region for region, _ in goals if region.seed not in painted), *request.context]
+    if not retouched:
+        raise ValueError("The pasted object changes nothing that is seen; paste another, or elsewhere.")
+    return Request(
+        retouched=retouched,
+        context=context,
+        preserve=request.preserve,
+        generator=request.generator,
+        name=request.name,
+        seeding=request.seeding,
+        truncation=request.truncation,
+    )
 
 
 def place_of(retouched: Retouched, request: Request) -> np.ndarray:

@@ -88,6 +88,12 @@ def default_layers(generator: Generator, request: Request, first: int) -> tuple[
     return tuple(n for n in range(first, first + (4 if bent else 6), 2) if n in generator.layers)
 
 
+def pasted_layers(generator: Generator, first: int) -> tuple[int, ...]:
+    """The layers that learn a pasted goal, where nobody chooses: `first`, and the next two that end a size."""
+    end = first + 2 - first % 2
+    return (first, *(n for n in (end, end + 2) if n in generator.layers))
+
+
 def learn(
     generator: Generator,
     examples: Sequence[Callable[[], Example]],

@@ -15,7 +15,7 @@ from torch import Tensor
 from rewriting.checks import is_whole
 from rewriting.core import memory
 from rewriting.core.edit import Edit, Report, make_edit, relative_change
-from rewriting.core.examples import examples, others, told_by_features
+from rewriting.core.examples import examples, others, shown_goals, told_by_features
 from rewriting.core.goal import (
     Term,
     erase_term,
@@ -28,7 +28,7 @@ from rewriting.core.goal import (
 )
 from rewriting.core.inversion import invert
 from rewriting.core.layer import EditableLayer
-from rewriting.core.learn import OUTSIDE, STEPS, Learned, default_layers, learn
+from rewriting.core.learn import OUTSIDE, STEPS, Learned, default_layers, learn, pasted_layers
 from rewriting.core.learn import RANK as LEARNED_RANK
 from rewriting.core.own_files import Brought
 from rewriting.core.request import Region, Request
@@ -317,11 +317,7 @@ class Rewriter:
             goals = self._erase_terms(request)
         else:
             source = self.layer.value(self._of(request, [request.copy])[0])
-            targets = [request.paste]
-            if request.everywhere:
-                targets += [
-                    r for r in request.context if not r.empty and r.seed not in (request.paste.seed, request.copy.seed)
-                ]
+            targets = _pasted(request)
             goals = [
                 paste_term(self.layer, source, request.copy.mask, at, region.mask)
                 for region, at in zip(targets, self._of(request, targets), strict=True)
@@ -455,21 +451,27 @@ class Rewriter:
     ) -> Iterator[Edit]:
         """Learn a request with retouched pictures; yields better and better edits, and the last one is the rule.
 
+        A request with a pasted goal is learned from the pictures that the goal shows, which takes longer than `solve`.
+        The rank and the locality in it are those of the solve.
+
         To stop early, close the iterator.  rank: by default the request's, else `rewriting.core.learn.RANK`; at most
         the number of painted positions of a layer.  method, for_other_pictures: as for `solve`.
         layers: by default `default_layers`, from this layer on or, if features do not tell the place, from an earlier
         one, whose features depend more on the position in the picture.
         locality: the weight of a pixel outside, relative to a retouched one; by default the request's, else
         `rewriting.core.learn.OUTSIDE`.
-        Raises ValueError without a retouched picture, or if the context is too small for one of the layers.
+        Raises ValueError if the request is not complete or erases, or its context is too small for one of the layers.
         """
         start = time.perf_counter()
-        if not request.retouched:
-            raise ValueError("The request has no retouched picture; retouch one first, or solve it.")
+        if request.erase:
+            raise ValueError("A request that erases shows no picture to learn; solve it.")
         if not for_other_pictures:
             request.check_pictures(self.generator)
         request.check()
-        asked_layer = self.number if layers is None else min(layers)
+        asked, asked_layer = request, self.number if layers is None else min(layers)
+        if not request.retouched:
+            request = shown_goals(self, request, list(zip(_pasted(request), self.goal_terms(request), strict=False)))
+            layers = pasted_layers(self.generator, self.number) if layers is None else layers
         layers = self._learning_layers(request) if layers is None else sorted(set(layers))
         rank = next(x for x in (rank, request.rank, LEARNED_RANK) if x is not None)
         locality = next(x for x in (locality, request.locality, OUTSIDE) if x is not None)
@@ -478,7 +480,11 @@ class Rewriter:
         for n, one in rewriters.items():
             most = min(rank, one.max_rank(request)) or 1  # for an empty context, `directions` raises the error
             directions[n] = one.directions(request, most, method=method).to(self.layer.weight.device)
-        asked = replace(request, layer=asked_layer, rank=rank, locality=float(locality))
+        if asked.retouched:
+            asked = replace(asked, layer=asked_layer, rank=rank, locality=float(locality))
+        else:  # rank and locality stay those with which it would be solved
+            usual = default_locality(self.generator) if asked.locality is None else asked.locality
+            asked = replace(asked, layer=asked_layer, rank=asked.rank or RANK, locality=float(usual))
         given, stay = (make(rewriters[layers[0]], request, layers) for make in (examples, others))
         for learned in learn(self.generator, given, directions, others=stay, steps=steps, outside=locality):
             first, *further = (make_edit(n, learned.factors[n], directions[n]).changes[0] for n in layers)
@@ -572,6 +578,15 @@ def _rounded_key(at: LayerInput) -> Tensor:
     """The key of one picture, float16 (I, h, w)."""
     most = torch.finfo(torch.float16).max
     return at.key[0].clamp(-most, most).half()
+
+
+def _pasted(request: Request) -> list[Region]:
+    """Where a request pastes: one place, or all of its context."""
+    targets = [request.paste]
+    if request.everywhere:
+        used = (request.paste.seed, request.copy.seed)
+        targets += [region for region in request.context if not region.empty and region.seed not in used]
+    return targets
 
 
 def _report_of(learned: Learned, rewriters: dict[int, Rewriter], locality: float, milliseconds: float) -> Report:
