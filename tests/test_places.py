@@ -80,7 +80,7 @@ WRONG = [
     ({"seed": 1}, "one of box, ellipse, mask"),
     ({"seed": 1, "box": [0, 0, 1, 1], "mask": ""}, "one of box, ellipse, mask"),
     ({"seed": 1, "box": [0, 0, 1, 1], "radius": 3}, "unknown key 'radius'"),
-    ({"seed": 1, "box": [0, 0, 1, 1], "size": 3}, "copy.size is of a press"),
+    ({"seed": 1, "box": [0, 0, 1, 1], "size": 3}, "copy has a size without a press"),
     ({"seed": 1, "press": [0.5, 0.5]}, "copy takes no press"),
     ({"seed": -1, "box": [0, 0, 1, 1]}, "copy.seed must be a whole number"),
     ({"seed": 1, "box": [0, 0, 1]}, "copy.box must be a list of 4"),
