@@ -122,15 +122,16 @@ def test_a_picture_is_bent_by_touch(browser: Browser, url: str):
         rest = Rest(page)
         turn_to(page, "Bend")
         touch_stroke(page, [at(page, 0.5, 0.5), at(page, 0.55, 0.45), at(page, 0.6, 0.4)])
-        assert page.locator("#retouch .pins .to").count() == 1 and colour(page, 0.55, 0.45)[3] == 255
+        wait_for(lambda: page.locator("#retouch .pins .to").count() == 1, page=page)
+        assert colour(page, 0.55, 0.45)[3] == 255
         assert colour(page, 0.95, 0.95)[3] == 0
         touch_stroke(page, [at(page, 0.3, 0.6)])
-        assert page.locator("#retouch .pins .pin").count() == 1
+        wait_for(lambda: page.locator("#retouch .pins .pin").count() == 1, page=page)
         wait_for(lambda: count(page) == 1, page=page)
         wait_for(rest, page=page)
         page.locator("#retouch [data-do=undo]").click()
         page.locator("#retouch [data-do=undo]").click()
-        assert page.locator("#retouch .pins g").count() == 0
+        wait_for(lambda: not page.locator("#retouch .pins g").count(), page=page)  # drawn with the next frame
         wait_for(lambda: count(page) == 0, page=page)
         wait_for(rest, page=page)
 
@@ -150,6 +151,8 @@ def test_a_picture_is_saved_retouched_elsewhere_and_brought_back(browser: Browse
     with chromium_page(browser, url) as page:
         rest = Rest(page)
         turn_to(page, "From a file")
+        page.mouse.click(*at(page, 0.5, 0.5))
+        assert "Save the picture" in page.locator("#retouch .hint").inner_text()  # no file was opened yet
         with page.expect_download() as saved:
             page.locator("#retouch .save").click()
         assert saved.value.suggested_filename == "face-2.png"

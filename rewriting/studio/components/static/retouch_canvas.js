@@ -127,8 +127,8 @@ function inkOf(hex) {
 
 function beginStroke(point, erase, pointer = null) {
   const file = props.kind === "file";
+  if (file && !made.layer) return; // no file was opened yet, as the hint says
   if (file && !brought && !erase) return say("Open the file again to add to the change; the eraser removes from it.");
-  if (file && !made.layer) return;
   const before = made.layer;
   const soft = file ? 0 : Number(softs.value) / 100;
   const layer = before ? before.slice() : new Uint8ClampedArray(4 * side * side);
