@@ -508,6 +508,16 @@ def test_going_on_meanwhile_ends_the_opening(tab, hub, folder):
     assert "Not opened" in tab.says("opening")["value"] and tab.state.session.generator == "church"
 
 
+def test_an_opening_that_another_one_overtakes_says_nothing_when_it_ends(tab, hub, folder):
+    hub.add_repo("org/tiny", files_of(folder))
+    first = tab.begin(tab.hub.open_repo, "org/tiny")
+    next(first)
+    list(tab.begin(tab.hub.open_repo, "org/tiny"))
+    opened = tab.says("opening")["value"]
+    list(first)
+    assert "Opened" in opened and tab.says("opening")["value"] == opened
+
+
 def test_what_is_opened_is_in_force_with_its_pictures_and_said(tab, hub, folder):
     hub.add_repo("org/tiny", files_of(folder))
     shown = tab(tab.hub.open_repo, "org/tiny")

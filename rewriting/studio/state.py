@@ -196,7 +196,7 @@ class HubTab:
 
     opening, finding, asking, published: sentences on the progress of the four actions.
     choices: files of a repo, from which the visitor chooses one.  offered: an opened generator that the visitor has
-    not yet decided to use.
+    not yet decided to use.  last_opening: number of the task that opens, or opened, last.
     account: None for a visitor who is not signed in.  asked: whether the account is known.  typed: whether the visitor
     signed in with a token.
     """
@@ -205,6 +205,7 @@ class HubTab:
     opening: Said = NOTHING
     choices: tuple[Choice, ...] = ()
     offered: Brought | None = None
+    last_opening: int = 0
     finding: Said = NOTHING
     found: tuple[PublishedRule, ...] = ()
     asked: bool = False

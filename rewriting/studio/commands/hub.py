@@ -53,14 +53,18 @@ class Hub:
         """choices: files to offer again if this one cannot be opened."""
         session, token = visitor.state.session, token_of(visitor, oauth)
         with visitor.doing("open") as task:
-            task.change(lambda state: state.tell(address=repo, opening=WAIT, choices=choices, offered=None))
+            task.change(
+                lambda state: state.tell(
+                    address=repo, opening=WAIT, choices=choices, offered=None, last_opening=task.number
+                )
+            )
             yield task
             try:
                 brought = yield from self._with_progress(
                     task, "opening", lambda say: hub_access.bring(self.service, session, repo, token, say)
                 )
                 if not task.end(lambda state: self._offer_or_use(state, brought)):
-                    visitor.change(lambda state: state.tell(opening=LEFT) if "open" not in state.jobs else state)
+                    visitor.change(lambda state: _left(state, task))
             except SeveralFiles as error:
                 question = f"{error.where} holds {len(error.choices)} files that may be generators; choose one."
                 several = error.choices[:MOST_CHOICES]
@@ -221,6 +225,11 @@ class Hub:
                 return end.value
             task.change(lambda state, progress=(sentence, "quiet"): state.tell(**{part: progress}))
             yield task
+
+
+def _left(state: State, task: Task) -> State:
+    """Says that a cancelled opening brought nothing, unless another opening has begun since and says more."""
+    return state.tell(opening=LEFT) if state.hub.last_opening == task.number else state
 
 
 def token_of(visitor: Visitor, oauth: gr.OAuthToken | None) -> Token:
