@@ -183,7 +183,7 @@ def test_unknown_keys_are_named_with_those_there_are():
 @pytest.mark.parametrize(
     "change",
     [
-        {"layer": 1}, {"layer": "8"}, {"layer": True}, {"rank": 0}, {"rank": 65}, {"rank": 1.5}, {"units": -1},
+        {"layer": 0}, {"layer": "8"}, {"layer": True}, {"rank": 0}, {"rank": 65}, {"rank": 1.5}, {"units": -1},
         {"locality": -1}, {"locality": float("nan")}, {"locality": float("inf")}, {"locality": "5"},
         {"locality": True}, {"truncation": 3}, {"truncation": [1]}, {"seeding": "random"}, {"seeding": None},
         {"erase": 1}, {"erase": None}, {"everywhere": "yes"}, {"generator": 5}, {"name": ["a"]},
@@ -353,7 +353,7 @@ def test_a_file_that_is_not_there_or_too_large_is_refused(tmp_path):
     path = tmp_path / "large.json"
     with open(path, "wb") as file:
         file.truncate(MAX_FILE + 1)
-    with pytest.raises(ValueError, match="large.json is 16,777,217 bytes"):
+    with pytest.raises(ValueError, match="large.json has 16,777,217 bytes"):
         Request.load(path)
 
 

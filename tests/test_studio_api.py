@@ -331,7 +331,7 @@ REFUSALS = [
     ("search", {"places": []}, "places is empty"),
     ("search", {"places": CONTEXT, "among": 10**6}, "among must be a whole number from 1 to 960"),
     ("search", {"places": CONTEXT, "count": 0}, "count must be a whole number from 1 to 24"),
-    ("search", {"places": CONTEXT, "layer": 99}, "layer must be a whole number from 2 to 32, not 99"),
+    ("search", {"places": CONTEXT, "layer": 99}, "layer must be a whole number from 1 to 32, not 99"),
     ("search", {"places": CONTEXT, "layer": 20}, "layer 20 of face cannot be edited"),
     ("make_rule", {}, "copy is missing"),
     ("make_rule", {"copy": COPY}, "paste is missing"),

@@ -321,8 +321,8 @@ class Api:
         token: Token = None,
     ) -> dict:
         """Make a rule from retouched pictures: retouch one picture or, better, three in any way, and the generator
-        draws similar places like that. This takes some ten seconds. The answer has the rule as a file, and pictures
-        before and after.
+        draws similar places like that. This takes ten to twenty seconds. The answer has the rule as a file, and
+        pictures before and after.
 
         Args:
             context: Further places that the rule should change, each like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]};
