@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 
 from rewriting.studio.page import CSS, build
 from rewriting.studio.service import Service
-from tests.browser import chromium, chromium_page, serving
+from tests.browser import Rest, chromium, chromium_page, serving, wait_for
 from tests.visitor import Visitor
 
 SERIOUS = ("serious", "critical")
@@ -50,7 +50,7 @@ def test_axe_finds_nothing_serious_on_any_tab(browser_and_url: tuple[Browser, st
 
 def test_the_keys_are_shown_on_request(browser_and_url: tuple[Browser, str]):
     with chromium_page(*browser_and_url, width=390, height=844) as page:
-        Visitor(page)
+        Visitor(page).until(lambda: page.locator("#help[data-ready]").count())
         shown = page.locator("#keys-help")
         page.keyboard.press("?")
         assert shown.is_visible() and "select: press on an object" in shown.inner_text()
@@ -65,13 +65,16 @@ def test_the_keys_are_shown_on_request(browser_and_url: tuple[Browser, str]):
 
 def test_who_comes_for_the_first_time_is_told_once_how_it_works(browser_and_url: tuple[Browser, str]):
     with chromium_page(*browser_and_url) as page:
-        Visitor(page)
+        rested = Rest(page)
+        Visitor(page).until(lambda: page.locator("#help[data-ready]").count())
         assert page.locator("#newcomer").is_visible()
         page.get_by_role("button", name="How it works").click()
         assert page.locator("#how-it-works").is_visible()
+        wait_for(rested, page=page)
         page.reload()
-        Visitor(page)
+        Visitor(page).until(lambda: page.locator("#help[data-ready]").count())
         assert page.locator("#newcomer").is_hidden()
+        wait_for(rested, page=page)
 
 
 def test_all_tools_are_reached_by_tab_and_have_a_name(browser_and_url: tuple[Browser, str]):

@@ -197,7 +197,7 @@ def test_what_is_no_amount_of_memory_is_refused(text, capsys):
 
 
 @pytest.mark.parametrize(
-    ("machine", "limit", "room"), [(16, None, 1024), (8, None, 512), (64, None, 1024), (64, 8, 512), (2, "max", 256)]
+    ("machine", "limit", "room"), [(16, None, 512), (12, None, 384), (64, None, 512), (64, 8, 256), (2, "max", 256)]
 )
 def test_a_small_machine_or_container_keeps_less(monkeypatch, tmp_path, machine, limit, room):
     """In GB, and in MB."""

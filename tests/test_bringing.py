@@ -198,7 +198,7 @@ def test_the_saved_sheet_shows_it_first_and_the_walk_says_that_it_is_not_on_the_
     )
     assert np.array_equal(sheet[:side, :side], before) and np.array_equal(sheet[side + 4 :][:side, :side], after)
     assert noted["pictures"] == [own.digest, *person.state.seeds]
-    steps = saving.save_walk(person.visitor)
+    steps = saving.save_walk(person.visitor, ".webp")
     next(steps), next(steps)
     assert "without your own pictures" in person.state.jobs["walk"].words
     steps.close()
@@ -214,9 +214,9 @@ def test_layers_are_tried_from_the_one_at_which_it_is_found_on(person):
 
 def test_results_that_are_not_drawn_yet_are_not_saved(service):
     waiting, saving = Person(service), Saving(service)
-    for save in (saving.save_sheet, saving.save_walk):
+    for save, *more in ((saving.save_sheet,), (saving.save_walk, ".webp")):
         with pytest.raises(ValueError, match="not drawn yet"):
-            list(save(waiting.visitor))
+            list(save(waiting.visitor, *more))
 
 
 def test_it_is_a_place_where_the_rule_holds_and_can_be_taken_out_again(person):
@@ -437,5 +437,5 @@ def test_pictures_leave_the_memory_when_the_page_is_closed(service, tmp_path, mo
             visitor.until(lambda: page.locator("#own .crop[open]").count())
             page.keyboard.press("Enter")
             visitor.until(lambda: "dB" in visitor.text("#own .words") and visitor.idle())
-            (own,) = (weakref.ref(one) for one in service._own if one not in before)
+            (own,) = visitor.until(lambda: [weakref.ref(one) for one in service._own if one not in before])
         wait_for(lambda: gc.collect() is not None and own() is None)

@@ -105,7 +105,7 @@ def test_a_generator_from_the_hub_is_loaded_once_for_all(hub, folder, shop):
     assert len(hub.asked("/resolve/")) == fetched
     assert first.said() == (
         f"Opened tiny at {hub.repo('org/tiny').head.sha[:7]}: StyleGAN2, 32 px; its licence is not stated; look it up "
-        f"where it comes from."
+        f"at its source."
     )
 
 

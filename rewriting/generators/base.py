@@ -332,7 +332,9 @@ class Generator(nn.Module, ABC):
                 )
             if delta.any():  # one that is off leaves its layer, and all before it, as they are
                 deltas[edit.layer] = deltas[edit.layer] + delta if edit.layer in deltas else delta
-        return {layer: (delta + self.conv(layer).weight.view_as(delta)).float() for layer, delta in deltas.items()}
+        # the weight first: a sum has the memory layout of its first term, and another layout rounds otherwise
+        sums = {layer: self.conv(layer).weight.view_as(delta) + delta for layer, delta in deltas.items()}
+        return {layer: weight.float().contiguous() for layer, weight in sums.items()}
 
     def replacements(self, edits: Iterable[LayerEdit] | LayerEdit | None) -> dict[int, Replacement]:
         """`overrides` for more than one picture: everything that the layers derive from them is computed once."""

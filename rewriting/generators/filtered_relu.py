@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rewriting.generators.convolution import KernelCache, one_by_one
-from rewriting.generators.sampling_rates import upsampling_matrix
+from rewriting.generators.filters import upsampling_matrix
 
 TILE = 20  # outputs on a side of a tile
 SLOPE, GAIN = 0.2, math.sqrt(2)

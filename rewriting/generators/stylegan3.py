@@ -20,8 +20,9 @@ from rewriting.generators.config import GeneratorConfig
 from rewriting.generators.convolution import Weight, one_by_one, pointwise, shifted
 from rewriting.generators.demodulated import DemodulatedConv, scaled
 from rewriting.generators.filtered_relu import FilteredReLU
+from rewriting.generators.filters import filters
 from rewriting.generators.layer_input import LayerInput
-from rewriting.generators.sampling_rates import Band, Sampling, filters, resampling
+from rewriting.generators.sampling_rates import Band, Sampling, resampling
 from rewriting.generators.stylegan2 import MAPPING_RATE, EqualLinear, PixelNorm
 from rewriting.generators.winograd import WinogradKernel
 

@@ -116,7 +116,8 @@ def wrong(function: Callable, arguments: Collection[str]) -> str:
         return f"{name} has no argument {unknown!r:.60}; {_listed(takes)}."
     missing = next((argument for argument, needed in takes.items() if needed and argument not in arguments), None)
     if missing is not None:
-        return f"{name} needs the argument {missing}: {get_function_description(function)[1][missing]}"
+        meaning, _, _ = get_function_description(function)[1][missing].partition(". ")
+        return f"{name} needs the argument {missing}: {meaning.rstrip('.')}."
     return ""
 
 
