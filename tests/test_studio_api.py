@@ -460,10 +460,12 @@ def test_calls_take_their_turn_among_the_visitors(program: Program, studio: Simp
 
 
 def test_programs_displace_no_visitor_and_their_files_are_cleared_up(program: Program, studio: SimpleNamespace):
-    known = dict(studio.blocks.state_holder.session_data)
+    sessions = studio.blocks.state_holder.session_data
     picture = called(studio, "draw", {"seeds": [91]})["pictures"][0]["picture"]
     program("draw", seeds=[91])
-    assert studio.blocks.state_holder.session_data == known
+    assert program.client.session_hash not in sessions
+    program.client.close()
+    wait_for(lambda: not sessions)  # of the programs of this and of the earlier tests
     assert any(picture["path"] in files for files in studio.blocks.temp_file_sets)  # which gradio deletes in time
 
 

@@ -144,9 +144,10 @@ class Blocks(gr.Blocks):
         try:
             return await super().process_api(block_fn, inputs, state, *more, session_hash=session_hash, **options)
         finally:
-            if hasattr(block_fn.fn, "takes") and state is not None and not state.state_data:
+            ends = hasattr(block_fn.fn, "takes") or any(event == "unload" for _, event in block_fn.targets)
+            if ends and state is not None and not state.state_data:
                 for kept in (self.state_holder.session_data, self.state_holder.time_last_used):
-                    kept.pop(session_hash, None)  # a program comes anew with every call, and displaces no visitor
+                    kept.pop(session_hash, None)  # a program, with no state of its own, displaces no visitor
 
     async def preprocess_data(self, block_fn: BlockFunction, inputs: list, *more: Any, **options: Any) -> list:
         if not hasattr(block_fn.fn, "takes"):
