@@ -53,7 +53,7 @@ SHOWN = """() => {
   const attributes = (selector, name) => all(selector).map((one) => one.getAttribute(name) || "");
   const checked = (selector) => all(selector).filter((one) => one.checked).map((one) => one.value);
   const shown = {};
-  for (const part of ["headline", "picking", "busy", "explored", "step1", "step2", "step-retouch"]) shown[part] = texts(`#${part} :is(h2, p:not(.for-ears), strong, span, small, td)`);
+  for (const part of ["headline", "picking", "busy", "explored", "step1", "step2", "step-retouch"]) shown[part] = texts(`#${part} :is(h2, p:not(.for-ears, .hint), strong, span, small, td)`);
   for (const part of ["panel-hold", "panel-go", "panel-tune"]) shown[part] = texts(`#${part} h2`);
   for (const part of ["tabs", "slot", "kind", "mode", "order", "generator"]) shown[part] = [checked(`#${part} input`), texts(`#${part} label`)];
   for (const part of ["rank", "layer", "locality", "strength"]) shown[part] = all(`#${part} input`).map((one) => [one.value, one.min, one.max, one.disabled]);
