@@ -13,6 +13,7 @@ from huggingface_hub import constants, hf_hub_download
 
 from rewriting import load_generator
 from rewriting.hub import Unreachable, transfer
+from rewriting.hub.client import Access
 from rewriting.hub.download import download, look_up
 from tests import tiny
 from tests.hub_repos import cached_files, files_of, forget_cache
@@ -56,12 +57,13 @@ def test_a_flipped_byte_is_noticed_and_removed(hub, folder, repo, where, name):
 
 def test_any_file_of_a_commit_is_had_with_its_hash_compared(hub):
     hub.add_repo("org/many", {"models/a b.pkl": b"pickled", "README.md": b"---\nlicense: mit\n---\n# Many\n"})
-    found = look_up("org/many", token=False, endpoint=hub.url)
+    access = Access(False, hub.url)
+    found = look_up("org/many", access)
     assert found.card["license"] == "mit" and found.files["models/a b.pkl"].size == 7
-    got = download(found, ["models/a b.pkl", "README.md"], token=False, endpoint=hub.url)
-    assert (got.folder / "models/a b.pkl").read_bytes() == b"pickled" and got.commit == found.commit
+    folder = download(found, ["models/a b.pkl", "README.md"], access)
+    assert (folder / "models/a b.pkl").read_bytes() == b"pickled" and folder.name == found.commit
     before = len(hub.requests)
-    assert download(found, ["models/a b.pkl"], token=False, endpoint=hub.url) == got
+    assert download(found, ["models/a b.pkl"], access) == folder
     assert len(hub.requests) == before
 
 
@@ -168,7 +170,7 @@ def test_the_hub_is_asked_again_when_it_says_so(hub, folder, repo):
 
 def test_the_list_of_files_is_asked_for_again_when_the_hub_says_so(hub, repo):
     hub.fail("api/models", status=503, headers={"Retry-After": "1"}, times=1)
-    assert look_up("org/tiny", token=False, endpoint=hub.url).commit == repo.head.sha
+    assert look_up("org/tiny", Access(False, hub.url)).commit == repo.head.sha
 
 
 def test_a_hub_that_wants_to_be_left_alone_for_long_leaves_what_was_fetched_before(hub, folder, repo, caplog):
@@ -194,10 +196,12 @@ FETCH = """
 import sys, time
 from huggingface_hub import constants
 constants.HF_HUB_CACHE, url = sys.argv[1:]
+from rewriting.hub.client import Access
 from rewriting.hub.download import download, look_up
-repo = look_up("org/tiny", token=False, endpoint=url)
+access = Access(False, url)
+repo = look_up("org/tiny", access)
 print("begins", flush=True)
-download(repo, ["model.safetensors"], token=False, endpoint=url)
+download(repo, ["model.safetensors"], access)
 print("has it", flush=True)
 """
 
@@ -391,4 +395,4 @@ def test_a_repo_of_ten_thousand_files_opens(hub, folder):
 def test_paths_that_lead_out_of_the_repo_are_not_listed(hub):
     strange = {"../x.txt": b"x", "/etc/x": b"x", "a/../../x": b"x", "c:x": b"x", "ok/x.txt": b"x"}
     hub.add_repo("org/strange", strange)
-    assert set(look_up("org/strange", token=False, endpoint=hub.url).files) == {"ok/x.txt"}
+    assert set(look_up("org/strange", Access(False, hub.url)).files) == {"ok/x.txt"}

@@ -14,13 +14,13 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from rewriting.checkpoints.conversion import sha256_of
 from rewriting.checkpoints.known_models import Download, KnownModel
 from rewriting.checkpoints.sniff import MAX_FILE
 from rewriting.files import cache_root
-from rewriting.hub.cache import Shelf, kept_in_cache
+from rewriting.hub.cache import Shelf
+from rewriting.hub.client import Access
 from rewriting.hub.converted import digest_of, listed_sha256
 from rewriting.hub.download import download as fetch_files
 from rewriting.hub.download import look_up
@@ -32,20 +32,20 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def fetch_known(
-    known: KnownModel, at_hand: Callable[[str], bool], *, progress: Progress | None = None, **access: Any
+    known: KnownModel, at_hand: Callable[[str], bool], access: Access
 ) -> tuple[str, Download, Path | None]:
     """Fetch the file of a known model; returns its sha256, its place, and its path, None for a file that is `at_hand`.
 
-    at_hand: whether the file of a sha256 need not be fetched.  access: endpoint, cache_dir and token for places on the
-    Hub.  Raises ConnectionError if no place has the file.
+    at_hand: whether the file of a sha256 need not be fetched.  access: to places on the Hub.  Raises ConnectionError
+    if no place has the file.
     """
     for place in known.places:
-        if path := _cached_file(place, access.get("cache_dir")):
+        if path := _cached_file(place, access):
             return digest_of(path), place, path
     failures = []
     for place in known.places:
         try:
-            sha256, path = _fetch(place, at_hand, progress, access)
+            sha256, path = _fetch(place, at_hand, access)
             return sha256, place, path
         except (OSError, ValueError) as error:  # the place is not reachable, or has another file
             failures.append(str(error).rstrip("."))
@@ -92,24 +92,23 @@ def _target(url: str, sha256: str, folder: str | Path | None) -> Path:
     return root / hashlib.sha256(url.encode()).hexdigest()[:8] / name
 
 
-def _cached_file(place: Download, cache_dir: str | Path | None) -> Path | None:
+def _cached_file(place: Download, access: Access) -> Path | None:
     """The cached file of a place; None without one."""
+    from huggingface_hub import try_to_load_from_cache
+
     if "://" in place.address:
         path = _target(place.address, place.sha256, None)
         return path if path.is_file() else None
-    repo_id, path = _on_hub(place)
-    cached = kept_in_cache(repo_id, (path,), None, cache_dir)
-    return cached.folder / path if cached else None
+    cached = try_to_load_from_cache(*_on_hub(place), cache_dir=access.cache_dir)
+    return Path(cached) if isinstance(cached, str) else None
 
 
-def _fetch(
-    place: Download, at_hand: Callable[[str], bool], progress: Progress | None, access: Mapping[str, Any]
-) -> tuple[str, Path | None]:
+def _fetch(place: Download, at_hand: Callable[[str], bool], access: Access) -> tuple[str, Path | None]:
     if "://" in place.address:
-        path = download(place.address, sha256=place.sha256, progress=progress)
+        path = download(place.address, sha256=place.sha256, progress=access.progress)
         return sha256_of(path), path
     repo_id, path = _on_hub(place)
-    repo = look_up(repo_id, token=access.get("token"), endpoint=access.get("endpoint"))
+    repo = look_up(repo_id, access)
     if path not in repo.files:
         raise FileNotFoundError(f"{repo_id} has no {path} any more")
     sha256 = listed_sha256(repo.files[path])
@@ -117,8 +116,8 @@ def _fetch(
         raise ValueError(f"{place.address} is not the expected file: its sha256 is not {place.sha256}.")
     if sha256 and at_hand(sha256):
         return sha256, None
-    fetched = fetch_files(repo, [path], progress=progress, **access).folder / path
-    Shelf.of(repo_id, access.get("cache_dir")).record("main", repo.commit)
+    fetched = fetch_files(repo, [path], access) / path
+    Shelf.of(repo_id, access.cache_dir).record("main", repo.commit)
     return digest_of(fetched), fetched
 
 

@@ -12,24 +12,16 @@ import os
 import re
 import shutil
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 from uuid import uuid4
 
-from rewriting.hub.client import HubError, hosted
+from rewriting.hub.client import Access, HubError, hosted
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The folder of a commit's files in the cache."""
-
-    folder: Path
-    commit: str
 
 
 class Unwritable(HubError):
@@ -37,28 +29,28 @@ class Unwritable(HubError):
 
 
 class Cache:
-    """A context that provides the folder for files, `path`.
+    """A context that provides `access` with a folder for files.
 
     For visitors this is a temporary folder, removed at the end, unless the caller gave a folder for this visitor: the
     shared cache neither checks access rights nor removes old files.
     """
 
-    def __init__(self, cache_dir: str | Path | None):
-        self._own = hosted() and cache_dir is None
-        self.path = mkdtemp(prefix="rewriting-") if self._own else cache_dir
+    def __init__(self, access: Access):
+        self._own = mkdtemp(prefix="rewriting-") if hosted() and access.cache_dir is None else None
+        self.access = replace(access, cache_dir=self._own) if self._own else access
 
     def __enter__(self) -> Cache:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._own:
-            shutil.rmtree(str(self.path), ignore_errors=True)
+            shutil.rmtree(self._own, ignore_errors=True)
 
     def stay_with(self, thing: object) -> None:
         """Keep a temporary folder for the lifetime of an object that needs the files."""
         if self._own:
-            weakref.finalize(thing, shutil.rmtree, str(self.path), ignore_errors=True)
-        self._own = False
+            weakref.finalize(thing, shutil.rmtree, self._own, ignore_errors=True)
+        self._own = None
 
 
 @dataclass(frozen=True)
@@ -116,19 +108,6 @@ class Shelf:
             os.replace(partial, path)
         except OSError as error:  # a read-only cache only means that the next start asks again
             log.info("The cache cannot record %s: %s", revision, error)
-
-
-def kept_in_cache(
-    repo_id: str, names: Sequence[str], revision: str | None, cache_dir: str | Path | None
-) -> Snapshot | None:
-    """The files of a revision in the cache; None unless all of them exist."""
-    from huggingface_hub import try_to_load_from_cache
-
-    paths = [try_to_load_from_cache(repo_id, name, cache_dir=cache_dir, revision=revision) for name in names]
-    if not all(isinstance(path, str) for path in paths):
-        return None
-    folder = Path(str(paths[0])).parents[names[0].count("/")]
-    return Snapshot(folder, folder.name)
 
 
 @contextmanager

@@ -11,18 +11,20 @@ import importlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
+from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
 from rewriting.installation import VERSION
+from rewriting.processes import Progress
 
 Token = str | bool | None
 T = TypeVar("T")
@@ -110,11 +112,13 @@ def account(*, token: Token = None, endpoint: str | None = None) -> Account:
 
     Raises HubError without a token, for an invalid one, or if the Hub does not answer within some seconds.
     """
-    token = writing_token(token)
-    with plainly("your account", endpoint=endpoint):
-        data = ask(lambda: api(token, endpoint).whoami(), "your account", endpoint=endpoint)
-        organizations = [entry.get("name") for entry in data.get("orgs") or () if isinstance(entry, dict)]
-        return Account(str(data["name"]), tuple(name for name in organizations if isinstance(name, str)))
+    return Access(writing_token(token), endpoint).ask("your account", _account)
+
+
+def _account(api: Any) -> Account:
+    data = api.whoami()
+    organizations = [entry.get("name") for entry in data.get("orgs") or () if isinstance(entry, dict)]
+    return Account(str(data["name"]), tuple(name for name in organizations if isinstance(name, str)))
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
@@ -152,11 +156,61 @@ def host(endpoint: str | None) -> str:
 # --- calls -----------------------------------------------------------------------------------------------------------
 
 
-def api(token: Token, endpoint: str | None) -> Any:
-    """A `huggingface_hub.HfApi` that names this software in its requests."""
-    from huggingface_hub import HfApi
+@dataclass(frozen=True)
+class Access:
+    """The way to the Hub, one for all requests of a call.
 
-    return HfApi(endpoint=host(endpoint), token=token, library_name="rewriting", library_version=VERSION)
+    token: False for none; None for the login of this machine and, on a hosted Space, for none.  endpoint: address of
+    another Hub.  cache_dir: folder for fetched files, by default the Hub's cache.  progress: called with (share done,
+    sentence).
+    """
+
+    token: Token = field(default=None, repr=False)
+    endpoint: str | None = None
+    cache_dir: str | Path | None = None
+    progress: Progress | None = None
+
+    def say(self, share: float, sentence: str) -> None:
+        """Report the progress."""
+        if self.progress:
+            self.progress(share, sentence)
+
+    def ask(
+        self,
+        what: str,
+        call: Callable[[Any], T],
+        *,
+        revision: str | None = None,
+        seconds: float = PATIENCE + CONNECT,
+        late: str | None = None,
+        writing: bool = False,
+        wait: float = LONGEST_WAIT,
+    ) -> T:
+        """Make a call with the Hub's client, and return its result.
+
+        what: the subject of error messages, such as a repo id.  call: gets a `huggingface_hub.HfApi`.  late: error
+        message after `seconds`.  wait: longest pause in seconds that the Hub may ask for before the call is repeated.
+        Raises HubError for any exception, because the client parses answers without checking them.
+        """
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError
+
+        try:
+            token, endpoint = reading_token(self.token), host(self.endpoint)
+            api = HfApi(endpoint=endpoint, token=token, library_name="rewriting", library_version=VERSION)
+            while True:
+                try:
+                    return bounded(seconds, partial(call, api), late or silence(endpoint))
+                except HfHubHTTPError as error:
+                    pause = asked_to_wait(error.response)
+                    if pause is None or pause > wait:
+                        raise
+                time.sleep(pause)
+                wait -= pause + 1
+        except HubError:
+            raise
+        except Exception as error:
+            raise explained(error, what, self.endpoint, revision, writing) from error
 
 
 def headers(token: Token) -> dict[str, str]:
@@ -164,36 +218,6 @@ def headers(token: Token) -> dict[str, str]:
     from huggingface_hub.utils import build_hf_headers
 
     return build_hf_headers(token=token, library_name="rewriting", library_version=VERSION)
-
-
-def ask(
-    call: Callable[[], T],
-    what: str,
-    *,
-    endpoint: str | None,
-    revision: str | None = None,
-    seconds: float = PATIENCE + CONNECT,
-    late: str | None = None,
-    writing: bool = False,
-    wait: float = LONGEST_WAIT,
-) -> T:
-    """Make a call of the Hub's client, and return its result.
-
-    what: the subject of error messages, such as a repo id.  late: error message after `seconds`.  wait: longest pause
-    in seconds that the Hub may ask for before the call is repeated.  Raises HubError.
-    """
-    from huggingface_hub.errors import HfHubHTTPError
-
-    with plainly(what, endpoint=endpoint, revision=revision, writing=writing):
-        while True:
-            try:
-                return bounded(seconds, call, late or silence(endpoint))
-            except HfHubHTTPError as error:
-                pause = asked_to_wait(error.response)
-                if pause is None or pause > wait:
-                    raise
-            time.sleep(pause)
-            wait -= pause + 1
 
 
 def bounded(seconds: float, call: Callable[[], T], late: str) -> T:
@@ -274,22 +298,6 @@ def silence(endpoint: str | None) -> str:
             f"unset it, and try again."
         )
     return f"The Hub at {host(endpoint)} does not answer; check the connection and try again."
-
-
-@contextmanager
-def plainly(
-    what: str, *, endpoint: str | None = None, revision: str | None = None, writing: bool = False
-) -> Iterator[None]:
-    """Turn any exception of the Hub's client into a HubError about `what`, such as a repo id.
-
-    The client parses answers without checking them, so its exceptions have any type.
-    """
-    try:
-        yield
-    except HubError:
-        raise
-    except Exception as error:
-        raise explained(error, what, endpoint, revision, writing) from error
 
 
 def explained(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriting.hub.card import EDIT_TAG, GENERATOR_TAG, TAG, base_tag
-from rewriting.hub.client import PATIENCE, REPO_ID, Token, ask, headers, host, plainly, reading_token, timeout
+from rewriting.hub.client import PATIENCE, REPO_ID, Access, Token, headers, timeout
 from rewriting.hub.download import AFTER, BEFORE
 
 
@@ -53,29 +53,27 @@ def list_rules(
     if base:
         tags.append(f"base_model:{base}" if REPO_ID.fullmatch(base) else base_tag(base))
     filters = {"filter": tags, "author": author, "search": search, "limit": max(1, min(100, limit))}
-    token, what = reading_token(token), "the list of rules"
-    with plainly(what, endpoint=endpoint):
-        models = ask(lambda: _listed(filters, token, endpoint), what, endpoint=endpoint)
-        return [_rule(info, endpoint) for info in models if REPO_ID.fullmatch(info.id)]
+    return Access(token, endpoint).ask("the list of rules", lambda api: _listed(api, filters))
 
 
-def _listed(filters: Mapping[str, Any], token: Token, endpoint: str | None) -> list[Any]:
-    """One page of models.  `HfApi.list_models` would try for half a minute to reach a Hub that does not answer, and on
+def _listed(api: Any, filters: Mapping[str, Any]) -> list[PublishedRule]:
+    """One page of rules.  `HfApi.list_models` would try for half a minute to reach a Hub that does not answer, and on
     failure closes the connections of all other threads."""
     from huggingface_hub import ModelInfo
     from huggingface_hub.utils import get_session, hf_raise_for_status
 
     params = {name: value for name, value in filters.items() if value} | {"sort": "lastModified", "full": True}
-    url = f"{host(endpoint)}/api/models"
-    response = get_session().get(url, headers=headers(token), params=params, timeout=timeout(PATIENCE))
+    url = f"{api.endpoint}/api/models"
+    response = get_session().get(url, headers=headers(api.token), params=params, timeout=timeout(PATIENCE))
     hf_raise_for_status(response)
     models = response.json()
     if not isinstance(models, list):
         raise ValueError("no list")
-    return [ModelInfo(**data) for data in models]
+    infos = [ModelInfo(**data) for data in models]
+    return [_rule(info, api.endpoint) for info in infos if REPO_ID.fullmatch(info.id)]
 
 
-def _rule(info: Any, endpoint: str | None) -> PublishedRule:
+def _rule(info: Any, endpoint: str) -> PublishedRule:
     tags = [tag for tag in info.tags or () if isinstance(tag, str)]
 
     def tagged(prefix: str) -> str:
@@ -91,5 +89,5 @@ def _rule(info: Any, endpoint: str | None) -> PublishedRule:
         downloads=int(info.downloads or 0),
         updated=info.last_modified.isoformat() if info.last_modified else "",
         private=bool(info.private),
-        picture=f"{host(endpoint)}/{info.id}/resolve/main/{AFTER}",
+        picture=f"{endpoint}/{info.id}/resolve/main/{AFTER}",
     )

@@ -23,11 +23,10 @@ from threading import Lock
 from rewriting.checkpoints.conversion import Origin, converter, described, read_weights, sha256_of
 from rewriting.files import cache_root
 from rewriting.generators import Generator, read_generator
-from rewriting.hub.client import HubError, hosted
+from rewriting.hub.client import Access, HubError, hosted
 from rewriting.hub.locks import alone
 from rewriting.hub.transfer import RemoteFile
 from rewriting.hub.visitors import check_effort
-from rewriting.processes import Progress
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +55,7 @@ def is_kept(sha256: str, label: int | None = None) -> bool:
 
 
 def converted(
-    sha256: str,
-    origin: Origin,
-    fetch: Callable[[], Path],
-    *,
-    label: int | None = None,
-    progress: Progress | None = None,
+    sha256: str, origin: Origin, fetch: Callable[[], Path], access: Access, *, label: int | None = None
 ) -> tuple[Generator, Path]:
     """The converted generator of a file, and its folder in the cache.
 
@@ -73,8 +67,8 @@ def converted(
     generator = _cached(folder)
     if generator is None:
         path = fetch()
-        with _one_at_a_time(), _sole_writer(folder, progress):
-            generator = _cached(folder) or _convert(path, folder, label, progress)
+        with _one_at_a_time(), _sole_writer(folder, access):
+            generator = _cached(folder) or _convert(path, folder, label, access)
     return described(generator, origin), folder
 
 
@@ -93,7 +87,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 @contextmanager
-def _sole_writer(folder: Path, progress: Progress | None) -> Iterator[None]:
+def _sole_writer(folder: Path, access: Access) -> Iterator[None]:
     """Wait for another program that makes the same folder.
 
     If locks do not work, or the other program takes too long, this program makes the folder, too, and the first
@@ -101,8 +95,7 @@ def _sole_writer(folder: Path, progress: Progress | None) -> Iterator[None]:
     until = time.monotonic() + PATIENCE
 
     def waiting() -> None:
-        if progress:
-            progress(0.1, "The same file is being read already; waiting for it")
+        access.say(0.1, "The same file is being read already; waiting for it")
         if time.monotonic() > until:
             raise TimeoutError
 
@@ -130,10 +123,9 @@ def _cached(folder: Path) -> Generator | None:
     return generator
 
 
-def _convert(path: Path, folder: Path, label: int | None, progress: Progress | None) -> Generator:
-    generator = read_weights(path, label=label, check=check_effort, progress=progress)
-    if progress:
-        progress(0.9, "Caching the generator")
+def _convert(path: Path, folder: Path, label: int | None, access: Access) -> Generator:
+    generator = read_weights(path, label=label, check=check_effort, progress=access.progress)
+    access.say(0.9, "Caching the generator")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _tidy(folder)

@@ -14,7 +14,8 @@ from rewriting.checkpoints.known_models import known_model
 from rewriting.core.edit import Edit, EditStack
 from rewriting.deprecation import renamed
 from rewriting.hub.addresses import download, fetch_known
-from rewriting.hub.download import download as files_of
+from rewriting.hub.client import Access
+from rewriting.hub.download import download as fetch_files
 from rewriting.hub.folders import convert, write_rule
 from rewriting.hub.loading import load_edits
 from rewriting.hub.names import Kind, parse
@@ -65,18 +66,17 @@ def fetch(
 
     folder: for a download from an address, by default a cache.  Raises as `load_generator`.
     """
-    name = parse(source, endpoint=endpoint)
+    name, access = parse(source, endpoint=endpoint), Access(endpoint=endpoint, progress=progress)
     if name.kind is Kind.FILE:
         return Path(name.what)
     if name.kind is Kind.ADDRESS:
         return download(name.what, folder, progress=progress)
     if known := known_model(name.what):
-        path = fetch_known(known, lambda sha256: False, progress=progress, endpoint=endpoint)[2]
+        path = fetch_known(known, lambda sha256: False, access)[2]
         assert path is not None  # nothing is at hand
         return path
     if name.kind is Kind.REPO:
-        found = find(name, endpoint=endpoint)
+        found = find(name, access)
         if found.path and found.repo:
-            access: dict[str, Any] = {"endpoint": endpoint, "progress": progress}
-            return files_of(found.repo, [found.path], **access).folder / found.path
+            return fetch_files(found.repo, [found.path], access) / found.path
     raise FileNotFoundError(f"{str(name)[:200]} is {name.kind.words} and holds no file of another program.")

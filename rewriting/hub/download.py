@@ -20,23 +20,18 @@ from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.core.own_files import is_part
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.config import MOMENTS, WEIGHTS
-from rewriting.hub.cache import Shelf, Snapshot, writing_to
+from rewriting.hub.cache import Shelf, writing_to
 from rewriting.hub.client import (
     CONNECT,
     LONGEST_WAIT,
     PATIENCE,
+    Access,
     HubError,
-    Token,
-    api,
-    ask,
     check_repo_id,
     check_revision,
-    plainly,
-    reading_token,
     timeout,
 )
 from rewriting.hub.transfer import RemoteFile, bring
-from rewriting.processes import Progress
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +84,8 @@ def naming(repo_id: str) -> Iterator[None]:
 
 def look_up(
     repo_id: str,
+    access: Access,
     *,
-    token: Token = None,
-    endpoint: str | None = None,
     revision: str | None = None,
     seconds: float = PATIENCE,
     wait: float = LONGEST_WAIT,
@@ -104,32 +98,26 @@ def look_up(
     """
     check_repo_id(repo_id)
     check_revision(revision)
-    info = ask(
-        lambda: api(reading_token(token), endpoint).repo_info(
-            repo_id, revision=revision, repo_type=repo_type, timeout=timeout(seconds), files_metadata=True
-        ),
-        repo_id,
-        endpoint=endpoint,
-        revision=revision,
-        seconds=seconds + CONNECT,
-        wait=wait,
-    )
-    with plainly(repo_id, endpoint=endpoint):
-        return _described(repo_id, info, repo_type, endpoint)
+
+    def ask(api: Any) -> Repo:
+        options = {"revision": revision, "repo_type": repo_type, "timeout": timeout(seconds)}
+        return _described(repo_id, api.repo_info(repo_id, files_metadata=True, **options), repo_type, api.endpoint)
+
+    return access.ask(repo_id, ask, revision=revision, seconds=seconds + CONNECT, wait=wait)
 
 
-def _described(repo_id: str, info: Any, repo_type: str, endpoint: str | None) -> Repo:
+def _described(repo_id: str, info: Any, repo_type: str, endpoint: str) -> Repo:
     """Parse the client's answer.  Raises an error of any type for a wrong answer."""
     from huggingface_hub import hf_hub_url
 
     if not re.fullmatch(r"[0-9a-f]{40}", info.sha):
         raise ValueError("no commit")
     files = {}
-    for one in info.siblings or ():
-        oid = one.lfs.sha256 if one.lfs else one.blob_id
-        if _is_plain(one.rfilename) and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", oid or ""):
-            url = hf_hub_url(repo_id, one.rfilename, repo_type=repo_type, revision=info.sha, endpoint=endpoint)
-            files[one.rfilename] = RemoteFile(one.rfilename, int(one.size), oid, url, info.sha)
+    for file in info.siblings or ():
+        path, oid = file.rfilename, file.lfs.sha256 if file.lfs else file.blob_id
+        if _is_plain(path) and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", oid or ""):
+            url = hf_hub_url(repo_id, path, repo_type=repo_type, revision=info.sha, endpoint=endpoint)
+            files[path] = RemoteFile(path, int(file.size), oid, url, info.sha)
     card = info.card_data.to_dict() if info.card_data else {}
     return Repo(repo_id, info.sha, files, card, bool(info.private), bool(getattr(info, "gated", False)))
 
@@ -141,31 +129,22 @@ def _is_plain(path: str) -> bool:
     )
 
 
-def download(
-    repo: Repo,
-    paths: Sequence[str],
-    *,
-    token: Token = None,
-    endpoint: str | None = None,
-    cache_dir: str | Path | None = None,
-    progress: Progress | None = None,
-) -> Snapshot:
+def download(repo: Repo, paths: Sequence[str], access: Access) -> Path:
     """Download files of a repo at its commit, and compare each with the hash that the Hub lists.
 
     paths: keys of `repo.files`.  Files in the cache are not fetched again; broken downloads continue.
     Returns the folder of the paths.  Raises HubError; Unwritable if the cache is not writable.
     """
-    token, shelf = reading_token(token), Shelf.of(repo.repo_id, cache_dir)
+    shelf = Shelf.of(repo.repo_id, access.cache_dir)
     folder = shelf.snapshot(repo.commit)
-    access = {"repo_id": repo.repo_id, "token": token, "endpoint": endpoint, "progress": progress}
     for path in paths:
         if (folder / path).exists():
             continue
         file = repo.files[path]
-        with writing_to(cache_dir):
-            bring(file, shelf.blob(file.oid), shelf.lock(file.oid), **access)
+        with writing_to(access.cache_dir):
+            bring(file, shelf.blob(file.oid), shelf.lock(file.oid), repo.repo_id, access)
             shelf.link(file.oid, repo.commit, path)
-    return Snapshot(folder, repo.commit)
+    return folder
 
 
 # --- repos in our formats --------------------------------------------------------------------------------------------
@@ -195,14 +174,7 @@ def is_fetchable(repo: Repo, path: str) -> bool:
     return path in repo.files and repo.files[path].size <= limit_of(path)
 
 
-def check_admitted(repo: Repo, *, token: Token, endpoint: str | None) -> None:
+def check_admitted(repo: Repo, access: Access) -> None:
     """Ask for the header of a gated file, because a cached file would open without the Hub's consent."""
-    from huggingface_hub import get_hf_file_metadata
-
-    path = CONFIG if CONFIG in repo.files else next(iter(repo.files))
-    token, url = reading_token(token), repo.files[path].url
-    ask(
-        lambda: get_hf_file_metadata(url, token=token, timeout=PATIENCE, endpoint=endpoint),
-        repo.repo_id,
-        endpoint=endpoint,
-    )
+    url = repo.files[CONFIG if CONFIG in repo.files else next(iter(repo.files))].url
+    access.ask(repo.repo_id, lambda api: api.get_hf_file_metadata(url=url, timeout=PATIENCE))

@@ -21,7 +21,7 @@ from rewriting.files import check_writable, make_folder, read_json, write_json, 
 from rewriting.generators import Generator
 from rewriting.generators.config import WEIGHTS
 from rewriting.hub.card import YOUR_REPO, Base, generator_card, rule_card, title
-from rewriting.hub.client import HubError, Token
+from rewriting.hub.client import Access, HubError, Token
 from rewriting.hub.comparison import compare
 from rewriting.hub.download import AFTER, BEFORE, CARD, LICENSE
 from rewriting.hub.loading import fitting, load_base, open_name
@@ -39,12 +39,15 @@ def write_rule(
     repo_id: str = "",
     seeds: Sequence[int] | None = None,
     pictures: bool = True,
-    **access: Any,
+    token: Token = None,
+    endpoint: str | None = None,
+    cache_dir: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write the folder of an edit repo or, with full_model, of a generator with the edits in its weights.
 
-    generator: the generator of the edits; by default the bundled or Hub generator that they name, opened with `access`
-    (token, endpoint, cache_dir).  repo_id: of the later repo, for the card.  seeds: of the card's pictures.
+    generator: the generator of the edits; by default the bundled or Hub generator that they name, opened with the
+    other options.  repo_id: of the later repo, for the card.  seeds: of the card's pictures.
     pictures: False leaves out people's own pictures; the rules still work, but nobody can edit them.
     Returns the folder.  Raises HubError or ValueError, or OSError for a folder that is not writable, before it changes
     a file.
@@ -55,13 +58,13 @@ def write_rule(
         raise HubError("There is no rule to write; rewrite one first.")
     if not any(edit.enabled and edit.strength for edit in stack):
         raise HubError("Every rule is switched off; switch on at least one.")
-    generator = load_base(stack, **access) if generator is None else generator
+    generator = load_base(stack, Access(token, endpoint, cache_dir, progress)) if generator is None else generator
     fitting(stack, generator)
     folder = Path(folder)
     check_writable(folder / CONFIG)
     make_folder(folder.parent)
     with TemporaryDirectory(prefix=".rewriting-", dir=folder.parent) as staging:
-        _write(stack, generator, Path(staging), full_model, repo_id, seeds, access.get("endpoint"))
+        _write(stack, generator, Path(staging), full_model, repo_id, seeds, endpoint)
         make_folder(folder)
         for path in sorted(Path(staging).iterdir()):
             os.replace(path, folder / path.name)
@@ -93,20 +96,18 @@ def convert(
     check_writable(out / CONFIG)
     if named.kind is Kind.FOLDER and known_model(str(source)):  # perhaps the folder of an earlier conversion
         named = Name(Kind.KNOWN, str(source))
-    access = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
-    generator = open_name(named, label=label, **access)
+    access = Access(token, endpoint, cache_dir, progress)
+    generator = open_name(named, access, label=label)
     changes = {"name": name or generator.config.name + ("" if label is None else f", class {label}")}
     changes |= {} if truncation is None else {"truncation": truncation}
     generator.config = replace(generator.config, **changes)
     license_text = generator.source.license_text
-    if progress:
-        progress(0.95, "Writing the generator folder")
+    access.say(0.95, "Writing the generator folder")
     generator.save(out)
     write_text(out / CARD, generator_card(generator.config, YOUR_REPO, bool(license_text), endpoint))
     if license_text:
         write_text(out / LICENSE, license_text)
-    if progress:
-        progress(1.0, "Done")
+    access.say(1.0, "Done")
     return generator
 
 

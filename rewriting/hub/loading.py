@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rewriting.checkpoints.conversion import Origin
 from rewriting.checkpoints.known_models import known_model
@@ -18,11 +17,11 @@ from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.hub.addresses import download, fetch_known
 from rewriting.hub.cache import Cache
 from rewriting.hub.choosing import NoSuchFile, choose, sizes_in
-from rewriting.hub.client import HubError, Missing, Token, Unreachable, hosted
+from rewriting.hub.client import Access, HubError, Missing, Token, Unreachable, hosted
 from rewriting.hub.converted import converted, digest_of, is_kept
 from rewriting.hub.download import KINDS
 from rewriting.hub.names import Kind, Name, at_revision, not_here, parse, repo_name
-from rewriting.hub.repos import check_label, find, format_of, open_generator, open_rules
+from rewriting.hub.repos import Found, check_label, find, format_of, open_generator, open_rules
 from rewriting.hub.source import license_text, with_source
 from rewriting.hub.visitors import check_file
 from rewriting.processes import Progress
@@ -51,20 +50,20 @@ def load_generator(
     Raises ValueError for a wrong name or file, a HubError if the Hub is involved; SeveralFiles, with a list, if a repo
     or folder has several candidates; FileNotFoundError for a missing path; ConnectionError if a download fails.
     """
-    access = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
-    return open_name(at_revision(parse(name_or_path, endpoint=endpoint), revision), **access)
+    name = at_revision(parse(name_or_path, endpoint=endpoint), revision)
+    return open_name(name, Access(token, endpoint, cache_dir, progress))
 
 
-def open_name(name: Name, *, label: int | None = None, **access: Any) -> Generator:
+def open_name(name: Name, access: Access, *, label: int | None = None) -> Generator:
     """Load the generator of a parsed name.  label: the class to keep of a conditional generator in a file of another
-    program.  access: the options token, endpoint, cache_dir and progress of `load_generator`, all of them."""
+    program."""
     if name.kind is Kind.BUNDLED:
         check_label(label, name.what)
         return with_source(read_generator(BUNDLED / name.what), BUNDLED / name.what, name=name.what)
     if name.kind is Kind.FOLDER:
-        return _from_folder(Path(name.what), label, access["progress"])
+        return _from_folder(Path(name.what), label, access)
     if name.kind is Kind.FILE:
-        return _from_file(Path(name.what), label, access["progress"])
+        return _from_file(Path(name.what), label, access)
     if name.kind is Kind.KNOWN:
         check_label(label, name.what)
         return _load_known(name.what, access)
@@ -73,8 +72,8 @@ def open_name(name: Name, *, label: int | None = None, **access: Any) -> Generat
             raise HubError(
                 f"{name.what[:100]!r} is not an address of the Hub; this studio opens no files from other addresses."
             )
-        return _from_file(download(name.what, progress=access["progress"]), label, access["progress"])
-    return _from_hub(name, partial(open_generator, label=label), access)
+        return _from_file(download(name.what, progress=access.progress), label, access)
+    return _from_hub(name, lambda found: open_generator(found, access, label=label), access)
 
 
 def load_edits(
@@ -92,12 +91,12 @@ def load_edits(
     generator: if given, the rules must fit it: same shapes and same weights.
     Raises HubError, ValueError or FileNotFoundError, in one sentence.
     """
-    access = {"token": token, "endpoint": endpoint, "cache_dir": cache_dir, "progress": progress}
+    access = Access(token, endpoint, cache_dir, progress)
     name = _rule_name(name_or_path, revision, endpoint)
     if name.local:
         stack = EditStack.load(name.what)
     else:
-        stack = _from_hub(name, lambda found, **access: open_rules(found, EditStack.load, **access), access)
+        stack = _from_hub(name, lambda found: open_rules(found, EditStack.load, access), access)
     return fitting(stack, generator) if generator is not None else stack
 
 
@@ -109,7 +108,7 @@ def read_rule(folder: Path) -> tuple[EditStack, str]:
     return EditStack.load(folder), str((base or {}).get("revision") or "")
 
 
-def load_base(stack: EditStack, *, revision: str | None = None, **access: Any) -> Generator:
+def load_base(stack: EditStack, access: Access, *, revision: str | None = None) -> Generator:
     """Load the generator that rules name; the name is not trusted, so it is never a path.  Raises HubError."""
     name = stack[0].generator
     try:
@@ -120,7 +119,7 @@ def load_base(stack: EditStack, *, revision: str | None = None, **access: Any) -
             f"The rule was made for {name[:60] or 'a generator without a name'!r}, which is neither bundled nor on "
             f"the Hub; load that generator and pass it as `generator`."
         ) from None
-    return open_name(base, **{"token": None, "endpoint": None, "cache_dir": None, "progress": None} | access)
+    return open_name(base, access)
 
 
 def fitting(stack: EditStack, generator: Generator) -> EditStack:
@@ -144,12 +143,12 @@ def _rule_name(name_or_path: str | Path, revision: str | None, endpoint: str | N
     return name
 
 
-def _from_hub(name: Name, opening: Callable[..., T], access: dict[str, Any]) -> T:
+def _from_hub(name: Name, opening: Callable[[Found], T], access: Access) -> T:
     """Find a name on the Hub and open it.  The error for a name that could also be a path mentions both."""
     try:
-        with Cache(access["cache_dir"]) as cache:
-            found = find(name, **access | {"cache_dir": cache.path})
-        return opening(found, **access)
+        with Cache(access) as cache:
+            found = find(name, cache.access)
+        return opening(found)
     except (Missing, Unreachable, NoSuchFile) as error:
         absence, reason = not_here(name), str(error)
         if not absence:
@@ -161,7 +160,7 @@ def _from_hub(name: Name, opening: Callable[..., T], access: dict[str, Any]) -> 
 # --- on this machine, and known --------------------------------------------------------------------------------------
 
 
-def _from_folder(folder: Path, label: int | None, progress: Progress | None) -> Generator:
+def _from_folder(folder: Path, label: int | None, access: Access) -> Generator:
     """Load a folder in our format or, without a config.json of ours, the only file of another program in it."""
     format = format_of(folder)
     if format == EDIT_FORMAT:
@@ -170,23 +169,22 @@ def _from_folder(folder: Path, label: int | None, progress: Progress | None) -> 
         check_label(label, str(folder))
         return with_source(read_generator(folder), folder)
     path = choose(sizes_in(folder), "", str(folder), lambda path: str(folder / path))
-    return _from_file(folder / path, label, progress)
+    return _from_file(folder / path, label, access)
 
 
-def _from_file(path: Path, label: int | None, progress: Progress | None) -> Generator:
+def _from_file(path: Path, label: int | None, access: Access) -> Generator:
     """Load a file of another program, or a folder in our format by one of its files."""
     if path.name in (CONFIG, WEIGHTS, MOMENTS) and format_of(path.parent) == GENERATOR_FORMAT:
-        return _from_folder(path.parent, label, progress)
-    options = {"label": label, "progress": progress}
-    generator, folder = converted(digest_of(path), Origin(path.name), lambda: path, **options)
+        return _from_folder(path.parent, label, access)
+    generator, folder = converted(digest_of(path), Origin(path.name), lambda: path, access, label=label)
     return with_source(generator, folder, license=license_text(path.parent), file=path.name)
 
 
-def _load_known(name: str, access: dict[str, Any]) -> Generator:
+def _load_known(name: str, access: Access) -> Generator:
     known = known_model(name)
     check_file(name, known.megabytes * 1_000_000, public=True)
-    with Cache(access["cache_dir"]) as cache:
-        sha256, place, path = fetch_known(known, is_kept, **access | {"cache_dir": cache.path})
+    with Cache(access) as cache:
+        sha256, place, path = fetch_known(known, is_kept, cache.access)
         file = PurePosixPath(place.address).name
-        generator, folder = converted(sha256, Origin(file, known), lambda: path, progress=access["progress"])
+        generator, folder = converted(sha256, Origin(file, known), lambda: path, access)
     return with_source(generator, folder, name=name, file=file)

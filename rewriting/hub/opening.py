@@ -6,14 +6,14 @@ Public repos are read without a token, so that all visitors can share them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rewriting.core.edit import EditStack
 from rewriting.generators import Generator
 from rewriting.hub.cache import Cache
-from rewriting.hub.client import Gated, Missing, Token, reading_token
+from rewriting.hub.client import Access, Gated, Missing, Token, reading_token
 from rewriting.hub.loading import fitting, load_base, read_rule
 from rewriting.hub.names import Kind, Name, at_revision, parse
 from rewriting.hub.repos import Found, find, open_generator, open_rules
@@ -56,36 +56,33 @@ def open_repo(
     name = at_revision(name if isinstance(name, Name) else parse(name, endpoint=endpoint), revision)
     if name.kind is not Kind.REPO:
         raise ValueError(f"{name.what[:100]!r} is {name.kind.words}; give a repo of the Hub, such as org/name.")
-    access: dict[str, Any] = {"endpoint": endpoint, "cache_dir": cache_dir}
-    if progress:
-        progress(0.0, f"Looking at {name.what}")
-    found, needed = least(lambda t: _find(name, token=t, **access), token)
-    access["progress"] = progress
-    token_used = token if needed else False
+    access = Access(token, endpoint, cache_dir, progress)
+    access.say(0.0, f"Looking at {name.what}")
+    found, least = _with_least(lambda access: _find(name, access), access)
     if not found.rules:
-        if (generator := known(found.opened_by, found.commit, needed)) is not None:
-            return Opened(generator, EditStack(), needed)
-        return Opened(open_generator(found, token=token_used, **access), EditStack(), needed)
-    stack, commit = open_rules(found, read_rule, token=token_used, **access)
+        generator = known(found.opened_by, found.commit, bool(least.token)) or open_generator(found, least)
+        return Opened(generator, EditStack(), bool(least.token))
+    stack, commit = open_rules(found, read_rule, least)
     if at_hand is not None and stack[0].base == at_hand.digest():
         return Opened(at_hand, fitting(stack, at_hand), False)
     if commit and (generator := known(stack[0].generator, commit, False)) is not None:
         return Opened(generator, fitting(stack, generator), False)
-    generator, needed = least(lambda t: load_base(stack, revision=commit or None, token=t, **access), token)
-    return Opened(generator, fitting(stack, generator), needed)
+    generator, least = _with_least(lambda access: load_base(stack, access, revision=commit or None), access)
+    return Opened(generator, fitting(stack, generator), bool(least.token))
 
 
-def least(read: Callable[[Token], T], token: Token) -> tuple[T, bool]:
-    """Call `read` without a token or, if that fails, with it; returns the result and whether it took the token."""
+def _with_least(read: Callable[[Access], T], access: Access) -> tuple[T, Access]:
+    """Call `read` without a token or, if that fails, with it; returns the result, and the access that it took."""
+    least = replace(access, token=False)
     try:
-        return read(False), False
+        return read(least), least
     except (Missing, Gated):
-        token = reading_token(token)
-        if token is False:
+        full = replace(access, token=reading_token(access.token))
+        if not full.token:
             raise
-        return read(token), True
+        return read(full), full
 
 
-def _find(name: Name, *, cache_dir: str | Path | None, **access: Any) -> Found:
-    with Cache(cache_dir) as cache:
-        return find(name, cache_dir=cache.path, **access)
+def _find(name: Name, access: Access) -> Found:
+    with Cache(access) as cache:
+        return find(name, cache.access)

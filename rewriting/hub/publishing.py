@@ -7,7 +7,7 @@ commit on top of the commit that it looked at, or a pull request.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,13 +21,12 @@ from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.hub.card import YOUR_REPO, generator_card
 from rewriting.hub.client import (
     PATIENCE,
+    Access,
     HubError,
     Missing,
     Token,
     Unreachable,
     account,
-    api,
-    ask,
     check_repo_id,
     headers,
     host,
@@ -96,25 +95,18 @@ def publish(
     Publishing again without a change makes no commit.  Raises HubError; an existing repo then does not change, and a
     new repo is deleted, or the error says that it remains.
     """
-    access = {"token": token, "endpoint": endpoint}
-    target = find_target(repo_id, private=private, create_pr=create_pr, update=update, **access)
+    access = Access(token, endpoint, cache_dir, progress)
+    target = find_target(repo_id, access, private=private, create_pr=create_pr, update=update)
     _check_kind(target, GENERATOR_FORMAT if full_model else EDIT_FORMAT)
-    if progress:
-        progress(0.0, "Drawing the pictures of the card")
-    options = {
-        "generator": generator,
-        "full_model": full_model,
-        "repo_id": target.repo_id,
-        "seeds": seeds,
-        "pictures": pictures,
-    }
+    access.say(0.0, "Drawing the pictures of the card")
     with TemporaryDirectory(prefix="rewriting-") as folder:
-        write_rule(edits, folder, **options, **access, cache_dir=cache_dir, progress=progress)
-        files = {
-            path.name: path for path in sorted(Path(folder).iterdir()) if path.name in LIMITS or is_part(path.name)
-        }
+        write_rule(
+            edits, folder, generator=generator, full_model=full_model, repo_id=target.repo_id, seeds=seeds,
+            pictures=pictures, token=token, endpoint=endpoint, cache_dir=cache_dir, progress=progress,
+        )  # fmt: skip
+        files = {path.name: path for path in sorted(Path(folder).iterdir())}
         stale = {name for name in target.files if name in LIMITS or is_part(name)} - files.keys()
-        return send(target, files, message=message or MESSAGE, stale=stale, create_pr=create_pr, progress=progress)
+        return send(target, files, message=message or MESSAGE, stale=stale, create_pr=create_pr)
 
 
 def publish_folder(
@@ -137,7 +129,8 @@ def publish_folder(
     """
     folder = Path(folder)
     kind = _kind_of_folder(folder)
-    target = find_target(repo_id, private=private, create_pr=create_pr, update=update, token=token, endpoint=endpoint)
+    access = Access(token, endpoint, progress=progress)
+    target = find_target(repo_id, access, private=private, create_pr=create_pr, update=update)
     _check_kind(target, kind)
     files: dict[str, Path | bytes] = {name: folder / name for name in LIMITS if (folder / name).is_file()}
     if kind == EDIT_FORMAT:
@@ -148,7 +141,7 @@ def publish_folder(
     elif CARD in files:  # written before the repo's id was known
         files[CARD] = (folder / CARD).read_bytes().replace(YOUR_REPO.encode(), target.repo_id.encode())
     stale = {name for name in target.files if is_part(name)} - files.keys()
-    return send(target, files, message=message or MESSAGE, stale=stale, create_pr=create_pr, progress=progress)
+    return send(target, files, message=message or MESSAGE, stale=stale, create_pr=create_pr)
 
 
 def _requests(stack: EditStack, folder: Path, pictures: bool) -> dict[str, Path | bytes]:
@@ -182,7 +175,7 @@ def _check_kind(target: Target, kind: str) -> None:
     try:
         with TemporaryDirectory(prefix="rewriting-") as cache:
             name = Name(Kind.REPO, target.repo_id, target.head)
-            found = find(name, token=target.token, endpoint=target.endpoint, cache_dir=cache)
+            found = find(name, replace(target.access, cache_dir=cache))
     except Unreachable:
         raise
     except ValueError:  # no generator at all, or several
@@ -199,23 +192,22 @@ def _check_kind(target: Target, kind: str) -> None:
 
 @dataclass(frozen=True)
 class Target:
-    """A repo to write to, with the token for it.
+    """A repo to write to.
 
-    head: its newest commit, "" for a repo that does not exist yet.  files: paths in that commit.  private: None means
-    the Hub's default for a new repo.
+    access: with the token for it.  head: its newest commit, "" for a repo that does not exist yet.  files: paths in
+    that commit.  private: None means the Hub's default for a new repo.
     """
 
     repo_id: str
+    access: Access
     repo_type: str
-    head: str
-    files: frozenset[str]
     private: bool | None
-    token: str = field(repr=False)
-    endpoint: str | None
+    head: str = ""
+    files: frozenset[str] = frozenset()
 
     @property
     def url(self) -> str:
-        return f"{host(self.endpoint)}/{'spaces/' if self.repo_type == 'space' else ''}{self.repo_id}"
+        return f"{host(self.access.endpoint)}/{'spaces/' if self.repo_type == 'space' else ''}{self.repo_id}"
 
     @property
     def holds_something(self) -> bool:
@@ -223,40 +215,35 @@ class Target:
 
     def look(self) -> Repo:
         """Ask the Hub for the present repo."""
-        return look_up(self.repo_id, token=self.token, endpoint=self.endpoint, repo_type=self.repo_type)
+        return look_up(self.repo_id, self.access, repo_type=self.repo_type)
 
     def write(self, name: str, *arguments: Any, seconds: float, late: str | None = None, **options: Any) -> Any:
         """Call a writing function of the client."""
-        call = getattr(api(self.token, self.endpoint), name)
-        return ask(
-            lambda: call(self.repo_id, *arguments, repo_type=self.repo_type, **options),
-            self.repo_id,
-            endpoint=self.endpoint,
-            seconds=seconds,
-            late=late,
-            writing=True,
-        )
+
+        def call(api: Any) -> Any:
+            return getattr(api, name)(self.repo_id, *arguments, repo_type=self.repo_type, **options)
+
+        return self.access.ask(self.repo_id, call, seconds=seconds, late=late, writing=True)
 
 
 def find_target(
     repo_id: str,
+    access: Access,
     *,
     repo_type: str = "model",
     private: bool | None = None,
     create_pr: bool = False,
     update: bool = True,
-    token: Token,
-    endpoint: str | None,
 ) -> Target:
     """Look at the repo, before anything is drawn or sent.  repo_id: without a "/", in the account's own namespace.
 
     Raises HubError for an invalid token or an impossible name, if the repo for a pull request is missing, if an
     existing repo must not be updated, or if a private publication would go to a public repo.
     """
-    token = writing_token(token)
-    me = account(token=token, endpoint=endpoint)
+    access = replace(access, token=writing_token(access.token))
+    me = account(token=access.token, endpoint=access.endpoint)
     repo_id = check_repo_id(repo_id if "/" in repo_id else f"{me.name}/{repo_id}")
-    target = Target(repo_id, repo_type, "", frozenset(), private, token, endpoint)
+    target = Target(repo_id, access, repo_type, private)
     try:
         repo = target.look()
     except Missing:
@@ -279,7 +266,6 @@ def send(
     stale: Iterable[str] = (),
     create_pr: bool = False,
     creation: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
 ) -> Published:
     """Send files to the repo in one commit on top of `target.head`; without a change there is no commit.
 
@@ -287,8 +273,7 @@ def send(
     """
     if CARD in files:
         _check_card(target, files[CARD])
-    if progress:
-        progress(0.2, f"Sending to {target.repo_id}")
+    target.access.say(0.2, f"Sending to {target.repo_id}")
     repo = target if target.head else _create(target, creation or {})
     try:
         commit, pull_request = _commit(repo, files, stale, message, create_pr)
@@ -296,8 +281,7 @@ def send(
         if not target.head:
             _take_back(repo, error)
         raise
-    if progress:
-        progress(1.0, f"Sent to {target.repo_id}")
+    target.access.say(1.0, f"Sent to {target.repo_id}")
     return Published(
         repo_id=repo.repo_id,
         url=repo.url,
@@ -316,15 +300,15 @@ def _check_card(target: Target, card: Path | bytes) -> None:
     text = (card if isinstance(card, bytes) else card.read_bytes()).decode("utf-8", "replace")
     query = {"content": text, "repoType": target.repo_type}
 
-    def show() -> Any:
-        url = f"{host(target.endpoint)}/api/validate-yaml"
-        response = get_session().post(url, json=query, headers=headers(target.token), timeout=timeout(PATIENCE))
+    def faults(api: Any) -> list[str]:
+        url = f"{api.endpoint}/api/validate-yaml"
+        response = get_session().post(url, json=query, headers=headers(api.token), timeout=timeout(PATIENCE))
         if response.status_code != 400:
             hf_raise_for_status(response)
         return [str(error["message"]) for error in response.json().get("errors") or ()]
 
-    if refused := ask(show, target.repo_id, endpoint=target.endpoint, writing=True):
-        raise HubError(f"The Hub does not take the card of {target.repo_id} ({refused[0][:200]}); correct its YAML.")
+    if found := target.access.ask(target.repo_id, faults, writing=True):
+        raise HubError(f"The Hub does not take the card of {target.repo_id} ({found[0][:200]}); correct its YAML.")
 
 
 def _create(target: Target, creation: Mapping[str, Any]) -> Target:

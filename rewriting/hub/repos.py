@@ -23,7 +23,7 @@ from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.config import MOMENTS, WEIGHTS
 from rewriting.hub.cache import Cache, Shelf, Unwritable
 from rewriting.hub.choosing import NoSuchFile, SeveralFiles, choose, sizes_in
-from rewriting.hub.client import CACHED_PATIENCE, PATIENCE, HubError, Token, Unreachable, api, ask
+from rewriting.hub.client import CACHED_PATIENCE, PATIENCE, Access, HubError, Unreachable
 from rewriting.hub.converted import converted, digest_of, is_kept, listed_sha256
 from rewriting.hub.download import (
     CARD,
@@ -41,7 +41,6 @@ from rewriting.hub.download import (
 from rewriting.hub.names import COMMIT, ENDINGS, Name
 from rewriting.hub.source import LICENSES, license_text, with_source
 from rewriting.hub.visitors import check_effort, check_file
-from rewriting.processes import Progress
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -72,29 +71,21 @@ class Found:
         return str(replace(self.name, revision="", path=self.path or self.folder))
 
 
-def find(
-    name: Name,
-    *,
-    token: Token = None,
-    endpoint: str | None = None,
-    cache_dir: str | Path | None = None,
-    progress: Progress | None = None,
-) -> Found:
+def find(name: Name, access: Access) -> Found:
     """Find the content of a repo.
 
     This asks the Hub once, or twice if the name's meaning depends on the repo's branches, but never for a commit in
     the cache.  Raises HubError; SeveralFiles if several files may be the generator.
     """
-    access = {"token": token, "endpoint": endpoint}
-    name = _with_revision(name, cache_dir, access)
-    cached = _in_cache(name, cache_dir)
+    name = _with_revision(name, access)
+    cached = _in_cache(name, access)
     if cached and cached.commit == name.revision and cached.path in ("", name.path):
         return cached
     repo = None
     try:
         patience = {"seconds": CACHED_PATIENCE, "wait": 0.0} if cached else {"seconds": PATIENCE}
-        repo = look_up(name.what, revision=name.revision or None, **access, **patience)
-        return _find_in(name, repo, {**access, "cache_dir": cache_dir, "progress": progress})
+        repo = look_up(name.what, access, revision=name.revision or None, **patience)
+        return _on_hub(name, repo, access)
     except (Unreachable, Unwritable) as error:
         if cached is None or (repo is not None and isinstance(error, Unreachable)):
             raise
@@ -102,19 +93,106 @@ def find(
         return cached
 
 
-def _find_in(name: Name, repo: Repo, access: Mapping[str, Any]) -> Found:
-    """Find the content of a repo from the Hub's description."""
+def open_generator(found: Found, access: Access, *, label: int | None = None) -> Generator:
+    """Load the found generator.  label: the class to keep of a conditional generator.  Raises HubError."""
+    if found.rules:
+        raise HubError(f"{found.name.what} holds {KINDS[EDIT_FORMAT]}.")
+    with Cache(access) as cache:
+        if found.path:
+            return _foreign(found, label, cache.access)
+        check_label(label, found.name.what)
+        found = _with_files(found, WEIGHTS, (MOMENTS, LICENSE), cache.access)
+        folder = _folder(found, cache.access)
+        with naming(found.name.what):
+            generator = read_generator(folder)
+        cache.stay_with(generator)  # it reads its second moments later
+    generator.config = replace(generator.config, name=found.opened_by)
+    return with_source(generator, folder, name=found.opened_by, revision=found.commit)
+
+
+def open_rules(found: Found, read: Callable[[Path], T], access: Access) -> T:
+    """Call `read` on the folder of the found rules, and return its result.  Raises HubError."""
+    if not found.rules:
+        raise HubError(f"{found.name.what} holds {KINDS[GENERATOR_FORMAT]}.")
+    with Cache(access) as cache:
+        found = _with_files(found, FACTORS, (REQUESTS, LICENSE, *_picture_files(found)), cache.access)
+        with naming(found.name.what):
+            return read(_folder(found, cache.access))
+
+
+# --- content ---------------------------------------------------------------------------------------------------------
+
+
+def _with_revision(name: Name, access: Access) -> Name:
+    """The name split into revision and path, by the branches and tags of the repo."""
+    if not name.parts:
+        return name
+    try:
+        refs = access.ask(name.what, lambda api: api.list_repo_refs(name.what))
+        names = [str(ref.name) for ref in (*refs.branches, *refs.tags)]
+    except Unreachable:
+        shelf = Shelf.of(name.what, access.cache_dir)
+        names = [reading.revision for reading in name.readings if shelf.commit_of(reading.revision)]
+        if not names:
+            raise
+    for reading in name.readings:
+        if reading.revision in names:
+            return reading
+    if re.fullmatch(r"[0-9a-f]{7,40}", name.parts[0]):  # a commit, cut short
+        return name.readings[-1]
+    some_names = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    raise HubError(f"{name.what} has no branch or tag that {'/'.join(name.parts)!r} begins with; it has {some_names}.")
+
+
+def _on_hub(name: Name, repo: Repo, access: Access) -> Found:
+    """The repo's content by the Hub's description."""
     if repo.gated:
-        check_admitted(repo, token=access["token"], endpoint=access["endpoint"])
-    sizes = {path: file.size for path, file in repo.files.items()}
-    home = _home(name.path, sizes)
-    if home is not None and (found := _in_our_format(name, repo, home, access)):
+        check_admitted(repo, access)
+
+    def format_in(folder: str) -> str:
+        return _checked_format(name, download(repo, [_within(folder, CONFIG)], access) / folder)
+
+    return _content(name, repo.commit, {path: file.size for path, file in repo.files.items()}, format_in, repo)
+
+
+def _in_cache(name: Name, access: Access) -> Found | None:
+    """The repo's content in the cache if it is complete; else None."""
+    shelf = Shelf.of(name.what, access.cache_dir)
+    commit = name.revision if COMMIT.fullmatch(name.revision) else shelf.commit_of(name.revision or "main")
+    snapshot = shelf.snapshot(commit) if commit else None
+    if snapshot is None or not snapshot.is_dir():
+        return None
+    sizes = sizes_in(snapshot)
+
+    def format_in(folder: str) -> str:
+        format = format_of(snapshot / folder)
+        if format and _within(folder, WEIGHTS if format == GENERATOR_FORMAT else FACTORS) not in sizes:
+            raise LookupError
+        return format
+
+    try:
+        return _content(name, commit, sizes, format_in)
+    except (ValueError, LookupError):
+        return None
+
+
+def _content(
+    name: Name, commit: str, sizes: Mapping[str, int], format_in: Callable[[str], str], repo: Repo | None = None
+) -> Found:
+    """The content that a name means among files: a folder in our format, or a file of another program.
+
+    sizes: {path: bytes}.  format_in: returns the format of the config.json in a folder, "" for an unknown one.
+    """
+
+    def in_our_format(folder: str | None) -> Found | None:
+        if folder is None or not (format := format_in(folder)):
+            return None
+        return Found(name, commit, folder, rules=format == EDIT_FORMAT, repo=repo)
+
+    if found := in_our_format(_home(name.path, sizes)):
         return found
     path = _chosen(sizes, name)
-    inside = _home(path, sizes)
-    return (inside not in (None, home) and _in_our_format(name, repo, inside, access)) or Found(
-        name, repo.commit, path=path, repo=repo
-    )
+    return in_our_format(_home(path, sizes)) or Found(name, commit, path=path, repo=repo)
 
 
 def _home(path: str, sizes: Mapping[str, int]) -> str | None:
@@ -128,110 +206,30 @@ def _within(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _in_our_format(name: Name, repo: Repo, folder: str, access: Mapping[str, Any]) -> Found | None:
-    """The content of a repo's folder if its config.json has one of our formats; else None."""
-    local = download(repo, [_within(folder, CONFIG)], **access).folder / folder
+def _checked_format(name: Name, folder: Path) -> str:
+    """The format of a fetched config.json.  Raises HubError for a generator that is too large for a visitor, and for
+    the config of another library unless the name is that of a file."""
     with naming(name.what):
-        config = _config(local)
-        if config.get("format") == GENERATOR_FORMAT:
+        config = _config(folder)
+        format = _format(config)
+        if format == GENERATOR_FORMAT:
             check_effort(GeneratorConfig.from_json(config))
-    if config.get("format") in KINDS:
-        return Found(name, repo.commit, folder, rules=config["format"] == EDIT_FORMAT, repo=repo)
     other = next((key for key in FOREIGN_KEYS if key in config), "")
-    if other and not name.path.endswith(ENDINGS):
+    if other and not format and not name.path.endswith(ENDINGS):
         raise HubError(
             f"{name.what} is no generator of pictures, since its {CONFIG} says {other} {brief(config[other])}; "
             f"name a file of it, such as {name.what}:model.pt, if that holds one after all."
         )
-    return None
+    return format
 
 
-def open_generator(
-    found: Found, *, label: int | None = None, cache_dir: str | Path | None = None, **access: Any
-) -> Generator:
-    """Load the found generator.
-
-    label: the class to keep of a conditional generator.  access: token, endpoint, progress.  Raises HubError.
-    """
-    if found.rules:
-        raise HubError(f"{found.name.what} holds {KINDS[EDIT_FORMAT]}.")
-    with Cache(cache_dir) as cache:
-        if found.path:
-            return _foreign(found, label, cache.path, access)
-        check_label(label, found.name.what)
-        folder = _our_folder(found, WEIGHTS, (MOMENTS, LICENSE), cache.path, access)
-        with naming(found.name.what):
-            generator = read_generator(folder)
-        cache.stay_with(generator)  # it reads its second moments later
-    generator.config = replace(generator.config, name=found.opened_by)
-    return with_source(generator, folder, name=found.opened_by, revision=found.commit)
+def format_of(folder: Path) -> str:
+    """The format in a folder's config.json, one of ours; "" for another, without one, or for a damaged file."""
+    return _format(_config(folder))
 
 
-def open_rules(found: Found, read: Callable[[Path], T], *, cache_dir: str | Path | None = None, **access: Any) -> T:
-    """Call `read` on the folder of the found rules, and return its result.  Raises HubError."""
-    if not found.rules:
-        raise HubError(f"{found.name.what} holds {KINDS[GENERATOR_FORMAT]}.")
-    with Cache(cache_dir) as cache:
-        folder = _our_folder(found, FACTORS, (REQUESTS, LICENSE, *_picture_files(found)), cache.path, access)
-        with naming(found.name.what):
-            return read(folder)
-
-
-# --- content ---------------------------------------------------------------------------------------------------------
-
-
-def _with_revision(name: Name, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Name:
-    """The name split into revision and path, by the branches and tags of the repo."""
-    if not name.parts:
-        return name
-    try:
-        refs = ask(lambda: api(**access).list_repo_refs(name.what), name.what, endpoint=access["endpoint"])
-        names = [str(ref.name) for ref in (*refs.branches, *refs.tags)]
-    except Unreachable:
-        shelf = Shelf.of(name.what, cache_dir)
-        names = [reading.revision for reading in name.readings if shelf.commit_of(reading.revision)]
-        if not names:
-            raise
-    for reading in name.readings:
-        if reading.revision in names:
-            return reading
-    if re.fullmatch(r"[0-9a-f]{7,40}", name.parts[0]):  # a commit, cut short
-        return name.readings[-1]
-    some_names = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    raise HubError(f"{name.what} has no branch or tag that {'/'.join(name.parts)!r} begins with; it has {some_names}.")
-
-
-def _in_cache(name: Name, cache_dir: str | Path | None) -> Found | None:
-    """The repo's content in the cache if it is complete; else None."""
-    shelf = Shelf.of(name.what, cache_dir)
-    commit = name.revision if COMMIT.fullmatch(name.revision) else shelf.commit_of(name.revision or "main")
-    folder = shelf.snapshot(commit) if commit else None
-    if folder is None or not folder.is_dir():
-        return None
-    sizes = sizes_in(folder)
-
-    def ours(home: str | None) -> Found | None:
-        format = None if home is None else format_of(folder / home)
-        needed = {GENERATOR_FORMAT: WEIGHTS, EDIT_FORMAT: FACTORS}.get(format)
-        if needed is None:
-            return None
-        if _within(home, needed) not in sizes:
-            raise LookupError
-        return Found(name, commit, home, rules=format == EDIT_FORMAT)
-
-    try:
-        home = _home(name.path, sizes)
-        if found := ours(home):
-            return found
-        path = _chosen(sizes, name)
-        return ours(_home(path, sizes)) or Found(name, commit, path=path)
-    except (ValueError, LookupError):
-        return None
-
-
-def format_of(folder: Path) -> object:
-    """The format in a folder's config.json; None without one, or for a damaged file."""
-    return _config(folder).get("format")
+def _format(config: Mapping[str, Any]) -> str:
+    return next((format for format in KINDS if format == config.get("format")), "")
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -263,33 +261,35 @@ def _picture_files(found: Found) -> list[str]:
     return sorted(name for name in paths if is_part(name))[:MAX_BROUGHT]
 
 
-def _our_folder(
-    found: Found, needed: str, optional: tuple[str, ...], cache_dir: str | Path | None, access: Mapping[str, Any]
-) -> Path:
-    """The cache's folder with the files of our format.  needed: the file that must exist beside config.json."""
+def _with_files(found: Found, needed: str, optional: tuple[str, ...], access: Access) -> Found:
+    """Fetch the files of our format.  needed: the file that must exist beside config.json."""
     paths = []
     if found.repo is not None:
         required = [_within(found.folder, name) for name in (CONFIG, needed)]
         check_fetchable(found.repo, required)
         wished = [_within(found.folder, name) for name in optional]
         paths = [*required, *(path for path in wished if is_fetchable(found.repo, path))]
-    found = _fetch(found, paths, cache_dir, access)
-    return Shelf.of(found.name.what, cache_dir).snapshot(found.commit) / found.folder
+    return _fetch(found, paths, access)
 
 
-def _fetch(found: Found, paths: Sequence[str], cache_dir: str | Path | None, access: Mapping[str, Any]) -> Found:
-    """Fetch files into the cache; if it is not writable, return the content that it already has."""
+def _fetch(found: Found, paths: Sequence[str], access: Access) -> Found:
+    """Fetch files into the cache; returns the content that the cache then has, an older one if it is not writable."""
     if found.repo is None:
         return found
     try:
-        download(found.repo, paths, cache_dir=cache_dir, **access)
+        download(found.repo, paths, access)
     except Unwritable as error:
-        if (cached := _in_cache(found.name, cache_dir)) is None:
+        if (cached := _in_cache(found.name, access)) is None:
             raise
         log.warning("%s Opening %s as it was fetched before.", error, found.name)
         return cached
-    Shelf.of(found.name.what, cache_dir).record(found.name.revision or "main", found.commit)
+    Shelf.of(found.name.what, access.cache_dir).record(found.name.revision or "main", found.commit)
     return found
+
+
+def _folder(found: Found, access: Access) -> Path:
+    """The folder of the content in the cache."""
+    return Shelf.of(found.name.what, access.cache_dir).snapshot(found.commit) / found.folder
 
 
 def check_label(label: int | None, name: str) -> None:
@@ -298,7 +298,7 @@ def check_label(label: int | None, name: str) -> None:
         raise ValueError(f"{name} has no classes; leave the class out.")
 
 
-def _foreign(found: Found, label: int | None, cache_dir: str | Path | None, access: Mapping[str, Any]) -> Generator:
+def _foreign(found: Found, label: int | None, access: Access) -> Generator:
     """Load the converted generator of a file of another program."""
     repo_id, path, repo, sha256 = found.name.what, found.path, found.repo, ""
     if repo is not None:
@@ -306,15 +306,14 @@ def _foreign(found: Found, label: int | None, cache_dir: str | Path | None, acce
         sha256 = listed_sha256(repo.files[path])
         legal = [CARD, next((name for name in LICENSES if name in repo.files), LICENSE)]
         legal = [name for name in legal if is_fetchable(repo, name)]
-        found = _fetch(found, legal if sha256 and is_kept(sha256, label) else [*legal, path], cache_dir, access)
-    folder = Shelf.of(repo_id, cache_dir).snapshot(found.commit)
+        found = _fetch(found, legal if sha256 and is_kept(sha256, label) else [*legal, path], access)
+    folder = _folder(found, access)
     if found.repo is None or not sha256:
         sha256 = digest_of(folder / path)
     terms = license_text(folder)
     origin = Origin(path, repo=repo_id, commit=found.commit, **_license(folder / CARD, bool(terms)))
     try:
-        options = {"label": label, "progress": access.get("progress")}
-        generator, cached = converted(sha256, origin, lambda: folder / path, **options)
+        generator, cached = converted(sha256, origin, lambda: folder / path, access, label=label)
     except CheckpointError as error:
         raise HubError(f"In {repo_id}, {error}") from None
     generator.config = replace(generator.config, name=found.opened_by)

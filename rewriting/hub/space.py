@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from rewriting.hub.client import HubError, Token
+from rewriting.hub.client import Access, HubError, Token
 from rewriting.hub.publishing import EMPTY, Published, Target, find_target, send
 from rewriting.installation import checkout
 from rewriting.processes import Progress
@@ -70,7 +70,7 @@ def deploy(
     """
     folder = checkout("deploy") if folder is None else Path(folder)
     files = space_files(folder, title=title, hardware=hardware, torch_index=torch_index)
-    target = find_target(space, repo_type="space", private=private, token=token, endpoint=endpoint)
+    target = find_target(space, Access(token, endpoint, progress=progress), repo_type="space", private=private)
     _check_is_ours(target)
     return send(
         target,
@@ -78,7 +78,6 @@ def deploy(
         message=message,
         stale=[path for path in target.files - files.keys() if path.startswith(MANAGED)],
         creation={"space_sdk": "gradio"} | ({"space_hardware": hardware} if hardware else {}),
-        progress=progress,
     )
 
 

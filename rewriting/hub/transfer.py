@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +20,17 @@ from typing import Any, BinaryIO
 from rewriting.hub.client import (
     CONNECT,
     LONGEST_WAIT,
+    Access,
     HubError,
-    Token,
     Unreachable,
     asked_to_wait,
     explained,
     headers,
     http_client,
+    reading_token,
     started,
 )
 from rewriting.hub.locks import LOOK, alone
-from rewriting.processes import Progress
 
 STALL = 20.0  # seconds without a byte before a new attempt
 GIVE_UP = 60.0  # seconds without a byte before the transfer fails
@@ -56,30 +55,21 @@ class RemoteFile:
     commit: str
 
 
-def bring(
-    file: RemoteFile,
-    blob: Path,
-    lock: Path,
-    *,
-    repo_id: str,
-    token: Token,
-    endpoint: str | None,
-    progress: Progress | None = None,
-) -> None:
+def bring(file: RemoteFile, blob: Path, lock: Path, repo_id: str, access: Access) -> None:
     """Put the file's content at `blob`: fetch it, continue an earlier attempt, or wait for one of another program.
 
     Raises HubError, and leaves a partial file for the next attempt; OSError for a fault of the disk.
     """
-    say, what = progress or (lambda share, sentence: None), f"{file.path} of {repo_id}"
+    what = f"{file.path} of {repo_id}"
     blob.parent.mkdir(parents=True, exist_ok=True)
-    with alone(lock, _Patience(blob, what, say)):
+    with alone(lock, _Patience(blob, what, access)):
         if blob.exists():
             return
         _tidy(blob.parent)
-        line = _Line(file, blob.with_name(blob.name + PART), token, endpoint, repo_id)
+        line = _Line(file, blob.with_name(blob.name + PART), repo_id, access)
         try:
-            _watch(line, say)
-            say(1.0, f"Checking {what}")
+            _watch(line)
+            access.say(1.0, f"Checking {what}")
             if oid_of(line.part, file.oid) != file.oid:
                 line.have = 0
                 raise HubError(
@@ -107,12 +97,12 @@ def oid_of(path: Path, like: str) -> str:
 class _Patience:
     """Wait for another program that fetches a file into `blob`, as long as it makes progress."""
 
-    def __init__(self, blob: Path, what: str, say: Progress):
-        self.blob, self.what, self.say = blob, what, say
+    def __init__(self, blob: Path, what: str, access: Access):
+        self.blob, self.what, self.access = blob, what, access
         self.there, self.moved = -1, time.monotonic()
 
     def __call__(self) -> None:
-        self.say(0.0, f"Waiting for another program that fetches {self.what}")
+        self.access.say(0.0, f"Waiting for another program that fetches {self.what}")
         arrived = sum(part.stat().st_size for part in self.blob.parent.glob(f"{self.blob.name}*{PART}"))
         if arrived != self.there:
             self.there, self.moved = arrived, time.monotonic()
@@ -120,11 +110,11 @@ class _Patience:
             raise Unreachable(f"Another program began to fetch {self.what} and does not go on; end it and try again.")
 
 
-def _watch(line: _Line, say: Callable[[float, str], None]) -> None:
+def _watch(line: _Line) -> None:
     """Wait for a transfer as long as it makes progress, and report the progress."""
     done = started(line.run)
     while True:
-        say(line.have / max(1, line.file.size), line.doing)
+        line.access.say(line.have / max(1, line.file.size), line.doing)
         try:
             return done.result(LOOK)
         except FutureTimeout:
@@ -155,8 +145,8 @@ class _Line:
     doing: one line for people.  given_up: ends the thread, which then writes nothing more.
     """
 
-    def __init__(self, file: RemoteFile, part: Path, token: Token, endpoint: str | None, repo_id: str):
-        self.file, self.part, self.token, self.endpoint, self.repo_id = file, part, token, endpoint, repo_id
+    def __init__(self, file: RemoteFile, part: Path, repo_id: str, access: Access):
+        self.file, self.part, self.repo_id, self.access = file, part, repo_id, access
         self.what = f"{file.path} of {repo_id}"
         self.have = part.stat().st_size if part.exists() else 0
         self.moved, self.given_up, self.doing = time.monotonic(), Event(), f"Fetching {self.what}"
@@ -171,7 +161,7 @@ class _Line:
                 failures = 1 if self.have > before else failures + 1
                 pause = PAUSE * 2 ** (failures - 1) if again.pause is None else again.pause
                 if failures == ATTEMPTS or pause > LONGEST_WAIT:
-                    raise explained(again.error, self.repo_id, self.endpoint) from again.error
+                    raise explained(again.error, self.repo_id, self.access.endpoint) from again.error
             self.moved, self.doing = time.monotonic() + pause, f"Waiting for the Hub to go on with {self.what}"
             if self.given_up.wait(pause):
                 return
@@ -189,11 +179,11 @@ class _Line:
             status = error.response.status_code
             if status in (408, 429) or status >= 500:
                 raise _Again(error, asked_to_wait(error.response)) from error
-            raise explained(error, self.repo_id, self.endpoint) from error
+            raise explained(error, self.repo_id, self.access.endpoint) from error
         except HubError:
             raise
         except (http.HTTPError, http.InvalidURL, OfflineModeIsEnabled, ImportError, ValueError) as error:
-            raise explained(error, self.repo_id, self.endpoint) from error
+            raise explained(error, self.repo_id, self.access.endpoint) from error
 
     def _receive(self, part: BinaryIO) -> None:
         """Append the rest of the file."""
@@ -203,11 +193,12 @@ class _Line:
             self._begin_anew(part)
         if self.have == self.file.size:
             return
-        asked = headers(self.token) | {"Accept-Encoding": "identity"}  # so that the bytes can be counted
+        wanted = headers(reading_token(self.access.token))
+        wanted["Accept-Encoding"] = "identity"  # so that the bytes can be counted
         if self.have:
-            asked["Range"] = f"bytes={self.have}-"
+            wanted["Range"] = f"bytes={self.have}-"
         patience = http_client().Timeout(STALL, connect=CONNECT)
-        with get_session().stream("GET", self.file.url, headers=asked, timeout=patience) as response:
+        with get_session().stream("GET", self.file.url, headers=wanted, timeout=patience) as response:
             self._check(response, part)
             for chunk in response.iter_bytes():
                 if self.given_up.is_set():
@@ -226,7 +217,7 @@ class _Line:
         from huggingface_hub.utils import hf_raise_for_status
 
         hf_raise_for_status(response)
-        commits = {one.headers.get("X-Repo-Commit") for one in (*response.history, response)} - {None}
+        commits = {answer.headers.get("X-Repo-Commit") for answer in (*response.history, response)} - {None}
         if commits - {self.file.commit}:
             raise self._mismatch()
         goes_on = response.status_code == 206

@@ -16,7 +16,7 @@ from typing import TypeVar
 from rewriting.core.edit import EditStack
 from rewriting.generators import Generator
 from rewriting.hub import Published, PublishedRule, list_rules, open_repo, publish
-from rewriting.hub.client import Token
+from rewriting.hub.client import Access, Token
 from rewriting.hub.loading import open_name
 from rewriting.hub.names import Kind, parse
 from rewriting.hub.source import license_of
@@ -98,8 +98,7 @@ def bring(service: Service, session: Session, text: str, token: Token, progress:
         return Brought(name.what, EditStack())
     if name.kind is not Kind.REPO:
         if not service.has(name.what):
-            access = {"endpoint": service.endpoint, "token": token, "cache_dir": None, "progress": progress}
-            service.add(name.what, open_name(name, **access))
+            service.add(name.what, open_name(name, Access(token, service.endpoint, progress=progress)))
         return Brought.of(name.what, EditStack(), service.generator(name.what))
 
     def known(repo: str, commit: str, with_token: bool) -> Generator | None:
