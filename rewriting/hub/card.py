@@ -182,8 +182,8 @@ def license_data(config: GeneratorConfig, has_text: bool, elsewhere: str = "") -
     if config.license in LICENSES and not (config.license == "unknown" and has_text):
         return {"license": config.license}
     named, link = (config.extra.get(key) for key in ("license_name", "license_link"))
-    said = named or config.license
-    name = "" if said in ("other", "unknown") else re.sub(r"[^a-z0-9.]+", "-", str(said).lower()).strip("-")[:60]
+    title = str(named or config.license)
+    name = "" if title in ("other", "unknown") else re.sub(r"[^a-z0-9.]+", "-", title.lower()).strip("-")[:60]
     if has_text:
         link = "LICENSE"
     elif not (isinstance(link, str) and re.fullmatch(r"https?://[!-~]+", link)):
@@ -207,7 +207,7 @@ def _named(base: Base) -> str:
 
 
 def _bytes(stack: EditStack) -> int:
-    return sum(4 * (one.factor.numel() + one.directions.numel()) for edit in stack for one in edit.changes)
+    return sum(4 * (change.factor.numel() + change.directions.numel()) for edit in stack for change in edit.changes)
 
 
 def _shape(config: GeneratorConfig) -> str:

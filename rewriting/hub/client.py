@@ -1,13 +1,12 @@
 """Calls to the Hugging Face Hub: tokens, time limits, and errors in one sentence.
 
-`huggingface_hub` makes the calls.  It waits without limit for the look-up of a host name and in most writing calls,
-and its errors quote requests; this module adds the time limits and rewrites the errors.  It imports the library where
-it uses it, so that the software starts without the library and without a network.
+`huggingface_hub` makes the calls, over `httpx2`.  It waits without limit for the look-up of a host name and in most
+writing calls, and its errors quote requests; this module adds the time limits and rewrites the errors.  Both are
+imported where they are used, so that the software starts without them and without a network.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import time
@@ -269,15 +268,9 @@ def patience(size: int) -> float:
 
 def timeout(seconds: float) -> Any:
     """A timeout for the client: `seconds` for an answer, and at most CONNECT for a connection."""
-    return http_client().Timeout(seconds, connect=min(CONNECT, seconds))
+    import httpx2
 
-
-def http_client() -> Any:
-    """The HTTP module of `huggingface_hub`: httpx2 from 2.0 on, httpx before."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    module = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError").__module__
-    return importlib.import_module(module.partition(".")[0])
+    return httpx2.Timeout(seconds, connect=min(CONNECT, seconds))
 
 
 def proxy(endpoint: str | None) -> str:
@@ -304,6 +297,7 @@ def explained(
     error: Exception, what: str, endpoint: str | None, revision: str | None = None, writing: bool = False
 ) -> HubError:
     """The error as a HubError of one sentence, without the client's words or the request."""
+    import httpx2
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
@@ -323,9 +317,9 @@ def explained(
         return Unreachable("The Hub is switched off here (HF_HUB_OFFLINE); unset that, or use files on this machine.")
     if isinstance(error, errors.HfHubHTTPError):
         return _refused(error, what, endpoint, writing)
-    if isinstance(error, (http_client().TransportError, ConnectionError, TimeoutError)):
+    if isinstance(error, (httpx2.TransportError, ConnectionError, TimeoutError)):
         return Unreachable(silence(endpoint))
-    if isinstance(error, (ImportError, ValueError, http_client().InvalidURL)) and (fault := _unusable_proxy(endpoint)):
+    if isinstance(error, (ImportError, ValueError, httpx2.InvalidURL)) and (fault := _unusable_proxy(endpoint)):
         return Unreachable(fault)
     if isinstance(error.__cause__, Exception):  # such as the client's "Error while uploading ..."
         return explained(error.__cause__, what, endpoint, revision, writing)
@@ -337,10 +331,12 @@ def explained(
 
 def _unusable_proxy(endpoint: str | None) -> str:
     """A sentence on a proxy setting that the client cannot use; "" if it can."""
+    import httpx2
+
     if not (setting := proxy(endpoint)):
         return ""
     try:
-        http_client().Client().close()
+        httpx2.Client().close()
     except ImportError:
         return (
             f"{setting} names a SOCKS proxy, for which the package socksio is missing; install it, or unset {setting}."

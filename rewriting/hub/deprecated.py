@@ -76,7 +76,7 @@ def fetch(
         assert path is not None  # nothing is at hand
         return path
     if name.kind is Kind.REPO:
-        found = find(name, access)
-        if found.path and found.repo:
-            return fetch_files(found.repo, [found.path], access) / found.path
+        content = find(name, access)
+        if content.path and content.repo:
+            return fetch_files(content.repo, [content.path], access) / content.path
     raise FileNotFoundError(f"{str(name)[:200]} is {name.kind.words} and holds no file of another program.")

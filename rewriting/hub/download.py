@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from posixpath import basename
 from typing import Any
 
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
@@ -155,7 +156,7 @@ def check_fetchable(repo: Repo, paths: Sequence[str]) -> None:
     for path in paths:
         if path not in repo.files:
             raise HubError(f"{repo.repo_id} has no {path}, which its {CONFIG} needs; publish it again.")
-        size, most = repo.files[path].size, LIMITS[path.rpartition("/")[2]]
+        size, most = repo.files[path].size, LIMITS[basename(path)]
         if size > most:
             raise HubError(
                 f"{repo.repo_id} has a {path} of {size / 1e6:,.1f} MB, more than the limit of {most / 1e6:,.1f} MB; "
@@ -163,15 +164,11 @@ def check_fetchable(repo: Repo, paths: Sequence[str]) -> None:
             )
 
 
-def limit_of(path: str) -> int:
-    """The most bytes of an optional file of that name."""
-    name = path.rpartition("/")[2]
-    return OWN_LIMIT if is_part(name) else LIMITS.get(name, LIMITS[LICENSE])
-
-
 def is_fetchable(repo: Repo, path: str) -> bool:
     """Whether an optional file exists and is small enough."""
-    return path in repo.files and repo.files[path].size <= limit_of(path)
+    name = basename(path)
+    most = OWN_LIMIT if is_part(name) else LIMITS.get(name, LIMITS[LICENSE])
+    return path in repo.files and repo.files[path].size <= most
 
 
 def check_admitted(repo: Repo, access: Access) -> None:

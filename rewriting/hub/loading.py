@@ -21,7 +21,7 @@ from rewriting.hub.client import Access, HubError, Missing, Token, Unreachable, 
 from rewriting.hub.converted import converted, digest_of, is_kept
 from rewriting.hub.download import KINDS
 from rewriting.hub.names import Kind, Name, at_revision, not_here, parse, repo_name
-from rewriting.hub.repos import Found, check_label, find, format_of, open_generator, open_rules
+from rewriting.hub.repos import Content, check_label, find, format_of, open_generator, open_rules
 from rewriting.hub.source import license_text, with_source
 from rewriting.hub.visitors import check_file
 from rewriting.processes import Progress
@@ -73,7 +73,7 @@ def open_name(name: Name, access: Access, *, label: int | None = None) -> Genera
                 f"{name.what[:100]!r} is not an address of the Hub; this studio opens no files from other addresses."
             )
         return _from_file(download(name.what, progress=access.progress), label, access)
-    return _from_hub(name, lambda found: open_generator(found, access, label=label), access)
+    return _from_hub(name, lambda content: open_generator(content, access, label=label), access)
 
 
 def load_edits(
@@ -96,7 +96,7 @@ def load_edits(
     if name.local:
         stack = EditStack.load(name.what)
     else:
-        stack = _from_hub(name, lambda found: open_rules(found, EditStack.load, access), access)
+        stack = _from_hub(name, lambda content: open_rules(content, EditStack.load, access), access)
     return fitting(stack, generator) if generator is not None else stack
 
 
@@ -143,12 +143,12 @@ def _rule_name(name_or_path: str | Path, revision: str | None, endpoint: str | N
     return name
 
 
-def _from_hub(name: Name, opening: Callable[[Found], T], access: Access) -> T:
+def _from_hub(name: Name, opening: Callable[[Content], T], access: Access) -> T:
     """Find a name on the Hub and open it.  The error for a name that could also be a path mentions both."""
     try:
         with Cache(access) as cache:
-            found = find(name, cache.access)
-        return opening(found)
+            content = find(name, cache.access)
+        return opening(content)
     except (Missing, Unreachable, NoSuchFile) as error:
         absence, reason = not_here(name), str(error)
         if not absence:

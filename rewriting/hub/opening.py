@@ -16,7 +16,7 @@ from rewriting.hub.cache import Cache
 from rewriting.hub.client import Access, Gated, Missing, Token, reading_token
 from rewriting.hub.loading import fitting, load_base, read_rule
 from rewriting.hub.names import Kind, Name, at_revision, parse
-from rewriting.hub.repos import Found, find, open_generator, open_rules
+from rewriting.hub.repos import Content, find, open_generator, open_rules
 from rewriting.processes import Progress
 
 T = TypeVar("T")
@@ -58,11 +58,11 @@ def open_repo(
         raise ValueError(f"{name.what[:100]!r} is {name.kind.words}; give a repo of the Hub, such as org/name.")
     access = Access(token, endpoint, cache_dir, progress)
     access.say(0.0, f"Looking at {name.what}")
-    found, least = _with_least(lambda access: _find(name, access), access)
-    if not found.rules:
-        generator = known(found.opened_by, found.commit, bool(least.token)) or open_generator(found, least)
+    content, least = _with_least(lambda access: _find(name, access), access)
+    if not content.rules:
+        generator = known(content.opened_by, content.commit, bool(least.token)) or open_generator(content, least)
         return Opened(generator, EditStack(), bool(least.token))
-    stack, commit = open_rules(found, read_rule, least)
+    stack, commit = open_rules(content, read_rule, least)
     if at_hand is not None and stack[0].base == at_hand.digest():
         return Opened(at_hand, fitting(stack, at_hand), False)
     if commit and (generator := known(stack[0].generator, commit, False)) is not None:
@@ -83,6 +83,6 @@ def _with_least(read: Callable[[Access], T], access: Access) -> tuple[T, Access]
         return read(full), full
 
 
-def _find(name: Name, access: Access) -> Found:
+def _find(name: Name, access: Access) -> Content:
     with Cache(access) as cache:
         return find(name, cache.access)

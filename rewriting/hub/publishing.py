@@ -175,13 +175,13 @@ def _check_kind(target: Target, kind: str) -> None:
     try:
         with TemporaryDirectory(prefix="rewriting-") as cache:
             name = Name(Kind.REPO, target.repo_id, target.head)
-            found = find(name, replace(target.access, cache_dir=cache))
+            content = find(name, replace(target.access, cache_dir=cache))
     except Unreachable:
         raise
     except ValueError:  # no generator at all, or several
         raise HubError(f"{target.repo_id} holds other files; {advice}") from None
-    present = EDIT_FORMAT if found.rules else GENERATOR_FORMAT
-    if found.path or found.folder:
+    present = EDIT_FORMAT if content.rules else GENERATOR_FORMAT
+    if content.path or content.folder:
         raise HubError(f"{target.repo_id} holds a generator of another program; {advice}")
     if present != kind:
         raise HubError(f"{target.repo_id} holds {KINDS[present]}; {advice}")
@@ -300,15 +300,15 @@ def _check_card(target: Target, card: Path | bytes) -> None:
     text = (card if isinstance(card, bytes) else card.read_bytes()).decode("utf-8", "replace")
     query = {"content": text, "repoType": target.repo_type}
 
-    def faults(api: Any) -> list[str]:
+    def errors_of(api: Any) -> list[str]:
         url = f"{api.endpoint}/api/validate-yaml"
         response = get_session().post(url, json=query, headers=headers(api.token), timeout=timeout(PATIENCE))
         if response.status_code != 400:
             hf_raise_for_status(response)
         return [str(error["message"]) for error in response.json().get("errors") or ()]
 
-    if found := target.access.ask(target.repo_id, faults, writing=True):
-        raise HubError(f"The Hub does not take the card of {target.repo_id} ({found[0][:200]}); correct its YAML.")
+    if errors := target.access.ask(target.repo_id, errors_of, writing=True):
+        raise HubError(f"The Hub does not take the card of {target.repo_id} ({errors[0][:200]}); correct its YAML.")
 
 
 def _create(target: Target, creation: Mapping[str, Any]) -> Target:

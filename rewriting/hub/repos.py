@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from posixpath import basename, dirname, join
 from typing import Any, TypeVar
 
 from rewriting.checkpoints.contents import CheckpointError
@@ -50,7 +51,7 @@ FOREIGN_KEYS = ("model_type", "architectures", "peft_type", "_class_name")  # in
 
 
 @dataclass(frozen=True)
-class Found:
+class Content:
     """The content of a Hub name at one commit.
 
     folder: path in the repo of files in our format, "" for the repo itself.  path: of the generator's file of another
@@ -71,7 +72,7 @@ class Found:
         return str(replace(self.name, revision="", path=self.path or self.folder))
 
 
-def find(name: Name, access: Access) -> Found:
+def find(name: Name, access: Access) -> Content:
     """Find the content of a repo.
 
     This asks the Hub once, or twice if the name's meaning depends on the repo's branches, but never for a commit in
@@ -93,31 +94,31 @@ def find(name: Name, access: Access) -> Found:
         return cached
 
 
-def open_generator(found: Found, access: Access, *, label: int | None = None) -> Generator:
+def open_generator(content: Content, access: Access, *, label: int | None = None) -> Generator:
     """Load the found generator.  label: the class to keep of a conditional generator.  Raises HubError."""
-    if found.rules:
-        raise HubError(f"{found.name.what} holds {KINDS[EDIT_FORMAT]}.")
+    if content.rules:
+        raise HubError(f"{content.name.what} holds {KINDS[EDIT_FORMAT]}.")
     with Cache(access) as cache:
-        if found.path:
-            return _foreign(found, label, cache.access)
-        check_label(label, found.name.what)
-        found = _with_files(found, WEIGHTS, (MOMENTS, LICENSE), cache.access)
-        folder = _folder(found, cache.access)
-        with naming(found.name.what):
+        if content.path:
+            return _foreign(content, label, cache.access)
+        check_label(label, content.name.what)
+        content = _with_files(content, cache.access)
+        folder = _folder(content, cache.access)
+        with naming(content.name.what):
             generator = read_generator(folder)
         cache.stay_with(generator)  # it reads its second moments later
-    generator.config = replace(generator.config, name=found.opened_by)
-    return with_source(generator, folder, name=found.opened_by, revision=found.commit)
+    generator.config = replace(generator.config, name=content.opened_by)
+    return with_source(generator, folder, name=content.opened_by, revision=content.commit)
 
 
-def open_rules(found: Found, read: Callable[[Path], T], access: Access) -> T:
+def open_rules(content: Content, read: Callable[[Path], T], access: Access) -> T:
     """Call `read` on the folder of the found rules, and return its result.  Raises HubError."""
-    if not found.rules:
-        raise HubError(f"{found.name.what} holds {KINDS[GENERATOR_FORMAT]}.")
+    if not content.rules:
+        raise HubError(f"{content.name.what} holds {KINDS[GENERATOR_FORMAT]}.")
     with Cache(access) as cache:
-        found = _with_files(found, FACTORS, (REQUESTS, LICENSE, *_picture_files(found)), cache.access)
-        with naming(found.name.what):
-            return read(_folder(found, cache.access))
+        content = _with_files(content, cache.access)
+        with naming(content.name.what):
+            return read(_folder(content, cache.access))
 
 
 # --- content ---------------------------------------------------------------------------------------------------------
@@ -144,18 +145,18 @@ def _with_revision(name: Name, access: Access) -> Name:
     raise HubError(f"{name.what} has no branch or tag that {'/'.join(name.parts)!r} begins with; it has {some_names}.")
 
 
-def _on_hub(name: Name, repo: Repo, access: Access) -> Found:
+def _on_hub(name: Name, repo: Repo, access: Access) -> Content:
     """The repo's content by the Hub's description."""
     if repo.gated:
         check_admitted(repo, access)
 
     def format_in(folder: str) -> str:
-        return _checked_format(name, download(repo, [_within(folder, CONFIG)], access) / folder)
+        return _checked_format(name, download(repo, [join(folder, CONFIG)], access) / folder)
 
     return _content(name, repo.commit, {path: file.size for path, file in repo.files.items()}, format_in, repo)
 
 
-def _in_cache(name: Name, access: Access) -> Found | None:
+def _in_cache(name: Name, access: Access) -> Content | None:
     """The repo's content in the cache if it is complete; else None."""
     shelf = Shelf.of(name.what, access.cache_dir)
     commit = name.revision if COMMIT.fullmatch(name.revision) else shelf.commit_of(name.revision or "main")
@@ -166,7 +167,7 @@ def _in_cache(name: Name, access: Access) -> Found | None:
 
     def format_in(folder: str) -> str:
         format = format_of(snapshot / folder)
-        if format and _within(folder, WEIGHTS if format == GENERATOR_FORMAT else FACTORS) not in sizes:
+        if format and join(folder, WEIGHTS if format == GENERATOR_FORMAT else FACTORS) not in sizes:
             raise LookupError
         return format
 
@@ -178,32 +179,27 @@ def _in_cache(name: Name, access: Access) -> Found | None:
 
 def _content(
     name: Name, commit: str, sizes: Mapping[str, int], format_in: Callable[[str], str], repo: Repo | None = None
-) -> Found:
+) -> Content:
     """The content that a name means among files: a folder in our format, or a file of another program.
 
     sizes: {path: bytes}.  format_in: returns the format of the config.json in a folder, "" for an unknown one.
     """
 
-    def in_our_format(folder: str | None) -> Found | None:
+    def in_our_format(folder: str | None) -> Content | None:
         if folder is None or not (format := format_in(folder)):
             return None
-        return Found(name, commit, folder, rules=format == EDIT_FORMAT, repo=repo)
+        return Content(name, commit, folder, rules=format == EDIT_FORMAT, repo=repo)
 
-    if found := in_our_format(_home(name.path, sizes)):
-        return found
+    if content := in_our_format(_home(name.path, sizes)):
+        return content
     path = _chosen(sizes, name)
-    return in_our_format(_home(path, sizes)) or Found(name, commit, path=path, repo=repo)
+    return in_our_format(_home(path, sizes)) or Content(name, commit, path=path, repo=repo)
 
 
 def _home(path: str, sizes: Mapping[str, int]) -> str | None:
     """The folder with a config.json that a path names, directly or by one of its files; None without one."""
-    above, _, last = path.rpartition("/")
-    folder = above if last in LIMITS else path
-    return folder if sizes.get(_within(folder, CONFIG), LIMITS[CONFIG] + 1) <= LIMITS[CONFIG] else None
-
-
-def _within(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
+    folder = dirname(path) if basename(path) in LIMITS else path
+    return folder if sizes.get(join(folder, CONFIG), LIMITS[CONFIG] + 1) <= LIMITS[CONFIG] else None
 
 
 def _checked_format(name: Name, folder: Path) -> str:
@@ -255,41 +251,37 @@ def _chosen(sizes: Mapping[str, int], name: Name) -> str:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def _picture_files(found: Found) -> list[str]:
-    """The files of people's own pictures in the folder of rules."""
-    paths = [path.removeprefix(_within(found.folder, "")) for path in (found.repo.files if found.repo else ())]
-    return sorted(name for name in paths if is_part(name))[:MAX_BROUGHT]
+def _with_files(content: Content, access: Access) -> Content:
+    """Fetch the files of our format: those that must exist, and others that do."""
+    repo = content.repo
+    if repo is None:
+        return content
+    needed, optional = (FACTORS, (REQUESTS, LICENSE)) if content.rules else (WEIGHTS, (MOMENTS, LICENSE))
+    required = [join(content.folder, name) for name in (CONFIG, needed)]
+    check_fetchable(repo, required)
+    wished = [join(content.folder, name) for name in optional]
+    if content.rules:
+        pictures = (path for path in repo.files if dirname(path) == content.folder and is_part(basename(path)))
+        wished += sorted(pictures)[:MAX_BROUGHT]
+    return _fetch(content, [*required, *(path for path in wished if is_fetchable(repo, path))], access)
 
 
-def _with_files(found: Found, needed: str, optional: tuple[str, ...], access: Access) -> Found:
-    """Fetch the files of our format.  needed: the file that must exist beside config.json."""
-    paths = []
-    if found.repo is not None:
-        required = [_within(found.folder, name) for name in (CONFIG, needed)]
-        check_fetchable(found.repo, required)
-        wished = [_within(found.folder, name) for name in optional]
-        paths = [*required, *(path for path in wished if is_fetchable(found.repo, path))]
-    return _fetch(found, paths, access)
-
-
-def _fetch(found: Found, paths: Sequence[str], access: Access) -> Found:
+def _fetch(content: Content, paths: Sequence[str], access: Access) -> Content:
     """Fetch files into the cache; returns the content that the cache then has, an older one if it is not writable."""
-    if found.repo is None:
-        return found
     try:
-        download(found.repo, paths, access)
+        download(content.repo, paths, access)
     except Unwritable as error:
-        if (cached := _in_cache(found.name, access)) is None:
+        if (cached := _in_cache(content.name, access)) is None:
             raise
-        log.warning("%s Opening %s as it was fetched before.", error, found.name)
+        log.warning("%s Opening %s as it was fetched before.", error, content.name)
         return cached
-    Shelf.of(found.name.what, access.cache_dir).record(found.name.revision or "main", found.commit)
-    return found
+    Shelf.of(content.name.what, access.cache_dir).record(content.name.revision or "main", content.commit)
+    return content
 
 
-def _folder(found: Found, access: Access) -> Path:
+def _folder(content: Content, access: Access) -> Path:
     """The folder of the content in the cache."""
-    return Shelf.of(found.name.what, access.cache_dir).snapshot(found.commit) / found.folder
+    return Shelf.of(content.name.what, access.cache_dir).snapshot(content.commit) / content.folder
 
 
 def check_label(label: int | None, name: str) -> None:
@@ -298,26 +290,26 @@ def check_label(label: int | None, name: str) -> None:
         raise ValueError(f"{name} has no classes; leave the class out.")
 
 
-def _foreign(found: Found, label: int | None, access: Access) -> Generator:
+def _foreign(content: Content, label: int | None, access: Access) -> Generator:
     """Load the converted generator of a file of another program."""
-    repo_id, path, repo, sha256 = found.name.what, found.path, found.repo, ""
+    repo_id, path, repo, sha256 = content.name.what, content.path, content.repo, ""
     if repo is not None:
         check_file(f"{path} of {repo_id}", repo.files[path].size, public=not (repo.private or repo.gated))
         sha256 = listed_sha256(repo.files[path])
         legal = [CARD, next((name for name in LICENSES if name in repo.files), LICENSE)]
         legal = [name for name in legal if is_fetchable(repo, name)]
-        found = _fetch(found, legal if sha256 and is_kept(sha256, label) else [*legal, path], access)
-    folder = _folder(found, access)
-    if found.repo is None or not sha256:
+        content = _fetch(content, legal if sha256 and is_kept(sha256, label) else [*legal, path], access)
+    folder = _folder(content, access)
+    if content.repo is None or not sha256:
         sha256 = digest_of(folder / path)
     terms = license_text(folder)
-    origin = Origin(path, repo=repo_id, commit=found.commit, **_license(folder / CARD, bool(terms)))
+    origin = Origin(path, repo=repo_id, commit=content.commit, **_license(folder / CARD, bool(terms)))
     try:
         generator, cached = converted(sha256, origin, lambda: folder / path, access, label=label)
     except CheckpointError as error:
         raise HubError(f"In {repo_id}, {error}") from None
-    generator.config = replace(generator.config, name=found.opened_by)
-    return with_source(generator, cached, name=found.opened_by, revision=found.commit, license=terms, file=path)
+    generator.config = replace(generator.config, name=content.opened_by)
+    return with_source(generator, cached, name=content.opened_by, revision=content.commit, license=terms, file=path)
 
 
 def _license(card: Path, has_text: bool) -> dict[str, Any]:

@@ -90,8 +90,8 @@ def space_files(
     for name in (APP, REQUIREMENTS, README, "rewriting/__init__.py"):
         if not (folder / name).is_file():
             raise HubError(f"{folder.name or folder} has no {name}; deploy from a checkout of this software.")
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    names = [path.relative_to(folder).as_posix() for path in found]
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    names = [path.relative_to(folder).as_posix() for path in paths]
     files: dict[str, Path | bytes] = {
         name: folder / name for name in filter_repo_objects(names, allow_patterns=ALLOW, ignore_patterns=IGNORE)
     }

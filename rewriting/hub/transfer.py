@@ -26,7 +26,6 @@ from rewriting.hub.client import (
     asked_to_wait,
     explained,
     headers,
-    http_client,
     reading_token,
     started,
 )
@@ -167,13 +166,13 @@ class _Line:
                 return
 
     def _attempt(self) -> None:
+        import httpx2
         from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-        http = http_client()
         try:
             with self.part.open("ab", buffering=0) as part:
                 self._receive(part)
-        except (http.TransportError, RuntimeError) as error:  # RuntimeError: the client has closed all connections
+        except (httpx2.TransportError, RuntimeError) as error:  # RuntimeError: the client has closed all connections
             raise _Again(error) from error
         except HfHubHTTPError as error:
             status = error.response.status_code
@@ -182,11 +181,12 @@ class _Line:
             raise explained(error, self.repo_id, self.access.endpoint) from error
         except HubError:
             raise
-        except (http.HTTPError, http.InvalidURL, OfflineModeIsEnabled, ImportError, ValueError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OfflineModeIsEnabled, ImportError, ValueError) as error:
             raise explained(error, self.repo_id, self.access.endpoint) from error
 
     def _receive(self, part: BinaryIO) -> None:
         """Append the rest of the file."""
+        import httpx2
         from huggingface_hub.utils import get_session
 
         if self.have > self.file.size:
@@ -197,7 +197,7 @@ class _Line:
         wanted["Accept-Encoding"] = "identity"  # so that the bytes can be counted
         if self.have:
             wanted["Range"] = f"bytes={self.have}-"
-        patience = http_client().Timeout(STALL, connect=CONNECT)
+        patience = httpx2.Timeout(STALL, connect=CONNECT)
         with get_session().stream("GET", self.file.url, headers=wanted, timeout=patience) as response:
             self._check(response, part)
             for chunk in response.iter_bytes():
