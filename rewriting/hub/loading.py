@@ -146,9 +146,7 @@ def _rule_name(name_or_path: str | Path, revision: str | None, endpoint: str | N
 def _from_hub(name: Name, opening: Callable[[Content], T], access: Access) -> T:
     """Find a name on the Hub and open it.  The error for a name that could also be a path mentions both."""
     try:
-        with Cache(access) as cache:
-            content = find(name, cache.access)
-        return opening(content)
+        return opening(find(name, access))
     except (Missing, Unreachable, NoSuchFile) as error:
         absence, reason = not_here(name), str(error)
         if not absence:

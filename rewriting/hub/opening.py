@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from rewriting.core.edit import EditStack
 from rewriting.generators import Generator
-from rewriting.hub.cache import Cache
 from rewriting.hub.client import Access, Gated, Missing, Token, reading_token
 from rewriting.hub.loading import fitting, load_base, read_rule
 from rewriting.hub.names import Kind, Name, at_revision, parse
-from rewriting.hub.repos import Content, find, open_generator, open_rules
+from rewriting.hub.repos import find, open_generator, open_rules
 from rewriting.processes import Progress
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ def open_repo(
         raise ValueError(f"{name.what[:100]!r} is {name.kind.words}; give a repo of the Hub, such as org/name.")
     access = Access(token, endpoint, cache_dir, progress)
     access.say(0.0, f"Looking at {name.what}")
-    content, least = _with_least(lambda access: _find(name, access), access)
+    content, least = _with_least(partial(find, name), access)
     if not content.rules:
         generator = known(content.opened_by, content.commit, bool(least.token)) or open_generator(content, least)
         return Opened(generator, EditStack(), bool(least.token))
@@ -81,8 +81,3 @@ def _with_least(read: Callable[[Access], T], access: Access) -> tuple[T, Access]
         if not full.token:
             raise
         return read(full), full
-
-
-def _find(name: Name, access: Access) -> Content:
-    with Cache(access) as cache:
-        return find(name, cache.access)

@@ -78,20 +78,22 @@ def find(name: Name, access: Access) -> Content:
     This asks the Hub once, or twice if the name's meaning depends on the repo's branches, but never for a commit in
     the cache.  Raises HubError; SeveralFiles if several files may be the generator.
     """
-    name = _with_revision(name, access)
-    cached = _in_cache(name, access)
-    if cached and cached.commit == name.revision and cached.path in ("", name.path):
-        return cached
-    repo = None
-    try:
-        patience = {"seconds": CACHED_PATIENCE, "wait": 0.0} if cached else {"seconds": PATIENCE}
-        repo = look_up(name.what, access, revision=name.revision or None, **patience)
-        return _on_hub(name, repo, access)
-    except (Unreachable, Unwritable) as error:
-        if cached is None or (repo is not None and isinstance(error, Unreachable)):
-            raise
-        log.warning("%s Opening %s as it was fetched before.", error, name)
-        return cached
+    with Cache(access) as cache:
+        access = cache.access
+        name = _with_revision(name, access)
+        cached = _in_cache(name, access)
+        if cached and cached.commit == name.revision and cached.path in ("", name.path):
+            return cached
+        repo = None
+        try:
+            patience = {"seconds": CACHED_PATIENCE, "wait": 0.0} if cached else {"seconds": PATIENCE}
+            repo = look_up(name.what, access, revision=name.revision or None, **patience)
+            return _on_hub(name, repo, access)
+        except (Unreachable, Unwritable) as error:
+            if cached is None or (repo is not None and isinstance(error, Unreachable)):
+                raise
+            log.warning("%s Opening %s as it was fetched before.", error, name)
+            return cached
 
 
 def open_generator(content: Content, access: Access, *, label: int | None = None) -> Generator:

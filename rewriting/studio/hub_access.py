@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Thread
 from typing import TypeVar
 
 from rewriting.core.edit import EditStack
 from rewriting.generators import Generator
 from rewriting.hub import Published, PublishedRule, list_rules, open_repo, publish
-from rewriting.hub.client import Access, Token
+from rewriting.hub.client import Access, Token, started
 from rewriting.hub.loading import open_name
 from rewriting.hub.names import Kind, parse
 from rewriting.hub.source import license_of
@@ -163,22 +161,20 @@ def telling(call: Callable[[Progress], T]) -> Iterator[str]:
     The generator returns the call's result, and raises the call's exception.
     """
     sentences: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    future: Future[T] = Future()
 
     def progress(done: float, what: str) -> None:
         sentences.put(f"{what}: {done:.0%}" if 0 < done < 1 else f"{what}…")
 
-    def work() -> None:
+    def work() -> T:
         try:
-            future.set_result(call(progress))
-        except BaseException as error:
-            future.set_exception(error)
-        sentences.put(None)
+            return call(progress)
+        finally:
+            sentences.put(None)
 
-    Thread(target=work, daemon=True).start()
+    result = started(work)
     last = ""
     while (sentence := sentences.get()) is not None:
         if sentence != last:
             yield sentence
         last = sentence
-    return future.result()
+    return result.result()
