@@ -108,6 +108,7 @@ def status(label: str, elem_id: str) -> gr.HTML:
 def hub_tab(hub: HubTab) -> Page:
     """The tab as a function of its state."""
     account, published = hub.account, hub.published
+    who = account_html(account, hub.typed) if hub.account_known else ""
     names = [(OWN if account is None else f"{account.name} (you)", "")]
     names += [(name, name) for name in (account.organizations if account else ())]
     typing = not hub.typed and not on_space()
@@ -122,7 +123,7 @@ def hub_tab(hub: HubTab) -> Page:
         "use_offered": {"visible": visible_if(hub.offered is not None)},
         "finding": {"value": paragraph(*hub.finding)},
         "found": {"cards": [card(rule) for rule in hub.found]},
-        "account": {"value": paragraph(*hub.asking) or (account_html(account, hub.typed) if hub.asked else "")},
+        "account": {"value": paragraph(*hub.asking) or who},
         "token": {"value": "", "visible": typing},
         "sign_in": {"visible": typing},
         "sign_out": {"visible": hub.typed},

@@ -105,8 +105,8 @@ class Maker:
         session = state.session.step("outline", asked=outlined)
         layer = outlined.rest.layer or self.service.about(session.generator).default_layer
         reached = [seed for seed in seeds if arrives_by(layer, seed)]
-        found = dict(zip(reached, self.service.outlines_at(session, reached), strict=True))
-        return [found.get(seed, "") for seed in seeds]
+        outlines = dict(zip(reached, self.service.outlines_at(session, reached), strict=True))
+        return [outlines.get(seed, "") for seed in seeds]
 
     def pictures(self, session: Session, seeds: Sequence[Seed]) -> Iterator[list[str]]:
         """Unedited pictures as data URLs; yields a growing list."""
@@ -135,9 +135,9 @@ class Maker:
 
     def results(self, state: State) -> Iterator[Part]:
         """Pictures before and after the rules in force; without rules, only before."""
-        session, made = state.session, state.result("results")
+        session = state.session
         view = state.view.with_(order="random") if self.late(state) else state.view
-        seeds = made.content.seeds if made and made.content else self.result_seeds(session, view)
+        seeds = state.seeds or self.result_seeds(session, view)
         if not session.rules:
             for urls in self.pictures(session, seeds):
                 pairs = [{"seed": s, "before": u, "after": ""} for s, u in zip(seeds, urls, strict=False)]
@@ -224,8 +224,8 @@ def make_needed(visitor: Visitor, make: Maker, topics: tuple[str, ...], turns: T
         taken = visitor.take(topics, words_for)
 
 
-def _put(task: Task, made: Made) -> Callable[[State], State]:
-    return lambda state: state.put(task.topic, made)
+def _put(task: Task, result: Made) -> Callable[[State], State]:
+    return lambda state: state.put(task.topic, result)
 
 
 def in_turn(task: Task | None, turns: Turns, step: Callable[[], T]) -> Iterator[None]:

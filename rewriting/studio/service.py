@@ -202,15 +202,15 @@ class Service:
 
         There are none for people's own pictures, since a step may outlive its visitor.
         """
-        asked = session.now.asked
-        if not session.request.places or asked.own_pictures or asked.retouched or not asked.complete:
+        request = session.now.asked
+        if not session.request.places or request.own_pictures or request.retouched or not request.complete:
             return iter(())
-        return self._best_of(Session(HistoryEntry(session.generator, asked)))
+        return self._best_of(Session(HistoryEntry(session.generator, request)))
 
     def _best_of(self, session: Session) -> Iterator[Step]:
-        found: list[int] = []
-        yield lambda _: found.extend(self.result_seeds(session))
-        for seed in found:
+        seeds: list[int] = []
+        yield lambda _: seeds.extend(self.result_seeds(session))
+        for seed in seeds:
             yield lambda _, seed=seed: self.pictures(session.generator, [seed], session.numbering)
 
     def close(self) -> None:
@@ -255,11 +255,11 @@ class Service:
         """Pictures under edits, one for each seed, from the cache if possible.  size: in pixels, by default full."""
         numbering, edits, backend = numbering or Numbering(), tuple(edits), self.backend(name)
         names = [self._picture_name(name, seed, numbering, edits, size) for seed in seeds]
-        named = dict(zip(names, seeds, strict=True))
+        seed_of = dict(zip(names, seeds, strict=True))
         self._let_leave(seeds)
 
         def draw(some: Sequence[Name]) -> Iterator[Picture]:
-            return map(Picture, backend.images([named[one] for one in some], edits, numbering, size))
+            return map(Picture, backend.images([seed_of[name] for name in some], edits, numbering, size))
 
         return self.store.each(names, draw, max(1, len(seeds)) if backend.at_once else TOGETHER)
 
@@ -291,7 +291,7 @@ class Service:
     def known(self, name: str, seeds: Sequence[Seed], numbering: Numbering) -> dict[Seed, Picture]:
         """The cached unedited pictures of a sheet's size, by seed."""
         names = {self._picture_name(name, seed, numbering, size=self.shown_size(name)): seed for seed in seeds}
-        return {names[one]: picture for one, picture in self.store.known(names).items()}
+        return {names[key]: picture for key, picture in self.store.known(names).items()}
 
     def pictures(self, name: str, seeds: Sequence[Seed], numbering: Numbering | None = None) -> list[str]:
         """Unedited pictures at the size of a sheet, as data URLs."""
@@ -345,8 +345,8 @@ class Service:
         among, scores = among or self.searched, np.empty(0)
         step = among if self.backend(session.generator).at_once else SEARCH_STEP
         for start in range(0, among, step):
-            found = self.matches(session, range(start, min(among, start + step)))
-            scores = np.concatenate([scores, found.scores])
+            matches = self.matches(session, range(start, min(among, start + step)))
+            scores = np.concatenate([scores, matches.scores])
             yield len(scores), [int(i) for i in np.argsort(-scores, kind="stable")[:best]]
 
     def ranked(self, session: Session, among: int | None = None) -> list[int]:
@@ -402,9 +402,9 @@ class Service:
         wanted, most = request.rank, self.rewriter(session.generator, request.layer).max_rank(request)
         if not most:
             raise ValueError("The painted area is too small for this layer; paint more, or choose a higher layer.")
-        asked = request.with_(rank=min(wanted or RANK, most))
-        edit = self._once("rule", session, asked, lambda: self.backend(session.generator).solve(asked))
-        return edit.with_(request=edit.request.with_(rank=wanted)) if wanted and wanted > asked.rank else edit
+        solvable = request.with_(rank=min(wanted or RANK, most))
+        edit = self._once("rule", session, solvable, lambda: self.backend(session.generator).solve(solvable))
+        return edit.with_(request=edit.request.with_(rank=wanted)) if wanted and wanted > most else edit
 
     def learn(self, session: Session) -> Iterator[Edit]:
         """Learn the session's retouched pictures; yields better and better edits.  To stop, close the iterator."""
@@ -439,8 +439,8 @@ class Service:
         generator = self.generator(chosen.generator)
 
         def solve() -> Edit:
-            came = chosen.edit(generator.digest())
-            return came or self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
+            shipped = chosen.edit(generator.digest())
+            return shipped or self.rewriter(chosen.generator, chosen.request.layer).solve(chosen.request)
 
         return self.store.one(("preset", name, generator.digest(), generator.precision), solve)
 
@@ -458,7 +458,7 @@ class Service:
         """
         request = session.request
         used = {region.seed for region in (*request.places, request.copy, request.paste) if region is not None}
-        used |= {one.seed for one in request.retouched}
+        used |= {retouch.seed for retouch in request.retouched}
         if order == "best" and any(not region.empty for region in request.places):
             seeds = [seed for seed in self.ranked(session) if seed not in used][start : start + PAIRS]
             if seeds:

@@ -30,9 +30,9 @@ SLOTS = ("copy", "paste", "context", "retouch")
 LAST = MAX_SEED - PAGE
 
 Name = Hashable  # of a result: everything that it depends on, so that equal names mean equal results
-Said = tuple[str, str]  # a sentence and its kind: "quiet", "good" or "bad"
+Sentence = tuple[str, str]  # with its kind: "quiet", "good" or "bad"
 LEARNING = ("learn",)  # the name of the job that learns a rule
-NOTHING: Said = ("", "quiet")
+NOTHING: Sentence = ("", "quiet")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class View:
         places = request.context or request.preserve
         pasted = request.copy is not None and request.paste is not None
         copies = request.erase or request.copy is not None or request.paste is not None
-        shown = next((one for one in request.retouched if one.seed == self.retouch_seed), None)
+        shown = next((retouch for retouch in request.retouched if retouch.seed == self.retouch_seed), None)
         shown = shown or next(iter(request.retouched), None)
         retouch = shown.how["kind"] if shown else "" if copies else self.retouch
         slot = "context" if pasted or request.erase else self.slot
@@ -197,22 +197,22 @@ class HubTab:
     opening, finding, asking, published: sentences on the progress of the four actions.
     choices: files of a repo, from which the visitor chooses one.  offered: an opened generator that the visitor has
     not yet decided to use.  last_opening: number of the task that opens, or opened, last.
-    account: None for a visitor who is not signed in.  asked: whether the account is known.  typed: whether the visitor
-    signed in with a token.
+    account: None for a visitor who is not signed in.  account_known: whether the Hub was asked for it.  typed: whether
+    the visitor signed in with a token.
     """
 
     address: str = ""
-    opening: Said = NOTHING
+    opening: Sentence = NOTHING
     choices: tuple[Choice, ...] = ()
     offered: Brought | None = None
     last_opening: int = 0
-    finding: Said = NOTHING
+    finding: Sentence = NOTHING
     found: tuple[PublishedRule, ...] = ()
-    asked: bool = False
+    account_known: bool = False
     account: Account | None = None
-    asking: Said = NOTHING
+    asking: Sentence = NOTHING
     typed: bool = False
-    published: Said | Published = NOTHING
+    published: Sentence | Published = NOTHING
 
 
 @dataclass(frozen=True)
@@ -298,9 +298,9 @@ class State:
             state = state.look(skipped=0)
         return replace(state, view=state.view.turned_to(session.request)).with_pictures_of_rules()
 
-    def tell(self, **said: Any) -> State:
+    def tell(self, **changes: Any) -> State:
         """Change fields of the tab of the Hub."""
-        return replace(self, hub=replace(self.hub, **said))
+        return replace(self, hub=replace(self.hub, **changes))
 
     def again(self) -> State:
         """The state for a reloaded page: without jobs, and signed out."""
@@ -310,10 +310,13 @@ class State:
         """The state for an absent visitor: the work without own pictures, and without results that can be made
         again."""
         state = self.stop()
-        for one in self.own.brought:
-            state = state.without_picture(one.name)
-        made = {topic: replace(one, content=Results(one.content.seeds) if one.content else None, complete=False)
-                for topic, one in state.made.items() if topic == "results"}  # fmt: skip
+        for picture in self.own.brought:
+            state = state.without_picture(picture.name)
+        results = state.made.get("results")
+        made = {}
+        if results is not None:
+            content = results.content and Results(results.content.seeds)
+            made["results"] = replace(results, content=content, complete=False)
         return replace(state, made=made, explored=Explored())
 
     # --- own pictures -----------------------------------------------------------------------------------------------
@@ -333,34 +336,33 @@ class State:
         for gone in self.own.get(name).found.values():
             view = state.view.with_pictures({gone: None})
             state = replace(state, session=state.session.without_picture(gone), view=view)
-        made = {topic: one for topic, one in state.made.items() if topic not in ("own", "own_pairs")}
+        made = {topic: result for topic, result in state.made.items() if topic not in ("own", "own_pairs")}
         return replace(state, made=made).without("own")
 
     @property
     def lowest_layer(self) -> int | None:
         """The lowest layer of the rules in force and of the current request; None if there is none."""
-        asked = self.session.now.asked
-        layers = (self.session.lowest_layer, asked.rest.layer)
+        layers = (self.session.lowest_layer, self.session.now.asked.rest.layer)
         return min((layer for layer in layers if layer is not None), default=None)
 
     @property
     def wanted_picture(self) -> tuple[str, int, int] | None:
         """The next inversion: (generator, number of the picture, layer); None if there is none."""
         generator, lowest = self.session.generator, self.lowest_layer
-        layers = ((one.number, one.layer(generator, lowest)) for one in self.own.brought)
+        layers = ((picture.number, picture.layer(generator, lowest)) for picture in self.own.brought)
         return next(((generator, number, layer) for number, layer in layers if layer is not None), None)
 
     @property
     def ruled_pictures(self) -> tuple[OwnPicture, ...]:
         """The visitor's own pictures that all rules in force can change."""
         lowest = self.session.lowest_layer
-        found = self.own.of(self.session.generator).values()
-        return tuple(one for one in found if lowest is None or one.layer <= lowest)
+        pictures = self.own.of(self.session.generator).values()
+        return tuple(picture for picture in pictures if lowest is None or picture.layer <= lowest)
 
     def arrives_late(self, default_layer: int) -> str:
         """A sentence if the current request must wait for the inversion of an own picture; else ""."""
         layer = self.session.now.asked.rest.layer or default_layer
-        late = [one for one in self.session.now.asked.own_pictures if one.layer > layer]
+        late = [picture for picture in self.session.now.asked.own_pictures if picture.layer > layer]
         if not late:
             return ""
         return f"Your picture is not drawn from layer {layer} yet; wait for that, or choose layer {late[0].layer}."
@@ -374,7 +376,7 @@ class State:
         pictures = (session.generator, session.numbering)
         regions = [region for region in (asked.copy, *asked.context, *asked.preserve) if region is not None]
         own = tuple(self.own.of(session.generator).values())
-        seeds = {*view.looked_at.values(), *(one.seed for one in (*regions, *asked.retouched)), *own} - {None}
+        seeds = {*view.looked_at.values(), *(part.seed for part in (*regions, *asked.retouched)), *own} - {None}
         seeds = {seed for seed in seeds if not isinstance(seed, MissingPicture)}
         goal = None
         if self.placed and not asked.rest.erase and not session.request.missing():
@@ -416,43 +418,44 @@ class State:
 
     def needs(self, topic: str) -> bool:
         """Whether a result is neither complete nor being made."""
-        name, made, job = self.names[topic], self.made.get(topic), self.jobs.get(topic)
-        there = made is not None and made.name == name and made.complete
+        name, result, job = self.names[topic], self.made.get(topic), self.jobs.get(topic)
+        there = result is not None and result.name == name and result.complete
         return name is not None and not there and not (job is not None and job.name == name)
 
     def result(self, topic: str) -> Made | None:
         """The current result of a topic, as far as it is made; None without one."""
-        made = self.made.get(topic)
-        return made if made is not None and made.name == self.names[topic] else None
+        result = self.made.get(topic)
+        return result if result is not None and result.name == self.names[topic] else None
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """The pictures of the results; empty before they are chosen."""
-        made = self.result("results")
-        return made.content.seeds if made and made.content else ()
+        results = self.result("results")
+        return results.content.seeds if results and results.content else ()
 
     def picture(self, seed: Seed | None) -> Picture | None:
         """A picture of the canvases."""
-        made = self.made.get("canvases")
-        pictures = made.content if made and made.content and made.name[:2] == self.names["canvases"][:2] else {}
-        return pictures.get(seed)
+        canvases = self.made.get("canvases")
+        if canvases is None or not canvases.content or canvases.name[:2] != self.names["canvases"][:2]:
+            return None
+        return canvases.content.get(seed)
 
-    def put(self, topic: str, made: Made) -> State:
+    def put(self, topic: str, result: Made) -> State:
         """Store a result so far; a complete inversion goes to the visitor's own pictures."""
-        state = replace(self, made={**self.made, topic: made})
-        if topic != "own" or not made.complete:
+        state = replace(self, made={**self.made, topic: result})
+        if topic != "own" or not result.complete:
             return state
-        found = made.content.picture if made.content else None
-        return state._found(*made.name[:2], found) if found else state.with_(own=self.own.give_up(*made.name[:2]))
-
-    def _found(self, generator: str, number: int, found: OwnPicture) -> State:
+        generator, number, _ = result.name
+        inversion = result.content.picture if result.content else None
+        if inversion is None:
+            return state.with_(own=self.own.give_up(generator, number))
         before = self.own.of(generator).get(f"own-{number}")
-        state = self.with_(own=self.own.put(number, generator, found))
-        return state if before is None else state.draw_instead({before: found})
+        state = state.with_(own=self.own.put(number, generator, inversion))
+        return state if before is None else state.draw_instead({before: inversion})
 
     def start(self, topic: str, job: Job) -> State:
         """Add a job; it cancels an earlier one of the same topic."""
-        others = {name: one for name, one in self.jobs.items() if name != topic}
+        others = {other: running for other, running in self.jobs.items() if other != topic}
         notice = "" if topic in ("rule", "results") and self.jobs.get(topic) is None else self.notice
         return replace(self, jobs={**others, topic: job}, notice=notice)
 
@@ -464,9 +467,9 @@ class State:
         """Cancel all jobs; their results so far stay."""
         state = self.look(outlined=None) if "sheet" in self.jobs else self
         if "results" in self.jobs:
-            job, made = self.jobs["results"], self.result("results")
-            content = made.content if made is not None else Results(())
-            state = state.put("results", Made(job.name, content, True))
+            results = self.result("results")
+            content = results.content if results is not None else Results(())
+            state = state.put("results", Made(self.jobs["results"].name, content, True))
         if "own" in self.jobs:
             state = state.with_(own=state.own.give_up(self.jobs["own"].name[0]))
         return replace(state, jobs={})

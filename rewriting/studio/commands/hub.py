@@ -142,14 +142,14 @@ class Hub:
                 user = account(token=token, endpoint=self.service.endpoint)
             except HubError as error:
                 sentence = str(error)
-                task.end(lambda state: state.tell(asking=(sentence, "bad"), asked=True))
+                task.end(lambda state: state.tell(asking=(sentence, "bad"), account_known=True))
                 raise
             except ValueError:
-                task.end(lambda state: state.tell(asking=NOTHING, asked=True))
+                task.end(lambda state: state.tell(asking=NOTHING, account_known=True))
                 raise
             visitor.token = token.strip()
             self._forget_owner(visitor)
-            task.end(lambda state: state.tell(asking=NOTHING, asked=True, account=user, typed=True))
+            task.end(lambda state: state.tell(asking=NOTHING, account_known=True, account=user, typed=True))
 
     def sign_out(self, visitor: Visitor) -> Iterator[dict]:
         """Forget the token."""
@@ -168,7 +168,7 @@ class Hub:
                 pass
         if known != visitor.state.hub.account:
             self._forget_owner(visitor)
-        visitor.change(lambda state: state.tell(account=known, asked=True))
+        visitor.change(lambda state: state.tell(account=known, account_known=True))
 
     @staticmethod
     def _forget_owner(visitor: Visitor) -> None:

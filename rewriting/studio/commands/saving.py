@@ -69,17 +69,17 @@ class Saving:
         if path is None:
             return
         yield {"upload": None}
-        found = sharing.read_file(path)
-        claim = sharing.claim(found, visitor.state.session)
+        content = sharing.read_file(path)
+        claim = sharing.claim(content, visitor.state.session)
         if claim and claim != visitor.state.claimed:
             visitor.change(lambda state: replace(state, claimed=claim))
             raise ValueError(sharing.whose_pictures(visitor.state.session))
-        visitor.change(lambda state: self._brought_in(found, state))
+        visitor.change(lambda state: self._brought_in(content, state))
 
-    def _brought_in(self, found: Request | EditStack, state: State) -> State:
-        if isinstance(found, Request):  # the visitor may have its missing pictures
-            found = found.with_pictures(state.own.of(state.session.generator).values())
-        return state.jump(sharing.bring_in(found, state.session, self.service))
+    def _brought_in(self, content: Request | EditStack, state: State) -> State:
+        if isinstance(content, Request):  # the visitor may have its missing pictures
+            content = content.with_pictures(state.own.of(state.session.generator).values())
+        return state.jump(sharing.bring_in(content, state.session, self.service))
 
 
 def _of_results(state: State) -> list[int]:
