@@ -117,8 +117,8 @@ class Segmenter:
         For distances between sets of pictures.
         """
         _check(images)
-        found = [self.network.encode(self._input(part))[-1].mean((2, 3)).cpu().numpy() for part in _batches(images)]
-        return np.concatenate(found) if found else np.empty((0, WIDTHS[-1]), np.float32)
+        features = [self.network.encode(self._input(part))[-1].mean((2, 3)).cpu().numpy() for part in _batches(images)]
+        return np.concatenate(features) if features else np.empty((0, WIDTHS[-1]), np.float32)
 
     @torch.inference_mode()
     def levels(self, images: np.ndarray) -> list[Tensor]:

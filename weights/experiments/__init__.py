@@ -57,7 +57,7 @@ _ALL: tuple[Experiment, ...] = (
     Experiment("failures", "Failures", f"{_HERE}.failures:run", 10),
 )
 
-EXPERIMENTS: dict[str, Experiment] = {one.name: one for one in _ALL}
+EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
 
 
 def run_experiment(name: str, folder: Path, *, n: int | None = None, progress: Callable[[str], None]) -> Path:

@@ -36,20 +36,20 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
     task = smiles()
     setting = Setting(task.rewriter, task.request)
     groups = [(title, setting.made_together(makers, progress), note) for title, makers, note in variants(setting)]
-    found = evaluate(task, [change for _, changes, _ in groups for change in changes], n, progress, realism=False)
+    evaluation = evaluate(task, [change for _, changes, _ in groups for change in changes], n, progress, realism=False)
     request = task.request
     report.text(
         f"The rule of Table 1, frowns become smiles, at layer {request.layer}, rank {request.rank}, locality "
         f"{request.locality:g}, painted in {1 + len(request.context)} pictures, with one thing changed at a time; "
-        f"measured on {n} pictures, to {found.applied} of which it applies. The columns are those of Table 1. How "
-        f"efficacy and collateral change trade against each other as locality varies, with the other methods as "
+        f"measured on {n} pictures, to {evaluation.applied} of which it applies. The columns are those of Table 1. "
+        f"How efficacy and collateral change trade against each other as locality varies, with the other methods as "
         f"points beside the curve, is drawn in the reports of Tables 1 and 2."
     )
-    scores = iter(found.scores)
+    scores = iter(evaluation.scores)
     for title, changes, note in groups:
         mine = [next(scores) for _ in changes]
-        report.table(title, COLUMNS, [_row(one) for one in mine], note)
-        report.number(title, {one.name: one.numbers() for one in mine})
+        report.table(title, COLUMNS, [_row(score) for score in mine], note)
+        report.number(title, {score.name: score.numbers() for score in mine})
 
 
 def variants(setting: Setting) -> Iterator[tuple[str, Makers, str]]:
@@ -103,10 +103,10 @@ def _moments(setting: Setting) -> Makers:
     keys, weights = rewriter.context_keys(request)
     for count in PICTURES_IN_C:
         moment = second_moments(rewriter.generator, [rewriter.number], samples=count)[rewriter.number]
-        found = directions(keys, weights, moment, request.rank)
-        agreement = float((found @ setting.directions.t()).square().sum()) / request.rank
+        along = directions(keys, weights, moment, request.rank)
+        agreement = float((along @ setting.directions.t()).square().sum()) / request.rank
         name = f"{count} pictures (agreement {agreement:.3f})"
-        makers.append(partial(ours.solved_along, setting, found, name=name))
+        makers.append(partial(ours.solved_along, setting, along, name=name))
     return makers
 
 

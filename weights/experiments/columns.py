@@ -25,8 +25,8 @@ USUAL = "LPIPS, outside the target, and FID are the usual ones, of pictures as l
 
 def table(report: ExperimentReport, title: str, scores: Sequence[Scores], note: str = "") -> None:
     """The table, with a row for each change, and columns for LPIPS and FID if they were measured."""
-    more = list(dict.fromkeys(name for one in scores for name in one.photographic))
-    rows = [[*_row(one), *[one.photographic.get(name) for name in more]] for one in scores]
+    more = list(dict.fromkeys(name for score in scores for name in score.photographic))
+    rows = [[*_row(score), *[score.photographic.get(name) for name in more]] for score in scores]
     report.table(title, [*COLUMNS, *more], rows, " ".join(filter(None, [note, USUAL if more else ""])))
 
 

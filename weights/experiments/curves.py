@@ -56,13 +56,13 @@ def curves(request: Request) -> list[Curve]:
     low, high = RANKS
     ranks = request.rank, high if request.rank < high else low
     swept = [(ranks[0], 1.0, SWEEP), (ranks[1], 1.0, RANK_SWEEP), *[(rank, STRENGTH, STRONG_SWEEP) for rank in ranks]]
-    found = []
+    listed = []
     for rank, strength, localities in swept:
         points = {x: f"rank {rank}, locality {x:g}{strongly(strength)}" for x in localities}
         if (rank, strength) == (request.rank, 1.0):
             points[request.locality] = ours.OURS
-        found.append(Curve(rank, strength, points))
-    return found
+        listed.append(Curve(rank, strength, points))
+    return listed
 
 
 def changes(setting: Setting, methods: Sequence[MethodResult], progress: Callable[[str], None]) -> list[MethodResult]:
@@ -140,8 +140,8 @@ def compare(
         }
         for name in others
     }
-    columns = list(dict.fromkeys(column for said in passed.values() for column in said))
-    rows = [[name, *[said_of(ranks) for ranks in said.values()]] for name, said in passed.items()]
+    columns = list(dict.fromkeys(column for by_column in passed.values() for column in by_column))
+    rows = [[name, *[said_of(ranks) for ranks in by_column.values()]] for name, by_column in passed.items()]
     note = (
         f"On or beyond: with no more L1 outside the target the curve has at least the same efficacy, to {SLACK:.0%}."
     )

@@ -84,7 +84,7 @@ class TaskEvaluation:
     def of_first(self, most: int) -> list[Scores]:
         """The scores on the first pictures alone, without the Frechet distance, which depends on the number of
         pictures."""
-        first = [{name: found[:most] for name, found in values.items()} for values in self.values]
+        first = [{name: column[:most] for name, column in values.items()} for values in self.values]
         return [_scores(*pair, {}) for pair in zip(self.changes, first, strict=True)]
 
 
@@ -105,8 +105,8 @@ class _Kept:
         return {name: np.concatenate([part[name] for part in parts])[:most] for name in parts[0]}
 
     def all_shown(self) -> list[np.ndarray]:
-        found = sorted(processes.gathered(self.shown), key=lambda pair: pair[0])
-        return [picture for _, picture in found[:SHOWN]]
+        shown = sorted(processes.gathered(self.shown), key=lambda pair: pair[0])
+        return [picture for _, picture in shown[:SHOWN]]
 
 
 def as_intended(task: RuleTask, sample: Sample, labels: np.ndarray) -> Values:
@@ -173,5 +173,5 @@ def _scores(change: MethodResult, values: Values, reference: Values) -> Scores:
 
 def overall(values: Values) -> dict[str, float]:
     """The mean of every measure over the pictures for which it is known; nan without such a picture."""
-    known = {name: found[~np.isnan(found)] for name, found in values.items() if name not in (REALISM, FID)}
-    return {name: float(found.mean()) if len(found) else float("nan") for name, found in known.items()}
+    known = {name: column[~np.isnan(column)] for name, column in values.items() if name not in (REALISM, FID)}
+    return {name: float(column.mean()) if len(column) else float("nan") for name, column in known.items()}

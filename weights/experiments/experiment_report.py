@@ -98,9 +98,9 @@ class ExperimentReport:
 def _plain(value: Any) -> Any:
     """The value as JSON: NumPy's numbers and arrays as Python's, and None for a number that is not finite."""
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(one) for one in value]
+        return [_plain(part) for part in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -74,11 +74,11 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
     for number, case in enumerate(CASES[:n], 1):
         progress(case.title)
         solved = solver.solve(case.rule, **case.changes)
-        found = solved.measure()
-        rows.append([case.title, *solved.row(found)])
+        measured = solved.measure()
+        rows.append([case.title, *solved.row(measured)])
         report.text(f"## {case.title}\n\n{case.why}")
         caption = f"{solved.rule.title}, {settings(case, solved)}; above unmodified, below changed."
-        report.picture(f"failure-{number}.webp", worst(solved, found), caption)
+        report.picture(f"failure-{number}.webp", worst(solved, measured), caption)
     report.table("In numbers", ["case", *COLUMNS], rows, "Counted on pictures that the rule was not made from.")
 
 
@@ -90,9 +90,9 @@ def settings(case: Case, solved: Solved) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in about.items())
 
 
-def worst(solved: Solved, found: Measured) -> np.ndarray:
+def worst(solved: Solved, measured: Measured) -> np.ndarray:
     """The first pictures on which the rule failed, filled up with others."""
-    order = np.argsort(found.hits, kind="stable")[:SHOWN]
+    order = np.argsort(measured.hits, kind="stable")[:SHOWN]
     seeds = [solved.material.unseen[i] for i in order]
     rows = [list(solved.generator.images(seeds, edits)) for edits in ([], [solved.edit])]
     return sheet(rows, sides=["unmodified", "changed"])

@@ -75,8 +75,8 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
         progress(f"{FIGURES[name]}: {RULES[name].title}")
         solved = solver.solve(name)
         seeds = best_matches(solved.rewriter, solved.request, range(FIRST, FIRST + n), BEST)
-        found = solved.measure()
-        own.append((name, solved.row(found), found.worked / found.among, gallery_sheet(solved, seeds)))
+        measured = solved.measure()
+        own.append((name, solved.row(measured), measured.worked / measured.among, gallery_sheet(solved, seeds)))
     for name, row, worked, shown in processes.gathered(own):
         rows.append([FIGURES[name], *row])
         report.number(name, worked)

@@ -30,10 +30,10 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
     for name in RULES_SHOWN:
         progress(f"Matching {name}")
         solved = solver.solve(name)
-        found, within = matched(solved, n)
+        picture, within = matched(solved, n)
         rows.append([solved.rule.title, solved.request.layer, within, area_share(solved)])
         report.number(name, within)
-        report.picture(f"{name}-keys.webp", found, f"{solved.rule.title}: what the context's key matches.")
+        report.picture(f"{name}-keys.webp", picture, f"{solved.rule.title}: what the context's key matches.")
         report.picture(f"{name}-values.webp", alone(solved), f"{solved.rule.title}: values in place and alone.")
     report.table(
         "Where the keys answer",

@@ -26,13 +26,13 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
     solver, rows = Solver(), []
     for name in RULES_TRIED[:n]:
         progress(f"Layers for {name}")
-        request, found = solver.material(name).request, []
+        request, trials = solver.material(name).request, []
         rewriter = partial(solver.rewriter, request.generator)
-        for one in suitabilities(solver.generator(request.generator), request, rewriter):
-            found.append(one)
-            rows.append([request.name, one.layer, one.isolation, one.reached, one.elsewhere, one.score])
-        report.number(name, {"recommended": recommended(found), "used": request.layer})
-        report.picture(f"{name}.png", chart(f"{request.name}, by layer", found), f"{request.name}.")
+        for trial in suitabilities(solver.generator(request.generator), request, rewriter):
+            trials.append(trial)
+            rows.append([request.name, trial.layer, trial.isolation, trial.reached, trial.elsewhere, trial.score])
+        report.number(name, {"recommended": recommended(trials), "used": request.layer})
+        report.picture(f"{name}.png", chart(f"{request.name}, by layer", trials), f"{request.name}.")
     report.table(
         "Every layer tried",
         ["rule", "layer", "means the same alone", "goal reached", "changes elsewhere", "score"],
@@ -42,11 +42,11 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
     )
 
 
-def chart(title: str, found: list[Suitability]) -> np.ndarray:
+def chart(title: str, trials: list[Suitability]) -> np.ndarray:
     """Bars for the layers of one rule."""
     series = {
-        "means the same alone": [one.isolation for one in found],
-        "goal reached": [one.reached for one in found],
-        "changes elsewhere": [one.elsewhere for one in found],
+        "means the same alone": [trial.isolation for trial in trials],
+        "goal reached": [trial.reached for trial in trials],
+        "changes elsewhere": [trial.elsewhere for trial in trials],
     }
-    return bars(title, [str(one.layer) for one in found], series, top=1.0)
+    return bars(title, [str(trial.layer) for trial in trials], series, top=1.0)

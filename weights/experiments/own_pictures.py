@@ -93,16 +93,16 @@ def back(scenes: Scenes) -> float:
 def near(scenes: Scenes, report: ExperimentReport, n: int, progress: Callable[[str], None]) -> list:
     """A row of the table: mean dB of each way and of the two steps, their lowest dB, and the dB of a generated
     picture."""
-    found, both = [], []
+    tried, both = [], []
     for i, seed in enumerate(range(HELD_OUT, HELD_OUT + n)):
         both.append(scenes.own(seed).psnr)
         progress(f"{scenes.name} {seed}: {both[-1]:.1f} dB")
         if i < compared(n):
-            found.append(ways(scenes, seed))
-    drawn, columns = back(scenes), {way: [one[way] for one in found] for way in found[0]}
+            tried.append(ways(scenes, seed))
+    drawn, columns = back(scenes), {way: [psnr_of[way] for psnr_of in tried] for way in tried[0]}
     report.number(f"psnr.{scenes.name}", columns | {"both": both, "drawn": drawn})
     means = [None if None in values else float(np.mean(values)) for values in columns.values()]
-    means.append(float(np.mean(both[: len(found)])))
+    means.append(float(np.mean(both[: len(tried)])))
     return [
         scenes.name,
         scenes.layer,
@@ -156,14 +156,14 @@ class Towards:
         return before, after
 
     def row(self, report: ExperimentReport) -> list:
-        found = []
+        shares = []
         for before, after in ((self.before, self.after), self._drawn(self.seeds)):
             came = came_nearer(before, after, self.ideal, self.area)
             over_half = nearer(before, after, self.drawn_ideal, self.area)
             away = np.abs(after - before).mean(-1)[~widen(self.area, WIDER)].mean()
-            found.append((100 * came.mean(), 100 * over_half.mean(), 100 * float(away)))
-        (came, over_half, away), drawn = found
-        report.number(f"towards.{self.chosen.name}", {"brought": found[0], "drawn": found[1]})
+            shares.append((100 * came.mean(), 100 * over_half.mean(), 100 * float(away)))
+        (came, over_half, away), drawn = shares
+        report.number(f"towards.{self.chosen.name}", {"brought": shares[0], "drawn": shares[1]})
         return [self.chosen.title, len(self.own), came, drawn[0], over_half, drawn[1], away, drawn[2], away / drawn[2]]
 
     def sheet(self) -> np.ndarray:
@@ -177,11 +177,11 @@ def came_nearer(before: np.ndarray, after: np.ndarray, ideal: np.ndarray, area: 
     return apart(after, ideal, before, ideal, area) < apart(before, ideal, before, ideal, area)
 
 
-def worked(chosen: Preset, found: OnBrought) -> list:
+def worked(chosen: Preset, result: OnBrought) -> list:
     """A row of the table of all presets."""
-    shares = [100 * float(np.mean(hits)) for hits in (found.hits, found.drawn_hits)]
-    outside = [100 * found.outside, 100 * found.drawn_outside, found.ratio]
-    return [chosen.title, chosen.generator, len(found.hits), *shares, *outside]
+    shares = [100 * float(np.mean(hits)) for hits in (result.hits, result.drawn_hits)]
+    outside = [100 * result.outside, 100 * result.drawn_outside, result.ratio]
+    return [chosen.title, chosen.generator, len(result.hits), *shares, *outside]
 
 
 def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
@@ -193,7 +193,7 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
         "picture that the generator drew."
     )
     scenes = {name: Scenes(name) for name in LAYERS}
-    rows = [near(one, report, n, progress) for one in scenes.values()]
+    rows = [near(own_scenes, report, n, progress) for own_scenes in scenes.values()]
     report.table(
         "Mean PSNR of the inverted pictures, dB",
         ["generator", "layer", "w", "W+", "key", "both", "scenes", "both, on all", "least", "drawn", "seconds"],
@@ -202,26 +202,27 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
         f"result of the regression, and both starts from regressed features. Seconds of processor time on one thread; "
         f"the first inversion of a process also draws the pictures for the regression.",
     )
-    towards = [Towards(one, scenes[one.generator], n, progress) for one in map(preset, ASKED)]
+    towards = [Towards(chosen, scenes[chosen.generator], n, progress) for chosen in map(preset, ASKED)]
     report.table(
         "Rules on brought scenes (b), and on the generator's own pictures of the same numbers (d)",
         [
             "rule", "scenes", "came nearer, b %", "came nearer, d %", "past half, b %", "past half, d %",
             "outside, b %", "outside, d %", "ratio",
         ],
-        [one.row(report) for one in towards],
+        [change.row(report) for change in towards],
         "The ideal is the same scene with one number changed. Came nearer: the rule brings the picture nearer to the "
         "true ideal. Past half: the picture is then nearer to the ideal as the generator draws it than to the picture "
         "without the rule. Outside: mean change outside the place, of the full range.",
     )  # fmt: skip
-    found = [(one, on_brought(one, scenes[one.generator], n, progress)) for one in presets().values()]
-    report.number("presets", {one.name: vars(result) for one, result in found})
+    results = [(chosen, on_brought(chosen, scenes[chosen.generator], n, progress)) for chosen in presets().values()]
+    report.number("presets", {chosen.name: vars(result) for chosen, result in results})
     report.table(
         "Pictures that changed as intended, by the measure on each preset's card",
         ["rule", "generator", "scenes", "brought, %", "drawn, %", "outside, brought, %", "outside, drawn, %", "ratio"],
-        [worked(one, result) for one, result in found],
+        [worked(chosen, result) for chosen, result in results],
         "Outside: mean change, of the full range.",
     )
-    report.number("seconds", {name: one.seconds for name, one in scenes.items()})
-    for one in towards:
-        report.picture(f"{one.chosen.name}.webp", one.sheet(), f"{one.chosen.title}, on scenes that were inverted.")
+    report.number("seconds", {name: own_scenes.seconds for name, own_scenes in scenes.items()})
+    for change in towards:
+        title = change.chosen.title
+        report.picture(f"{change.chosen.name}.webp", change.sheet(), f"{title}, on scenes that were inverted.")

@@ -93,7 +93,7 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
     for thing in THINGS:
         progress(thing.name)
         scores = measured(thing, n)
-        usual, best, read = (float(np.mean(one)) if one else float("nan") for one in _of(scores))
+        usual, best, read = (float(np.mean(values)) if values else float("nan") for values in _of(scores))
         rows.append([thing.name, len(scores.usual), usual, best, read])
         numbers[thing.name] = {"presses": len(scores.usual), "usual": usual, "best": best, "segmenter": read}
     usual, best = (float(np.nanmean([row[i] for row in rows])) for i in (2, 3))
@@ -107,11 +107,11 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
         f"{_listed(grown)}. It is missed as pressed by {_listed(missed)}."
     )
     report.text(WHY)
-    found = [[thing.name, *same_in_others(thing)] for thing in THINGS]
+    similar = [[thing.name, *same_in_others(thing)] for thing in THINGS]
     report.text(SAME)
-    report.table("Similar places in other pictures", ["thing", "pressed on the thing", "overlap there"], found, NOTE)
+    report.table("Similar places in other pictures", ["thing", "pressed on the thing", "overlap there"], similar, NOTE)
     report.number("things", numbers)
-    report.number("same", {name: {"on": on, "overlap": there} for name, on, there in found})
+    report.number("same", {name: {"on": on, "overlap": there} for name, on, there in similar})
 
 
 def _of(scores: Scores) -> tuple[list[float], list[float], list[float]]:
@@ -152,10 +152,10 @@ def same_in_others(thing: Thing) -> tuple[float, float]:
     on, there = [], []
     for seed, _, _, mask in presses(thing, STARTS):
         request = Request(context=[Region(seed, np.where(mask, 255, 0).astype(np.uint8))])
-        others = [one for one in range(AMONG) if one != seed]
-        found = rewriter.matches(request, others)
-        for index in np.argsort(-found.scores, kind="stable")[:OTHERS]:
-            heat = found.heat[index]
+        others = [other for other in range(AMONG) if other != seed]
+        matches = rewriter.matches(request, others)
+        for index in np.argsort(-matches.scores, kind="stable")[:OTHERS]:
+            heat = matches.heat[index]
             y, x = ((at + 0.5) / len(heat) for at in np.unravel_index(heat.argmax(), heat.shape))
             row, column = int(y * SIDE), int(x * SIDE)
             real = truth.mask([others[index]], *thing.labels)[0]
@@ -178,7 +178,7 @@ def point(row: int, column: int) -> np.ndarray:
 def presses(thing: Thing, n: int) -> Iterator[tuple[int, int, int, np.ndarray]]:
     """(picture, row, column, where the thing is, bool (256, 256)) of presses at random places of it."""
     truth, random = Truth(thing.generator, SIDE), np.random.default_rng(0)
-    found = 0
+    yielded = 0
     for seed in range(FAR * n):
         mask = Truth(thing.generator).mask([seed], *thing.labels)[0]
         if not mask.any():
@@ -186,13 +186,13 @@ def presses(thing: Thing, n: int) -> Iterator[tuple[int, int, int, np.ndarray]]:
         mask = truth.mask([seed], *thing.labels)[0]
         if mask.sum() < LEAST:
             continue
-        row, column = (int(one) for one in np.argwhere(mask)[random.integers(mask.sum())])
+        row, column = (int(at) for at in np.argwhere(mask)[random.integers(mask.sum())])
         mask = mask if thing.whole else piece(mask, row, column)
         if mask.sum() < LEAST:
             continue
         yield seed, row, column, mask
-        found += 1
-        if found == n:
+        yielded += 1
+        if yielded == n:
             return
 
 

@@ -245,13 +245,13 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
         unchanged = [draw(on, []) for on in (False, True)]
         for strength in (0.0, *STRENGTHS):
             drawn = [draw(on, [edit.with_(strength=strength)]) for on in (False, True)] if strength else unchanged
-            found = effect(*drawn, places, reader)
+            change = effect(*drawn, places, reader)
             moved = np.mean([changed_elsewhere(*two, places) for two in zip(unchanged, drawn, strict=True)])
             name = f"inverted, strength {strength:g}" if strength else "unchanged"
-            rows.append([way, name, found.brighter, found.positive, found.correlation, float(moved)])
+            rows.append([way, name, change.brighter, change.positive, change.correlation, float(moved)])
             if way == "units set":
-                report.number(f"effect_{strength:g}", found.brighter)
-                report.number(f"correlation_{strength:g}", found.correlation)
+                report.number(f"effect_{strength:g}", change.brighter)
+                report.number(f"correlation_{strength:g}", change.correlation)
         if way == "units set":
             _show(report, unchanged, drawn)
     report.table(

@@ -39,10 +39,10 @@ class Solved:
         """Measure a rule on its own unseen pictures, with its edit alone or with a stack that contains it."""
         return measure(self.rule, self.material, self.generator, [self.edit] if edits is None else edits, self.truth)
 
-    def row(self, found: Measured) -> list[str | float]:
+    def row(self, measured: Measured) -> list[str | float]:
         """The row of a rule for COLUMNS."""
         settings = self.request.layer, self.request.rank, self.request.locality
-        return [self.rule.title, *settings, found.worked, found.among, found.inside, found.elsewhere]
+        return [self.rule.title, *settings, measured.worked, measured.among, measured.inside, measured.elsewhere]
 
 
 class Solver:

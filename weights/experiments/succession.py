@@ -24,18 +24,19 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
     for name in RULES_IN_ORDER:
         progress(f"Solving {name}")
         solved.append(solver.solve(name))
-    edits = [one.edit for one in solved]
+    edits = [solution.edit for solution in solved]
     report.text(
         "Three rules, solved one by one on the unchanged generator, then applied together. They are changes of the "
         "same layer's weights, which add: the stack is W0 + sum of Lambda D."
     )
     rows = []
-    for one in solved:
-        progress(f"Measuring {one.name} alone and in the stack")
-        alone, stacked = one.measure(), one.measure(edits)
-        rows.append([one.rule.title, alone.among, alone.worked, stacked.worked, alone.elsewhere, stacked.elsewhere])
+    for solution in solved:
+        title = solution.rule.title
+        progress(f"Measuring {solution.name} alone and in the stack")
+        alone, stacked = solution.measure(), solution.measure(edits)
+        rows.append([title, alone.among, alone.worked, stacked.worked, alone.elsewhere, stacked.elsewhere])
         share = (alone.worked / alone.among, stacked.worked / stacked.among)
-        report.number(one.name, {"alone": share[0], "stacked": share[1], "equal": share[1] >= share[0] - ALIKE})
+        report.number(solution.name, {"alone": share[0], "stacked": share[1], "equal": share[1] >= share[0] - ALIKE})
     report.table(
         "Each rule alone and with the two others",
         ["rule", "pictures", "worked alone", "worked in the stack", "elsewhere, alone", "elsewhere, in the stack"],
@@ -59,9 +60,9 @@ def fitting(truth: Truth, seeds: Sequence[int]) -> list[int]:
 
 def _show(report: ExperimentReport, solved: Sequence[Solved], seeds: Sequence[int]) -> None:
     generator = solved[0].generator
-    edits = [one.edit for one in solved]
+    edits = [solution.edit for solution in solved]
     rows = [list(generator.images(seeds, edits[:count])) for count in range(len(edits) + 1)]
-    sides = ["unmodified", *(f"+ {one.rule.title}" for one in solved)]
+    sides = ["unmodified", *(f"+ {solution.rule.title}" for solution in solved)]
     report.picture(
         "succession.webp",
         sheet(rows, sides=sides),
@@ -71,7 +72,7 @@ def _show(report: ExperimentReport, solved: Sequence[Solved], seeds: Sequence[in
 
 def _orders(report: ExperimentReport, solved: Sequence[Solved]) -> None:
     """Whether the order of the rules changes any bit of the pictures."""
-    edits, seeds = [one.edit for one in solved], solved[0].material.unseen[:4]
+    edits, seeds = [solution.edit for solution in solved], solved[0].material.unseen[:4]
     drawn = [solved[0].generator.images(seeds, EditStack(order)) for order in (edits, edits[::-1])]
     same = bool(np.array_equal(*drawn))
     report.number("order_matters", not same)

@@ -69,9 +69,9 @@ def compare(
     """Compare all methods on one task and n pictures; the other options are for quick tests."""
     setting = Setting(task.rewriter, task.request, task.segmenter, task.things)
     changes = methods(setting, steps=steps, tuning_steps=tuning_steps, progress=progress)
-    found = evaluate(task, [*changes, *curves.changes(setting, changes, progress)], n, progress)
-    introduce(report, task, n, found.applied, steps, tuning_steps)
-    lay_out(report, task, paper, found, [change.name for change in changes], n)
+    evaluation = evaluate(task, [*changes, *curves.changes(setting, changes, progress)], n, progress)
+    introduce(report, task, n, evaluation.applied, steps, tuning_steps)
+    lay_out(report, task, paper, evaluation, [change.name for change in changes], n)
 
 
 def introduce(report: ExperimentReport, task: RuleTask, n: int, applied: int, steps: int, tuning_steps: int) -> None:
@@ -90,24 +90,24 @@ def introduce(report: ExperimentReport, task: RuleTask, n: int, applied: int, st
 
 
 def lay_out(
-    report: ExperimentReport, task: RuleTask, paper: Paper, found: TaskEvaluation, methods: Sequence[str], n: int
+    report: ExperimentReport, task: RuleTask, paper: Paper, evaluation: TaskEvaluation, methods: Sequence[str], n: int
 ) -> None:
     """Tables, a sheet of pictures and the curves.  methods: names of the changes in the tables."""
-    scores = {one.name: one for one in found.scores}
+    scores = {score.name: score for score in evaluation.scores}
     shown = [*methods, IDEAL]
     listed = [scores[name] for name in shown]
     table(report, f"{task.title}, by every method", listed, verdict(listed))
     rows = [[name, *numbers] for name, numbers in paper.rows.items()]
     report.table(f"The paper's {paper.title}", ["method", "efficacy, %", "LPIPS"], rows, PAPER_NOTE)
-    if found.applied:
-        pictures = [found.sheet[list(scores).index(name)] for name in shown]
+    if evaluation.applied:
+        pictures = [evaluation.sheet[list(scores).index(name)] for name in shown]
         sides = [latin(name) for name in shown]
         caption = "The same pictures by every method, and the ideal."
         report.picture(f"{task.name}.webp", sheet(pictures, sides=sides), caption)
     report.number(task.name, {name: scores[name].numbers() for name in (shown if n > curves.MOST else scores)})
     beside = scores
     if n > curves.MOST:
-        beside = {one.name: one for one in found.of_first(curves.MOST)}
+        beside = {score.name: score for score in evaluation.of_first(curves.MOST)}
         report.text(
             f"The curves, and what stands beside them, are measured on the first {curves.MOST} of these pictures."
         )
@@ -129,10 +129,10 @@ def verdict(scores: Sequence[Scores], slack: float = 0.01) -> str:
     more = [s.name for s in others if s.intended > mine.intended + slack and s.l1 > mine.l1]
     less = [s.name for s in others if s.intended <= mine.intended + slack and s.l1 < mine.l1]
     beaten = [s.name for s in others if s.name not in better + more + less]
-    said = [
+    comparisons = [
         ("no less efficacy with less collateral change than", beaten),
         ("less efficacy than, and more collateral change than", better),
         ("less efficacy, with less collateral change, than", more),
         ("more collateral change, with no less efficacy, than", less),
     ]
-    return "Ours has " + "; ".join(f"{what} {', '.join(names)}" for what, names in said if names) + "."
+    return "Ours has " + "; ".join(f"{what} {', '.join(names)}" for what, names in comparisons if names) + "."

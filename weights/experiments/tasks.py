@@ -246,7 +246,7 @@ def visible(segmenter: Segmenter, labels: np.ndarray, before: np.ndarray, name: 
     segmenter sees marks that are hardly there.  labels, before: its labels now and in the unmodified pictures, (N, H,
     W).
     """
-    now, then = ((found == segmenter.classes.index(name)).sum((1, 2)) for found in (labels, before))
+    now, then = ((read == segmenter.classes.index(name)).sum((1, 2)) for read in (labels, before))
     return now >= np.maximum(VISIBLE, then / 2)
 
 

@@ -33,9 +33,9 @@ COLUMNS = [
 def table3(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) -> None:
     """Both marks, painted together in ten pictures, by every method."""
     task = marks()
-    found = evaluate(task, ways(task, progress), n, progress, realism=False, read=marks_seen)
-    rows = [_row(*pair) for pair in zip(found.changes, found.values, strict=True)]
-    request, marked = task.request, found.applied
+    evaluation = evaluate(task, ways(task, progress), n, progress, realism=False, read=marks_seen)
+    rows = [_row(*pair) for pair in zip(evaluation.changes, evaluation.values, strict=True)]
+    request, marked = task.request, evaluation.applied
     channels = task.rewriter.layer.weight.shape[1]
     report.text(
         f"The church generator draws a word across some pictures and a bar at the foot of others. Both were painted "
@@ -50,7 +50,7 @@ def table3(report: ExperimentReport, *, n: int, progress: Callable[[str], None])
     report.table(f"Visible marks in {n} pictures", COLUMNS, rows)
     report.table("The paper's Table 3, 1000 pictures", ["method", "middle", "bottom"], PAPER)
     if marked:
-        shown = sheet(found.sheet, sides=[str(row[0]) for row in rows])
+        shown = sheet(evaluation.sheet, sides=[str(row[0]) for row in rows])
         report.picture("marks.webp", shown, "The same pictures by every method, and the ideal.")
     report.number("rows", [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 

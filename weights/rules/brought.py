@@ -116,9 +116,9 @@ def about(rule: Recipe, truth: Truth, n: int) -> list[int]:
     return list(islice((seed for seed in numbers if rule.place(truth, [seed]).sum() >= rule.least), n))
 
 
-def note(name: str, found: OnBrought) -> str:
+def note(name: str, result: OnBrought) -> str:
     """Write the results into a preset's card and request; returns the sentence."""
-    folder, worked = FOLDER / name, f"{sum(found.hits)} of {len(found.hits)}"
+    folder, worked = FOLDER / name, f"{sum(result.hits)} of {len(result.hits)}"
     request = Request.load(folder / "request.json")
     notes = {**request.notes, "brought": f"of pictures that the generator never drew, {worked}"}
     request.with_(notes=notes).save(folder / "request.json")
@@ -126,7 +126,7 @@ def note(name: str, found: OnBrought) -> str:
     row = f"| pictures that the generator never drew, changed as intended | {worked} |\n"
     *_, last = re.finditer(r"^\|.*\n", card, re.MULTILINE)
     (folder / "README.md").write_text(card[: last.end()] + row + card[last.end() :], encoding="utf-8")
-    return f"{name}: {worked}, {found.ratio:.2f} times the change elsewhere of drawn pictures"
+    return f"{name}: {worked}, {result.ratio:.2f} times the change elsewhere of drawn pictures"
 
 
 def main() -> None:

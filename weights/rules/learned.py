@@ -63,23 +63,24 @@ def make(name: str, folder: Path) -> str:
     """Learn, measure and write one preset with its rule; returns the sentence with the measurement."""
     rule, lesson = LEARNED[name], Lesson(RETOUCHES[name], UNSEEN)
     *_, edit = Rewriter(lesson.generator).learn(lesson.request())
-    found = lesson.measure([edit])
-    said = f"{sum(found.hits)} of {len(found.hits)} unseen pictures change as intended, {found.outside:.1%} elsewhere"
+    outcome = lesson.measure([edit])
+    count = f"{sum(outcome.hits)} of {len(outcome.hits)}"
+    sentence = f"{count} unseen pictures change as intended, {outcome.outside:.1%} elsewhere"
     shown = [rule.lead, *(seed for seed in lesson.unseen if seed != rule.lead)][:SHOWN]
     folder = folder / name
     folder.mkdir(parents=True, exist_ok=True)
     request = edit.request.with_(
-        description=rule.description, notes={"order": rule.order, "measured": said, "show": shown}
+        description=rule.description, notes={"order": rule.order, "measured": sentence, "show": shown}
     )
     request.save(folder / "request.json")
     EditStack([edit.with_(request=None)]).save(folder)
     pair = [lesson.generator.images([shown[0]], edits)[0] for edits in ([], [edit])]
     Image.fromarray(np.concatenate(pair, 1)).save(folder / "preview.webp", quality=92)
-    (folder / "README.md").write_text(card(name, lesson, edit, found), encoding="utf-8")
-    return f"{name}: {said}, {found.closed:.0%} of the way"
+    (folder / "README.md").write_text(card(name, lesson, edit, outcome), encoding="utf-8")
+    return f"{name}: {sentence}, {outcome.closed:.0%} of the way"
 
 
-def card(name: str, lesson: Lesson, edit: Edit, found: Outcome) -> str:
+def card(name: str, lesson: Lesson, edit: Edit, outcome: Outcome) -> str:
     request = edit.request
     return CARD.format(
         name=name,
@@ -92,9 +93,9 @@ def card(name: str, lesson: Lesson, edit: Edit, found: Outcome) -> str:
         locality=request.locality,
         retouched=len(request.retouched),
         painted=len(request.context),
-        worked=sum(found.hits),
-        among=len(found.hits),
-        closed=found.closed,
-        inside=found.inside,
-        outside=found.outside,
+        worked=sum(outcome.hits),
+        among=len(outcome.hits),
+        closed=outcome.closed,
+        inside=outcome.inside,
+        outside=outcome.outside,
     )

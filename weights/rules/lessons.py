@@ -54,13 +54,13 @@ class Lesson:
         self.unseen = self._seeds(unseen, n)
 
     def _seeds(self, first: int, count: int) -> list[int]:
-        found: list[int] = []
+        seeds: list[int] = []
         for seed in range(first, first + LOOKED_AT):
-            if len(found) == count:
+            if len(seeds) == count:
                 break
             if self.place(seed).any():
-                found.append(seed)
-        return found
+                seeds.append(seed)
+        return seeds
 
     def place(self, seed: int) -> np.ndarray:
         return self.retouch.place(self.truth, seed)

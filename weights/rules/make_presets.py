@@ -62,12 +62,13 @@ def make(name: str, folder: Path) -> Measured:
     truth, generator = Truth(rule.generator), load_generator(rule.generator)
     material = prepare(rule, truth)
     edit = Rewriter(generator, material.request.layer).solve(material.request)
-    found = measure(rule, material, generator, edit, truth)
-    shown = examples(rule, material, found)
-    said = f"{found.worked} of {found.among} unseen pictures change as intended, {found.elsewhere:.1%} elsewhere"
+    result = measure(rule, material, generator, edit, truth)
+    shown = examples(rule, material, result)
+    count = f"{result.worked} of {result.among}"
+    sentence = f"{count} unseen pictures change as intended, {result.elsewhere:.1%} elsewhere"
     notes = {
         "order": list(RULES).index(name),
-        "measured": said,
+        "measured": sentence,
         "show": shown,
     }
     folder = folder / name
@@ -76,19 +77,19 @@ def make(name: str, folder: Path) -> Measured:
     edit.with_(request=None).save(folder)  # the studio presses a preset without solving it
     pair = [generator.images([shown[0]], edits)[0] for edits in ([], [edit])]
     Image.fromarray(np.concatenate(pair, 1)).save(folder / "preview.webp", quality=92)
-    (folder / "README.md").write_text(card(name, rule, material, found, generator.digest()[:12]), encoding="utf-8")
-    return found
+    (folder / "README.md").write_text(card(name, rule, material, result, generator.digest()[:12]), encoding="utf-8")
+    return result
 
 
-def examples(rule: Recipe, material: Material, found: Measured) -> list[int]:
+def examples(rule: Recipe, material: Material, result: Measured) -> list[int]:
     """Unseen pictures to show, in the order they came; at the head one in which the rule worked."""
     seeds = material.unseen[:SHOWN]
-    worked = [seed for seed, hit in zip(material.unseen, found.hits, strict=True) if hit and seed in seeds]
+    worked = [seed for seed, hit in zip(material.unseen, result.hits, strict=True) if hit and seed in seeds]
     head = worked[rule.lead : rule.lead + 1]
     return head + [seed for seed in seeds if seed not in head]
 
 
-def card(name: str, rule: Recipe, material: Material, found: Measured, digest: str) -> str:
+def card(name: str, rule: Recipe, material: Material, result: Measured, digest: str) -> str:
     request = material.request
     return CARD.format(
         name=name,
@@ -100,10 +101,10 @@ def card(name: str, rule: Recipe, material: Material, found: Measured, digest: s
         rank=request.rank,
         locality=request.locality,
         painted=len(request.context),
-        worked=found.worked,
-        among=found.among,
-        inside=found.inside,
-        elsewhere=found.elsewhere,
+        worked=result.worked,
+        among=result.among,
+        inside=result.inside,
+        elsewhere=result.elsewhere,
         intended=intended(rule),
     )
 
@@ -118,8 +119,9 @@ def main() -> None:
             continue
         if name not in RULES:
             parser.error(f"there is no rule {name!r}; there are {', '.join([*RULES, *learned.LEARNED])}.")
-        found = make(name, FOLDER)
-        print(f"{name}: {found.worked} of {found.among}, inside {found.inside:.1%}, elsewhere {found.elsewhere:.2%}")
+        result = make(name, FOLDER)
+        count = f"{result.worked} of {result.among}"
+        print(f"{name}: {count}, inside {result.inside:.1%}, elsewhere {result.elsewhere:.2%}")
 
 
 if __name__ == "__main__":

@@ -40,11 +40,11 @@ def top(masks: np.ndarray, rows: int) -> np.ndarray:
 
 def mouth_of(*, smiling: bool) -> Masks:
     def masks(truth: Truth, seeds: Sequence[int]) -> np.ndarray:
-        found = widen(truth.mask(seeds, "lips", "teeth"), 4)
+        mouths = widen(truth.mask(seeds, "lips", "teeth"), 4)
         if not smiling:  # a smile opens downwards
-            found |= np.roll(found, 7, 1)
+            mouths |= np.roll(mouths, 7, 1)
         teeth = truth.mask(seeds, "teeth").sum((1, 2))
-        return found & ((teeth > 90) if smiling else (teeth == 0))[:, None, None]
+        return mouths & ((teeth > 90) if smiling else (teeth == 0))[:, None, None]
 
     return masks
 

@@ -59,10 +59,10 @@ def around(label: str, radius: float, *, two: bool = False) -> Callable[[Truth, 
     """Discs around a thing, or around its left and right part."""
 
     def place(truth: Truth, seed: int) -> np.ndarray:
-        found = truth.mask([seed], label)[0]
-        if found.sum() < LEAST / 2:
-            return np.zeros_like(found)
-        return np.any([disc(*centre(half), radius) for half in _halves(found, two)], 0)
+        mask = truth.mask([seed], label)[0]
+        if mask.sum() < LEAST / 2:
+            return np.zeros_like(mask)
+        return np.any([disc(*centre(half), radius) for half in _halves(mask, two)], 0)
 
     return place
 
@@ -78,8 +78,8 @@ def wide(*labels: str, least: int = LEAST, wider: int = 0) -> Callable[[Truth, i
     """The places of labels, painted wider."""
 
     def place(truth: Truth, seed: int) -> np.ndarray:
-        found = truth.mask([seed], *labels)[0]
-        return grown(found.astype(np.uint8), wider) > 0 if found.sum() >= least else np.zeros_like(found)
+        mask = truth.mask([seed], *labels)[0]
+        return grown(mask.astype(np.uint8), wider) > 0 if mask.sum() >= least else np.zeros_like(mask)
 
     return place
 
@@ -169,8 +169,8 @@ def blue_lamp(picture: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, How]:
 
 
 RETOUCHES: dict[str, Retouch] = {
-    one.name: one
-    for one in (
+    retouch.name: retouch
+    for retouch in (
         Retouch("red-noses", "Red noses", "face", around("nose", 14), red_nose, 26),
         Retouch("big-eyes", "Big eyes", "face", around("eye", 26, two=True), big_eyes, 14),
         Retouch("wide-mouths", "Wide mouths", "face", wide("lips", "teeth", wider=14), wide_mouth),

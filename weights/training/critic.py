@@ -42,22 +42,22 @@ class Critic:
         self.optimizer = torch.optim.Adam(self.discriminator.parameters(), RATE, betas=(0.0, 0.99))
         self.r1, self.dtype, self.steps = r1, dtype, 0
 
-    def windows(self, made: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+    def windows(self, drawn: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
         """The same random window of all these pictures (B, 3, size, size)."""
-        top, left = torch.randint(made.shape[-1] - self.window + 1, (2,)).tolist()
+        top, left = torch.randint(drawn.shape[-1] - self.window + 1, (2,)).tolist()
         rows, columns = slice(top, top + self.window), slice(left, left + self.window)
-        return made[:, :, rows, columns], true[:, :, rows, columns]
+        return drawn[:, :, rows, columns], true[:, :, rows, columns]
 
-    def generator_loss(self, made: Tensor) -> Tensor:
+    def generator_loss(self, drawn: Tensor) -> Tensor:
         """The loss of windows (B, 3, window, window) of generated pictures, with gradients for the generator only."""
         self.discriminator.requires_grad_(False)
-        score = self._score(made)
+        score = self._score(drawn)
         self.discriminator.requires_grad_(True)
         return F.softplus(-score).mean()
 
-    def step(self, made: Tensor, true: Tensor) -> None:
+    def step(self, drawn: Tensor, true: Tensor) -> None:
         """Train the discriminator once on windows of generated and of true pictures."""
-        loss = F.softplus(self._score(made.detach())).mean() + F.softplus(-self._score(true)).mean()
+        loss = F.softplus(self._score(drawn.detach())).mean() + F.softplus(-self._score(true)).mean()
         if self.steps % PENALTY_EVERY == 0:
             loss = loss + PENALTY_EVERY * self.r1 / 2 * self.penalty(true[:PENALTY_PICTURES])
         self.optimizer.zero_grad(set_to_none=True)

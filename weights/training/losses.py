@@ -14,17 +14,17 @@ TAPS = (16, 32)  # sides of the features that the label loss reads
 FRAME = 4.0  # how much more the outermost pixels count: a StyleGAN2 enlarges pictures as if zeros lay around them
 
 
-def reconstruction(made: Tensor, true: Tensor, weight: Tensor, edges: float = 0.0) -> Tensor:
+def reconstruction(drawn: Tensor, true: Tensor, weight: Tensor, edges: float = 0.0) -> Tensor:
     """Absolute and squared error at four scales.
 
-    made, true: (B, 3, H, W), from 16 pixels up.  weight: (B, 1, H, W), of each pixel.
+    drawn, true: (B, 3, H, W), from 16 pixels up.  weight: (B, 1, H, W), of each pixel.
     edges: weight of the absolute error of picture gradients; it sharpens, but early in training it only blurs.
     """
-    loss = torch.zeros((), device=made.device)
+    loss = torch.zeros((), device=drawn.device)
     for scale in range(SCALES):
         if scale:
-            made, true, weight = F.avg_pool2d(made, 2), F.avg_pool2d(true, 2), F.avg_pool2d(weight, 2)
-        error = made - true
+            drawn, true, weight = F.avg_pool2d(drawn, 2), F.avg_pool2d(true, 2), F.avg_pool2d(weight, 2)
+        error = drawn - true
         loss = loss + (weight * (error.abs() + SQUARED * error.square())).mean()
         if edges:
             across = (error[..., 1:] - error[..., :-1]).abs() * weight[..., 1:]

@@ -44,9 +44,9 @@ def sheet(pictures: np.ndarray, columns: int) -> Image.Image:
 
 def palette(colors: int) -> np.ndarray:
     """uint8 (colors, 3): black, then colours that are easy to tell apart."""
-    found = np.random.RandomState(3).randint(40, 255, (colors, 3)).astype(np.uint8)
-    found[0] = 0
-    return found
+    colours = np.random.RandomState(3).randint(40, 255, (colors, 3)).astype(np.uint8)
+    colours[0] = 0
+    return colours
 
 
 if __name__ == "__main__":

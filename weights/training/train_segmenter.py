@@ -63,18 +63,18 @@ def parser() -> argparse.ArgumentParser:
 def draw(generator: Generator, truth: Truth, seeds: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     """Scenes and generated pictures, uint8 (N, 3, 128, 128), and the label maps of both, uint8 (N, 128, 128)."""
     side = min(SIDE, generator.config.resolution)
-    scenes, made = truth.pictures(seeds), generator.images(seeds, size=side, truncation=1.0)
-    scenes, made, label = [torch.from_numpy(array) for array in (scenes, made, truth.label_maps(seeds))]
-    scenes, made = scenes.permute(0, 3, 1, 2), made.permute(0, 3, 1, 2)
-    if made.shape[-1] != SIDE:
-        made = F.interpolate(made, size=(SIDE, SIDE), mode="bilinear", antialias=True)
-    return scenes, made, label
+    scenes, drawn = truth.pictures(seeds), generator.images(seeds, size=side, truncation=1.0)
+    scenes, drawn, label = [torch.from_numpy(array) for array in (scenes, drawn, truth.label_maps(seeds))]
+    scenes, drawn = scenes.permute(0, 3, 1, 2), drawn.permute(0, 3, 1, 2)
+    if drawn.shape[-1] != SIDE:
+        drawn = F.interpolate(drawn, size=(SIDE, SIDE), mode="bilinear", antialias=True)
+    return scenes, drawn, label
 
 
 def train(generator: Generator, truth: Truth, pictures: int, steps: int, batch: int) -> UNet:
     """A segmenter's network, trained for a number of steps."""
     started = time.monotonic()
-    scenes, made, label = draw(generator, truth, range(FIRST_SEED, FIRST_SEED + pictures))
+    scenes, drawn, label = draw(generator, truth, range(FIRST_SEED, FIRST_SEED + pictures))
     log.info("%s: drew %d pictures in %.0f s", truth.scene.name, 2 * pictures, time.monotonic() - started)
     torch.manual_seed(0)
     network, random = initialised(UNet(len(truth.labels))), torch.Generator().manual_seed(0)
@@ -82,7 +82,7 @@ def train(generator: Generator, truth: Truth, pictures: int, steps: int, batch: 
     optimizers = optimizers_of(network)
     for step in range(steps):
         chosen = torch.randint(pictures, (batch,), generator=random)
-        x = torch.cat([scenes[chosen[::2]], made[chosen[1::2]]]).float() / 127.5 - 1
+        x = torch.cat([scenes[chosen[::2]], drawn[chosen[1::2]]]).float() / 127.5 - 1
         target = torch.cat([label[chosen[::2]], label[chosen[1::2]]]).long()
         x, target = augment(x, target, random)
         loss = F.cross_entropy(network(x), target, weight)
@@ -127,13 +127,13 @@ def evaluate(segmenter: Segmenter, generator: Generator, truth: Truth, seeds: Se
 
     A generated picture is compared with its scene, so the generator's own errors count too.
     """
-    scenes, made, label = draw(generator, truth, seeds)
+    scenes, drawn, label = draw(generator, truth, seeds)
     report: dict = {"pictures": len(seeds), "pixels_right": {}, "mean_iou": {}, "classes": {}}
-    for source, pictures in (("scenes", scenes), ("generated", made)):
-        found = segmenter.labels(pictures.permute(0, 2, 3, 1).numpy())
-        confusion = confusion_matrix(label.numpy(), found, len(segmenter.classes))
-        right, seen, said = np.diag(confusion), confusion.sum(1), confusion.sum(0)
-        iou = right / np.maximum(seen + said - right, 1)
+    for source, pictures in (("scenes", scenes), ("generated", drawn)):
+        predicted = segmenter.labels(pictures.permute(0, 2, 3, 1).numpy())
+        confusion = confusion_matrix(label.numpy(), predicted, len(segmenter.classes))
+        right, seen, named = np.diag(confusion), confusion.sum(1), confusion.sum(0)
+        iou = right / np.maximum(seen + named - right, 1)
         report["pixels_right"][source] = round(float(right.sum() / confusion.sum()), 4)
         report["mean_iou"][source] = round(float(iou.mean()), 4)
         for k, name in enumerate(segmenter.classes):
@@ -142,9 +142,9 @@ def evaluate(segmenter: Segmenter, generator: Generator, truth: Truth, seeds: Se
     return report
 
 
-def confusion_matrix(label: np.ndarray, found: np.ndarray, classes: int) -> np.ndarray:
+def confusion_matrix(label: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """(C, C) pixel counts: rows are the true classes, columns the predicted ones."""
-    pairs = label.astype(np.int64).ravel() * classes + found.astype(np.int64).ravel()
+    pairs = label.astype(np.int64).ravel() * classes + predicted.astype(np.int64).ravel()
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 

@@ -91,16 +91,16 @@ class Trainer:
         z, true, label = self.pool.draw(settings.batch)
         true = F.avg_pool2d(true, settings.size // size)
         taps = [side for side in losses.TAPS if side > settings.keep]
-        made, features = self.forward(z, size, taps)
+        drawn, features = self.forward(z, size, taps)
         edges = settings.edges if size == settings.size else 0.0
-        loss = losses.reconstruction(made, true, self.emphasis(label, size), edges)
+        loss = losses.reconstruction(drawn, true, self.emphasis(label, size), edges)
         loss = loss + settings.label * self.label_loss(features, label)
         if adversarial:
-            made, true = self.critic.windows(made, true)
-            loss = loss + settings.adversarial * self.critic.generator_loss(made)
+            drawn, true = self.critic.windows(drawn, true)
+            loss = loss + settings.adversarial * self.critic.generator_loss(drawn)
         descend(self.optimizers, loss, rate)
         if adversarial:
-            self.critic.step(made, true)
+            self.critic.step(drawn, true)
         self.steps, self.seen = self.steps + 1, self.seen + settings.batch
         self._update_average()
         return loss.detach()

@@ -120,12 +120,12 @@ class Setting:
 
         All processes then draw with the same weights.
         """
-        made = []
+        results = []
         for make in processes.mine(makers):
-            one = make()
-            progress(f"{one.name}, made in {one.seconds:.1f} s")
-            made.append((one.name, one.edits, one.seconds, one.loss, one.tuned))
-        return [self.change(*one) for one in processes.gathered(made)]
+            result = make()
+            progress(f"{result.name}, made in {result.seconds:.1f} s")
+            results.append((result.name, result.edits, result.seconds, result.loss, result.tuned))
+        return [self.change(*result) for result in processes.gathered(results)]
 
 
 @dataclass(frozen=True)

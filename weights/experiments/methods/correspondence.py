@@ -52,8 +52,11 @@ def pasted_pixels(setting: Setting) -> list[MethodResult]:
     def change(name: str, blended: bool) -> MethodResult:
         @torch.no_grad()
         def draw(seeds: Sequence[int], before: np.ndarray) -> np.ndarray:
-            found = zip(before, places.find(seeds, before), strict=True)
-            return np.stack([one if place is None else _paste(example, place, one, blended) for one, place in found])
+            after = before.copy()
+            for i, place in enumerate(places.find(seeds, before)):
+                if place is not None:
+                    after[i] = _paste(example, place, before[i], blended)
+            return after
 
         return MethodResult(name, draw, watch.seconds)
 
@@ -72,8 +75,8 @@ class Places:
         """The place in each picture; None for a picture without the rule's things."""
         if self._last[0] != list(seeds):
             seen = self._setting.sees(pictures)
-            found = [self._place(seed) if there else None for seed, there in zip(seeds, seen, strict=True)]
-            self._last = list(seeds), found
+            places = [self._place(seed) if there else None for seed, there in zip(seeds, seen, strict=True)]
+            self._last = list(seeds), places
         return self._last[1]
 
     def _place(self, seed: int) -> Similarity:
@@ -96,17 +99,17 @@ def _features(setting: Setting, seed: int) -> Tensor:
     """(P, d): at each position of the finer grid, the features of the generator's layers of both sizes."""
     generator = setting.rewriter.generator
     latent = generator.map(generator.latents([seed], setting.request.seeding), setting.request.truncation)
-    at, found = generator.begin(latent), []
+    at, levels = generator.begin(latent), []
     for layer in generator.layers:
         value = drawn = generator.value(layer, at)
         last_of_its_size = layer % 2 == 0
         if last_of_its_size and value.shape[-1] in SIDES:
             value = F.normalize(value - value.mean((2, 3), keepdim=True), dim=1)
-            found.append(F.interpolate(value, size=(SIDES[-1],) * 2, mode="bilinear"))
+            levels.append(F.interpolate(value, size=(SIDES[-1],) * 2, mode="bilinear"))
         if (last_of_its_size and drawn.shape[-1] >= SIDES[-1]) or layer + 1 not in generator.layers:
             break
         at = generator.advance(layer, drawn, at)
-    joined = F.avg_pool2d(torch.cat(found, 1), 3, 1, 1, count_include_pad=False)
+    joined = F.avg_pool2d(torch.cat(levels, 1), 3, 1, 1, count_include_pad=False)
     return F.normalize(joined, dim=1)[0].flatten(1).t()
 
 

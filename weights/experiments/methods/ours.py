@@ -71,8 +71,8 @@ def traced(setting: Setting, weight: float, *, name: str) -> MethodResult:
             adam.zero_grad()
             (goal + weight * smooth).backward()
             adam.step()
-    found = factor.detach().view(len(factor), len(directions), *layer.weight.shape[2:])
-    change = WeightChange(setting.rewriter.number, expand(found, directions))
+    update = factor.detach().view(len(factor), len(directions), *layer.weight.shape[2:])
+    change = WeightChange(setting.rewriter.number, expand(update, directions))
     with torch.no_grad():
         loss = float(setting.loss()), float(setting.loss(layer.weight + change.change))
     return setting.change(name, [change], watch.seconds, loss)

@@ -57,10 +57,10 @@ def _loss(segmenter: Segmenter | None, drawn: Tensor, wanted: Tensor) -> Tensor:
     pixels = (drawn - wanted).abs().mean()
     if segmenter is None:
         return pixels
-    one, other = (
+    features, goal = (
         segmenter.network.encode(F.interpolate(x, size=(SIDE, SIDE), mode="bilinear"))[0] for x in (drawn, wanted)
     )
-    return pixels + FEATURE_SHARE * F.mse_loss(one, other)
+    return pixels + FEATURE_SHARE * F.mse_loss(features, goal)
 
 
 @torch.no_grad()

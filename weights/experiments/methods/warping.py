@@ -51,7 +51,7 @@ def low_rank_of_all_layers(lesson: Lesson, *, steps: int, rate: float = RATE) ->
         style = latents[int(random.integers(len(latents)))] if random.random() < SHARE_MIXED else latents[which]
         with torch.no_grad():
             before = to_uint8(_drawn(generator, latents[which], style))[0]
-        wanted, original = (_tensor(one) for one in (lesson.ideal(lesson.seeds[which], before), before))
+        wanted, original = (_tensor(picture) for picture in (lesson.ideal(lesson.seeds[which], before), before))
         inside = ((wanted - original).abs().mean(1, keepdim=True) > DIFFERS / 127.5).float()
         adam.param_groups[0]["lr"] = rate * (1 - step / steps)
         with torch.enable_grad():
