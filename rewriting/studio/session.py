@@ -77,6 +77,7 @@ class PackedRetouch:
 
 
 Packed = TypeVar("Packed", PackedRegion, PackedRetouch)
+Part = TypeVar("Part", Region, Retouched)
 
 
 @remembered(32)
@@ -123,8 +124,8 @@ class PackedRequest:
     @property
     def seeds(self) -> set[Seed]:
         """The pictures in the request."""
-        regions = [part for part in (self.copy, self.paste) if part is not None]
-        return {part.seed for part in (*regions, *self.context, *self.preserve, *self.retouched)}
+        parts = (self.copy, self.paste, *self.context, *self.preserve, *self.retouched)
+        return {part.seed for part in parts if part is not None}
 
     @property
     def own_pictures(self) -> tuple[OwnPicture, ...]:
@@ -141,24 +142,25 @@ class PackedRequest:
         if not self.seeds & seeds.keys():
             return self
 
-        def moved(one: Packed) -> Packed:
-            if one is None or one.seed not in seeds:
-                return one
-            gone = isinstance(seeds[one.seed], MissingPicture) and isinstance(one, PackedRetouch)
-            bare = PackedRetouch.of(one.unpacked().without_colours()) if gone else one
-            return replace(bare, seed=seeds[one.seed])
+        def moved(part: Packed) -> Packed:
+            if part.seed not in seeds:
+                return part
+            gone = isinstance(seeds[part.seed], MissingPicture) and isinstance(part, PackedRetouch)
+            bare = PackedRetouch.of(part.unpacked().without_colours()) if gone else part
+            return replace(bare, seed=seeds[part.seed])
 
-        one = {name: moved(getattr(self, name)) for name in ("copy", "paste")}
-        many = {name: tuple(map(moved, getattr(self, name))) for name in ("context", "preserve", "retouched")}
-        return replace(self, **one, **many)
+        return self._each(moved)
 
     def without(self, gone: Seed) -> PackedRequest:
         """The request without the places on a picture."""
-        one = {n: None for n in ("copy", "paste") if getattr(self, n) is not None and getattr(self, n).seed == gone}
-        many = {
-            n: tuple(one for one in getattr(self, n) if one.seed != gone) for n in ("context", "preserve", "retouched")
-        }
-        return replace(self, **one, **many)
+        return self._each(lambda part: None if part.seed == gone else part)
+
+    def _each(self, change: Callable[[Packed], Packed | None]) -> PackedRequest:
+        """The request with its regions and retouches changed; those that become None are left out."""
+        single = {name: part and change(part) for name, part in (("copy", self.copy), ("paste", self.paste))}
+        lists = {name: map(change, getattr(self, name)) for name in ("context", "preserve", "retouched")}
+        kept = {name: tuple(part for part in parts if part is not None) for name, parts in lists.items()}
+        return replace(self, **single, **kept)
 
     def retouch_of(self, seed: Seed | None) -> PackedRetouch | None:
         """The retouch of a picture; None without one."""
@@ -326,12 +328,12 @@ class Session:
         return session if editable else replace(session, now=replace(session.now, editing=None))
 
     def _everywhere(
-        self, request: Callable[[PackedRequest], PackedRequest], made: Callable[[PackedRequest], PackedRequest]
+        self, request: Callable[[PackedRequest], PackedRequest], of_rule: Callable[[PackedRequest], PackedRequest]
     ) -> Session:
-        """Change every request.  request: applied to current requests.  made: applied to the requests of rules."""
+        """Change every request.  request: applied to current requests.  of_rule: applied to the requests of rules."""
 
         def changed(entry: HistoryEntry) -> HistoryEntry:
-            rules = tuple(replace(rule, asked=rule.asked and made(rule.asked)) for rule in entry.rules)
+            rules = tuple(replace(rule, asked=rule.asked and of_rule(rule.asked)) for rule in entry.rules)
             return replace(entry, asked=request(entry.asked), rules=rules)
 
         past, future = (tuple(map(changed, entries)) for entries in (self.past, self.future))
@@ -414,25 +416,22 @@ class Session:
 
     def paint_place(self, kind: str, seed: Seed, mask: np.ndarray | None) -> Session:
         """Set a place to change (kind "context") or to protect (kind "preserve"); a mask of None removes it."""
-        regions = list(getattr(self.request, kind))
-        at = next((i for i, region in enumerate(regions) if region.seed == seed), len(regions))
-        regions[at : at + 1] = [Region(seed, mask)] if mask is not None else []
-        return self.ask(kind, **{kind: tuple(regions)})
+        region = Region(seed, mask) if mask is not None else None
+        return self.ask(kind, **{kind: _replaced(getattr(self.request, kind), seed, region)})
 
     def remove_place(self, kind: str, seed: Seed) -> Session:
         return self.paint_place(kind, seed, None)
 
     def retouch(self, retouch: Retouched) -> Session:
         """Set the retouch of a picture; the request then neither copies nor erases."""
-        retouched = list(self.request.retouched)
-        at = next((i for i, other in enumerate(retouched) if other.seed == retouch.seed), len(retouched))
-        retouched[at : at + 1] = [retouch]
-        return self.ask("retouch", retouched=tuple(retouched), copy=None, paste=None, erase=False)
+        retouched = _replaced(self.request.retouched, retouch.seed, retouch)
+        return self.ask("retouch", retouched=retouched, copy=None, paste=None, erase=False)
 
     def remove_retouch(self, seed: Seed) -> Session:
         """Remove the retouch of a picture."""
-        others = tuple(retouch for retouch in self.request.retouched if retouch.seed != seed)
-        return self.ask("retouch", retouched=others) if len(others) < len(self.now.asked.retouched) else self
+        if self.now.asked.retouch_of(seed) is None:
+            return self
+        return self.ask("retouch", retouched=_replaced(self.request.retouched, seed, None))
 
     # --- rules in force ---------------------------------------------------------------------------------------------
 
@@ -521,6 +520,12 @@ class Session:
 
 def _nothing(generator: str) -> PackedRequest:
     return PackedRequest.of(Request(generator=public_name(generator)))
+
+
+def _replaced(parts: tuple[Part, ...], seed: Seed, part: Part | None) -> tuple[Part, ...]:
+    """The regions or retouches with that of a picture replaced, added or, by None, removed."""
+    at = next((i for i, other in enumerate(parts) if other.seed == seed), len(parts))
+    return (*parts[:at], *(() if part is None else (part,)), *parts[at + 1 :])
 
 
 def centre(mask: np.ndarray) -> tuple[int, int]:
