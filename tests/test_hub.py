@@ -199,7 +199,12 @@ def test_repos_in_another_format_say_what_they_hold(hub, folder, tmp_path):
         lambda: opened(hub, "org/peft")
     )
     assert not hub.asked("org/peft/resolve/.*/model.safetensors")
-    for name, config in (("org/pickle", b"{}"), ("org/list", b"[1]"), ("org/garbage", b"\xff{")):
+    for name, config in (
+        ("org/pickle", b"{}"),
+        ("org/list", b"[1]"),
+        ("org/garbage", b"\xff{"),
+        ("org/strange", b'{"format": ["rewriting-edit"]}'),
+    ):
         hub.add_repo(name, {"config.json": config, "model.pkl": b"x"})
         assert f"In {name}, 'model.pkl' has 1 bytes" in refused(lambda n=name: opened(hub, n))
 

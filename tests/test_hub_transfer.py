@@ -1,5 +1,6 @@
 """Files on their way: damaged, slow, broken off, fetched by two, into a cache that cannot be written."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -276,6 +277,23 @@ def test_a_cache_that_cannot_be_written_opens_what_it_holds_and_says_so(hub, fol
     assert opened(hub).digest() == older.digest()
     assert "cannot be written" in caplog.text and "as it was fetched before" in caplog.text
     assert str(tmp_path) not in caplog.text
+
+
+def test_a_disk_that_fills_up_on_the_way_opens_what_was_there_under_its_own_commit(
+    hub, folder, repo, tmp_path, monkeypatch
+):
+    older = opened(hub)
+    commit(hub, tiny.generator(seed=7), tmp_path / "newer")
+
+    def bring_little(file, *rest):
+        if file.path == WEIGHTS:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        bring(file, *rest)
+
+    bring = transfer.bring
+    monkeypatch.setattr("rewriting.hub.download.bring", bring_little)
+    again = opened(hub)
+    assert again.digest() == older.digest() and again.source.revision == older.source.revision
 
 
 @pytest.mark.parametrize("named", ["HF_HOME", "HF_HUB_CACHE", None])
