@@ -13,7 +13,7 @@ from huggingface_hub import constants
 
 from rewriting import EditStack, load_generator
 from rewriting.generators.config import BUNDLED
-from rewriting.hub import HubError, Unreachable, client, load_edits, open_repo, repos, write_rule
+from rewriting.hub import HubError, Unreachable, client, download, load_edits, open_repo, write_rule
 from tests import tiny
 from tests.hub_repos import add_generator, cached_files, edit_of, files_of, forget_cache
 from tests.loopback_hub import File
@@ -259,14 +259,14 @@ def test_an_absent_hub_is_given_up_at_once(hub):
 
 def test_a_silent_hub_is_given_up_and_the_cache_stands_in(hub, folder, monkeypatch):
     hub.add_repo("org/tiny", files_of(folder))
-    monkeypatch.setattr(repos, "PATIENCE", 0.3)
+    monkeypatch.setattr(download, "PATIENCE", 0.3)
     hub.fail(".", slow=60)
     start = time.perf_counter()
     refused(lambda: opened(hub), Unreachable)
     assert time.perf_counter() - start < AT_ONCE
     hub.heal()
     generator = opened(hub)
-    monkeypatch.setattr(repos, "CACHED_PATIENCE", 0.3)
+    monkeypatch.setattr(download, "CACHED_PATIENCE", 0.3)
     hub.fail(".", slow=60)
     start = time.perf_counter()
     assert opened(hub).digest() == generator.digest()

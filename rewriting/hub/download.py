@@ -23,6 +23,7 @@ from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.config import MOMENTS, WEIGHTS
 from rewriting.hub.cache import Shelf, writing_to
 from rewriting.hub.client import (
+    CACHED_PATIENCE,
     CONNECT,
     LONGEST_WAIT,
     PATIENCE,
@@ -84,21 +85,16 @@ def naming(repo_id: str) -> Iterator[None]:
 
 
 def look_up(
-    repo_id: str,
-    access: Access,
-    *,
-    revision: str | None = None,
-    seconds: float = PATIENCE,
-    wait: float = LONGEST_WAIT,
-    repo_type: str = "model",
+    repo_id: str, access: Access, *, revision: str | None = None, repo_type: str = "model", cached: bool = False
 ) -> Repo:
     """Ask the Hub once for the files of a repo at a revision, by default its main branch.
 
-    seconds: time limit of the answer.  wait: longest pause that the Hub may ask for.
+    cached: whether the cache can stand in, so that a slow or busy Hub is soon given up.
     Raises Missing if the repo does not exist for this token, else HubError.
     """
     check_repo_id(repo_id)
     check_revision(revision)
+    seconds, wait = (CACHED_PATIENCE, 0.0) if cached else (PATIENCE, LONGEST_WAIT)
 
     def ask(api: Any) -> Repo:
         options = {"revision": revision, "repo_type": repo_type, "timeout": timeout(seconds)}

@@ -24,7 +24,7 @@ from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.generators.config import MOMENTS, WEIGHTS
 from rewriting.hub.cache import Cache, Shelf, Unwritable
 from rewriting.hub.choosing import NoSuchFile, SeveralFiles, choose, sizes_in
-from rewriting.hub.client import CACHED_PATIENCE, PATIENCE, Access, HubError, Unreachable
+from rewriting.hub.client import Access, HubError, Unreachable
 from rewriting.hub.converted import converted, digest_of, is_kept, listed_sha256
 from rewriting.hub.download import (
     CARD,
@@ -86,8 +86,7 @@ def find(name: Name, access: Access) -> Content:
             return cached
         repo = None
         try:
-            patience = {"seconds": CACHED_PATIENCE, "wait": 0.0} if cached else {"seconds": PATIENCE}
-            repo = look_up(name.what, access, revision=name.revision or None, **patience)
+            repo = look_up(name.what, access, revision=name.revision or None, cached=cached is not None)
             return _on_hub(name, repo, access)
         except (Unreachable, Unwritable) as error:
             if cached is None or (repo is not None and isinstance(error, Unreachable)):
