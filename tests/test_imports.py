@@ -23,7 +23,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 MODULES = {".".join(("rewriting", *path.relative_to(ROOT).with_suffix("").parts)): path for path in FILES}
 LATE = {  # rooms that import some libraries where they are used, and say so in their first lines
     "cli": ("",),
-    "hub": ("huggingface_hub",),
+    "hub": ("huggingface_hub", "httpx2"),
 }
 
 
