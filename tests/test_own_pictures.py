@@ -56,11 +56,12 @@ def test_a_picture_comes_back(found):
     assert own.psnr > nearest + 3
 
 
-def test_the_pictures_on_the_way_come_nearer_and_the_last_is_the_result():
-    made = tiny.generator()
-    seen = list(invert(made, brought(), 7))
+@pytest.mark.parametrize(("kind", "layer"), [*LAYERS, ("proggan", 2)])  # its first layer has no earlier one
+def test_the_pictures_on_the_way_come_nearer_and_the_last_is_the_result(kind, layer):
+    made = tiny.generator(kind)
+    seen = list(invert(made, brought(), layer))
     assert [one.step for one in seen] == sorted(one.step for one in seen)
-    assert seen[-1].step == seen[-1].steps and seen[-1].picture is not None
+    assert seen[-1].step == seen[-1].steps and seen[-1].picture.layer == layer
     assert all(one.picture is None for one in seen[:-1])
     assert seen[-1].psnr > seen[0].psnr
     assert np.array_equal(seen[-1].image, made.images([seen[-1].picture])[0])

@@ -4,8 +4,10 @@ A rule acts on the input of its layer, so an inversion only has to find this inp
 finds the best latent: regression on pictures of the generator gives an estimate, and Adam (Kingma and Ba, 2015)
 improves it.  A latent has too few numbers for every detail, so the second step improves the layer's input, together
 with the latent for the later layers.  A penalty keeps the key near the one that the latent gives, because rules only
-recognise such keys.  In a Progressive GAN the latent enters only the first layer, and improving it does not help;
-there regression estimates the features of an earlier layer, and all steps improve the key.
+recognise such keys.  In a Progressive GAN the latent enters only the first layer, and improving it does not help.
+There regression estimates the key of an earlier layer, the first steps improve that key, and the others improve the
+key that it gives.  If all steps improve the last key, rules recognise less: the preset "Blue lamps" then works on 0 of
+5 true scenes instead of 4.
 
 The first step compares pictures by the mean absolute difference on a pyramid; the second compares them at full size,
 by the absolute and the squared difference.
@@ -37,7 +39,7 @@ FIRST = 60_000  # their first number
 SMALL = 32  # their side in pixels
 RIDGE = 0.3  # of the regression, relative to the mean squared deviation of a picture
 STEPS_LATENT, STEPS_KEY, STEPS_KEY_ALONE = 60, 80, 100  # of Adam; alone: without steps on the latent
-EARLIER = 2  # distance to the earlier layer whose features are regressed
+EARLIER, STEPS_EARLIER = 2, 0.45  # distance to the earlier layer whose key is regressed; share of the steps on it
 MOMENTUM, SQUARES = 0.9, 0.99  # of Adam
 RATE_LATENT, RATE_KEY, RATE_LATER = 0.05, 0.12, 0.01  # of Adam, in deviations of the latents and mean sizes of the key
 STAY_LATENT, STAY_KEY = 1e-4, 1e-3  # penalties on the distance from the mean latent, and from the latent's key
@@ -45,8 +47,8 @@ COARSE = 0.6  # share of the latent's steps at a quarter of the size; the others
 LEVELS = 4  # of the pyramid
 SQUARED = 10.0  # weight of the mean squared difference in the second step; that of the mean absolute one is 1
 SHOWN = 5  # steps between two yielded pictures
-WORK = 4e9  # multiplications for one picture above which a generator gets fewer steps
-LEAST = 0.5  # least share of the steps
+WORK = 4e9  # multiplications for one picture above which a generator gets fewer steps and draws fewer pictures
+LEAST = 0.5  # least share of these
 KEPT = 4  # generators whose pictures for the regression stay in memory
 
 
@@ -99,11 +101,15 @@ def _invert(generator: Generator, image: np.ndarray, layer: int, seed: int) -> I
         latent = moved
         if step % SHOWN == 0 or step == first:
             yield told(step, shown)
-    at = start_of_key(generator, drawn, wanted, latent, layer)
-    for step, moved, shown in fit_key(generator, drawn, wanted, layer, at, second):
-        at = moved
-        if step % SHOWN == 0 and step < second:
-            yield told(first + step, shown)
+    stages = stages_of(generator, layer, second)
+    here, done = stages[0][0], first
+    at = start_of_key(generator, drawn, wanted, latent, here)
+    for number, steps in stages:
+        at, here = _advanced(generator, at, here, number), number
+        for _, moved, shown in fit_key(generator, drawn, wanted, number, at, steps):
+            at, done = moved, done + 1
+            if (done - first) % SHOWN == 0 and done < first + second:
+                yield told(done, shown)
     found = OwnPicture(image, generator.digest(), layer, latent, at, 0.0)
     seen = generator.images([found])[0]
     found = replace(found, psnr=psnr(seen, image))
@@ -162,7 +168,7 @@ def drawn_by(generator: Generator, seed: int) -> DrawnPictures:
 def _draw(generator: Generator, seed: int) -> DrawnPictures:
     size = _small(generator)
     whole = generator.last_layer_for(size) == generator.layers[-1]
-    count = DRAWN_WHOLE if whole else DRAWN
+    count = round(share_of_work(generator) * (DRAWN_WHOLE if whole else DRAWN))
     latents = generator.map(generator.latents(range(FIRST + seed * DRAWN, FIRST + seed * DRAWN + count)), 1.0)
     pictures = [generator.synthesise(some, size=size) for some in latents.split(1 if whole else 16)]
     mean, deviation = latents.mean(0, keepdim=True), latents.std(0, keepdim=True) + 1e-4
@@ -189,21 +195,23 @@ def regressed(generator: Generator, drawn: DrawnPictures, wanted: Tensor) -> tup
 @torch.no_grad()
 def start_of_key(generator: Generator, drawn: DrawnPictures, wanted: Tensor, latent: Tensor, layer: int) -> LayerInput:
     """The layer's input for the latent.  If the latent enters only the first layer, the input can also come from the
-    regression of an earlier layer's features; the better drawing decides."""
+    regression of the layer's key; the better drawing decides."""
     at = generator.enter(latent, layer)
     if at.latent is not None:
         return at
-    earlier = max(generator.layers.start, layer - EARLIER)
     shares = drawn.shares(_sized(wanted, _small(generator)).flatten(1))
-    key = sum(
-        share * generator.enter(one[None], earlier).key for share, one in zip(shares, drawn.latents, strict=True)
-    )
-    mixed = LayerInput(key)
-    for number in range(earlier, layer):
-        mixed = generator.advance(number, generator.value(number, mixed), mixed)
-    starts = (at, mixed)
+    key = sum(share * generator.enter(one[None], layer).key for share, one in zip(shares, drawn.latents, strict=True))
+    starts = (at, LayerInput(key))
     shown = torch.cat([generator.leave(layer, generator.value(layer, one), one) for one in starts])
     return starts[difference(shown, wanted).argmin()]
+
+
+@torch.no_grad()
+def _advanced(generator: Generator, at: LayerInput, layer: int, to: int) -> LayerInput:
+    """From the input of a layer to that of a later one."""
+    for number in range(layer, to):
+        at = generator.advance(number, generator.value(number, at), at)
+    return at
 
 
 # --- the two steps ---------------------------------------------------------------------------------------------------
@@ -273,10 +281,24 @@ def steps_of(generator: Generator) -> tuple[int, int]:
 
     A slow generator gets fewer; a generator whose latent enters only the first layer gets none on the latent.
     """
+    share = share_of_work(generator)
+    steps = (STEPS_LATENT, STEPS_KEY) if generator.config.w_dim else (0, STEPS_KEY_ALONE)
+    return round(share * steps[0]), round(share * steps[1])
+
+
+def stages_of(generator: Generator, layer: int, steps: int) -> list[tuple[int, int]]:
+    """The layers whose input is improved, one after another, each with its number of steps."""
+    if generator.config.w_dim:
+        return [(layer, steps)]
+    earlier = max(generator.layers.start, layer - EARLIER)
+    early = round(STEPS_EARLIER * steps) if earlier < layer else 0
+    return [(earlier, early), (layer, steps - early)]
+
+
+def share_of_work(generator: Generator) -> float:
+    """The share of the usual steps and pictures that a generator gets: 1, and less for a slow one."""
     work = 0
     for layer in generator.layers:
         out, inp, *taps = generator.conv(layer).weight.shape[-4:]
         work += out * inp * math.prod(taps) * generator.value_size(layer) ** 2
-    share = max(LEAST, min(1.0, WORK / work))
-    steps = (STEPS_LATENT, STEPS_KEY) if generator.config.w_dim else (0, STEPS_KEY_ALONE)
-    return round(share * steps[0]), round(share * steps[1])
+    return max(LEAST, min(1.0, WORK / work))
