@@ -10,9 +10,20 @@ if TYPE_CHECKING:
     from rewriting.core.edit import Edit, EditStack
     from rewriting.core.request import Region, Request
     from rewriting.core.rewriter import Rewriter
+    from rewriting.core.transform import Transform
     from rewriting.hub import load_edits, load_generator, publish
 
-__all__ = ["Edit", "EditStack", "Region", "Request", "Rewriter", "load_edits", "load_generator", "publish"]
+__all__ = [
+    "Edit",
+    "EditStack",
+    "Region",
+    "Request",
+    "Rewriter",
+    "Transform",
+    "load_edits",
+    "load_generator",
+    "publish",
+]
 __version__ = VERSION
 
 _HOMES = {
@@ -21,6 +32,7 @@ _HOMES = {
     "Region": "rewriting.core.request",
     "Request": "rewriting.core.request",
     "Rewriter": "rewriting.core.rewriter",
+    "Transform": "rewriting.core.transform",
     "load_edits": "rewriting.hub",
     "load_generator": "rewriting.hub",
     "publish": "rewriting.hub",

@@ -222,6 +222,8 @@ def requests(folder: Path) -> Iterator[Job]:
     texts = [*json_texts(good), *(json.dumps(good | change) for change in changes)]
     texts += [json.dumps(good | {"format_version": 2, "retouched": change}) for change in _retouched()]
     texts.append(json.dumps(good | {"retouched": []}))  # of version 1
+    transforms = [3, [], "x", {"x": 1}, {"scale": 1e999}, {"scale": True}, {"turn": 10**400}, {"mirror": "yes"}]
+    texts += [json.dumps(good | {"format_version": 4, "transform": change}) for change in transforms]
     texts += [json.dumps(session | change) for change in ({"object": 3}, {"key": 3}, {"other": 1}, {"paste": [1]})]
     for index, text in enumerate(texts):
         path = folder / f"{index}.json"

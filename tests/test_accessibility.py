@@ -40,6 +40,8 @@ def test_axe_finds_nothing_serious_on_any_tab(browser_and_url: tuple[Browser, st
         visitor.choose(0, "copy")
         visitor.paint("copy", [(0.4, 0.4), (0.6, 0.6)])
         visitor.press("#copy [data-key=select]")
+        visitor.choose(1, "paste")
+        visitor.until(lambda: page.locator("#paste .turn").is_visible())
         assert serious(page) == []
         for tab in ("Explore", "Hub"):
             visitor.turn_to(tab)

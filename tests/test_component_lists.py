@@ -56,6 +56,68 @@ def test_the_goal_fades_in_without_a_jump_and_leaves_when_the_patch_moves(page):
     assert page.locator("#place .goal.fresh").count() == 0
 
 
+def handle(page, name):
+    """Where a handle of the patch is, in model pixels: the knob, or the upper left corner."""
+    path = page.locator(f"#place .frame .{name}").first.get_attribute("d")
+    return tuple(float(number) for number in path[1:].split("h")[0].split())
+
+
+def test_handles_scale_and_turn_the_patch_about_its_middle(page, heard):
+    page.mouse.click(*at(box_of(page, "#place .stage"), 32, 32))
+    assert last(page, heard, "place") == {"x": 32, "y": 32}
+    assert handle(page, "corners") == (24, 24)
+    drag(page, (24, 24), (16, 16))
+    assert last(page, heard, "place", 2) == {"x": 32, "y": 32, "scale": 2}
+    drag(page, handle(page, "knob"), (60, 32))  # from above to the right: a quarter clockwise
+    assert last(page, heard, "place", 3) == {"x": 32, "y": 32, "scale": 2, "turn": 90}
+    page.keyboard.down("Shift")
+    drag(page, handle(page, "knob"), (52, 50))  # 42 degrees further
+    page.keyboard.up("Shift")
+    assert last(page, heard, "place", 4) == {"x": 32, "y": 32, "scale": 2, "turn": 135}
+    drag(page, (32, 32), (30, 35))  # inside it is still moved
+    assert last(page, heard, "place", 5) == {"x": 30, "y": 35, "scale": 2, "turn": 135}
+    shown = page.locator("#place .patch").evaluate("(one) => one.style.transform")
+    assert shown == "rotate(135deg) scale(2, 2)"
+    drag(page, handle(page, "corners"), (30, 34))
+    assert last(page, heard, "place", 6)["scale"] == 0.25, "no smaller than that"
+    page.mouse.move(*at(box_of(page, "#place .stage"), *handle(page, "knob")))
+    page.mouse.down()
+    page.mouse.move(*at(box_of(page, "#place .stage"), 10, 10), steps=3)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    assert page.locator("#place .turn").input_value() == "135"
+
+
+def test_keys_and_numbers_scale_turn_and_mirror_the_patch(page, heard):
+    assert page.locator("#place .scale").is_hidden(), "before it has a place"
+    page.mouse.click(*at(box_of(page, "#place .stage"), 32, 32))
+    last(page, heard, "place")
+    for key in ("r", "Shift+R", "l", "l", "]", "Shift+BracketRight", "[", "m"):
+        page.keyboard.press(key)
+    turned = {"x": 32, "y": 32, "scale": 1.1, "turn": 14, "mirror": True}
+    told = lambda value: wait_for(lambda: heard["place"][-1] == value, page=page)  # noqa: E731
+    told(turned)
+    assert page.locator("#place .mirror").get_attribute("aria-pressed") == "true"
+    assert page.locator("#place .for-ears").inner_text().endswith("110 percent, turned by 14 degrees, mirrored")
+    page.keyboard.press("m")
+    del turned["mirror"]
+    told(turned)
+    page.locator("#place .scale").fill("150")
+    shown = page.locator("#place .patch").evaluate("(one) => one.style.transform")
+    assert shown == "rotate(14deg) scale(1.5, 1.5)" and heard["place"][-1] == turned, "shown while it is typed"
+    page.keyboard.press("Enter")
+    told(turned | {"scale": 1.5})
+    page.locator("#place .turn").fill("-400")
+    page.keyboard.press("Enter")
+    wait_for(lambda: abs(heard["place"][-1].get("turn", 0)) == 180, page=page)
+    page.locator("#place .scale").fill("")
+    page.keyboard.press("Enter")
+    assert page.locator("#place .scale").input_value() == "150"
+    page.locator("#place .reset").click()
+    wait_for(lambda: heard["place"][-1] == {"x": 32, "y": 32}, page=page)
+    assert page.locator("#place .reset").is_disabled() and page.locator("#place .scale").input_value() == "100"
+
+
 def test_pictures_come_without_a_jump_and_are_selected_by_click_and_keys(page, heard):
     before = settled_box(page, "#sheet .grid")
     page.locator("#set-pictures").click()

@@ -123,6 +123,10 @@ BAD_PLACES = [
     {"x": 1.5, "y": 2},
     {"x": True, "y": 2},
     {"x": 1, "y": 2, "z": 3},
+    {"x": 1, "y": 2, "scale": 5},
+    {"x": 1, "y": 2, "turn": "30"},
+    {"x": 1, "y": 2, "mirror": 1},
+    {"x": 1, "y": 2, "scale": float("nan")},
 ]
 BAD_PLACES += [{"x": "1", "y": 2}, {"x": float("nan"), "y": 2}, {"x": float("inf"), "y": 2}, {"x": 10**400, "y": 2}]
 BAD_ROWS = [
@@ -169,6 +173,8 @@ def test_good_payloads_are_read():
     assert (MaskCanvas(width=48, height=32).preprocess(encode_mask(MASK)) == MASK).all()
     assert MaskCanvas(width=48, height=32).preprocess(encode_mask(MASK & False)) is None
     assert PlacementCanvas(width=48, height=32).preprocess({"x": 47, "y": 0}) == {"x": 47, "y": 0}
+    turned = {"x": 1, "y": 2, "scale": 1.4, "turn": -30, "mirror": True}
+    assert PlacementCanvas(width=48, height=32).preprocess(turned) == turned
     assert PictureSheet().preprocess(12) == 12 and PictureSheet().preprocess(None) is None
     assert ContextTray().preprocess({"kind": "edit", "index": 2, "id": "t"}) == {"kind": "edit", "index": 2, "id": "t"}
     read = RuleList().preprocess({"rows": [{**ROW, "name": " two\n lines "}], "action": {"kind": "delete", "id": "b"}})

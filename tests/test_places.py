@@ -5,6 +5,7 @@ import pytest
 
 from rewriting.core.masks import bounding_box, encode_mask
 from rewriting.core.request import Region
+from rewriting.core.transform import Transform
 from rewriting.hub import client
 from rewriting.studio.places import region, spot
 from tests import tiny
@@ -44,12 +45,22 @@ def test_whoever_runs_the_studio_may_name_a_file_and_a_visitor_may_not(tmp_path,
 
 def test_an_object_goes_where_it_is_put_and_stays_whole():
     copy = region({"seed": 0, "box": [0, 0, 0.25, 0.5]}, "copy", SIDE)
-    pasted = spot({"seed": 5, "at": [0.5, 0.75]}, "paste", copy)
+    pasted, transform = spot({"seed": 5, "at": [0.5, 0.75]}, "paste", copy)
+    assert transform.identity
     assert pasted.seed == 5 and np.array_equal(pasted.mask, tiny.box(SIDE, 32, 24, 64, 40))
-    assert bounding_box(spot({"seed": 5, "at": [1, 1]}, "paste", copy).mask) == (32, 48, 64, 64)
-    assert np.array_equal(spot({"seed": 5}, "paste", copy).mask, copy.mask)
+    assert bounding_box(spot({"seed": 5, "at": [1, 1]}, "paste", copy)[0].mask) == (32, 48, 64, 64)
+    assert np.array_equal(spot({"seed": 5}, "paste", copy)[0].mask, copy.mask)
     aimed = {"seed": 5, "ellipse": [0.5, 0.5, 1, 1]}
-    assert spot(aimed, "paste", copy) == region(aimed, "paste", SIDE)
+    assert spot(aimed, "paste", copy) == (region(aimed, "paste", SIDE), Transform())
+
+
+def test_an_object_is_scaled_turned_and_mirrored_where_it_is_put():
+    copy = region({"seed": 0, "box": [0, 0, 0.25, 0.5]}, "copy", SIDE)
+    pasted, transform = spot({"seed": 5, "at": [0.5, 0.5], "scale": 0.5, "turn": 90, "mirror": True}, "paste", copy)
+    assert transform == Transform(0.5, 90, True)
+    assert np.array_equal(pasted.mask, tiny.box(SIDE, 28, 24, 36, 40))  # half of 16 x 32, lying
+    aimed = {"seed": 5, "box": [0.5, 0.5, 1, 1]}
+    assert spot({**aimed, "turn": -5}, "paste", copy) == (region(aimed, "paste", SIDE), Transform(turn=-5))
 
 
 def test_a_press_selects_what_is_there():
@@ -80,6 +91,7 @@ WRONG = [
     ({"seed": 1}, "one of box, ellipse, mask"),
     ({"seed": 1, "box": [0, 0, 1, 1], "mask": ""}, "one of box, ellipse, mask"),
     ({"seed": 1, "box": [0, 0, 1, 1], "radius": 3}, "unknown key 'radius'"),
+    ({"seed": 1, "box": [0, 0, 1, 1], "scale": 2}, "unknown key 'scale'"),
     ({"seed": 1, "box": [0, 0, 1, 1], "size": 3}, "copy has a size without a press"),
     ({"seed": 1, "press": [0.5, 0.5]}, "copy takes no press"),
     ({"seed": -1, "box": [0, 0, 1, 1]}, "copy.seed must be a whole number"),
@@ -110,6 +122,10 @@ def test_what_is_no_place_is_refused_in_one_sentence(place, what):
         ({"seed": 1, "at": [0.5, 2]}, "paste.at[1] must be a number from 0 to 1"),
         ({"seed": 1, "at": [0.5, 0.5], "box": [0, 0, 1, 1]}, "either at or one of"),
         ({"at": [0.5, 0.5]}, "must be a place like"),
+        ({"seed": 1, "scale": 5}, "paste.scale must be a number from 0.25 to 4, not 5"),
+        ({"seed": 1, "turn": "left"}, "paste.turn must be a number from -180 to 180"),
+        ({"seed": 1, "mirror": 1}, "paste.mirror must be true or false"),
+        ({"seed": 1, "skew": 1}, "unknown key 'skew'"),
     ],
 )
 def test_where_nothing_can_go_is_refused_in_one_sentence(place, what):

@@ -5,6 +5,7 @@ import json
 import gradio as gr
 import pytest
 
+from rewriting import Transform
 from rewriting.core.masks import encode_mask
 from rewriting.studio import page
 from rewriting.studio.commands import Saving, Visiting
@@ -76,6 +77,8 @@ def test_the_canvases_show_the_request_and_the_goal_in_their_pictures(service, r
         assert one[part]["image"] == service.pictures(NAME, [seed])[0]
     assert one["paste"]["value"] == {"x": 100, "y": 140} and one["paste"]["patch"]
     assert one["paste"]["goal"] not in ("", one["paste"]["image"])
+    _, two = shown(service, render, turned(ruled.ask("paste", transform=Transform(turn=30, mirror=True))))
+    assert two["paste"]["value"] == {"x": 100, "y": 140, "turn": 30, "mirror": True}
     assert one["copy"]["value"] and one["context"]["value"] == one["tray"]["items"][0]["outline"]
     assert one["rewrite"]["interactive"] and one["layer"]["value"] == 6
 

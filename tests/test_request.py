@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rewriting import Region, Request
+from rewriting import Region, Request, Transform
 from rewriting.core.masks import decode_mask, encode_mask
 from rewriting.core.request import MAX_FILE, MAX_REGIONS
 from tests import tiny
@@ -86,6 +86,7 @@ def test_any_change_makes_another_request():
         *({"copy": other}, {"paste": other}, {"context": (other,)}, {"preserve": (other,)}, {"erase": True}),
         *({"everywhere": True}, {"layer": 4}, {"rank": 2}, {"locality": 0.0}, {"units": 9}, {"generator": "g"}),
         *({"seeding": "row"}, {"truncation": 0.5}, {"name": "n"}, {"description": "d"}),
+        *({"transform": change} for change in (Transform(2), Transform(turn=5), Transform(mirror=True))),
     ]
     assert all(request.with_(**change) != request for change in changes) and request.with_() == request
 
@@ -176,7 +177,7 @@ def test_unknown_keys_are_named_with_those_there_are():
     assert "'copied'" in message and "context, copy" in message
     assert "'x" in refused(ours(**{"x" * 5000: 1}))
     assert "format" in refused({"anything": 1}) and "format" in refused(ours(format="rewriting-edit"))
-    assert "format_version 4" in refused(ours(format_version=4))
+    assert "format_version 5" in refused(ours(format_version=5))
     assert "'retouched'" in refused(ours(retouched=[])), "files of version 1 have none"
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rewriting import EditStack, Region, Request
+from rewriting import EditStack, Region, Request, Transform
 from rewriting.core.contact_sheet import NOTE
 from rewriting.core.edit import MAX_EDITS
 from rewriting.core.memory import QUICK_SAMPLES
@@ -180,6 +180,8 @@ def test_the_goal_is_drawn_when_nothing_is_missing(service, asked):
     changed = np.abs(goal - plain).mean(-1)
     top, bottom, left, right = 100 // 8, 180 // 8, 55 // 8, 145 // 8  # the pasted box, of 256, in a picture of 32
     assert changed[top:bottom, left:right].mean() > 2 * changed[:8].mean()
+    turned = asked.ask("paste", transform=Transform(1.5, 40))
+    assert np.abs(pixels(service.goal(turned)).astype(int) - goal).max() > 20
     assert service.goal(asked.ask("copy", copy=None)) == "" == service.goal(asked.ask("mode", erase=True))
 
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewriting import Edit, Region, Request
+from rewriting import Edit, Region, Request, Transform
 from rewriting.studio.session import MAX_STEPS, Numbering, PackedRequest, Session, centre, moved
 from rewriting.studio.state import PAGE, View
 from rewriting.studio.steps import picking, steps
@@ -192,6 +192,29 @@ def test_a_moved_object_stays_whole_and_inside(x, y):
     assert mask.sum() == copied.mask.sum()
     if 10 <= x < SIDE - 10 and 7 <= y < SIDE - 7:
         assert centre(mask) == (x + (24 - 5) // 2 - 19 // 2, y + 13 // 2 - 13 // 2)
+
+
+def test_an_object_stays_turned_while_it_is_moved_and_painted_on_and_another_one_is_not():
+    session = painted().place(6, 30, 34, Transform(1.5, 30))
+    assert session.request.transform == Transform(1.5, 30)
+    assert session.place(6, 20, 34).request.transform == Transform(1.5, 30)
+    assert session.turn_to("paste", 11).request.transform == Transform(1.5, 30)
+    repainted = session.paint_copy(5, tiny.disk(SIDE, 30, 30, 8))
+    assert repainted.request.transform == Transform(1.5, 30)
+    assert centre(repainted.request.paste.mask) == centre(session.request.paste.mask) == (30, 34)
+    assert session.turn_to("copy", 12).request.transform.identity
+    assert session.paint_copy(5, None).request.transform.identity
+    assert session.undo().request.transform.identity and session.undo().redo() == session
+
+
+@given(st.floats(0.25, 4), st.floats(-180, 180), st.booleans(), st.integers(0, 63), st.integers(0, 63))
+def test_a_turned_object_that_is_placed_where_it_lies_does_not_wander(scale, turn, mirror, x, y):
+    copied, transform = Region(1, tiny.disk(SIDE, 20, 24, 9)), Transform(scale, turn, mirror)
+    first = centre(moved(copied, 2, x, y, transform).mask)
+    again = first
+    for _ in range(4):
+        again = centre(moved(copied, 2, *again, transform).mask)
+    assert max(abs(a - b) for a, b in zip(first, again, strict=True)) <= 1
 
 
 def test_nothing_can_be_placed_before_it_is_copied():

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from rewriting import Edit
+from rewriting import Edit, Transform
 from rewriting.studio.session import Session
 from rewriting.studio.state import Job, Made, Results, State
 from rewriting.studio.visitor import Visitor
@@ -100,6 +100,8 @@ def test_a_result_is_needed_until_it_is_made_and_again_when_what_it_depends_on_c
 def test_only_a_placed_object_has_a_goal_and_none_is_left_in_erase_mode(visitor):
     state = visitor.state.look(copy_seed=5, paste_seed=4)
     assert state.names["goal"] and not state.look(paste_seed=3).names["goal"]
+    turned = state.work(state.session.ask("paste", transform=Transform(turn=30)))
+    assert turned.names["goal"] not in (None, state.names["goal"])
     erasing = state.work(state.session.ask("mode", erase=True))
     assert erasing.names["goal"] is None and erasing.result("goal") is None
 

@@ -16,7 +16,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from rewriting import EditStack, Rewriter
+from rewriting import EditStack, Rewriter, Transform
 from rewriting.core.masks import encode_mask
 from rewriting.core.own_files import load_picture
 from rewriting.core.presets import Preset
@@ -188,6 +188,16 @@ def test_a_program_presses_on_a_thing_in_place_of_painting_it(program: Program, 
     (rule,) = unpacked(answer["rule"], tmp_path)
     region = Image.fromarray(select(made[NAME], 0, 0.4, 0.4).mask(1.5)).resize((SIDE, SIDE), Image.Resampling.NEAREST)
     assert np.array_equal(rule.request.copy.mask, np.asarray(region))
+
+
+def test_a_program_scales_turns_and_mirrors_what_it_pastes(program: Program, tmp_path: Path):
+    turned = {**PASTE, "scale": 1.5, "turn": -30, "mirror": True}
+    answer = program("make_rule", generator=NAME, copy=COPY, paste=turned, context=CONTEXT, seeds=[3], **SETTINGS)
+    (rule,) = unpacked(answer["rule"], tmp_path)
+    assert rule.request.transform == Transform(1.5, -30, True)
+    assert (rule.request.paste.mask > 0).sum() > 2 * (rule.request.copy.mask > 0).sum()
+    again = program("solve_request", request=rule.request.to_json(), seeds=[3])
+    assert unpacked(again["rule"], tmp_path / "again")[0].factor.equal(rule.factor)
 
 
 def test_a_rule_is_made_used_and_saved(program: Program, made: dict, tmp_path: Path):

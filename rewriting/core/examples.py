@@ -23,6 +23,7 @@ from rewriting.core.masks import MAX_SIDE, grown, resize_mask
 from rewriting.core.place_finder import PlaceFinder
 from rewriting.core.request import Region, Request
 from rewriting.core.retouch import Alignment, Retouched, carried
+from rewriting.core.transform import Placed
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.own_picture import Seed
 
@@ -89,7 +90,7 @@ def shown_goals(reader: Reader, request: Request, goals: Sequence[tuple[Region, 
     for region, term in goals:
         values = generator.value(reader.number, term.at), term.target
         before, wanted = (to_uint8(generator.leave(reader.number, value, term.at))[0] for value in values)
-        place = grown(_sized(region.mask, len(before)), round(SHOWN * len(before)))
+        place = grown(_sized(_shown_at(request, region), len(before)), round(SHOWN * len(before)))
         if (before != wanted)[place > 0].any():
             retouched.append(Retouched.found(region.seed, before, wanted, mask=place))
     painted = {region.seed for region in request.context}
@@ -105,6 +106,13 @@ def shown_goals(reader: Reader, request: Request, goals: Sequence[tuple[Region, 
         seeding=request.seeding,
         truncation=request.truncation,
     )
+
+
+def _shown_at(request: Request, region: Region) -> np.ndarray:
+    """Where a pasted object is seen, uint8 (H, H): a transformed one is larger or smaller than the painted place."""
+    if request.transform.identity:
+        return region.mask
+    return Placed.on(request.copy.mask, region.mask, request.transform).mask(request.copy.mask)
 
 
 def place_of(retouched: Retouched, request: Request) -> np.ndarray:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from rewriting.core.layer import EditableLayer
 from rewriting.core.masks import bounding_box, inside, resize_mask
+from rewriting.core.transform import Placed, Transform, middles
 from rewriting.generators import LayerInput
 
 
@@ -41,28 +42,60 @@ class Term:
 
 
 def paste_term(
-    layer: EditableLayer, source: Tensor, copy_mask: np.ndarray, at: LayerInput, paste_mask: np.ndarray
+    layer: EditableLayer,
+    source: Tensor,
+    copy_mask: np.ndarray,
+    at: LayerInput,
+    paste_mask: np.ndarray,
+    transform: Transform | None = None,
 ) -> Term:
     """The goal of a paste: the copied object at its new place in one picture; the weights sum to 1.
 
     source: (1, O, h', w'), the value of the source picture.  at: layer input of the destination.  copy_mask,
-    paste_mask: uint8 (H, H).
-    The object keeps its size; it is centred on the paste mask's bounding box and moved inside the picture.  The weight
-    covers only the object, so that the layer sees the true surroundings and not the edge of a cut-out.
+    paste_mask: uint8 (H, H).  transform: by default none, and the values are pasted as they are.
+    The object is centred on the paste mask's bounding box and moved inside the picture.  The weight covers only the
+    object, so that the layer sees the true surroundings and not the edge of a cut-out.
     Raises ValueError if a mask is empty at the layer's resolution.
     """
     target = layer.value(at).clone()
     weight = torch.zeros(target.shape[-2:], device=target.device)
     seen, source, weighed = (inside(one, layer.margin) for one in (target, source, weight))
-    alpha = resize_mask(copy_mask, len(weighed))
-    top, left, bottom, right = _box(alpha, "copied object")
-    row, column = place(alpha, resize_mask(paste_mask, len(weighed)))
-    height, width = bottom - top, right - left
-    here = np.s_[..., row : row + height, column : column + width]
-    cover = torch.from_numpy(alpha[top:bottom, left:right]).to(target.device)
-    seen[here] = (1 - cover) * seen[here] + cover * source[..., top:bottom, left:right]
+    if transform is None or transform.identity:
+        (row, column), cover, values = _as_it_is(source, copy_mask, paste_mask)
+    else:
+        (row, column), cover, values = _transformed(source, copy_mask, paste_mask, transform)
+    here = np.s_[..., row : row + cover.shape[0], column : column + cover.shape[1]]
+    seen[here] = (1 - cover) * seen[here] + cover * values
     weighed[here] = cover
     return Term(at, target, weight / _total(weight), "goal")
+
+
+Pasted = tuple[tuple[int, int], Tensor, Tensor]
+"""The corner (row, column) of a piece of the destination, the object's cover (h, w) there, and its values."""
+
+
+def _as_it_is(source: Tensor, copy_mask: np.ndarray, paste_mask: np.ndarray) -> Pasted:
+    """The object in whole positions of the layer, as in the paper's code."""
+    alpha = resize_mask(copy_mask, source.shape[-1])
+    top, left, bottom, right = _box(alpha, "copied object")
+    corner = place(alpha, resize_mask(paste_mask, len(alpha)))
+    cover = torch.from_numpy(alpha[top:bottom, left:right]).to(source.device)
+    return corner, cover, source[..., top:bottom, left:right]
+
+
+def _transformed(source: Tensor, copy_mask: np.ndarray, paste_mask: np.ndarray, transform: Transform) -> Pasted:
+    """The transformed object: its mask at full size, and its values interpolated between positions of the layer."""
+    side = source.shape[-1]
+    for mask, what in ((copy_mask, "copied object"), (paste_mask, "place to paste")):
+        _box(resize_mask(mask, side), what)
+    placed = Placed.on(copy_mask, paste_mask, transform)
+    alpha = resize_mask(placed.mask(copy_mask), side)
+    top, left, bottom, right = _box(alpha, "copied object")
+    spots = 2 * placed.sources(middles(side)[top:bottom, left:right]) - 1  # of -1 to 1, as PyTorch counts
+    spots = torch.from_numpy(spots.astype(np.float32)).to(source.device)
+    values = F.grid_sample(source, spots[None], mode="bilinear", padding_mode="border", align_corners=False)
+    cover = torch.from_numpy(alpha[top:bottom, left:right]).to(source.device)
+    return (top, left), cover, values
 
 
 def place(alpha: np.ndarray, paste: np.ndarray) -> tuple[int, int]:

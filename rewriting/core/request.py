@@ -12,10 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rewriting.checks import brief, check_fields, flag, is_whole, number, one_of, optional, string, table, whole
+from rewriting.checks import (
+    brief,
+    check_fields,
+    flag,
+    is_whole,
+    number,
+    one_of,
+    optional,
+    refuse,
+    string,
+    table,
+    whole,
+)
 from rewriting.core.masks import decode_mask, encode_mask
 from rewriting.core.own_files import load_pictures, save_pictures
 from rewriting.core.retouch import Retouched
+from rewriting.core.transform import Transform
 from rewriting.files import read_json, write_json
 from rewriting.generators.latents import SEEDINGS
 from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed, as_seed, check_there, seed_json
@@ -24,7 +37,8 @@ if TYPE_CHECKING:
     from rewriting.generators import Generator
 
 FORMAT = "rewriting-request"
-FORMAT_VERSION = 3  # of requests with people's own pictures; 2 of others with retouched pictures, 1 of the rest
+FORMAT_VERSION = 4  # with a transform; otherwise 3 with people's own pictures, 2 with retouched pictures, else 1
+SINCE = {"retouched": 2, "transform": 4}  # the first version of files with a field
 MAX_REGIONS = 64
 MAX_RETOUCHED = 16
 MAX_RANK = 64
@@ -92,6 +106,7 @@ class Request:
     """The request for one rule.
 
     copy, paste: the object, and its new place: the centre of the paste mask's bounding box.
+    transform: the object's size, angle and side where it is pasted; by default those of the copied one.
     context: the places that the rule should change; by default the place of the paste.
     preserve: the places that the rule must not change.
     erase: instead of copy and paste, remove the object in the context.
@@ -121,6 +136,7 @@ class Request:
     description: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict, compare=False)
     retouched: tuple[Retouched, ...] = ()
+    transform: Transform = Transform()
 
     def __post_init__(self) -> None:
         for name, most in (("context", MAX_REGIONS), ("preserve", MAX_REGIONS), ("retouched", MAX_RETOUCHED)):
@@ -132,6 +148,8 @@ class Request:
             raise ValueError("The request erases and has retouched pictures; choose one of the two.")
         if len({one.seed for one in self.retouched}) < len(self.retouched):
             raise ValueError("Two of the retouched pictures have the same number; keep one of them.")
+        if not isinstance(self.transform, Transform):
+            raise refuse("transform", "a Transform", self.transform)
         check_fields(self, TAKES)
 
     @property
@@ -245,7 +263,7 @@ class Request:
         version = data.get("format_version")
         if not is_whole(version, 1, FORMAT_VERSION):
             raise ValueError(f"The request has format_version {brief(version)}; expected 1 to {FORMAT_VERSION}.")
-        known = {f.name for f in fields(cls)} - ({"retouched"} if version < 2 else set())
+        known = {f.name for f in fields(cls) if SINCE.get(f.name, 1) <= version}
         unknown = sorted(data.keys() - known - {"format", "format_version"})
         if unknown:
             raise ValueError(f"A request has no {unknown[0][:60]!r}; it may have {', '.join(sorted(known))}.")
@@ -256,6 +274,8 @@ class Request:
         for name in ("context", "preserve"):
             values[name] = _places(values.get(name, []), name, Region, MAX_REGIONS)
         values["retouched"] = _places(values.get("retouched", []), "retouched", Retouched, MAX_RETOUCHED)
+        if "transform" in values:
+            values["transform"] = Transform.from_json(values["transform"])
         return cls(**values)
 
     @classmethod
@@ -276,8 +296,10 @@ class Request:
         )
 
     def _version(self) -> int:
+        if not self.transform.identity:
+            return 4
         if self.own_pictures() or self.missing_pictures():
-            return FORMAT_VERSION
+            return 3
         return 2 if self.retouched else 1
 
     def to_json(self) -> dict[str, Any]:
@@ -287,6 +309,8 @@ class Request:
             value = getattr(self, f.name)
             if isinstance(value, Region):
                 data[f.name] = value.to_json()
+            elif isinstance(value, Transform):
+                data |= {f.name: value.to_json()} if not value.identity else {}
             elif isinstance(value, tuple):
                 data |= {f.name: [place.to_json() for place in value]} if value else {}
             elif isinstance(value, Mapping):

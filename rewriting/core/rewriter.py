@@ -319,7 +319,7 @@ class Rewriter:
             source = self.layer.value(self._of(request, [request.copy])[0])
             targets = _pasted(request)
             goals = [
-                paste_term(self.layer, source, request.copy.mask, at, region.mask)
+                paste_term(self.layer, source, request.copy.mask, at, region.mask, request.transform)
                 for region, at in zip(targets, self._of(request, targets), strict=True)
             ]
         terms = [term.scaled(1 / len(goals)) for term in goals]

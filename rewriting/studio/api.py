@@ -66,7 +66,8 @@ ARGUMENTS = {
     "the picture, where the content at (x, y) moves to (x', y'), with its surroundings within reach, 0.15 by default.",
     "copy": f"The place of the object to copy, {PLACE}",
     "paste": 'The new place of the object, like {"seed": 5, "at": [0.5, 0.2]}: the number of a picture, and the '
-    "object's centre there. Without at, the object keeps the place that it has in its own picture.",
+    "object's centre there. Without at, the object keeps the place that it has in its own picture. scale, 0.25 to 4, "
+    "changes its size, turn, -180 to 180, turns it by degrees clockwise, and mirror: true exchanges left and right.",
     "context": "The places that the rule should change, each like copy. By default the place of the paste.",
     "preserve": "The places that the rule must not change, each like copy.",
     "erase": "true to erase the object in the context; leave out copy and paste then.",
@@ -667,7 +668,8 @@ def _request(
         if place is None:
             raise ValueError(f"{name} is missing; give a place {LIKE}, or set erase and leave copy and paste out.")
     copied = region(copy, "copy", SIDE, select)
-    return Request(copy=copied, paste=spot(paste, "paste", copied), **places, **settings)
+    pasted, transform = spot(paste, "paste", copied)
+    return Request(copy=copied, paste=pasted, transform=transform, **places, **settings)
 
 
 def _places(context: Any, preserve: Any, select: Select) -> dict[str, tuple[Region, ...]]:

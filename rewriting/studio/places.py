@@ -11,6 +11,7 @@ from rewriting.checks import number, refuse
 from rewriting.core.masks import MAX_LENGTH, PREFIX, decode_mask
 from rewriting.core.request import Region
 from rewriting.core.select import LARGEST, SMALLEST
+from rewriting.core.transform import Transform
 from rewriting.generators.own_picture import Seed
 from rewriting.studio.attachments import contents, read_seed
 from rewriting.studio.session import centre, moved
@@ -40,9 +41,12 @@ Select = Callable[[Seed, float, float, float], Region]  # picture, x, y, size ->
 
 class Spot(Place, total=False):
     """The place for a copied object.  seed: the number of the picture.  at: [x, y], the object's centre, in shares of
-    the picture; by default the object's place in its own picture."""
+    the picture; by default the object's place in its own picture.  scale, turn, mirror: see `Transform`."""
 
     at: list[float]
+    scale: float
+    turn: float
+    mirror: bool
 
 
 def region(place: Any, name: str, side: int, select: Select | None = None) -> Region:
@@ -64,19 +68,22 @@ def region(place: Any, name: str, side: int, select: Select | None = None) -> Re
     return Region(read_seed(place["seed"], f"{name}.seed"), draw(place[shape], f"{name}.{shape}", side))
 
 
-def spot(place: Any, name: str, copy: Region) -> Region:
-    """The copied object's mask at a `Spot`.  Raises ValueError in one sentence for any other value."""
+def spot(place: Any, name: str, copy: Region) -> tuple[Region, Transform]:
+    """The copied object's mask at a `Spot`, and its transform.
+
+    Raises ValueError in one sentence for any other value.
+    """
     _check_keys(place, name, Spot)
-    side, at = len(copy.mask), place.get("at")
+    side, at, transform = len(copy.mask), place.get("at"), Transform.among(place, name)
     if any(place.get(shape) is not None for shape in SHAPES):
         if at is not None:
             raise refuse(name, f"a place with either at or one of {', '.join(SHAPES)}", place)
-        return region({key: value for key, value in place.items() if key != "at"}, name, side)
+        return region({key: place[key] for key in place if key in Place.__annotations__}, name, side), transform
     if at is None:
         x, y = centre(copy.mask)
     else:
         x, y = (min(side - 1, int(share * side)) for share in _shares(at, f"{name}.at", 2))
-    return moved(copy, read_seed(place["seed"], f"{name}.seed"), x, y)
+    return moved(copy, read_seed(place["seed"], f"{name}.seed"), x, y, transform), transform
 
 
 def _check_keys(place: Any, name: str, kind: type) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from typing import Any
 
 from rewriting.core.learn import OUTSIDE
 from rewriting.core.learn import RANK as LEARNED_RANK
 from rewriting.core.presets import preset
 from rewriting.core.rewriter import RANK
+from rewriting.core.transform import Transform
 from rewriting.generators import bundled
 from rewriting.studio.components.cards import STRENGTH
 from rewriting.studio.encoding import Picture, cutout, data_url
@@ -152,7 +154,7 @@ def canvases(state: State, about: About) -> Page:
             "image": url(state.picture(view.paste_seed)),
             "patch": patch(state.picture(asked.copy.seed), asked.copy) if asked.copy else "",
             "goal": (goal.content or "") if goal else "",
-            "value": place(asked.paste) if state.placed else None,
+            "value": place(asked.paste, asked.rest.transform) if state.placed else None,
         },
         "context": {
             "image": url(state.picture(view.context_seed)),
@@ -219,10 +221,10 @@ def url(picture: Picture | None) -> str:
 
 
 @remembered(64)
-def place(paste: PackedRegion) -> dict[str, int]:
-    """The centre of the pasted object, in mask pixels."""
+def place(paste: PackedRegion, transform: Transform) -> dict[str, Any]:
+    """The centre of the pasted object, in mask pixels, and its transform."""
     x, y = centre(paste.unpacked().mask)
-    return {"x": x, "y": y}
+    return {"x": x, "y": y, **transform.to_json()}
 
 
 @remembered(64)

@@ -331,8 +331,9 @@ class Service:
         if request.erase or request.missing():
             return ""
         asked = Request(
-            request.copy, request.paste, layer=request.layer, seeding=request.seeding, truncation=request.truncation
-        )
+            request.copy, request.paste, transform=request.transform, layer=request.layer, seeding=request.seeding,
+            truncation=request.truncation,
+        )  # fmt: skip
         rewriter, size = self.rewriter(session.generator, request.layer), self.shown_size(session.generator)
 
         def draw() -> str:

@@ -18,11 +18,13 @@ from rewriting.core.edit import MAX_EDITS, Edit, EditStack
 from rewriting.core.masks import bounding_box, encode_mask
 from rewriting.core.request import Region, Request
 from rewriting.core.retouch import Retouched
+from rewriting.core.transform import Placed, Transform
 from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed, check_there
 from rewriting.studio.generator_keys import public_name
 from rewriting.studio.remembered import remembered
 
 MAX_STEPS = 60
+UNCHANGED = Transform()
 
 
 @dataclass(frozen=True)
@@ -381,23 +383,27 @@ class Session:
     def paint_copy(self, seed: Seed, mask: np.ndarray | None, paste_seed: Seed | None = None) -> Session:
         """Set the object to copy.
 
-        A placed object keeps its centre.  An object without a place goes to its own place in the picture
-        `paste_seed`, if that is given."""
+        A placed object keeps its centre and its transform.  An object without a place goes to its own place in the
+        picture `paste_seed`, if that is given."""
         copy = Region(seed, mask) if mask is not None else None
         paste = self.request.paste
         if copy is None or copy.empty:
-            return self.ask("copy", copy=copy)
+            return self.ask("copy", copy=copy, transform=UNCHANGED)
         if paste is not None and not paste.empty:
-            paste = moved(copy, paste.seed, *centre(paste.mask))
+            paste = moved(copy, paste.seed, *centre(paste.mask), self.request.transform)
         elif paste_seed is not None:
             paste = moved(copy, paste_seed, *centre(copy.mask))
         return self.ask("copy", copy=copy, paste=paste, erase=False)
 
-    def place(self, seed: Seed, x: int, y: int) -> Session:
-        """Put the copied object's centre at (x, y) of a picture, in mask pixels.  ValueError without an object."""
+    def place(self, seed: Seed, x: int, y: int, transform: Transform | None = None) -> Session:
+        """Put the copied object's centre at (x, y) of a picture, in mask pixels.
+
+        transform: by default as it is.  Raises ValueError without an object."""
         if self.request.copy is None or self.request.copy.empty:
             raise ValueError("There is nothing to paste yet; paint the object to copy first.")
-        return self.ask("paste", paste=moved(self.request.copy, seed, x, y), erase=False)
+        transform = self.request.transform if transform is None else transform
+        paste = moved(self.request.copy, seed, x, y, transform)
+        return self.ask("paste", paste=paste, transform=transform, erase=False)
 
     def turn_to(self, slot: str, seed: Seed) -> Session:
         """Change the picture to copy from or to paste into.
@@ -406,7 +412,7 @@ class Session:
         place, or takes the place that it has in its own picture."""
         request = self.request
         if slot == "copy" and request.copy is not None and request.copy.seed != seed:
-            return self.ask("copy", copy=None)
+            return self.ask("copy", copy=None, transform=UNCHANGED)
         if slot == "paste" and request.copy is not None and not request.copy.empty:
             paste = request.paste
             if paste is None or paste.seed != seed:
@@ -534,8 +540,11 @@ def centre(mask: np.ndarray) -> tuple[int, int]:
     return (left + right) // 2, (top + bottom) // 2
 
 
-def moved(copy: Region, seed: Seed, x: int, y: int) -> Region:
-    """The copied object's mask with its box centred at (x, y) of another picture, moved inside."""
+def moved(copy: Region, seed: Seed, x: int, y: int, transform: Transform = UNCHANGED) -> Region:
+    """The copied object's mask, transformed, with its box centred at (x, y) of another picture, moved inside."""
+    if not transform.identity:
+        spot = (np.array([x, y]) + 0.25) / len(copy.mask)  # between the centres of even and of odd boxes
+        return Region(seed, Placed.at(copy.mask, spot, transform).mask(copy.mask))
     top, left, bottom, right = bounding_box(copy.mask)
     side, height, width = len(copy.mask), bottom - top, right - left
     row = min(max(y - height // 2, 0), side - height)

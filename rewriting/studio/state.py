@@ -380,7 +380,7 @@ class State:
         seeds = {seed for seed in seeds if not isinstance(seed, MissingPicture)}
         goal = None
         if self.placed and not asked.rest.erase and not session.request.missing():
-            goal = (*pictures, asked.rest.layer, asked.copy, asked.paste)
+            goal = (*pictures, asked.rest.layer, asked.copy, asked.paste, asked.rest.transform)
         sheet = (*pictures, view.seeds, own, view.outlined)
         results = (session.look, view.order if session.rules else "", view.skipped)
         ruled = view.retouch and view.retouch_seed is not None and session.rule and session.rule.edit.enabled

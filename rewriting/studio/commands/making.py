@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from rewriting.checks import flag, number, whole
 from rewriting.core.edit import Edit
 from rewriting.core.presets import preset
 from rewriting.core.retouch import KINDS
+from rewriting.core.transform import Transform
 from rewriting.generators.own_picture import Seed
 from rewriting.studio.commands.retouching import learn
 from rewriting.studio.service import Service
@@ -68,11 +70,13 @@ class Making:
             return state
         return self._ahead(state.work(state.session.paint_copy(view.copy_seed, mask, view.paste_seed)))
 
-    def place(self, state: State, spot: dict[str, int] | None) -> State:
-        """Put the copied object's centre at a spot of the second picture, in pixels of 256 x 256."""
+    def place(self, state: State, spot: dict[str, Any] | None) -> State:
+        """Put the copied object's centre at a spot of the second picture, in pixels of 256 x 256, scaled, turned and
+        mirrored as the spot says."""
         if spot is None or state.view.paste_seed is None:
             return state
-        return state.work(state.session.place(state.view.paste_seed, spot["x"], spot["y"]))
+        transform = Transform.among(spot, "The place")
+        return state.work(state.session.place(state.view.paste_seed, spot["x"], spot["y"], transform))
 
     def paint_context(self, state: State, mask: np.ndarray | None) -> State:
         """Paint a place to change, or to protect, in the third canvas."""
@@ -107,7 +111,7 @@ class Making:
             raise ValueError(f"There is no mode {mode!r:.60}; choose one of {', '.join(MODES)}.")
         erase, retouch = mode == "erase", mode if mode in KINDS else ""
         view, asked = state.view, state.session.now.asked
-        other = {"copy": None, "paste": None} if retouch else {"retouched": ()}
+        other = {"copy": None, "paste": None, "transform": Transform()} if retouch else {"retouched": ()}
         if asked.rest.erase != erase or (asked.copy or asked.paste if retouch else asked.retouched):
             if bool(retouch) != bool(view.retouch):
                 other |= {"rank": None, "locality": None}  # their defaults differ

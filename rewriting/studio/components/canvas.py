@@ -6,6 +6,7 @@ import numpy as np
 
 from rewriting import checks
 from rewriting.core.masks import MAX_SIDE, decode_mask, encode_mask
+from rewriting.core.transform import TAKES
 from rewriting.studio.components.component import StudioComponent, user_event
 
 _side = checks.whole(1, MAX_SIDE)
@@ -101,11 +102,14 @@ class MaskCanvas(StudioComponent):
 
 
 class PlacementCanvas(StudioComponent):
-    """Place a cut-out patch on a picture by dragging, by clicking or with keys.
+    """Place a cut-out patch on a picture, and scale, turn and mirror it, with handles, keys and numbers.
 
-    The arrow keys move the patch by one pixel, with Shift by eight; Escape cancels a drag. A patch of `w` x `h` pixels
-    centred at (x, y) covers columns x - w//2 .. x - w//2 + w - 1, and rows likewise. The event `choose` asks for a
-    picture.
+    Keys: arrow keys move the patch by one pixel, with Shift by eight; `[` and `]` scale it by one percent, with Shift
+    by ten; L and R turn it left and right by one degree, with Shift by 15; M mirrors; Escape cancels a drag. With
+    Shift, the handle turns in steps of 15 degrees.
+
+    A patch of `w` x `h` pixels centred at (x, y) covers columns x - w//2 .. x - w//2 + w - 1, and rows likewise. Of a
+    scaled or turned patch, (x, y) is the centre of the box of what is opaque. The event `choose` asks for a picture.
     """
 
     stem = "placement_canvas"
@@ -123,7 +127,7 @@ class PlacementCanvas(StudioComponent):
 
     def __init__(
         self,
-        value: dict[str, int] | None = None,
+        value: dict[str, Any] | None = None,
         *,
         image: str = "",
         patch: str = "",
@@ -136,7 +140,8 @@ class PlacementCanvas(StudioComponent):
     ):
         """
         Args:
-            value: {"x", "y"}, the centre of the patch in model pixels; None without a place.
+            value: {"x", "y"}, the centre of the patch in model pixels, and those of "scale", "turn" and "mirror" that
+                change it, see `rewriting.core.transform.Transform`; None without a place.
             image: URL of the destination picture.
             patch: URL of the cut-out, an RGBA picture in model pixels.
             goal: URL of the finished composite, shown in place of the live one until the patch moves.
@@ -149,8 +154,8 @@ class PlacementCanvas(StudioComponent):
         shown = {"image": image, "patch": patch, "goal": goal, "width": width, "height": height, "empty": empty}
         super().__init__(value, shown, label=label, **kwargs)
 
-    def read(self, payload: Any) -> dict[str, int]:
-        """{"x", "y"}, each inside the picture."""
+    def read(self, payload: Any) -> dict[str, Any]:
+        """{"x", "y"}, each inside the picture, and what changes the patch."""
         across = checks.whole(0, self.props["width"] - 1)
         down = checks.whole(0, self.props["height"] - 1)
-        return checks.record({"x": across, "y": down})(payload, "The place")
+        return checks.record({"x": across, "y": down}, TAKES)(payload, "The place")

@@ -12,7 +12,7 @@ All components exchange data between Python and the page in the same way:
   | --- | --- | --- |
   | `MaskCanvas` | `input` | boolean array (height, width), or None if nothing is painted |
   | `MaskCanvas` | `press` | {"x", "y", "n"}: where the picture was pressed, in shares of it, and the press's number |
-  | `PlacementCanvas` | `input` | {"x", "y"}, centre of the patch in model pixels, or None |
+  | `PlacementCanvas` | `input` | {"x", "y", ...}, where the patch is and how it is turned, or None |
   | `RetouchCanvas` | `input` | {"kind": "paint", "bend" or "file", ...}, or None if nothing is retouched |
   | the canvases | `choose` | nothing: a picture is asked for |
   | `PictureSheet`, `PairSheet` | `select` | the picture's seed |

@@ -4,8 +4,8 @@ const CLOSEST = 16;
 const ZOOM_STEP = 1.5;
 
 // pictures: images that fill the canvas, or lie in it.  overlay: an SVG in model pixels, which stays crisp.
-// giveUp: cancels the stroke of one finger when a second one comes.
-function zoomable(stage, pictures, overlay, giveUp) {
+// giveUp: cancels the stroke of one finger when a second one comes.  onChange: runs after each change of the view.
+function zoomable(stage, pictures, overlay, giveUp, onChange = () => {}) {
   const world = make("div", { class: "world" });
   stage.prepend(world);
   world.append(...pictures);
@@ -33,6 +33,7 @@ function zoomable(stage, pictures, overlay, giveUp) {
     badge.hidden = zoom === 1;
     badge.textContent = `${Math.round(100 * zoom)} %`;
     badge.setAttribute("aria-label", `${badge.textContent}: show the whole picture`);
+    onChange();
   }
 
   // The position on the screen in model pixels.
