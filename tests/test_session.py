@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewriting import Edit, Region, Request, Transform
+from rewriting.generators.own_picture import OwnPicture
 from rewriting.studio.session import MAX_STEPS, Numbering, PackedRequest, Session, centre, moved
 from rewriting.studio.state import PAGE, View
 from rewriting.studio.steps import picking, steps
@@ -65,6 +66,15 @@ def test_a_packed_request_comes_back_as_it_was(disks, erase):
     packed = PackedRequest.of(request)
     assert packed.unpacked() == request
     assert packed == PackedRequest.of(packed.unpacked()) and hash(packed.rest) == hash(PackedRequest.of(request).rest)
+
+
+def test_own_pictures_come_in_the_order_of_their_places():
+    made = tiny.generator()
+    latents = made.map(made.latents(range(6)))
+    image = made.images([0])[0]
+    own = [OwnPicture(image, made.digest(), 8, one[None], made.enter(one[None], 8), 30.0) for one in latents]
+    request = Request(context=[Region(one, tiny.box(SIDE, 0, 0, 9, 9)) for one in own])
+    assert PackedRequest.of(request).own_pictures == tuple(own)
 
 
 def test_two_packed_requests_differ_if_one_pixel_does():

@@ -126,13 +126,17 @@ class PackedRequest:
     @property
     def seeds(self) -> set[Seed]:
         """The pictures in the request."""
-        parts = (self.copy, self.paste, *self.context, *self.preserve, *self.retouched)
-        return {part.seed for part in parts if part is not None}
+        return {part.seed for part in self._parts}
 
     @property
     def own_pictures(self) -> tuple[OwnPicture, ...]:
-        """People's own pictures in the request."""
-        return tuple(seed for seed in self.seeds if isinstance(seed, OwnPicture))
+        """People's own pictures in the request, in the order of its places, each once."""
+        return tuple(dict.fromkeys(part.seed for part in self._parts if isinstance(part.seed, OwnPicture)))
+
+    @property
+    def _parts(self) -> list[PackedRegion | PackedRetouch]:
+        parts = (self.copy, self.paste, *self.context, *self.preserve, *self.retouched)
+        return [part for part in parts if part is not None]
 
     @property
     def complete(self) -> bool:
