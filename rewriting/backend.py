@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,9 @@ from rewriting.core.edit import Edit
 from rewriting.core.request import Request
 from rewriting.core.rewriter import Matches, Rewriter
 from rewriting.generators import Generator
+from rewriting.generators.latents import Numbering
 
-Numbering = tuple[str, float | None]  # seeding and truncation: the meaning of picture numbers
-USUAL: Numbering = ("seed", None)
+USUAL = Numbering()
 
 _listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
 
@@ -41,17 +42,16 @@ class Backend:
         """Pictures under edits, uint8 (N, size, size, 3), resumed from the lowest edited layer.
 
         size: as for `Generator.images`, by default the full resolution."""
-        edits, seeding, truncation = tuple(edits), numbering[0], self._truncation(numbering)
+        edits, how = tuple(edits), self._how(numbering)
         layers = [edit.layer for edit in edits if edit.enabled and edit.strength]
         if not layers:
-            return self.generator.images(seeds, size=size, seeding=seeding, truncation=truncation)
-        return self.rewriter(min(layers)).images(seeds, edits, size, seeding=seeding, truncation=truncation)
+            return self.generator.images(seeds, size=size, **how)
+        return self.rewriter(min(layers)).images(seeds, edits, size, **how)
 
     def matches(self, request: Request, seeds: Sequence[int], numbering: Numbering = USUAL) -> Matches:
         """The responses of pictures to the request's context."""
-        seeding, truncation = numbering[0], self._truncation(numbering)
         rewriter = self.rewriter(request.layer)
-        return rewriter.matches(request, seeds, seeding=seeding, truncation=truncation, for_other_pictures=True)
+        return rewriter.matches(request, seeds, **self._how(numbering), for_other_pictures=True)
 
     def solve(self, request: Request) -> Edit:
         """Solve a request.  Raises ValueError as `Rewriter.solve` does."""
@@ -61,9 +61,10 @@ class Backend:
         """Learn retouched pictures: edits with decreasing loss, see `Rewriter.learn`.  Close the iterator to stop."""
         yield from self.rewriter(request.layer).learn(request, for_other_pictures=True)
 
-    def _truncation(self, numbering: Numbering) -> float | None:
-        """The truncation; None for a generator without one: sessions of the paper's code always set it."""
-        return numbering[1] if self.generator.truncates else None
+    def _how(self, numbering: Numbering) -> dict[str, Any]:
+        """The arguments of drawing, without truncation for a generator that has none: sessions of the paper's code
+        always set it."""
+        return (numbering if self.generator.truncates else numbering._replace(truncation=None))._asdict()
 
 
 @contextmanager

@@ -23,12 +23,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from rewriting.backend import USUAL, Backend, Numbering, tell
+from rewriting.backend import USUAL, Backend, tell
 from rewriting.core.edit import Edit, Report
 from rewriting.core.request import Request
 from rewriting.core.rewriter import Matches, Rewriter
 from rewriting.generators import Generator
 from rewriting.generators.config import MOMENTS
+from rewriting.generators.latents import Numbering
 from rewriting.generators.own_picture import as_seed
 from rewriting.generators.precision import choose_device, dtype_of
 from rewriting.hub import load_generator
@@ -112,11 +113,11 @@ class LentGpu(Backend):
         edits = tuple(edits)
         changes = tuple(Change.of(part) for edit in edits for part in edit.parts)
         here = partial(super().images, seeds, edits, numbering, size)
-        return self._borrow("draw", here, tuple(map(as_seed, seeds)), changes, tuple(numbering), size)
+        return self._borrow("draw", here, tuple(map(as_seed, seeds)), changes, numbering, size)
 
     def matches(self, request: Request, seeds: Sequence[int], numbering: Numbering = USUAL) -> Matches:
         here = partial(super().matches, request, seeds, numbering)
-        return self._borrow("match", here, tuple(map(as_seed, seeds)), request, tuple(numbering))
+        return self._borrow("match", here, tuple(map(as_seed, seeds)), request, numbering)
 
     def solve(self, request: Request) -> Edit:
         answer = self._borrow("solve", partial(super().solve, request), (), request)
@@ -204,15 +205,12 @@ def _draw(
     size: int | None = None,
 ) -> np.ndarray:
     edits = [change.edit() for change in changes]
-    seeding, truncation = numbering
-    return _opened(files).images(seeds, edits, size, seeding=seeding, truncation=truncation)
+    return _opened(files).images(seeds, edits, size, **numbering._asdict())
 
 
 def _match(files: GeneratorFiles, seeds: Sequence[int], request: Request, numbering: Numbering) -> Matches:
-    seeding, truncation = numbering
-    return _rewriter(files, request.layer).matches(
-        request, seeds, seeding=seeding, truncation=truncation, for_other_pictures=True
-    )
+    rewriter = _rewriter(files, request.layer)
+    return rewriter.matches(request, seeds, **numbering._asdict(), for_other_pictures=True)
 
 
 def _solve(files: GeneratorFiles, _: Sequence[int], request: Request) -> tuple[tuple[Change, ...], Request, Report]:

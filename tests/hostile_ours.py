@@ -44,6 +44,7 @@ def generator_repos(folder: Path, repo: Path) -> Iterator[Job]:
         *[{"architecture": v} for v in ("stylegan3", None, [], {"a": 1}, "__import__('os')")],
         *[{"truncation": v} for v in (float("nan"), float("inf"), "0.5", -1)],
         *[{"mapping_layers": v} for v in (10**9, -1, None)],
+        *[{"classes": v} for v in (-1, True, 1e9, 10**400, "3", 2.5, None, [3], 3)],
         *[{"sampling": v} for v in ({}, [], "T", {"margin": 1e9}, {"unknown": 1})],
         *[
             {"architecture": "stylegan3", "channels": dict.fromkeys("012345", 4), "sampling": v}

@@ -410,6 +410,7 @@ def test_a_part_of_another_program_is_named(tmp_path, monkeypatch):
         (["synthesis.b4.const", "synthesis.b8.skip.weight"], "residual blocks"),
         (["synthesis.b4.const", "mapping/LabelConcat/weight"], "a conditional StyleGAN2 of TensorFlow"),
         (["convs.0.0.weight", "final_linear.0.weight"], "discriminator"),
+        (["init.init.0.weight_orig", "feat_8.1.weight_orig"], "a FastGAN"),
         (["layer0.weight", "output0.weight"], "too few layers .1.; a Progressive GAN has 4"),
         (
             ["weights.1", "weights.2"],

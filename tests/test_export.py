@@ -59,6 +59,20 @@ def test_nvidias_code_draws_the_same_pictures(noise):
     assert float((generator(z(), truncation=0.7) - expected).abs().max()) < PARITY
 
 
+@pytest.mark.parametrize("kind", ["stylegan2", "stylegan3"])
+def test_classes_go_back_too_where_the_layout_knows_them(kind):
+    generator = tiny.generator(kind, classes=3, noise=True)
+    again = load_generator(export(generator, "out.pt", "nvidia"))
+    assert again.digest() == generator.digest() and again.config.classes == 3
+    assert torch.equal(again(z(), label=2), generator(z(), label=2))
+
+
+def test_rosinalitys_layout_knows_no_classes(tmp_path):
+    with pytest.raises(ValueError, match="3 classes, which the layout rosinality does not know; choose") as raised:
+        export(tiny.generator(classes=3, name="animals"), "out.pt")
+    assert tiny.is_one_sentence(str(raised.value)) and not (tmp_path / "out.pt").exists()
+
+
 def test_a_progressive_gan_goes_back_too():
     generator = tiny.generator("proggan")
     state = loaded(export(generator, "out.pt"))["state_dict"]

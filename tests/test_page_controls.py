@@ -66,6 +66,26 @@ def test_what_the_rule_would_reach_is_outlined_where_asked(browser: Browser, url
         visitor.until(lambda: not any(outlines.evaluate_all("all => all.map(one => one.getAttribute('d'))")))
 
 
+def test_another_class_is_chosen_from_a_list_where_there_are_classes(browser: Browser, url: str):
+    with chromium_page(browser, url) as page:
+        Visitor(page).turn_to("Pictures")
+        assert not page.locator("#class").is_visible()
+    service = Service(load={"face": tiny.generator(name="face", classes=12)}.__getitem__)
+    with serving(build(service, "face"), css=CSS, show_error=True) as classes, chromium_page(browser, classes) as page:
+        visitor = Visitor(page)
+        copied(visitor)
+        visitor.press("#rewrite")
+        drawn = visitor.results()
+        visitor.turn_to("Pictures")
+        page.locator("#class input").click()
+        page.get_by_role("option", name="11", exact=True).click()
+        visitor.turn_to("Results")
+        assert visitor.other_results(drawn) and visitor.rules() == ["Rule 1"]
+        visitor.press("#undo")
+        visitor.until(lambda: page.locator("#class input").input_value() == "0")
+        visitor.until(lambda: visitor.sources("after") == drawn and visitor.idle())
+
+
 def test_a_place_can_be_protected(browser: Browser, url: str):
     with chromium_page(browser, url) as page:
         visitor = Visitor(page)

@@ -52,6 +52,7 @@ requests = st.builds(
     generator=st.text(max_size=9),
     seeding=st.sampled_from(["seed", "row"]),
     truncation=st.none() | st.floats(0, 2),
+    label=st.integers(0, 9),
     name=st.text(st.characters(exclude_categories=[]), max_size=9),  # lone surrogates included: JSON can hold them
     description=st.text(max_size=9),
 )
@@ -79,13 +80,22 @@ def test_what_has_its_default_is_left_out():
     assert Request.from_json(data).notes == {"order": 3}
 
 
+def test_a_class_is_kept_in_a_newer_format_and_what_has_none_stays_as_it_was():
+    data = tiny.request(label=3).to_json()
+    assert (data["label"], data["format_version"], Request.from_json(data).label) == (3, 5, 3)
+    assert "label" not in tiny.request().to_json() and tiny.request().to_json()["format_version"] == 1
+    assert "has no 'label'" in refused(data | {"format_version": 4})
+    for label in (-1, True, 1e9, "3", 2.5, None, [3]):
+        assert "label must be a whole number" in refused(data | {"label": label})
+
+
 def test_any_change_makes_another_request():
     request = tiny.request()
     other = Region(3, tiny.box(32, 1, 1, 5, 5))
     changes = [
         *({"copy": other}, {"paste": other}, {"context": (other,)}, {"preserve": (other,)}, {"erase": True}),
         *({"everywhere": True}, {"layer": 4}, {"rank": 2}, {"locality": 0.0}, {"units": 9}, {"generator": "g"}),
-        *({"seeding": "row"}, {"truncation": 0.5}, {"name": "n"}, {"description": "d"}),
+        *({"seeding": "row"}, {"truncation": 0.5}, {"label": 1}, {"name": "n"}, {"description": "d"}),
         *({"transform": change} for change in (Transform(2), Transform(turn=5), Transform(mirror=True))),
     ]
     assert all(request.with_(**change) != request for change in changes) and request.with_() == request
@@ -177,7 +187,7 @@ def test_unknown_keys_are_named_with_those_there_are():
     assert "'copied'" in message and "context, copy" in message
     assert "'x" in refused(ours(**{"x" * 5000: 1}))
     assert "format" in refused({"anything": 1}) and "format" in refused(ours(format="rewriting-edit"))
-    assert "format_version 5" in refused(ours(format_version=5))
+    assert "format_version 6" in refused(ours(format_version=6))
     assert "'retouched'" in refused(ours(retouched=[])), "files of version 1 have none"
 
 

@@ -20,13 +20,14 @@ from rewriting.core.contact_sheet import NOTE
 from rewriting.core.edit import MAX_EDITS
 from rewriting.core.memory import QUICK_SAMPLES
 from rewriting.core.presets import Preset, presets
+from rewriting.generators.latents import Numbering
 from rewriting.generators.own_picture import OwnPicture
 from rewriting.studio import service as service_module
 from rewriting.studio.encoding import Picture, cutout
 from rewriting.studio.exploration import chart, key_matches, layer_chart, values_alone
 from rewriting.studio.results import effect
 from rewriting.studio.service import PAIRS, SIDE, Service
-from rewriting.studio.session import Numbering, Session
+from rewriting.studio.session import Session
 from rewriting.studio.sharing import (
     WALK_FRAMES,
     bring_in,

@@ -122,6 +122,7 @@ def test_the_studio_says_what_it_has(program: Program, made: dict):
         "resolution": 32,
         "layers": [2, 8],
         "default_layer": made[NAME].config.default_layer,
+        "classes": 0,
     }
     assert second["name"] == OTHER
     assert program("list_presets") == [{"name": PRESET, "title": "Preset one", "generator": NAME, "measured": ""}]
@@ -446,7 +447,7 @@ def test_a_call_that_names_something_else_is_told_so(studio: SimpleNamespace, pa
 def test_a_call_by_position_is_told_how_many_values_it_needs(studio: SimpleNamespace):
     asked = httpx.post(f"{studio.url}gradio_api/call/draw", json={"data": [NAME]}).json()
     told = httpx.get(f"{studio.url}gradio_api/call/draw/{asked['event_id']}", timeout=60).text
-    assert "draw got 1 values for 5 arguments; its arguments are generator, seeds" in told
+    assert "draw got 1 values for 6 arguments; its arguments are generator, seeds" in told
 
 
 # --- many callers ----------------------------------------------------------------------------------------------------

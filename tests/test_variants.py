@@ -1,19 +1,20 @@
-"""StyleGAN2 built otherwise: with classes, in grey, with alpha, with colours at the largest size alone.  Each becomes
-a plain one that draws the same pictures; what cannot is refused by name."""
+"""StyleGAN2 built otherwise: with classes, in grey, with alpha, with colours at the largest size alone.  Each draws
+the same pictures here, and what cannot is refused by name."""
 
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from rewriting import load_generator
-from rewriting.checkpoints import CheckpointError, conversion, read_checkpoint, reader
+from rewriting.checkpoints import CheckpointError, build, conversion, read_checkpoint, reader
 from rewriting.cli import main
 from rewriting.files import read_json
 from rewriting.hub import convert
 from tests import tiny
-from tests.foreign import PARITY, draw, z
+from tests.foreign import PARITY, double, draw, z
 from tests.reference import nvidia, nvidia_files, progan
 from tests.test_checkpoints import save_ada, save_stylegan3_repo, save_tensorflow
 from tests.wrapped import without_skips
@@ -53,12 +54,22 @@ def test_one_class_of_a_conditional_generator_draws_what_its_program_draws(condi
     assert f"It draws class {label} alone." in generator.config.description
 
 
+@pytest.mark.parametrize("name", [*SAVED, "tensors alone"])
+def test_a_conditional_generator_keeps_its_classes(name):
+    state = nvidia.random_state(SIZE, classes=CLASSES)
+    SAVED.get(name, lambda path, one: torch.save(one, path))("net.pkl", state)
+    generator = read_checkpoint("net.pkl")
+    assert generator.config.classes == CLASSES and f"It draws {CLASSES} classes." in generator.config.description
+    exact = double(state)
+    for label in range(CLASSES):  # truncated towards the one mean latent that the file has
+        drawn = generator(z(), truncation=0.7, label=label)
+        assert float((drawn - nvidia.generate(exact, z().double(), 0.7, label=label)).abs().max()) < PARITY
+
+
 def test_tensorflows_classes_are_classes_too():
     state = nvidia.random_state(SIZE, classes=CLASSES)
     save_tensorflow("net.pkl", state)
     assert same(read_checkpoint("net.pkl", label=3), nvidia.generate(state, z(), 0.7, label=3))
-    with pytest.raises(CheckpointError, match=f"a conditional generator of {CLASSES} classes"):
-        read_checkpoint("net.pkl")
 
 
 def test_a_state_dict_alone_has_classes_too(conditional):
@@ -75,7 +86,31 @@ def test_the_command_makes_one_generator_of_each_class(conditional, capsys):
     assert "Wrote class1: animals, class 1, StyleGAN2, 16 px" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("label", [None, -1, CLASSES])
+def test_a_missing_mean_latent_is_one_of_all_classes(conditional):
+    del conditional["mapping.w_avg"]
+    torch.save(conditional, "animals.pt")
+    generator = read_checkpoint("animals.pt")
+    latents = np.random.RandomState(0).randn(build.MEAN_LATENTS, 20)
+    conditional["mapping.w_avg"] = torch.zeros(28)
+    mapped = [
+        nvidia.map_latent(double(conditional), torch.from_numpy(latents[label::CLASSES]), label=label)
+        for label in range(CLASSES)
+    ]
+    assert torch.allclose(generator.latent_avg, torch.cat(mapped).mean(0).float(), atol=1e-5)  # float32 sums
+
+
+def test_an_embedding_of_another_width_asks_for_a_class():
+    state = nvidia.random_state(SIZE, classes=CLASSES)
+    state["mapping.embed.weight"], state["mapping.embed.bias"] = torch.randn(9, CLASSES), torch.randn(9)
+    state["mapping.fc0.weight"] = 100 * torch.randn(28, 20 + 9)
+    torch.save(state, "net.pt")
+    assert same(read_checkpoint("net.pt", label=2), nvidia.generate(state, z(), 0.7, label=2))
+    with pytest.raises(CheckpointError, match="embeds a class in 9 numbers") as raised:
+        read_checkpoint("net.pt")
+    assert "--class N`, with N from 0 to 4" in str(raised.value) and tiny.is_one_sentence(str(raised.value))
+
+
+@pytest.mark.parametrize("label", [-1, CLASSES])
 def test_without_a_class_that_there_is_the_classes_are_told(conditional, label):
     with pytest.raises(CheckpointError, match=f"a conditional generator of {CLASSES} classes") as raised:
         convert("animals.pkl", "out", label=label)
@@ -88,8 +123,8 @@ def test_where_there_are_no_classes_none_is_taken():
     tiny.generator(name="tiny").save("tiny")
     for name, said in (
         ("plain.pkl", "no conditional generator"),
-        ("tiny", "has no classes"),
-        ("face", "has no cl"),
+        ("tiny", "leave the class out"),
+        ("face", "leave the class out"),
     ):
         with pytest.raises(ValueError, match=said) as raised:
             convert(name, "out", label=0)
@@ -102,9 +137,10 @@ def test_where_there_are_no_classes_none_is_taken():
 @pytest.mark.parametrize("shape", [(), (1,), (2, 2), (3, 3, 3)])
 def test_an_embedding_that_does_not_fit_is_one_sentence(conditional, name, shape):
     torch.save(conditional | {name: torch.ones(shape)}, "bad.pt")
-    with pytest.raises(CheckpointError) as raised:
-        read_checkpoint("bad.pt", label=0)
-    assert tiny.is_one_sentence(str(raised.value))
+    for label in (None, 0):
+        with pytest.raises(CheckpointError) as raised:
+            read_checkpoint("bad.pt", label=label)
+        assert tiny.is_one_sentence(str(raised.value))
 
 
 # --- pictures of other channels --------------------------------------------------------------------------------------

@@ -37,34 +37,46 @@ def stylegan3_settings(kind="stylegan3", resolution=32):
 
 
 @functools.cache
-def config(kind="stylegan2", resolution=32, *, noise=False, truncation=1.0, name=""):
+def config(kind="stylegan2", resolution=32, *, noise=False, truncation=1.0, name="", classes=0):
     channels = rosinality.default_channels(resolution)
     if kind.startswith("stylegan3"):
         settings = stylegan3_settings(kind, resolution)
         sampling = {"kernel_size": settings.conv_kernel, "radial": settings.use_radial_filters}
         widths = dict(enumerate(stylegan3.default_widths(settings)))
         return GeneratorConfig(
-            "stylegan3", resolution, Z_DIM, widths, W_DIM, MAPPING_LAYERS, truncation, sampling=sampling, name=name
-        )
+            "stylegan3", resolution, Z_DIM, widths, W_DIM, MAPPING_LAYERS, truncation, sampling=sampling,
+            classes=classes, name=name,
+        )  # fmt: skip
     if kind == "proggan":
         return GeneratorConfig(kind, resolution, Z_DIM, channels, name=name)
     return GeneratorConfig(
-        kind, resolution, Z_DIM, channels, W_DIM, MAPPING_LAYERS, truncation=truncation, noise=noise, name=name
-    )
+        kind, resolution, Z_DIM, channels, W_DIM, MAPPING_LAYERS, truncation=truncation, noise=noise,
+        classes=classes, name=name,
+    )  # fmt: skip
 
 
-def state_of(kind="stylegan2", resolution=32, *, noise=False, seed=0):
+def state_of(kind="stylegan2", resolution=32, *, noise=False, seed=0, classes=0):
     if kind == "proggan":
         return progan.random_state(resolution, z_dim=Z_DIM, seed=seed)
     if kind.startswith("stylegan3"):
-        return stylegan3.random_state(stylegan3_settings(kind, resolution), z_dim=Z_DIM, w_dim=W_DIM, seed=seed)
-    return stylegan2_state(resolution, noise=noise, seed=seed)
+        sizes = {"z_dim": Z_DIM, "w_dim": W_DIM, "classes": classes}
+        return stylegan3.random_state(stylegan3_settings(kind, resolution), **sizes, seed=seed)
+    return stylegan2_state(resolution, noise=noise, seed=seed) | embedding(classes, seed)
 
 
-def generator(kind="stylegan2", resolution=32, *, noise=False, seed=0, truncation=1.0, name=""):
+def embedding(classes, seed=0):
+    """Random weights of a StyleGAN2's classes, and of the first layer, which takes them beside the latent."""
+    source = torch.Generator().manual_seed(seed + 200)
+    sizes = {"embed.weight": (W_DIM, classes), "embed.bias": (W_DIM,), "style.1.weight": (W_DIM, Z_DIM + W_DIM)}
+    scales = {"embed.weight": 1, "embed.bias": 0.1, "style.1.weight": 100}
+    drawn = {name: scales[name] * torch.randn(size, generator=source) for name, size in sizes.items()}
+    return drawn if classes else {}
+
+
+def generator(kind="stylegan2", resolution=32, *, noise=False, seed=0, truncation=1.0, name="", classes=0):
     """A random generator, of 24 channels at 4 px to 12 or 8 at full size."""
-    made = build(config(kind, resolution, noise=noise, truncation=truncation, name=name))
-    made.load_state_dict(state_of(kind, resolution, noise=noise, seed=seed))
+    made = build(config(kind, resolution, noise=noise, truncation=truncation, name=name, classes=classes))
+    made.load_state_dict(state_of(kind, resolution, noise=noise, seed=seed, classes=classes))
     return made.eval().requires_grad_(False)
 
 

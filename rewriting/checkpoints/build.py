@@ -72,7 +72,8 @@ def _config(architecture: str, fields: Mapping[str, Any]) -> GeneratorConfig:
 
 
 def infer(found: Canonical) -> dict[str, Any]:
-    """The fields resolution, z_dim and channels, and of a StyleGAN w_dim and mapping_layers, by names and shapes."""
+    """The fields resolution, z_dim and channels, and of a StyleGAN w_dim, mapping_layers and perhaps classes, by names
+    and shapes."""
     if found.architecture == "stylegan3":
         return _infer_stylegan3(found)
     return _infer_stylegan2(found.tensors) if found.architecture == "stylegan2" else _infer_progan(found.tensors)
@@ -94,7 +95,7 @@ def _infer_stylegan2(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         "resolution": resolution,
         "channels": channels,
         "mapping_layers": _count(tensors, r"style\.(\d+)\.weight", first=1),
-        "z_dim": _axis(tensors, "style.1.weight", 1, axes=2),
+        **_latent(tensors, "style.1.weight", "embed.weight"),
         "w_dim": _axis(tensors, "conv1.conv.modulation.weight", 1, axes=2),
     }
 
@@ -110,7 +111,7 @@ def _infer_stylegan3(found: Canonical) -> dict[str, Any]:
         "resolution": int(layers[len(layers) - 1][2]),
         "channels": {n: _axis(tensors, name, 0, axes=4) for n, name in enumerate(names[:-1])},
         "mapping_layers": _count(tensors, r"mapping\.fc(\d+)\.weight", first=0),
-        "z_dim": _axis(tensors, "mapping.fc0.weight", 1, axes=2),
+        **_latent(tensors, "mapping.fc0.weight", "mapping.embed.weight"),
         "w_dim": _axis(tensors, names[0].replace(".weight", ".affine.weight"), 1, axes=2),
         "sampling": found.sampling,
     }
@@ -134,6 +135,16 @@ def _infer_progan(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         "channels": {size: _axis(tensors, f"layer{2 * i + 1}.conv.weight", 0, axes=4) for i, size in enumerate(sizes)},
         "z_dim": _axis(tensors, "layer1.conv.weight", 1, axes=4),
     }
+
+
+def _latent(tensors: Mapping[str, Tensor], first: str, embedding: str) -> dict[str, int]:
+    """The width of the latent and the number of classes; the first layer of a mapping network takes the latent and,
+    if there are classes, the embedding of one."""
+    joint = _axis(tensors, first, 1, axes=2)
+    if embedding not in tensors:
+        return {"z_dim": joint}
+    width, classes = (_axis(tensors, embedding, axis, axes=2) for axis in (0, 1))
+    return {"z_dim": joint - width, "classes": classes}
 
 
 def _count(tensors: Mapping[str, Tensor], pattern: str, first: int) -> int:
@@ -235,9 +246,11 @@ def _complete_noise(tensors: dict[str, Tensor], resolution: int, notes: list[str
 
 @torch.no_grad()
 def mean_latent(generator: Generator, count: int = MEAN_LATENTS) -> Tensor:
-    """The mean of `count` mapped latents from numpy's RandomState(0), (w_dim,)."""
+    """The mean of `count` mapped latents from numpy's RandomState(0), of all classes in turn, (w_dim,)."""
     z = torch.from_numpy(np.random.RandomState(0).randn(count, generator.config.z_dim).astype(np.float32))
-    return sum(generator.map(part, 1.0).double().sum(0) for part in z.split(1000)).div(count).float()
+    labels = generator.every_class(range(count))
+    parts = (slice(start, start + 1000) for start in range(0, count, 1000))
+    return sum(generator.map(z[some], 1.0, labels[some]).double().sum(0) for some in parts).div(count).float()
 
 
 def _check_filters(generator: Generator) -> None:
@@ -274,7 +287,7 @@ def _check_clamp(generator: Generator, clamp: float | None, notes: list[str]) ->
 
 
 def _largest_value(generator: Generator, seed: int) -> float:
-    at = generator.begin(generator.map(generator.latents([seed]), 1.0))
+    at = generator.begin(generator.map(generator.latents([seed]), 1.0, generator.every_class([seed])))
     largest = 0.0
     for layer in generator.layers:
         value = generator.value(layer, at)

@@ -48,7 +48,8 @@ def read_checkpoint(
     TensorFlow, or a Progressive GAN; names and shapes in the file determine the architecture and its sizes.
 
     name: of the generator, by default the file's.  truncation: psi; by default the recommended one for a file of that
-    name, or 1.  label: the class to keep of a conditional generator.  progress: called with (share done, sentence).
+    name, or 1.  label: the only class to keep of a conditional generator.  progress: called with (share done,
+    sentence).
 
     The file is read in a process of its own, with limits, and no code from it runs.  Raises FileNotFoundError, or
     CheckpointError (a ValueError) in one sentence.
@@ -68,8 +69,8 @@ def read_weights(
 ) -> Generator:
     """Convert a local file; the config holds only facts from the file.
 
-    label: the class to keep of a conditional generator.  check: called with the config before the generator is built;
-    an exception of it ends the conversion.  Raises as `read_checkpoint`.
+    label: the only class to keep of a conditional generator.  check: called with the config before the generator is
+    built; an exception of it ends the conversion.  Raises as `read_checkpoint`.
     """
     report = progress or _silent
     report(0.1, "Reading the file")

@@ -42,7 +42,13 @@ def export(generator: Generator, path: str | Path, layout: str | None = None) ->
     """
     path, architecture = Path(path), generator.config.architecture
     check_export(path, layout, architecture)
-    content = FORMS[layout or LAYOUTS[architecture][0]](generator)
+    layout = layout or LAYOUTS[architecture][0]
+    if generator.config.classes and layout == "rosinality":
+        raise ValueError(
+            f"{generator.config.name or 'The generator'} has {generator.config.classes} classes, which the layout "
+            f"rosinality does not know; choose the layout nvidia."
+        )
+    content = FORMS[layout](generator)
     with writing(path) as partial:
         torch.save(content, partial)
     return path
@@ -98,6 +104,8 @@ def _nvidia_name(name: str) -> str:
         return "mapping.w_avg"
     if name == "input.input":
         return "synthesis.b4.const"
+    if name.startswith("embed."):
+        return f"mapping.{name}"
     if match := re.fullmatch(r"style\.(\d+)\.(\w+)", name):
         return f"mapping.fc{int(match[1]) - 1}.{match[2]}"
     if match := re.fullmatch(r"noises\.noise_(\d+)", name):

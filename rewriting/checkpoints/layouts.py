@@ -61,7 +61,7 @@ class Canonical:
 
 
 def canonical(contents: Contents, label: int | None = None) -> Canonical:
-    """Recognise the layout and rename the tensors.  label: the class to keep of a conditional generator.
+    """Recognise the layout and rename the tensors.  label: the only class to keep of a conditional generator.
 
     Raises CheckpointError with the name of an unsupported architecture, or with the available classes."""
     tensors = contents.tensors
@@ -227,10 +227,7 @@ def _genforce_layer(name: str, tensor: Tensor) -> Tensors:
 def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     """StyleGAN2-ADA-PyTorch and the StyleGAN3 repo's StyleGAN2.  They differ in names, in axes of length 1, and in the
     mapping network's learning rate, by which weights are multiplied if it is not the standard one."""
-    notes = []
-    if EMBEDDING in tensors:
-        tensors = with_class(tensors, facts["label"])
-        notes.append(f"It draws class {facts['label']} alone.")
+    tensors, notes = in_classes(tensors, facts["label"])
     if not any(name.startswith("synthesis.b4.torgb.") for name in tensors):
         tensors = with_colours_everywhere(tensors)
         notes.append("Its architecture is 'orig': only the largest size has colours.")
@@ -242,6 +239,8 @@ def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
         elif name.startswith("mapping.fc"):
             index, kind = name.removeprefix("mapping.fc").split(".", 1)
             renamed[f"style.{_number(index) + 1}.{kind}"] = _rescaled(tensor, rate)
+        elif name.startswith("mapping.embed."):
+            renamed[name.removeprefix("mapping.")] = tensor
         elif name != "mapping.w_avg":
             renamed |= _nvidia_layer(name, tensor)
     layout = "NVIDIA PyTorch" if facts.get("layout") != "tensorflow" else "NVIDIA TensorFlow"
@@ -249,12 +248,15 @@ def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     return Canonical("stylegan2", layout, renamed, mean, facts.get("clamp"), tuple(notes))
 
 
-def with_class(tensors: Tensors, label: int | None) -> Tensors:
-    """The unconditional generator that equals a conditional one for one class.
+def in_classes(tensors: Tensors, label: int | None) -> tuple[Tensors, list[str]]:
+    """The tensors, and notes: a conditional generator keeps its classes, or becomes an unconditional one that equals
+    it for the class `label`.
 
     The mapping network takes the latent and an embedding of the class, normalised separately.  For one class the
     embedding adds a constant to the first layer, which becomes part of the bias.
     """
+    if EMBEDDING not in tensors:
+        return tensors, []
     fits = {EMBEDDING: 2, "mapping.embed.bias": 1, "mapping.fc0.weight": 2, "mapping.fc0.bias": 1}
     for name, axes in fits.items():
         _with_axes(axes, name, tensors.get(name, torch.zeros(0)))
@@ -262,10 +264,12 @@ def with_class(tensors: Tensors, label: int | None) -> Tensors:
     (width, classes), joint = embedding.shape, weight.shape[1]
     if len(bias) != width or joint <= width or len(offset) != len(weight):
         raise CheckpointError("Its class embedding does not fit its mapping network; it is damaged.")
+    if label is None and width == len(weight):
+        return tensors, [f"It draws {classes} classes."]
     if label is None or not 0 <= label < classes:
-        chosen = "" if label is None else f", and has no class {label}"
+        reason = f"has no class {label}" if label is not None else f"embeds a class in {width} numbers"
         raise CheckpointError(
-            f"It is a conditional generator of {classes} classes{chosen}; `python -m rewriting convert NAME OUT "
+            f"It is a conditional generator of {classes} classes and {reason}; `python -m rewriting convert NAME OUT "
             f"--class N`, with N from 0 to {classes - 1}, makes a generator of one of them."
         )
     embedded = embedding[:, label] / math.sqrt(classes) + bias
@@ -274,7 +278,7 @@ def with_class(tensors: Tensors, label: int | None) -> Tensors:
     latent = joint - width
     kept["mapping.fc0.weight"] = (weight[:, :latent] * math.sqrt(latent / joint)).float()
     kept["mapping.fc0.bias"] = (offset + weight[:, latent:] @ embedded / math.sqrt(joint)).float()
-    return kept
+    return kept, [f"It draws class {label} alone."]
 
 
 def with_colours_everywhere(tensors: Tensors) -> Tensors:
@@ -342,10 +346,7 @@ def from_stylegan3(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     """A StyleGAN3 with NVIDIA's names, which are canonical.  Missing arguments have NVIDIA's defaults."""
     if EMBEDDING in tensors and "mapping.embed.bias" not in tensors:
         raise CheckpointError(f"It is a StyleGAN-XL, whose classes come from another network; {SUPPORTED}")
-    notes = []
-    if EMBEDDING in tensors:
-        tensors = with_class(tensors, facts["label"])
-        notes.append(f"It draws class {facts['label']} alone.")
+    tensors, notes = in_classes(tensors, facts["label"])
     rate = facts.get("rate") or MAPPING_RATE
     kept = {
         name: _rescaled(tensor, rate) if name.startswith("mapping.fc") else tensor

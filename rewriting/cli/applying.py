@@ -126,6 +126,8 @@ def apply(options: argparse.Namespace) -> None:
         raise ValueError("--retouched needs the generator that drew the pictures; give --generator.")
     if (options.mask or options.context) and not options.retouched:
         raise ValueError("--mask and --context work with --retouched only; a request has its own places.")
+    if options.label and not options.retouched:
+        raise ValueError("--class works with --retouched only; a request names its own class.")
     request = Request() if options.retouched else named_request(options)
     out = output_folder(options.out, FORMAT)
     seeds = None if options.seeds is None else _few(parse_seeds(options.seeds))

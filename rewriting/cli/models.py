@@ -25,7 +25,7 @@ python -m rewriting convert paper-church paper-church
 # a file of a repo on the Hub, or its address; without a file name, the command lists the files of the repo
 python -m rewriting convert somebody/churches:network-snapshot.pkl churches
 
-# one class of a conditional generator
+# one class of a generator with classes; without --class, the new generator keeps all
 python -m rewriting convert animals.pkl cats --class 3
 
 # use the converted generator
@@ -65,7 +65,11 @@ def add_commands(commands: Any) -> None:
         "--truncation", type=float, metavar="X", help="truncation psi, from 0 to 2 (default: the known model's, or 1)"
     )
     parser.add_argument(
-        "--class", type=int, dest="label", metavar="N", help="class of a conditional generator to keep, counted from 0"
+        "--class",
+        type=int,
+        dest="label",
+        metavar="N",
+        help="the only class to keep of a conditional generator, from 0 (default: keep all)",
     )
     parser = command(
         commands, "export", export, "Write a generator as a file that other programs load.", EXPORT_EXAMPLES
@@ -111,7 +115,8 @@ def models(_: argparse.Namespace) -> None:
 
 def _described(config: Any) -> tuple[str, str]:
     layers = f"layers {config.first_layer} to {config.last_layer}, usually {config.default_layer}"
-    return f"{config.architecture_name}, {config.resolution} px", layers
+    classes = f", {config.classes} classes" if config.classes else ""
+    return f"{config.architecture_name}, {config.resolution} px{classes}", layers
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

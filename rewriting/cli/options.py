@@ -49,13 +49,25 @@ def command(
 
 
 def add_drawing(parser: argparse.ArgumentParser) -> None:
-    """Add the options of drawing: size and truncation."""
+    """Add the options of drawing: size, truncation and class."""
     parser.add_argument("--size", type=int, metavar="N", help="side in pixels, a power of two (default: full size)")
     parser.add_argument(
         "--truncation",
         type=float,
         metavar="X",
         help="truncation psi from 0, the mean picture, to 1, full variety (default: the generator's)",
+    )
+    add_class(parser)
+
+
+def add_class(parser: argparse.ArgumentParser, of: str = "the pictures") -> None:
+    parser.add_argument(
+        "--class",
+        type=int,
+        dest="label",
+        default=0,
+        metavar="N",
+        help=f"class of {of}, for a generator with classes (default: 0)",
     )
 
 

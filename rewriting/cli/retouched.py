@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rewriting.checks import brief
+from rewriting.cli.options import add_class
 from rewriting.files import check_there
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ MOST_PIXELS = 64 << 20  # of a picture that is opened
 
 
 def add_retouched(parser: argparse.ArgumentParser) -> None:
-    """Add the options --mask and --context, which `retouched_request` reads."""
+    """Add the options --mask, --context and --class, which `retouched_request` reads."""
     parser.add_argument(
         "--mask",
         action="append",
@@ -36,19 +37,24 @@ def add_retouched(parser: argparse.ArgumentParser) -> None:
         help="a place in another picture that the rule should change, white on black; the retouch is transferred "
         "there, and more places make a better rule",
     )
+    add_class(parser, "the retouched pictures")
 
 
 def retouched_request(options: argparse.Namespace, generator: Generator) -> Request:
-    """The request of --retouched, --mask and --context.  Raises ValueError, which names the option and the file."""
+    """The request of --retouched, --mask, --context and --class.
+
+    Raises ValueError, which names the option and the file."""
     from rewriting import Request
     from rewriting.core.retouch import Retouched
 
+    generator.check_label(options.label)
     files, masks = numbered(options.retouched, "--retouched"), numbered(options.mask, "--mask")
     places = numbered(options.context, "--context")
     own = _inverted([*files, *places], generator, options.layer)
     if unknown := sorted(masks.keys() - files.keys(), key=str):
         raise ValueError(f"--mask names picture {unknown[0]}, but --retouched does not; give both or neither.")
-    originals = dict(zip(files, generator.images([own.get(seed, seed) for seed in files]), strict=True))
+    drawn = generator.images([own.get(seed, seed) for seed in files], label=options.label)
+    originals = dict(zip(files, drawn, strict=True))
     retouches = []
     for seed, path in files.items():
         mask = read_mask(masks[seed], len(originals[seed])) if seed in masks else None
@@ -70,6 +76,7 @@ def retouched_request(options: argparse.Namespace, generator: Generator) -> Requ
         locality=options.locality,
         name=name,
         generator=options.generator or generator.config.name,
+        label=options.label,
     )
 
 

@@ -35,6 +35,9 @@ python -m rewriting sample --preset trees-from-towers --seeds 0-15 --out trees.p
 python -m rewriting sample --generator church --edit my-rule --seeds 3,8,20-29 --out mine.png
 python -m rewriting sample --generator church --edit somebody/their-rule --strength 0.5 --seeds 0-15 --out half.png
 
+# class 3 of a generator with classes
+python -m rewriting sample --generator animals.pkl --class 3 --seeds 0-15 --out cats.png
+
 # ten thousand files for an evaluation; after an interruption, the same command continues where it stopped
 python -m rewriting sample --generator face --seeds 0-9999 --truncation 0.7 --out faces/
 
@@ -91,6 +94,7 @@ def sample(options: argparse.Namespace) -> None:
         from rewriting.core.contact_sheet import check_square_sheet
 
         generator.check_truncation(options.truncation)
+        generator.check_label(options.label)
         size = generator.check_size(options.size)
         if as_sheet:
             check_square_sheet(out, count, size)
@@ -103,7 +107,8 @@ def sample(options: argparse.Namespace) -> None:
             print(f"Drew {count:,} picture{'s' if count > 1 else ''} on {out}")
             return
         generator, edits = opened(options, progress, check)
-        settings = {"truncation": options.truncation, "size": generator.check_size(options.size)}
+        settings = {"truncation": options.truncation, "label": options.label}
+        settings |= {"size": generator.check_size(options.size)}
         if as_sheet:
             _draw_sheet(generator, edits, list(chain(*seeds)), out, **settings)
             print(f"Drew {count:,} pictures on {out}")
@@ -176,8 +181,9 @@ def _draw_own(
         generator.check_own(own)
     own = [reached_by(picture, edits, generator, progress) for picture, _ in inverted]
     size, pictures = generator.check_size(options.size), [*own, *seeds]
-    drawn = generator.images(pictures, edits, size, truncation=options.truncation)
-    settings = sheet_settings(generator, size, options.truncation, pictures, edits)
+    truncation, label = options.truncation, options.label
+    drawn = generator.images(pictures, edits, size, truncation=truncation, label=label)
+    settings = sheet_settings(generator, size, truncation, pictures, edits, label)
     save_picture(square_sheet(list(drawn)), out, settings=settings)
 
 
@@ -189,15 +195,16 @@ def _draw_sheet(
     *,
     size: int,
     truncation: float | None,
+    label: int,
 ) -> None:
     from rewriting import processes
     from rewriting.core.contact_sheet import save_picture, sheet_settings, square_sheet
 
-    drawn = _merged(generator, edits).images(processes.mine(seeds), size=size, truncation=truncation)
+    drawn = _merged(generator, edits).images(processes.mine(seeds), size=size, truncation=truncation, label=label)
     pictures = processes.gathered(list(drawn))
     if processes.rank():
         return
-    settings = sheet_settings(generator, size, truncation, seeds, edits)
+    settings = sheet_settings(generator, size, truncation, seeds, edits, label)
     save_picture(square_sheet(pictures), out, settings=settings)
 
 
@@ -209,6 +216,7 @@ def draw_folder(
     progress: Progress,
     *,
     truncation: float | None,
+    label: int,
     size: int,
 ) -> int:
     """Draw a PNG for each seed, a batch at a time, and return the number of drawn pictures.
@@ -221,12 +229,12 @@ def draw_folder(
     from rewriting import processes
     from rewriting.core.contact_sheet import save_picture, settings_of
 
-    settings = settings_of(generator, size, truncation)
+    settings = settings_of(generator, size, truncation, label)
     note, total, drawn = json.dumps(settings), sum(map(len, seeds)), 0
     make_folder(folder)
     own = islice(chain(*seeds), processes.rank(), None, processes.count())
     for checked, missing in _missing(own, folder, note, overwrite, generator.batch_size):
-        pictures = generator.images(missing, size=size, truncation=truncation)
+        pictures = generator.images(missing, size=size, truncation=truncation, label=label)
         for seed, picture in zip(missing, pictures, strict=True):
             save_picture(Image.fromarray(picture), folder / _file(seed), settings=settings)
         drawn += len(missing)

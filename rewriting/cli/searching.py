@@ -54,16 +54,16 @@ def search(options: argparse.Namespace) -> None:
             check_square_sheet(Path(options.out), min(options.best, len(seeds)), generator.config.resolution)
         rewriter = Rewriter(generator, request.layer, progress=progress)
         own = processes.mine(seeds)
+        how = {"truncation": request.truncation if generator.truncates else None, "label": request.label}
         scores: list[float] = []
         for start in range(0, len(own), STEP):
-            matches = rewriter.matches(request, own[start : start + STEP], truncation=request.truncation)
+            matches = rewriter.matches(request, own[start : start + STEP], **how)
             scores += matches.scores.tolist()
             progress(len(scores) / len(own), f"Searching {len(seeds):,} pictures")
         scores = processes.gathered(scores)
         best = sorted(range(len(seeds)), key=lambda i: -scores[i])[: options.best]
         if options.out and not processes.rank():
-            truncation = request.truncation if generator.truncates else None
-            pictures = generator.images([seeds[i] for i in best], truncation=truncation)
+            pictures = generator.images([seeds[i] for i in best], **how)
             save_picture(square_sheet(pictures), Path(options.out))
     for i in best:
         print(f"{seeds[i]}\t{scores[i]:.4f}")

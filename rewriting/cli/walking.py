@@ -72,6 +72,7 @@ def walk(options: argparse.Namespace) -> None:
 
     def check(generator: Generator) -> None:
         generator.check_truncation(options.truncation)
+        generator.check_label(options.label)
         generator.check_size(options.size)
 
     with Progress() as progress:
@@ -89,7 +90,8 @@ def _frames(
     """Frames, each uint8 (H, W, 3): the pictures of the generators at one point of the path, side by side."""
     import numpy as np
 
-    count, settings = options.frames * len(seeds), {"size": options.size, "truncation": options.truncation}
+    count = options.frames * len(seeds)
+    settings = {"size": options.size, "truncation": options.truncation, "label": options.label}
     for i in range(count):
         progress(i / count, f"Drawing {count:,} frames")
         yield np.concatenate([generator.interpolate(seeds, i / count, **settings) for generator in generators], 1)

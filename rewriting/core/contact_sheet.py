@@ -55,21 +55,28 @@ def check_square_sheet(path: Path, count: int, side: int) -> None:
     check_writable(path)
 
 
-def settings_of(generator: Generator, size: int, truncation: float | None) -> dict[str, Any]:
+def settings_of(generator: Generator, size: int, truncation: float | None, label: int = 0) -> dict[str, Any]:
     """The settings of the generator's pictures, as JSON data for a PNG: everything but their numbers and rules."""
     settings = {"generator": generator.config.name, "weights": generator.digest(), "size": size}
     if generator.truncates:
         settings["truncation"] = generator.config.truncation if truncation is None else truncation
+    if generator.config.classes:
+        settings["label"] = label
     return settings | {"precision": generator.precision}
 
 
 def sheet_settings(
-    generator: Generator, size: int, truncation: float | None, pictures: Iterable[Seed], edits: Iterable[Edit]
+    generator: Generator,
+    size: int,
+    truncation: float | None,
+    pictures: Iterable[Seed],
+    edits: Iterable[Edit],
+    label: int = 0,
 ) -> dict[str, Any]:
     """The settings of a sheet: those of its pictures, their numbers or digests in order, and the rules."""
     shown = [getattr(picture, "digest", picture) for picture in pictures]
     rules = [{"name": edit.name, "strength": edit.strength} for edit in edits]
-    return settings_of(generator, size, truncation) | {"pictures": shown, "rules": rules}
+    return settings_of(generator, size, truncation, label) | {"pictures": shown, "rules": rules}
 
 
 def save_picture(

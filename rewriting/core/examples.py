@@ -48,7 +48,9 @@ class Reader(Protocol):
     layer: EditableLayer
     number: int
 
-    def features(self, seeds: Sequence[Seed], *, seeding: str, truncation: float | None) -> list[LayerInput]: ...
+    def features(
+        self, seeds: Sequence[Seed], *, seeding: str, truncation: float | None, label: int
+    ) -> list[LayerInput]: ...
     def directions(self, request: Request, rank: int) -> Tensor: ...
     def context_keys(self, request: Request) -> tuple[Tensor, Tensor]: ...
     def second_moment(self) -> Tensor: ...
@@ -103,8 +105,7 @@ def shown_goals(reader: Reader, request: Request, goals: Sequence[tuple[Region, 
         preserve=request.preserve,
         generator=request.generator,
         name=request.name,
-        seeding=request.seeding,
-        truncation=request.truncation,
+        **request.numbering._asdict(),
     )
 
 
@@ -126,9 +127,9 @@ def told_by_features(reader: Reader, request: Request) -> bool:
     tells the place."""
     like = likeness(reader, request)
     painted = looks = both = 0.0
-    how = {"seeding": request.seeding, "truncation": request.truncation}
     places = [region for region in request.places if not region.empty]
-    for region, at in zip(places, reader.features([one.seed for one in places], **how), strict=True):
+    features = reader.features([one.seed for one in places], **request.numbering._asdict())
+    for region, at in zip(places, features, strict=True):
         here = alike(like, reader.layer.seen(at))
         share = resize_mask(region.mask, len(here))
         painted, looks, both = painted + share.sum(), looks + here.sum(), both + (share * here).sum()
@@ -218,8 +219,7 @@ class _Lesson:
         return likeness(self.reader, self.request)
 
     def _at(self, seed: Seed) -> LayerInput:
-        how = {"seeding": self.request.seeding, "truncation": self.request.truncation}
-        return self.reader.features([seed], **how)[0]
+        return self.reader.features([seed], **self.request.numbering._asdict())[0]
 
     def _seen(self, seed: Seed) -> LayerInput:
         """The layer input of a picture, without the margin of its key."""

@@ -169,7 +169,8 @@ def _draw(generator: Generator, seed: int) -> DrawnPictures:
     size = _small(generator)
     whole = generator.last_layer_for(size) == generator.layers[-1]
     count = round(share_of_work(generator) * (DRAWN_WHOLE if whole else DRAWN))
-    latents = generator.map(generator.latents(range(FIRST + seed * DRAWN, FIRST + seed * DRAWN + count)), 1.0)
+    numbers = range(FIRST + seed * DRAWN, FIRST + seed * DRAWN + count)
+    latents = generator.map(generator.latents(numbers), 1.0, generator.every_class(numbers))
     pictures = [generator.synthesise(some, size=size) for some in latents.split(1 if whole else 16)]
     mean, deviation = latents.mean(0, keepdim=True), latents.std(0, keepdim=True) + 1e-4
     return DrawnPictures(latents, torch.cat(pictures).flatten(1), mean, deviation)

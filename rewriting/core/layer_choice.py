@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,17 +50,15 @@ class Suitability:
 
 
 @torch.no_grad()
-def isolated(
-    rewriter: Rewriter, region: Region, *, margin: int = 1, seeding: str = "seed", truncation: float | None = None
-) -> np.ndarray:
+def isolated(rewriter: Rewriter, region: Region, *, margin: int = 1, **numbering: Any) -> np.ndarray:
     """The drawing of the layer's values under a mask without their surroundings: uint8 (h, w, 3).
 
     The rest of the generator receives only the box of the mask, `margin` positions wider; with zeros around it if the
     generator draws whole pictures only.
-    seeding, truncation: the meaning of the region's picture number, as in a `Request`.
+    numbering: seeding, truncation and label, the meaning of the region's picture number, as in a `Request`.
     Raises ValueError if the mask is empty.
     """
-    at = rewriter.features([region.seed], seeding=seeding, truncation=truncation)[0]
+    at = rewriter.features([region.seed], **numbering)[0]
     value, layer = rewriter.layer.value(at), rewriter.layer
     rows, columns = _box(region.mask, layer.side, margin)
     if rewriter.generator.draws_parts:
@@ -71,12 +70,10 @@ def isolated(
 
 
 @torch.no_grad()
-def in_place(
-    rewriter: Rewriter, region: Region, *, margin: int = 1, seeding: str = "seed", truncation: float | None = None
-) -> np.ndarray:
+def in_place(rewriter: Rewriter, region: Region, *, margin: int = 1, **numbering: Any) -> np.ndarray:
     """The patch of `isolated`, cut out of the whole picture: uint8 (h, w, 3)."""
     rows, columns = _box(region.mask, rewriter.layer.side, margin)
-    picture = rewriter.images([region.seed], seeding=seeding, truncation=truncation)[0]
+    picture = rewriter.images([region.seed], **numbering)[0]
     return _cut(picture, rows, columns, rewriter.layer.side)
 
 
@@ -103,19 +100,16 @@ def crop(at: LayerInput, rows: slice, columns: slice, size: int) -> LayerInput:
     return replace(at, rgb=rgb, origins=((rows.start / size, columns.start / size),))
 
 
-def isolation(
-    rewriter: Rewriter, regions: Sequence[Region], *, seeding: str = "seed", truncation: float | None = None
-) -> float:
+def isolation(rewriter: Rewriter, regions: Sequence[Region], **numbering: Any) -> float:
     """0 to 1: 1 - |alone - in place| / |another's - in place|, over one or more painted places.
 
-    another's: the same place of another picture.
+    another's: the same place of another picture.  numbering: as for `isolated`.
     """
-    how = {"seeding": seeding, "truncation": truncation}
     own, other = [], []
     for i, region in enumerate(regions):
-        alone, placed = (draw(rewriter, region, **how).astype(np.float32) for draw in (isolated, in_place))
+        alone, placed = (draw(rewriter, region, **numbering).astype(np.float32) for draw in (isolated, in_place))
         another = _another(regions[i - 1].seed, region.seed)
-        stranger = in_place(rewriter, Region(another, region.mask), **how).astype(np.float32)
+        stranger = in_place(rewriter, Region(another, region.mask), **numbering).astype(np.float32)
         height, width = min(len(alone), len(placed)), min(alone.shape[1], placed.shape[1])
         inner = np.s_[height // 6 : height - height // 6, width // 6 : width - width // 6]
         own.append(np.abs(alone[:height, :width] - placed[:height, :width])[inner].mean())
@@ -151,7 +145,7 @@ def suitabilities(
         edit = chosen.solve(request.with_(layer=layer), rank, for_other_pictures=True)
         report = edit.report
         reached = max(0.0, 1 - report.loss_after / max(report.loss_before, 1e-9))
-        means = isolation(chosen, regions, seeding=request.seeding, truncation=request.truncation)
+        means = isolation(chosen, regions, **request.numbering._asdict())
         yield Suitability(layer, means, reached, report.elsewhere)
 
 

@@ -40,7 +40,8 @@ def second_moments(
     truncation: float | None = None,
     progress: Progress | None = None,
 ) -> dict[int, Tensor]:
-    """{layer: C}, each float64 (I, I), uncentred, over all positions in pictures 0 .. samples - 1 (seeding "row").
+    """{layer: C}, each float64 (I, I), uncentred, over all positions in pictures 0 .. samples - 1 (seeding "row"),
+    of all classes in turn.
 
     One run through the generator, in float32, measures all layers.  The processes of a `torchrun` share the pictures,
     and each of them returns the whole C.  The result does not depend on the number of processes and threads, because
@@ -94,9 +95,11 @@ def walk_keys(
 ) -> Iterator[tuple[int, Iterator[tuple[int, Tensor]]]]:
     """For each batch: the number of pictures so far, and (layer, key (B, I, h, w) without margin), low to high."""
     wanted, done = sorted(generator.check_layer(layer) for layer in set(layers)), 0
+    labels = generator.every_class(pictures)
     for z in generator.latents(pictures, "row").split(generator.batch_size) if pictures else ():
+        latent = generator.map(z, truncation, labels[done : done + len(z)])
         done += len(z)
-        yield done, _keys_on_the_way(generator, generator.map(z, truncation), wanted)
+        yield done, _keys_on_the_way(generator, latent, wanted)
 
 
 def _keys_on_the_way(generator: Generator, latent: Tensor, wanted: list[int]) -> Iterator[tuple[int, Tensor]]:

@@ -30,15 +30,17 @@ from rewriting.core.own_files import load_pictures, save_pictures
 from rewriting.core.retouch import Retouched
 from rewriting.core.transform import Transform
 from rewriting.files import read_json, write_json
-from rewriting.generators.latents import SEEDINGS
+from rewriting.generators.config import MAX_CLASSES
+from rewriting.generators.latents import SEEDINGS, Numbering
 from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed, as_seed, check_there, seed_json
 
 if TYPE_CHECKING:
     from rewriting.generators import Generator
 
 FORMAT = "rewriting-request"
-FORMAT_VERSION = 4  # with a transform; otherwise 3 with people's own pictures, 2 with retouched pictures, else 1
-SINCE = {"retouched": 2, "transform": 4}  # the first version of files with a field
+FORMAT_VERSION = 5  # for a class but 0; otherwise 4 with a transform, 3 with people's own pictures, 2 with retouched
+# pictures, else 1
+SINCE = {"retouched": 2, "transform": 4, "label": 5}  # the first version of files with a field
 MAX_REGIONS = 64
 MAX_RETOUCHED = 16
 MAX_RANK = 64
@@ -96,6 +98,7 @@ TAKES = {
     "locality": optional(number(0, 1e6)),
     "truncation": optional(number(0, 2)),
     "seeding": one_of(*SEEDINGS),
+    "label": whole(0, MAX_CLASSES - 1),
     **dict.fromkeys(("generator", "name", "description"), string),
     "notes": table,
 }
@@ -115,7 +118,8 @@ class Request:
     A retouch is transferred to the context in any case.
     layer, rank, locality, units: None leaves the choice to the rewriter.  rank: 1 to 64.  locality: weight against
     changes elsewhere and against large changes, 0 or more.  units: for erase, number of features to set to zero.
-    generator: name or Hub id of its generator.  seeding, truncation: the meaning of the picture numbers.
+    generator: name or Hub id of its generator.  seeding, truncation, label: the meaning of the picture numbers; label
+    is the class of a generator with classes.
     Raises ValueError for a value out of range.
     """
 
@@ -137,6 +141,7 @@ class Request:
     notes: Mapping[str, Any] = field(default_factory=dict, compare=False)
     retouched: tuple[Retouched, ...] = ()
     transform: Transform = Transform()
+    label: int = 0
 
     def __post_init__(self) -> None:
         for name, most in (("context", MAX_REGIONS), ("preserve", MAX_REGIONS), ("retouched", MAX_RETOUCHED)):
@@ -151,6 +156,11 @@ class Request:
         if not isinstance(self.transform, Transform):
             raise refuse("transform", "a Transform", self.transform)
         check_fields(self, TAKES)
+
+    @property
+    def numbering(self) -> Numbering:
+        """The meaning of the picture numbers."""
+        return Numbering(self.seeding, self.truncation, self.label)
 
     @property
     def places(self) -> tuple[Region, ...]:
@@ -296,6 +306,8 @@ class Request:
         )
 
     def _version(self) -> int:
+        if self.label:
+            return 5
         if not self.transform.identity:
             return 4
         if self.own_pictures() or self.missing_pictures():
@@ -315,7 +327,7 @@ class Request:
                 data |= {f.name: [place.to_json() for place in value]} if value else {}
             elif isinstance(value, Mapping):
                 data |= {f.name: dict(value)} if value else {}
-            elif value is not None and value is not False and value != "":
+            elif value is not None and value is not False and value != "" and (f.name, value) != ("label", 0):
                 data[f.name] = value
         return data
 

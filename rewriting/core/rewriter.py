@@ -37,6 +37,7 @@ from rewriting.core.store import Name, Store
 from rewriting.deprecation import renamed
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.config import BUNDLED, MOMENTS
+from rewriting.generators.latents import Numbering
 from rewriting.generators.own_picture import OwnPicture, Seed
 from rewriting.processes import Progress
 
@@ -121,45 +122,41 @@ class Rewriter:
 
     @torch.no_grad()
     def features(
-        self, seeds: Sequence[Seed], *, seeding: str = "seed", truncation: float | None = None
+        self, seeds: Sequence[Seed], *, seeding: str = "seed", truncation: float | None = None, label: int = 0
     ) -> list[LayerInput]:
         """The layer's input for each picture, from the cache if it is there.
 
         Own pictures are not cached.  Raises ValueError for one that does not fit the generator or the layer.
         """
-        return self._kept("features", lambda at: at, seeds, seeding, truncation)
+        return self._kept("features", lambda at: at, seeds, Numbering(seeding, truncation, label))
 
     @torch.no_grad()
-    def keys(self, seeds: Sequence[Seed], *, seeding: str = "seed", truncation: float | None = None) -> list[Tensor]:
+    def keys(
+        self, seeds: Sequence[Seed], *, seeding: str = "seed", truncation: float | None = None, label: int = 0
+    ) -> list[Tensor]:
         """The key of each picture, float16 (I, h, w), without its margin, from the cache if possible.
 
         `matches` needs those of many pictures; they take half the memory of `features`, and are off by 1/2000 at most.
 
         Raises ValueError for an own picture that does not fit."""
-        return self._kept("key", lambda at: _rounded_key(self.layer.seen(at)), seeds, seeding, truncation)
+        how = Numbering(seeding, truncation, label)
+        return self._kept("key", lambda at: _rounded_key(self.layer.seen(at)), seeds, how)
 
-    def _kept(
-        self,
-        what: str,
-        of: Callable[[LayerInput], T],
-        seeds: Sequence[Seed],
-        seeding: str,
-        truncation: float | None,
-    ) -> list[T]:
+    def _kept(self, what: str, of: Callable[[LayerInput], T], seeds: Sequence[Seed], numbering: Numbering) -> list[T]:
         """The values of the function `of` for the features of each picture, cached except for own pictures."""
+        self.generator.check_label(numbering.label)
         own = {one: of(self.generator.enter_own(one, self.number)) for one in seeds if isinstance(one, OwnPicture)}
-        names = [self._name(what, seed, seeding, truncation) for seed in seeds if seed not in own]
+        names = [self._name(what, *numbering, seed) for seed in seeds if seed not in own]
 
         def enter(some: Sequence[Name]) -> Iterator[T]:
-            return map(of, self._enter([seed for *_, seed, _, _ in some], seeding, truncation).split())
+            return map(of, self._enter([seed for *_, seed in some], numbering).split())
 
         drawn = iter(self._store.each(names, enter, self._together))
         return [own[seed] if seed in own else next(drawn) for seed in seeds]
 
-    def _enter(self, seeds: Sequence[int], seeding: str = "seed", truncation: float | None = None) -> LayerInput:
-        return self.generator.enter(
-            self.generator.map(self.generator.latents(seeds, seeding), truncation), self.number
-        )
+    def _enter(self, seeds: Sequence[int], numbering: Numbering) -> LayerInput:
+        z = self.generator.latents(seeds, numbering.seeding)
+        return self.generator.enter(self.generator.map(z, numbering.truncation, numbering.label), self.number)
 
     @property
     def _together(self) -> int:
@@ -179,9 +176,7 @@ class Rewriter:
         return torch.float16.itemsize * self.layer.weight.shape[1] * self.generator.key_size(self.number) ** 2
 
     def _of(self, request: Request, regions: Sequence[Region]) -> list[LayerInput]:
-        return self.features(
-            [region.seed for region in regions], seeding=request.seeding, truncation=request.truncation
-        )
+        return self.features([region.seed for region in regions], **request.numbering._asdict())
 
     # --- statistics and directions --------------------------------------------------------------------------------
 
@@ -232,12 +227,13 @@ class Rewriter:
 
     def _add_to_moment(self, picture: int) -> None:
         """Add a picture to the second moment.  Its key also goes to the cache, for `matches`."""
-        exact = self.generator.computing_in(torch.float32)
+        exact, (label,) = self.generator.computing_in(torch.float32), self.generator.every_class([picture])
         if exact.precision == self.generator.precision:
-            at = self.layer.seen(self._enter([picture]))
-            self._store.one(self._name("key", picture, "seed", None), lambda: _rounded_key(at))
+            numbering = Numbering(label=label)
+            at = self.layer.seen(self._enter([picture], numbering))
+            self._store.one(self._name("key", *numbering, picture), lambda: _rounded_key(at))
         else:
-            at = self.layer.seen(exact.enter(exact.map(exact.latents([picture])), self.number))
+            at = self.layer.seen(exact.enter(exact.map(exact.latents([picture]), None, label), self.number))
         self._sum = memory.MomentSum(at.key) if self._sum is None else self._sum
         self._sum.add(at.key)
         self._samples = self._sum.count
@@ -288,6 +284,7 @@ class Rewriter:
         *,
         seeding: str = "seed",
         truncation: float | None = None,
+        label: int = 0,
         for_other_pictures: bool = False,
     ) -> Matches:
         """The response d . k of pictures to the request's context, with the direction d of rank 1.
@@ -297,7 +294,7 @@ class Rewriter:
         if not for_other_pictures:
             request.check_pictures(self.generator)
         direction = self.directions(request, 1)[0]
-        keys = self.keys(seeds, seeding=seeding, truncation=truncation)
+        keys = self.keys(seeds, seeding=seeding, truncation=truncation, label=label)
         heat = [memory.response(direction, key).cpu() for key in keys]
         maps = torch.stack(heat).numpy() if heat else np.empty((0, 1, 1), np.float32)
         return Matches(maps.max((1, 2), initial=-np.inf), maps)
@@ -350,14 +347,15 @@ class Rewriter:
             request.check_pictures(self.generator)
         if request.retouched:
             first = request.retouched[0]
-            how = {"seeding": request.seeding, "truncation": request.truncation}
-            return first.over(self.images([first.seed], size=size, **how)[0])
+            return first.over(self.images([first.seed], size=size, **request.numbering._asdict())[0])
         term = self.goal_terms(request)[0]
         return to_uint8(self.generator.leave(self.number, term.target, term.at, size=size))[0]
 
     def locality_terms(self, request: Request) -> list[Term]:
-        """Terms for random positions of other pictures, which should not change; painted positions have weight 0."""
-        terms = self.places_elsewhere(range(LOCALITY_PICTURES), request.truncation)
+        """Terms for random positions of other pictures, which should not change; painted positions have weight 0.
+
+        The pictures have the request's truncation and class."""
+        terms = self.places_elsewhere(range(LOCALITY_PICTURES), request.truncation, request.label)
         for region in request.places if request.seeding == "seed" else ():
             if is_whole(region.seed, LOCALITY_FIRST, LOCALITY_FIRST + LOCALITY_PICTURES - 1):
                 i = region.seed - LOCALITY_FIRST
@@ -365,17 +363,18 @@ class Rewriter:
         return terms
 
     @torch.no_grad()
-    def places_elsewhere(self, numbers: Sequence[int], truncation: float | None = None) -> list[Term]:
+    def places_elsewhere(self, numbers: Sequence[int], truncation: float | None = None, label: int = 0) -> list[Term]:
         """The locality terms of pictures by number, 0 to LOCALITY_PICTURES - 1, painted positions included."""
         places = random_positions(self.layer, LOCALITY_POSITIONS, LOCALITY_PICTURES, torch.Generator().manual_seed(0))
 
         def make(some: Sequence[Name]) -> Iterator[Term]:
-            chosen = [number for *_, number, _ in some]
-            pictures = self._enter([LOCALITY_FIRST + number for number in chosen], truncation=truncation)
+            chosen = [number for *_, number in some]
+            seeds, numbering = [LOCALITY_FIRST + number for number in chosen], Numbering("seed", truncation, label)
+            pictures = self._enter(seeds, numbering)
             for number, at in zip(chosen, pictures.split(), strict=True):
                 yield locality_term(self.layer, at, places[number], LOCALITY_PICTURES)
 
-        names = [self._name("locality", number, truncation) for number in numbers]
+        names = [self._name("locality", truncation, label, number) for number in numbers]
         return self._store.each(names, make, self._together)
 
     # --- solve ----------------------------------------------------------------------------------------------------
@@ -556,18 +555,19 @@ class Rewriter:
         *,
         seeding: str = "seed",
         truncation: float | None = None,
+        label: int = 0,
     ) -> np.ndarray:
         """Draw pictures as `Generator.images` does, but begin at this layer with cached features if possible.
 
         Edits of earlier layers change those features, so they require all layers.
         """
-        truncation = truncation if self.generator.truncates else None
+        how = {"seeding": seeding, "truncation": truncation if self.generator.truncates else None, "label": label}
         weights = self.generator.replacements(edits)
         if any(layer < self.number for layer in weights):
-            return self.generator.images(seeds, edits, size, truncation=truncation, seeding=seeding)
+            return self.generator.images(seeds, edits, size, **how)
         drawn, step = [], self.generator.batch_size
         for start in range(0, len(seeds), step):
-            at = LayerInput.cat(self.features(seeds[start : start + step], seeding=seeding, truncation=truncation))
+            at = LayerInput.cat(self.features(seeds[start : start + step], **how))
             value = self.generator.value(self.number, at, weights.get(self.number))
             drawn.append(to_uint8(self.generator.leave(self.number, value, at, weights, size)))
         side = self.generator.check_size(size)

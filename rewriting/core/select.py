@@ -96,19 +96,20 @@ def select(
     *,
     truncation: float | None = None,
     seeding: str = "seed",
+    label: int = 0,
 ) -> Selection:
     """Press on a picture: the region around (x, y), in shares of the picture from 0 to 1.
 
-    seed, truncation, seeding: as for `Generator.images`.  For several presses on one picture, create its `Things`
-    once.
+    seed, truncation, seeding, label: as for `Generator.images`.  For several presses on one picture, create its
+    `Things` once.
     """
     layer = layer_for(generator)
     if isinstance(seed, OwnPicture):
         layer = max(layer, seed.layer)
         at = generator.enter_own(seed, layer)
     else:
-        at = generator.enter(generator.map(generator.latents([seed], seeding), truncation), layer)
-    picture = generator.images([seed], truncation=truncation, seeding=seeding)[0]
+        at = generator.enter(generator.map(generator.latents([seed], seeding), truncation, label), layer)
+    picture = generator.images([seed], truncation=truncation, seeding=seeding, label=label)[0]
     return Things(at, picture).press(x, y)
 
 

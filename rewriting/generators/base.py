@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewriting.checks import is_whole, number, optional
+from rewriting.checks import brief, is_whole, number, optional
 from rewriting.deprecation import renamed
 from rewriting.files import make_folder, write_json, write_tensors
 from rewriting.generators.config import CONFIG, WEIGHTS, GeneratorConfig
@@ -63,8 +63,8 @@ class Generator(nn.Module, ABC):
     """A generator whose layers can be rewritten.
 
     An edit never changes its weights: every method that draws takes the changed weights as an argument.  A picture is
-    a function of (weights, seed, truncation) alone: noise is fixed or off, and without gradients no picture depends on
-    its batch.
+    a function of (weights, seed, truncation, class) alone: noise is fixed or off, and without gradients no picture
+    depends on its batch.
     """
 
     config: GeneratorConfig
@@ -83,8 +83,8 @@ class Generator(nn.Module, ABC):
     # --- what an architecture implements --------------------------------------------------------------------------
 
     @abstractmethod
-    def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
-        """(B, z_dim) -> (B, w_dim), the input of the synthesis."""
+    def map(self, z: Tensor, truncation: float | None = None, label: int | Sequence[int] = 0) -> Tensor:
+        """(B, z_dim) -> (B, w_dim), the input of the synthesis.  label: the class of all latents, or of each."""
 
     @abstractmethod
     def begin(self, latent: Tensor) -> LayerInput:
@@ -190,6 +190,26 @@ class Generator(nn.Module, ABC):
                 f"leave out the truncation of {truncation:g}."
             )
         return None
+
+    def check_label(self, label: int) -> int:
+        """Return `label`, the number of a class: 0 to `classes` - 1, and 0 for a generator without classes.  Raises
+        ValueError for any other value."""
+        classes = self.config.classes
+        if is_whole(label, 0, max(classes, 1) - 1):
+            return int(label)
+        name = self.config.name or "this generator"
+        if not classes:
+            raise ValueError(f"There is no class {brief(label)} of {name}, which has no classes; leave the class out.")
+        raise ValueError(f"There is no class {brief(label)} of {name}; choose one from 0 to {classes - 1}.")
+
+    def labels(self, label: int | Sequence[int], count: int) -> Tensor:
+        """(count,): the class of each of `count` latents, from one for all of them or one for each."""
+        each = label if isinstance(label, list | tuple) else [label] * count
+        return torch.tensor([self.check_label(one) for one in each], dtype=torch.long, device=self.device)
+
+    def every_class(self, numbers: Iterable[int]) -> list[int]:
+        """A class for each picture number, all classes in turn: what is measured of all pictures includes all."""
+        return [number % max(self.config.classes, 1) for number in numbers]
 
     def value_size(self, layer: int) -> int:
         """The side of a layer's value in positions."""
@@ -304,10 +324,15 @@ class Generator(nn.Module, ABC):
         return torch.cat(drawn, 2)
 
     def forward(
-        self, z: Tensor, weights: Weights | None = None, truncation: float | None = None, size: int | None = None
+        self,
+        z: Tensor,
+        weights: Weights | None = None,
+        truncation: float | None = None,
+        size: int | None = None,
+        label: int | Sequence[int] = 0,
     ) -> Tensor:
         """(B, z_dim) -> (B, 3, size, size), about [-1, 1].  weights: {layer: (O, I, kh, kw)} instead of its own."""
-        return self.synthesise(self.map(z, truncation), weights, size)
+        return self.synthesise(self.map(z, truncation, label), weights, size)
 
     def synthesise(self, latent: Tensor, weights: Weights | None = None, size: int | None = None) -> Tensor:
         """(B, w_dim), from `map` -> (B, 3, size, size), about [-1, 1].  weights, size: as for `forward`."""
@@ -355,15 +380,18 @@ class Generator(nn.Module, ABC):
         *,
         truncation: float | None = None,
         seeding: str = "seed",
+        label: int = 0,
     ) -> np.ndarray:
         """Draw pictures: seeds or own pictures -> uint8 (N, size, size, 3).
 
         edits: an edit, an `EditStack` or any iterable of edits.  size: 4, 8, ... up to the resolution, which is the
         default.
-        truncation, seeding: of the seeds.
-        Raises ValueError for an own picture that does not fit this generator, or starts after an edited layer.
+        truncation, seeding: of the seeds.  label: their class, of a generator with classes.
+        Raises ValueError for a class that it lacks, and for an own picture that does not fit this generator, or starts
+        after an edited layer.
         """
-        size, truncation, weights = self.check_size(size), self.check_truncation(truncation), self.replacements(edits)
+        size, truncation, label = self.check_size(size), self.check_truncation(truncation), self.check_label(label)
+        weights = self.replacements(edits)
         own = [seed for seed in seeds if isinstance(seed, OwnPicture)]
         for picture in own:
             self.check_own(picture, min(weights, default=None))
@@ -373,7 +401,9 @@ class Generator(nn.Module, ABC):
                 drawn += [to_uint8(self._draw_own(picture, weights, size)) for picture in some]
             else:
                 z = self.latents(list(some), seeding)
-                drawn += [to_uint8(self(chunk, weights, truncation, size)) for chunk in z.split(self.batch_size)]
+                drawn += [
+                    to_uint8(self(chunk, weights, truncation, size, label)) for chunk in z.split(self.batch_size)
+                ]
         return np.concatenate(drawn) if drawn else np.empty((0, size, size, 3), np.uint8)
 
     def _draw_own(self, picture: OwnPicture, weights: Weights, size: int) -> Tensor:
@@ -391,14 +421,16 @@ class Generator(nn.Module, ABC):
         *,
         truncation: float | None = None,
         seeding: str = "seed",
+        label: int = 0,
     ) -> np.ndarray:
         """One picture, uint8 (size, size, 3), on a closed path through the pictures `seeds`.
 
-        at: the position on the path, from 0 to 1; picture n of N lies at n / N.  edits, size, truncation, seeding: as
-        for `images`.  Neighbouring pictures are interpolated linearly in w, or in z for a generator without w.
+        at: the position on the path, from 0 to 1; picture n of N lies at n / N.  edits, size, truncation, seeding,
+        label: as for `images`.  Neighbouring pictures are interpolated linearly in w, or in z for a generator without
+        w.
         """
-        size, truncation = self.check_size(size), self.check_truncation(truncation)
-        stops, place = self.map(self.latents(seeds, seeding), truncation), at * len(seeds)
+        size, truncation, label = self.check_size(size), self.check_truncation(truncation), self.check_label(label)
+        stops, place = self.map(self.latents(seeds, seeding), truncation, label), at * len(seeds)
         start, share = int(place) % len(seeds), place % 1
         latent = torch.lerp(stops[start], stops[(start + 1) % len(seeds)], share)[None]
         return to_uint8(self.synthesise(latent, self.overrides(edits), size))[0]

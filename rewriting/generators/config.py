@@ -19,6 +19,7 @@ ARCHITECTURE_NAMES = {"stylegan2": "StyleGAN2", "stylegan3": "StyleGAN3", "progg
 MAX_RESOLUTION = 2048
 MAX_WIDTH = 4096
 MAX_LAYERS = 32  # of a StyleGAN3
+MAX_CLASSES = 1 << 15
 COARSE = 32  # positions from edge to edge of the value of the layer that usually suits objects
 
 
@@ -33,6 +34,7 @@ TAKES = {
     "z_dim": whole(1, MAX_WIDTH),
     "channels": table,
     "truncation": number(0, 2),
+    "classes": whole(0, MAX_CLASSES),
     "noise": flag,
     **dict.fromkeys(("name", "license", "description"), string),
 }
@@ -48,6 +50,7 @@ class GeneratorConfig:
     z_dim: width of the latent z.
     channels: feature channels at each resolution 4, 8, ..., `resolution`; of each layer 0, 1, ... of a StyleGAN3.
     w_dim, mapping_layers: width and depth of a StyleGAN's mapping network; 0 for a Progressive GAN.
+    classes: how many classes a StyleGAN draws, each by its number from 0; 0 for a generator without classes.
     truncation: psi of the truncation trick, w' = mean + psi (w - mean); 1 leaves w alone.
     default_layer: the layer edited when nobody names one; by default 8, which suits most objects (paper, section 5),
     or one of its size of a StyleGAN3.
@@ -68,6 +71,7 @@ class GeneratorConfig:
     default_layer: int | None = None
     noise: bool = False
     sampling: Sampling | Mapping[str, Any] | None = None
+    classes: int = 0
     name: str = ""
     license: str = "other"
     description: str = ""
@@ -80,6 +84,8 @@ class GeneratorConfig:
         self._check_channels()
         if self.architecture != "proggan":
             check_fields(self, {"w_dim": whole(1, MAX_WIDTH), "mapping_layers": whole(1, 32)})
+        elif self.classes:
+            raise ValueError(f"classes is {self.classes}, but a {self.architecture_name} has none; leave it out.")
         if self.architecture == "stylegan3":
             if not isinstance(self.sampling, Sampling):
                 object.__setattr__(self, "sampling", Sampling.of(table(self.sampling or {}, "sampling")))
@@ -175,6 +181,7 @@ class GeneratorConfig:
         return cls(**{k: v for k, v in data.items() if k in known}, extra=extra)
 
     def to_json(self) -> dict[str, Any]:
-        data = {k: v for k, v in asdict(self).items() if k != "extra" and (k != "sampling" or v is not None)}
+        left_out = {"extra", *(name for name in ("sampling", "classes") if not getattr(self, name))}
+        data = {k: v for k, v in asdict(self).items() if k not in left_out}
         data["channels"] = {str(size): width for size, width in self.channels.items()}
         return {"format": FORMAT, "format_version": FORMAT_VERSION, **data, **self.extra}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,15 @@ MAX_SEED = 2**32 - 1
 MAX_ROW = 2**16 - 1  # a row requires all rows before it
 picture_number = whole(0, MAX_SEED)
 """The check of `rewriting.checks` for the number of a picture."""
+
+
+class Numbering(NamedTuple):
+    """The meaning of picture numbers: their seeding, see `latents`; the truncation psi, None for the generator's own;
+    and the class of a generator with classes."""
+
+    seeding: str = "seed"
+    truncation: float | None = None
+    label: int = 0
 
 
 def latents(seeds: Sequence[int], z_dim: int, seeding: str = "seed") -> np.ndarray:

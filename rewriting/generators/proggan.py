@@ -8,6 +8,7 @@ A layer is pixel norm, nearest upsampling by 2 (odd layers from the third), conv
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -120,9 +121,10 @@ class ProgressiveGAN(Generator):
         """The 1x1 convolution from the last features to colours."""
         return getattr(self, self._output_name)
 
-    def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
+    def map(self, z: Tensor, truncation: float | None = None, label: int | Sequence[int] = 0) -> Tensor:
         """Return z, (B, z_dim): there is no mapping network, and no truncation, because the first pixel norm undoes
         any scaling of z."""
+        self.labels(label, len(z))  # raises for a class other than 0
         return z
 
     def conv(self, layer: int) -> PlainConv:

@@ -12,6 +12,7 @@ which leaves two passes over the features.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -69,6 +70,15 @@ class EqualLinear(nn.Module):
         weight, bias = self.weight * self.scale, self.bias * self.rate
         y = one_by_one(lambda row: F.linear(row, weight, bias), x)
         return ACTIVATION(y) if self.activate else y
+
+
+class ClassEmbedding(EqualLinear):
+    """The vectors of classes, which stand beside the latent: (B,), their numbers -> (B, w_dim), of unit mean square.
+
+    A linear layer of one-hot vectors, as in StyleGAN2-ADA (Karras et al., NeurIPS 2020)."""
+
+    def forward(self, labels: Tensor) -> Tensor:
+        return PixelNorm()(self.weight.t()[labels] * self.scale + self.bias)
 
 
 class ModulatedConv(DemodulatedConv):
@@ -179,11 +189,14 @@ class StyleGAN2(Generator):
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)
         channels, w_dim = config.channels, config.w_dim
+        joint = config.z_dim + (w_dim if config.classes else 0)
         mapping = [
-            EqualLinear(w_dim if i else config.z_dim, w_dim, rate=MAPPING_RATE, activate=True)
+            EqualLinear(w_dim if i else joint, w_dim, rate=MAPPING_RATE, activate=True)
             for i in range(config.mapping_layers)
         ]
         self.style = nn.Sequential(PixelNorm(), *mapping)
+        if config.classes:
+            self.embed = ClassEmbedding(config.classes, w_dim)
         self.input = Constant(channels[4])
         self.conv1 = StyledConv(channels[4], channels[4], w_dim)
         self.to_rgb1 = ToRGB(channels[4], w_dim)
@@ -200,9 +213,16 @@ class StyleGAN2(Generator):
             for layer in self.layers:
                 self.noises.register_buffer(f"noise_{layer - 2}", torch.zeros(1, 1, *[self.value_size(layer)] * 2))
 
-    def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
-        """(B, z_dim) -> (B, w_dim), truncated towards the mean latent by psi = `truncation` or the config's."""
-        latent = self.style(z)
+    def map(self, z: Tensor, truncation: float | None = None, label: int | Sequence[int] = 0) -> Tensor:
+        """(B, z_dim) -> (B, w_dim), truncated towards the mean latent of all classes by psi = `truncation` or the
+        config's."""
+        labels = self.labels(label, len(z))
+        norm, *layers = self.style
+        latent = norm(z)
+        if self.config.classes:
+            latent = torch.cat([latent, self.embed(labels)], 1)
+        for layer in layers:
+            latent = layer(latent)
         psi = self.config.truncation if truncation is None else truncation
         return latent if psi == 1 else self.latent_avg + psi * (latent - self.latent_avg)
 

@@ -10,6 +10,7 @@ input features.  Maps extend beyond the picture by a margin, which later layers 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -23,26 +24,31 @@ from rewriting.generators.filtered_relu import FilteredReLU
 from rewriting.generators.filters import filters
 from rewriting.generators.layer_input import LayerInput
 from rewriting.generators.sampling_rates import Band, Sampling, resampling
-from rewriting.generators.stylegan2 import MAPPING_RATE, EqualLinear, PixelNorm
+from rewriting.generators.stylegan2 import MAPPING_RATE, ClassEmbedding, EqualLinear, PixelNorm
 from rewriting.generators.winograd import WinogradKernel
 
 FILTERS = ("up_filter", "down_filter")
 
 
 class Mapping(nn.Module):
-    """z -> w, (B, z_dim) -> (B, w_dim)."""
+    """z and classes -> w, (B, z_dim), (B,) -> (B, w_dim)."""
 
-    def __init__(self, z_dim: int, w_dim: int, layers: int):
+    def __init__(self, z_dim: int, w_dim: int, layers: int, classes: int):
         super().__init__()
-        self.norm = PixelNorm()
+        self.norm, self.layers = PixelNorm(), layers
+        joint = z_dim + (w_dim if classes else 0)
         for n in range(layers):
-            self.add_module(f"fc{n}", EqualLinear(w_dim if n else z_dim, w_dim, rate=MAPPING_RATE, activate=True))
+            self.add_module(f"fc{n}", EqualLinear(w_dim if n else joint, w_dim, rate=MAPPING_RATE, activate=True))
+        self.embed = ClassEmbedding(classes, w_dim) if classes else None
         self.register_buffer("w_avg", torch.zeros(w_dim))
 
-    def forward(self, z: Tensor) -> Tensor:
-        for part in self.children():
-            z = part(z)
-        return z
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        x = self.norm(z)
+        if self.embed is not None:
+            x = torch.cat([x, self.embed(labels)], 1)
+        for n in range(self.layers):
+            x = getattr(self, f"fc{n}")(x)
+        return x
 
 
 class FourierInput(nn.Module):
@@ -162,7 +168,7 @@ class StyleGAN3(Generator):
         super().__init__(config)
         sampling, count = config.sampling, len(config.channels)
         widths, self.bands = list(config.channels.values()), sampling.bands(config.resolution, count)
-        self.mapping = Mapping(config.z_dim, config.w_dim, config.mapping_layers)
+        self.mapping = Mapping(config.z_dim, config.w_dim, config.mapping_layers, config.classes)
         self.synthesis = nn.Module()
         self.synthesis.input = FourierInput(widths[0], config.w_dim, self.bands[0])
         self._names = config.layer_names
@@ -185,9 +191,10 @@ class StyleGAN3(Generator):
         """False: each layer cuts off the margin of the previous one, which a part does not have."""
         return False
 
-    def map(self, z: Tensor, truncation: float | None = None) -> Tensor:
-        """(B, z_dim) -> (B, w_dim), truncated towards the mean latent by psi = `truncation` or the config's."""
-        latent, mean = self.mapping(z), self.mapping.w_avg
+    def map(self, z: Tensor, truncation: float | None = None, label: int | Sequence[int] = 0) -> Tensor:
+        """(B, z_dim) -> (B, w_dim), truncated towards the mean latent of all classes by psi = `truncation` or the
+        config's."""
+        latent, mean = self.mapping(z, self.labels(label, len(z))), self.mapping.w_avg
         psi = self.config.truncation if truncation is None else truncation
         return latent if psi == 1 else mean + psi * (latent - mean)
 

@@ -104,6 +104,7 @@ def rule_card(
         descriptions=[plain(e.request.description) for e in stack if e.request and e.request.description],
         measured=[plain(said, 400) for n in notes if isinstance(said := n.get("measured"), str) and said],
         comparison=comparison,
+        label="" if comparison.label is None else f", label={comparison.label}",
         base=base,
         base_named=_named(base),
         architecture=ARCHITECTURES[base.config.architecture],

@@ -27,7 +27,8 @@ QUALITY = 85
 class Comparison:
     """Pictures before and after rules.
 
-    before, after: uint8 (N, side, side, 3) of the seeds.  looked_at: the measured seeds.  change: their mean absolute
+    before, after: uint8 (N, side, side, 3) of the seeds.  label: the class of all pictures, None for a generator
+    without classes.  looked_at: the measured seeds.  change: their mean absolute
     change, of 255, at `size` pixels.  how: the choice of the seeds, in words that end a sentence.
     """
 
@@ -38,6 +39,7 @@ class Comparison:
     change: float
     size: int
     how: str
+    label: int | None = None
 
     def save(self, before: Path, after: Path) -> None:
         """Save the two rows of pictures as WebP."""
@@ -50,11 +52,13 @@ def compare(generator: Generator, stack: EditStack, seeds: Sequence[int] | None 
     """Draw the seeds without and with the rules, and measure the change of the first 24 unpainted pictures.
 
     seeds: 1 to 12; by default the examples in the requests or, without any, the six measured pictures with the largest
-    change.  Raises HubError for another number of seeds.
+    change.  A generator with classes draws the class of the first request.  Raises HubError for another number of
+    seeds.
     """
+    label = next((edit.request.label for edit in stack if edit.request is not None), 0)
     looked_at = _unpainted(stack, LOOKED_AT)
     size = max(s for s in generator.config.resolutions if s <= max(SMALL, generator.config.resolutions[0]))
-    before, after = (generator.images(looked_at, edits, size).astype(np.int16) for edits in ((), stack))
+    before, after = (generator.images(looked_at, edits, size, label=label).astype(np.int16) for edits in ((), stack))
     change = np.abs(after - before).mean((1, 2, 3))
     if seeds is not None:
         chosen, how = list(seeds), "chosen by hand"
@@ -68,12 +72,13 @@ def compare(generator: Generator, stack: EditStack, seeds: Sequence[int] | None 
     side = max(s for s in generator.config.resolutions if s <= SIDE)
     return Comparison(
         seeds=tuple(int(seed) for seed in chosen),
-        before=generator.images(chosen, (), side),
-        after=generator.images(chosen, stack, side),
+        before=generator.images(chosen, (), side, label=label),
+        after=generator.images(chosen, stack, side, label=label),
         looked_at=tuple(looked_at),
         change=float(change.mean()),
         size=size,
         how=how,
+        label=label if generator.config.classes else None,
     )
 
 

@@ -87,7 +87,7 @@ def convert(
 
     source: any name that `load_generator` opens, usually that of a file of another program.  out: a folder that does
     not exist, is empty, or is a generator folder already.  name, truncation: of the generator; by default the file's
-    name, and the truncation of a known model or 1.  label: the class to keep of a conditional generator.
+    name, and the truncation of a known model or 1.  label: the only class to keep of a conditional generator.
     Other options and errors as for `load_generator`; ValueError for another folder `out`, and OSError for one that is
     not writable, before anything is fetched.
     """

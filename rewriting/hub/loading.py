@@ -55,8 +55,8 @@ def load_generator(
 
 
 def open_name(name: Name, access: Access, *, label: int | None = None) -> Generator:
-    """Load the generator of a parsed name.  label: the class to keep of a conditional generator in a file of another
-    program."""
+    """Load the generator of a parsed name.  label: the only class to keep of a conditional generator in a file of
+    another program."""
     if name.kind is Kind.BUNDLED:
         check_label(label, name.what)
         return with_source(read_generator(BUNDLED / name.what), BUNDLED / name.what, name=name.what)

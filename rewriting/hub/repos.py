@@ -96,7 +96,7 @@ def find(name: Name, access: Access) -> Content:
 
 
 def open_generator(content: Content, access: Access, *, label: int | None = None) -> Generator:
-    """Load the found generator.  label: the class to keep of a conditional generator.  Raises HubError."""
+    """Load the found generator.  label: the only class to keep of a conditional generator.  Raises HubError."""
     if content.rules:
         raise HubError(f"{content.name.what} holds {KINDS[EDIT_FORMAT]}.")
     with Cache(access) as cache:
@@ -288,7 +288,7 @@ def _folder(content: Content, access: Access) -> Path:
 def check_label(label: int | None, name: str) -> None:
     """Raise ValueError if a class is given for a generator in our format."""
     if label is not None:
-        raise ValueError(f"{name} has no classes; leave the class out.")
+        raise ValueError(f"{name} is in this software's format, which keeps all classes; leave the class out.")
 
 
 def _foreign(content: Content, label: int | None, access: Access) -> Generator:

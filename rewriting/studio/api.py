@@ -23,6 +23,7 @@ from rewriting.core.own_files import MAX_FILE, squared
 from rewriting.core.presets import presets
 from rewriting.core.request import MAX_REGIONS, MAX_RETOUCHED, Region, Request
 from rewriting.generators import bundled
+from rewriting.generators.latents import Numbering
 from rewriting.generators.own_picture import Seed, likeness, seed_json
 from rewriting.hub.client import Token
 from rewriting.hub.names import repo_name
@@ -57,6 +58,7 @@ ARGUMENTS = {
     "uploaded file.",
     "strengths": "A number from -10 to 10 for each rule: 1 as solved, 0 for no change, negative for the opposite.",
     "truncation": "From 0 to 2; lower values make more typical pictures. By default the generator's own.",
+    "label": "The class of the pictures, for a generator with classes, from 0. By default 0.",
     "places": f"A list of places, each {PLACE}",
     "seeds": "Up to 24 pictures: numbers, or files from invert. By default the six best matches of the context.",
     "retouched": "A list of one to sixteen retouched pictures, each like "
@@ -123,8 +125,8 @@ class Api:
         """List the available generators. Other calls also take repos of the Hugging Face Hub.
 
         Returns:
-            a list of {"name", "resolution", "layers": [lowest, highest], "default_layer"}; rules can change these
-            layers.
+            a list of {"name", "resolution", "layers": [lowest, highest], "default_layer", "classes"}; rules can change
+            these layers; classes is how many classes it has, 0 for none.
         """
         return [self._described(name) for name in dict.fromkeys([*bundled(), self.first])]
 
@@ -149,6 +151,7 @@ class Api:
         rules: list[str | dict] | None = None,
         strengths: list[float] | None = None,
         truncation: float | None = None,
+        label: int = 0,
         *,
         token: Token = None,
     ) -> dict:
@@ -162,7 +165,7 @@ class Api:
         """
         turn = self.service.queue.turns()
         numbers = _seeds(seeds) or list(range(SHOWN))
-        session = self._session(generator, rules, strengths, truncation, token, turn)
+        session = self._session(generator, rules, strengths, Numbering("seed", truncation, label), token, turn)
         drawn = []
         for part in self._parts(session, numbers):
             with turn():
@@ -178,6 +181,7 @@ class Api:
         seeds: list[int | str | dict] | None = None,
         strengths: list[float] | None = None,
         truncation: float | None = None,
+        label: int = 0,
         *,
         token: Token = None,
     ) -> dict:
@@ -189,7 +193,9 @@ class Api:
         """
         turn = self.service.queue.turns()
         numbers = _seeds(seeds)
-        session = self._session(generator, _some(rules, "rules"), strengths, truncation, token, turn)
+        session = self._session(
+            generator, _some(rules, "rules"), strengths, Numbering("seed", truncation, label), token, turn
+        )
         return {
             "generator": self._name(session.generator),
             "pictures": self._pairs(session, numbers or self._best(session, turn), turn),
@@ -233,6 +239,7 @@ class Api:
         among: int = 480,
         count: int = 12,
         truncation: float | None = None,
+        label: int = 0,
         *,
         token: Token = None,
     ) -> dict:
@@ -249,10 +256,10 @@ class Api:
         """
         turn = self.service.queue.turns()
         among, count = whole(1, SEARCHED)(among, "among"), whole(1, MOST)(count, "count")
-        select = self._select(generator, truncation, token, turn)
+        select = self._select(generator, Numbering("seed", truncation, label), token, turn)
         context = _regions(_some(places, "places"), "places", select)
         key = self._key(generator, token)
-        session = self._asking(key, Request(context=context, layer=layer, truncation=truncation))
+        session = self._asking(key, Request(context=context, layer=layer, truncation=truncation, label=label))
         *_, (_, best) = _in_turn(self.service.search(session, among, count), turn)
         with turn():
             matches = self.service.matches(session, best)
@@ -280,6 +287,7 @@ class Api:
         name: str = "",
         seeds: list[int | str | dict] | None = None,
         truncation: float | None = None,
+        label: int = 0,
         *,
         token: Token = None,
     ) -> dict:
@@ -298,10 +306,10 @@ class Api:
         """
         turn = self.service.queue.turns()
         numbers = _seeds(seeds)
+        select = self._select(generator, Numbering("seed", truncation, label), token, turn)
         request = _request(
-            copy, paste, context, preserve, erase, self._select(generator, truncation, token, turn),
-            everywhere=flag(everywhere, "everywhere"), layer=layer, rank=rank, locality=locality,
-            name=text(80)(name, "name"), truncation=truncation,
+            copy, paste, context, preserve, erase, select, everywhere=flag(everywhere, "everywhere"), layer=layer,
+            rank=rank, locality=locality, name=text(80)(name, "name"), truncation=truncation, label=label,
         )  # fmt: skip
         session = self._asking(self._key(generator, token), request)
         return self._solved(session, numbers, turn)
@@ -318,6 +326,7 @@ class Api:
         name: str = "",
         seeds: list[int | str | dict] | None = None,
         truncation: float | None = None,
+        label: int = 0,
         *,
         token: Token = None,
     ) -> dict:
@@ -338,8 +347,8 @@ class Api:
         """
         turn = self.service.queue.turns()
         numbers = _seeds(seeds)
-        places = _places(context, preserve, self._select(generator, truncation, token, turn))
-        settings = {"layer": layer, "rank": rank, "locality": locality, "truncation": truncation}
+        places = _places(context, preserve, self._select(generator, Numbering("seed", truncation, label), token, turn))
+        settings = {"layer": layer, "rank": rank, "locality": locality, "truncation": truncation, "label": label}
         request = Request(**places, **settings, name=text(80)(name, "name"))
         session = self._asking(self._key(generator, token), request)
         entries = listing(lambda entry, _: entry, MAX_RETOUCHED)(_some(retouched, "retouched"), "retouched")
@@ -385,6 +394,7 @@ class Api:
         erase: bool = False,
         rank: int | None = None,
         truncation: float | None = None,
+        label: int = 0,
         *,
         token: Token = None,
     ) -> dict:
@@ -396,8 +406,10 @@ class Api:
             and the likeness of the object when the layer's values are drawn alone.
         """
         turn = self.service.queue.turns()
-        select = self._select(generator, truncation, token, turn)
-        request = _request(copy, paste, context, preserve, erase, select, rank=rank, truncation=truncation)
+        select = self._select(generator, Numbering("seed", truncation, label), token, turn)
+        request = _request(
+            copy, paste, context, preserve, erase, select, rank=rank, truncation=truncation, label=label
+        )
         key = self._key(generator, token)
         steps = suitabilities(self.service.generator(key), request, lambda n: self.service.rewriter(key, n))
         trials = list(_in_turn(steps, turn))
@@ -422,7 +434,7 @@ class Api:
             the file, a zip to download.
         """
         turn = self.service.queue.turns()
-        return _zipped(self._session(generator, _some(rules, "rules"), strengths, None, token, turn))
+        return _zipped(self._session(generator, _some(rules, "rules"), strengths, Numbering(), token, turn))
 
     # --- the Hub ----------------------------------------------------------------------------------------------------
 
@@ -458,9 +470,9 @@ class Api:
                 another program in it.
 
         Returns:
-            {"generator", "architecture", "license", "resolution", "layers", "default_layer", "rules"}; generator is
-            its name for other calls; rules is a list of {"name", "layer", "rank", "strength"}; to use them, give the
-            repo as a rule.
+            {"generator", "architecture", "license", "resolution", "layers", "default_layer", "classes", "rules"};
+            generator is its name for other calls; rules is a list of {"name", "layer", "rank", "strength"}; to use
+            them, give the repo as a rule.
         """
         key, stack = self._from_hub(repo, "repo", token)
         config = self.service.generator(key).config
@@ -496,7 +508,7 @@ class Api:
             text(200)(repo, "repo"), flag(full_model, "full_model"), flag(private, "private"),
             one_of(*HOWS)(how, "how"),
         )  # fmt: skip
-        session = self._session(generator, _some(rules, "rules"), strengths, None, token, turn)
+        session = self._session(generator, _some(rules, "rules"), strengths, Numbering(), token, turn)
         answer = asdict(publish_rules(self.service, session, wish, token))
         return {"repo": answer.pop("repo_id"), **answer}
 
@@ -507,7 +519,7 @@ class Api:
         generator: str,
         rules: Any,
         strengths: Any,
-        truncation: float | None,
+        numbering: Numbering,
         token: Token,
         turn: Turns,
     ) -> Session:
@@ -528,14 +540,14 @@ class Api:
             for edit in stack:
                 edit.check_fits(self.service.generator(key))
                 edit = edit.with_(strength=strengths[index]) if strengths else edit
-                session = session.adopt(edit, _request_for_choice(edit, truncation), new=True)
-        return session if stacks else self._asking(key, Request(truncation=truncation))
+                session = session.adopt(edit, _request_for_choice(edit, numbering), new=True)
+        return session if stacks else self._asking(key, Request(**numbering._asdict()))
 
-    def _select(self, generator: Any, truncation: Any, token: Token, turn: Turns) -> Select:
+    def _select(self, generator: Any, numbering: Numbering, token: Token, turn: Turns) -> Select:
         """The function that makes the region of a press on a picture of the call's generator."""
 
         def select(seed: Seed, x: float, y: float, size: float) -> Region:
-            session = self._asking(self._key(generator, token), Request(truncation=truncation))
+            session = self._asking(self._key(generator, token), Request(**numbering._asdict()))
             with turn():
                 return selection.region(self.service, session, seed, x, y, size)
 
@@ -546,6 +558,7 @@ class Api:
         if request.layer is not None:
             self.service.generator(key).check_layer(request.layer)
         self.service.generator(key).check_truncation(request.truncation)
+        self.service.generator(key).check_label(request.label)
         return Session.on(key).step("ask", request=request.with_(generator=public_name(key)))
 
     def _key(self, generator: Any, token: Token) -> str:
@@ -650,6 +663,7 @@ class Api:
             "resolution": generator.config.resolution,
             "layers": [generator.layers.start, generator.layers.stop - 1],
             "default_layer": generator.config.default_layer,
+            "classes": generator.config.classes,
         }
 
 
@@ -716,12 +730,12 @@ def _zipped(session: Session) -> dict[str, Any]:
         return offered(save_edit(session, Path(folder)))
 
 
-def _request_for_choice(edit: Edit, truncation: float | None) -> Request:
+def _request_for_choice(edit: Edit, numbering: Numbering) -> Request:
     """A request with an edit's context, for choosing pictures; empty if the meaning of its numbers differs."""
     request = edit.request
-    if request is None or request.seeding != "seed":
-        return Request(truncation=truncation)
-    return request.with_(layer=request.layer or edit.layer, truncation=truncation)
+    if request is None or (request.seeding, request.label) != ("seed", numbering.label):
+        return Request(**numbering._asdict())
+    return request.with_(layer=request.layer or edit.layer, **numbering._asdict())
 
 
 def _peak(heat: np.ndarray) -> list[float]:

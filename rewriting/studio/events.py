@@ -282,6 +282,7 @@ def wire_pictures(on: Events, p: Any, pictures: Pictures) -> None:
     on(p.next.click, pictures.next_page, **EACH)
     on(p.everything.click, pictures.all_pictures)
     on(p.number.submit, pictures.go_to_picture, [p.number], **LAST)
+    on(p.label.input, pictures.choose_class, [p.label], queue="heavy", **LAST)
     on(p.outlines.input, pictures.outline_matches, [p.outlines], queue="heavy", **LAST)
     on(p.find.click, pictures.search, queue="heavy")
     on(p.order.input, pictures.order_results, [p.order], queue="heavy", **LAST)

@@ -253,10 +253,11 @@ def lay_out_pictures() -> Components:
         next_ = gr.Button("Next", size="sm", elem_id="next")
         everything = gr.Button("All pictures", size="sm", visible="hidden", elem_id="everything")
         number = gr.Number(label="From number", precision=0, minimum=0, maximum=LAST, elem_id="number")
+        label = gr.Dropdown([0], value=0, label="Class", visible="hidden", elem_id="class", min_width=0)
         outlines = gr.Checkbox(label="Outline matching places", container=False, elem_id="outlines")
     return {
         "picking": picking, "slot": slot, "sheet": sheet, "previous": previous, "next": next_,
-        "everything": everything, "number": number, "outlines": outlines,
+        "everything": everything, "number": number, "label": label, "outlines": outlines,
     }  # fmt: skip
 
 

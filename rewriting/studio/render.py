@@ -62,7 +62,7 @@ class Render:
             **head(state),
             **making(state, self.about(state.session.generator)),
             **canvases(state, self.about(state.session.generator)),
-            **seeing(state),
+            **seeing(state, self.about(state.session.generator)),
             **results(state, self.about(state.session.generator)),
             **sheet(state),
             **own_pictures(state, self.about(state.session.generator)),
@@ -236,8 +236,8 @@ def patch(picture: Picture | None, copy: PackedRegion) -> str:
 # --- right: results, pictures, findings, rules -----------------------------------------------------------------------
 
 
-def seeing(state: State) -> Page:
-    """The open tab, and the progress of running work."""
+def seeing(state: State, about: About) -> Page:
+    """The open tab, the class of the pictures, and the progress of running work."""
     words = next((job.words for job in reversed(state.jobs.values()) if job.words), "")
     slots = ERASE_SLOTS if state.session.now.asked.rest.erase else RETOUCH_SLOTS.get(state.view.retouch, SLOTS)
     return {
@@ -246,6 +246,11 @@ def seeing(state: State) -> Page:
         "stop": {"visible": visible_if(bool(words))},
         "slot": {"choices": slots, "value": state.view.slot},
         "picking": {"value": quiet(picking(state.session, state.view))},
+        "label": {
+            "choices": [(str(n), n) for n in range(max(about.classes, 1))],
+            "value": state.session.numbering.label,
+            "visible": visible_if(bool(about.classes)),
+        },
     }
 
 
@@ -259,7 +264,7 @@ def results(state: State, about: About) -> Page:
         pairs = []
     own = own_pairs(state)
     return {
-        "headline": {"value": headline(state)},
+        "headline": {"value": headline(state, about)},
         "pairs": {
             "pairs": [*own, *pairs],
             "loading": not state.learning and (not stopped or "rule" in state.jobs),
@@ -271,7 +276,7 @@ def results(state: State, about: About) -> Page:
     }
 
 
-def headline(state: State) -> str:
+def headline(state: State, about: About) -> str:
     """The name of the open rule, and its measured effect."""
     session, pressed = state.session, coming(state, "preset")
     notice = [("", state.notice)] if state.notice else []
@@ -281,8 +286,9 @@ def headline(state: State) -> str:
         name = preset(pressed).title if pressed else session.rule.edit.name if session.rule else ""
         return titled(name or "Your rule", ("", "rewriting…"), *notice)
     if not session.rules:
+        which = f", class {session.numbering.label}" if about.classes else ""
         return titled(
-            f"Pictures of the {label(session.generator).lower()} generator",
+            f"Pictures of the {label(session.generator).lower()} generator{which}",
             ("", f"Try a rule above. To make your own, press a picture {OWN.get(state.mode, OWN['replace'])}."),
             *notice,
         )

@@ -37,9 +37,8 @@ def selection(service: Service, session: Session, seed: Seed, x: float, y: float
     rewriter = service.rewriter(name, layer)
 
     def look() -> Things:
-        how = {"seeding": numbering.seeding, "truncation": numbering.truncation}
         (picture,) = service.drawn(name, [seed], numbering, size=service.shown_size(name))
-        return Things(rewriter.features([seed], **how)[0], picture.pixels)
+        return Things(rewriter.features([seed], **numbering._asdict())[0], picture.pixels)
 
     asked = ("things", generator.digest(), generator.precision, getattr(seed, "digest", seed), *numbering)
     return service.store.one(asked, look).press(x, y)

@@ -27,13 +27,14 @@ from rewriting.core.request import Request
 from rewriting.core.rewriter import LOCALITY_PICTURES, RANK, Matches, Rewriter, default_locality
 from rewriting.core.store import Name, Store
 from rewriting.generators import Generator, bundled
+from rewriting.generators.latents import Numbering
 from rewriting.generators.own_picture import OwnPicture, Seed
 from rewriting.hub import load_generator
 from rewriting.studio.encoding import Picture, data_url, outline
 from rewriting.studio.fair_queue import FairQueue, Step, WorkAhead
 from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
 from rewriting.studio.results import Drawn, Effect, effect, painted_share
-from rewriting.studio.session import HistoryEntry, Numbering, PackedRequest, Session
+from rewriting.studio.session import HistoryEntry, PackedRequest, Session
 
 SIDE = 256  # of the masks that people paint
 PAIRS = 12
@@ -58,6 +59,7 @@ class About:
     default_layer: int
     locality: float
     resolution: int
+    classes: int
 
     @classmethod
     def of(cls, generator: Generator) -> About:
@@ -67,6 +69,7 @@ class About:
             generator.config.default_layer,
             default_locality(generator),
             generator.config.resolution,
+            generator.config.classes,
         )
 
 
@@ -184,7 +187,7 @@ class Service:
         searched = min(self.searched, self._room_for(self.rewriter(session.generator, layer)))
 
         def elsewhere(number: int) -> Step:
-            return lambda rewriter: rewriter.places_elsewhere([number], numbering.truncation)
+            return lambda rewriter: rewriter.places_elsewhere([number], numbering.truncation, numbering.label)
 
         def key(seed: int) -> Step:
             return lambda rewriter: rewriter.keys([seed], **numbering._asdict())
@@ -234,7 +237,7 @@ class Service:
         request, shown = chosen.request, chosen.shown[:PAIRS]
         regions = (request.copy, request.paste, *request.context, *request.retouched)
         seeds = [*shown, *(region.seed for region in regions if region is not None)]
-        numbering, rule = Numbering(request.seeding, request.truncation), [self.preset_edit(name)]
+        numbering, rule = request.numbering, [self.preset_edit(name)]
         yield "rule"
         for step, wanted, edits in (("picture", seeds, []), ("pair", shown, rule)):
             for seed in wanted:
@@ -331,8 +334,8 @@ class Service:
         if request.erase or request.missing():
             return ""
         asked = Request(
-            request.copy, request.paste, transform=request.transform, layer=request.layer, seeding=request.seeding,
-            truncation=request.truncation,
+            request.copy, request.paste, transform=request.transform, layer=request.layer,
+            **request.numbering._asdict(),
         )  # fmt: skip
         rewriter, size = self.rewriter(session.generator, request.layer), self.shown_size(session.generator)
 
@@ -371,9 +374,7 @@ class Service:
         request = session.request
         if all(region.empty for region in request.places):
             raise ValueError("Nothing is painted to match; paint a place first.")
-        painted = Request(
-            context=request.places, layer=request.layer, seeding=request.seeding, truncation=request.truncation
-        )
+        painted = Request(context=request.places, layer=request.layer, **request.numbering._asdict())
 
         def match() -> Matches:
             return self.backend(session.generator).matches(request, seeds, session.numbering)

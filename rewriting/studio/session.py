@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from rewriting.core.masks import bounding_box, encode_mask
 from rewriting.core.request import Region, Request
 from rewriting.core.retouch import Retouched
 from rewriting.core.transform import Placed, Transform
+from rewriting.generators.latents import Numbering
 from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed, check_there
 from rewriting.studio.generator_keys import public_name
 from rewriting.studio.remembered import remembered
@@ -188,13 +189,6 @@ def _encoded(side: int, bits: bytes) -> str:
     return encode_mask(mask) if mask.any() else ""
 
 
-class Numbering(NamedTuple):
-    """The meaning of picture numbers, as in a `Request`."""
-
-    seeding: str = "seed"
-    truncation: float | None = None
-
-
 @dataclass(frozen=True)
 class Rule:
     """An edit in force.
@@ -269,7 +263,7 @@ class Session:
 
     @property
     def numbering(self) -> Numbering:
-        return Numbering(self.now.asked.rest.seeding, self.now.asked.rest.truncation)
+        return self.now.asked.rest.numbering
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -381,8 +375,13 @@ class Session:
         return self.step(what, request=self.request.with_(**changes))
 
     def start_new(self) -> Session:
-        """Begin a new rule; the present rules stay in force."""
-        return self.step("new rule", asked=_nothing(self.generator), editing=None)
+        """Begin a new rule on pictures of the same class; the present rules stay in force."""
+        return self.step("new rule", asked=_nothing(self.generator, self.numbering.label), editing=None)
+
+    def choose_class(self, label: int) -> Session:
+        """Begin a new rule on pictures of another class, since places are painted on pictures of one class; the
+        present rules stay in force."""
+        return self.step("class", asked=_nothing(self.generator, label), editing=None)
 
     def paint_copy(self, seed: Seed, mask: np.ndarray | None, paste_seed: Seed | None = None) -> Session:
         """Set the object to copy.
@@ -528,8 +527,8 @@ class Session:
         raise ValueError(f"There is no rule {number} any more; it may have been deleted.")
 
 
-def _nothing(generator: str) -> PackedRequest:
-    return PackedRequest.of(Request(generator=public_name(generator)))
+def _nothing(generator: str, label: int = 0) -> PackedRequest:
+    return PackedRequest.of(Request(generator=public_name(generator), label=label))
 
 
 def _replaced(parts: tuple[Part, ...], seed: Seed, part: Part | None) -> tuple[Part, ...]:

@@ -64,8 +64,8 @@ def save_sheet(
             row = list(some[start : start + across])
             rows += [list(service.plain(session, row)), list(service.edited(session, row))]
     generator = service.generator(session.generator)
-    shown, truncation = [*own, *seeds], session.numbering.truncation
-    settings = sheet_settings(generator, len(rows[0][0]), truncation, shown, session.stack)
+    shown, how = [*own, *seeds], session.numbering
+    settings = sheet_settings(generator, len(rows[0][0]), how.truncation, shown, session.stack, how.label)
     return save_picture(sheet(rows), file_name(session, folder, ".png"), settings=settings)
 
 
@@ -152,7 +152,7 @@ def adopt_all(stack: EditStack, session: Session, service: Service) -> Session:
         if edit.request is not None:
             edit = edit.with_(request=_fitted(edit.request, session.generator, service))
         shown = edit.request if edit.request is not None and not edit.request.missing_pictures() else None
-        request = shown or Request(generator=public_name(session.generator))
+        request = shown or Request(generator=public_name(session.generator), label=session.numbering.label)
         session = session.adopt(edit, request, "open rules", new=True)
     return session.as_one_step(before)
 
@@ -167,9 +167,11 @@ def _opened(session: Session, generator: str, service: Service) -> Session:
 
 
 def _fitted(request: Request, generator: str, service: Service) -> Request:
-    """The request with masks of the canvases' size; ValueError if its layer or pictures do not fit the generator."""
+    """The request with masks of the canvases' size; ValueError if its layer, class or pictures do not fit the
+    generator."""
     if request.layer is not None:
         service.generator(generator).check_layer(request.layer)
+    service.generator(generator).check_label(request.label)
     for own in request.own_pictures():
         service.generator(generator).enter_own(own, own.layer)  # refuses a picture of another generator
     return request.with_(

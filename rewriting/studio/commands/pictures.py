@@ -47,6 +47,13 @@ class Pictures:
         """Put the next picked picture into the context canvas."""
         return state.look(slot="context", tab="pictures")
 
+    def choose_class(self, state: State, label: int | None) -> State:
+        """Draw another class, and begin a new rule on its pictures; the rules in force stay."""
+        if label is None or label == state.session.numbering.label:
+            return state
+        label = self.service.generator(state.session.generator).check_label(label)
+        return state.jump(state.session.choose_class(label))
+
     # --- the sheet --------------------------------------------------------------------------------------------------
 
     def previous_page(self, state: State) -> State:
