@@ -19,7 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
 from rewriting.core.presets import Preset
-from rewriting.studio import api, page, service, tools
+from rewriting.studio import api, api_call, page, service, tools
 from rewriting.studio.service import Service
 from tests import tiny
 from tests.browser import serving
@@ -46,6 +46,7 @@ def studio(folder, tmp_path_factory) -> Iterator[SimpleNamespace]:
         presets = {PRESET: Preset(PRESET, request, Path("nowhere"))}
         patch.setattr(service, "preset", presets.__getitem__)
         patch.setattr(api, "presets", lambda: presets)
+        patch.setattr(api_call, "presets", lambda: presets)
         patch.setattr(page, "presets", dict)
         hub.add_repo("org/tiny", files_of(folder))
         with serving(page.build(shop, "face"), mcp_server=True, show_error=True) as url:

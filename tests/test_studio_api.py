@@ -22,7 +22,7 @@ from rewriting.core.own_files import load_picture
 from rewriting.core.presets import Preset
 from rewriting.core.select import select
 from rewriting.hub import client as hub_client
-from rewriting.studio import api, calls, page, service, tools
+from rewriting.studio import api, api_call, calls, page, service, tools
 from rewriting.studio.encoding import webp
 from rewriting.studio.service import SIDE, Service
 from tests import tiny
@@ -52,9 +52,10 @@ def studio(made: dict) -> Iterator[SimpleNamespace]:
     presets = {PRESET: Preset(PRESET, asked.request, Path("nowhere"))}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(service, "preset", presets.__getitem__)
-        for module in (page, api):
+        for module in (page, api, api_call):
             patch.setattr(module, "presets", lambda: presets)
-        patch.setattr(api, "bundled", lambda: [NAME, OTHER])
+        for module in (api, api_call):
+            patch.setattr(module, "bundled", lambda: [NAME, OTHER])
         blocks = page.build(shop, NAME)
         with serving(blocks, show_error=True) as url:
             yield SimpleNamespace(blocks=blocks, shop=shop, url=url, preset=presets[PRESET].request)

@@ -6,17 +6,13 @@ are the public HTTP endpoints and, with `python app.py --mcp`, tools; `rewriting
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from rewriting.checkpoints.known_models import known_model
-from rewriting.checks import flag, listing, number, one_of, refuse, text, whole
-from rewriting.core.archive import MAX_ARCHIVE
-from rewriting.core.edit import MAX_EDITS, Edit, EditStack
+from rewriting.checks import flag, listing, one_of, text, whole
 from rewriting.core.inversion import invert
 from rewriting.core.layer_choice import recommended, suitabilities
 from rewriting.core.own_files import MAX_FILE, squared
@@ -26,24 +22,17 @@ from rewriting.generators import bundled
 from rewriting.generators.latents import Numbering
 from rewriting.generators.own_picture import Seed, likeness, seed_json
 from rewriting.hub.client import Token
-from rewriting.hub.names import repo_name
 from rewriting.hub.source import license_of
-from rewriting.studio import selection
-from rewriting.studio.attachments import contents, names_a_file, offered, own_picture_file, picture, read_seed
+from rewriting.studio.api_call import MOST, SHOWN, Call, zipped
+from rewriting.studio.attachments import contents, own_picture_file, picture, read_seed
 from rewriting.studio.calls import offer
-from rewriting.studio.fair_queue import Turn
-from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
-from rewriting.studio.hub_access import HOWS, Wish, bring, publish_rules, published_rules
+from rewriting.studio.generator_keys import same
+from rewriting.studio.hub_access import HOWS, Wish, publish_rules, published_rules
 from rewriting.studio.places import LIKE, Place, Select, Spot, region, spot
 from rewriting.studio.retouches import RetouchedPicture, from_program, seed_of
 from rewriting.studio.service import SEARCHED, SIDE, Service
 from rewriting.studio.session import Session
-from rewriting.studio.sharing import bring_in, read_file, save_edit
-
-MOST = 24  # most pictures in one answer
-SHOWN = 6  # pictures in an answer by default
-PART = 4  # pictures drawn in one turn
-STRENGTHS = -10, 10
+from rewriting.studio.sharing import bring_in
 
 PLACE = (
     'like {"seed": 3, "box": [0.3, 0.5, 0.7, 0.8]}: the number of a picture, or a file from invert, and left, top, '
@@ -86,9 +75,6 @@ EXAMPLES = {
     "repo": "your-name/your-rule",
 }
 
-T = TypeVar("T")
-Turns = Callable[[], Turn]
-
 
 class Api:
     """The endpoints, by name.
@@ -128,7 +114,8 @@ class Api:
             a list of {"name", "resolution", "layers": [lowest, highest], "default_layer", "classes"}; rules can change
             these layers; classes is how many classes it has, 0 for none.
         """
-        return [self._described(name) for name in dict.fromkeys([*bundled(), self.first])]
+        call = self._call()
+        return [call.described(name) for name in dict.fromkeys([*bundled(), self.first])]
 
     def list_presets(self) -> list[dict]:
         """List the rules that come with the studio.
@@ -163,16 +150,16 @@ class Api:
         Returns:
             {"generator", "pictures"}; pictures is a list of {"seed", "picture"}.
         """
-        turn = self.service.queue.turns()
+        call = self._call(generator, token, truncation, label)
         numbers = _seeds(seeds) or list(range(SHOWN))
-        session = self._session(generator, rules, strengths, Numbering("seed", truncation, label), token, turn)
+        session = call.session(rules, strengths)
         drawn = []
-        for part in self._parts(session, numbers):
-            with turn():
+        for part in call.parts(session, numbers):
+            with call.turn():
                 pictures = self.service.edited(session, part)
             for s, pixels in zip(part, pictures, strict=True):
                 drawn.append({"seed": seed_json(s), "picture": picture(pixels, str(s))})
-        return {"generator": self._name(session.generator), "pictures": drawn}
+        return {"generator": call.name(session.generator), "pictures": drawn}
 
     def before_and_after(
         self,
@@ -191,15 +178,10 @@ class Api:
             {"generator", "pictures"}; pictures is a list of {"seed", "before", "after", "change"}; change is the mean
             absolute change of all pixels, from 0 to 1.
         """
-        turn = self.service.queue.turns()
+        call = self._call(generator, token, truncation, label)
         numbers = _seeds(seeds)
-        session = self._session(
-            generator, _some(rules, "rules"), strengths, Numbering("seed", truncation, label), token, turn
-        )
-        return {
-            "generator": self._name(session.generator),
-            "pictures": self._pairs(session, numbers or self._best(session, turn), turn),
-        }
+        session = call.session(_some(rules, "rules"), strengths)
+        return {"generator": call.name(session.generator), "pictures": call.pairs(session, numbers)}
 
     def invert(self, image: str | dict, generator: str = "", layer: int | None = None, *, token: Token = None) -> dict:
         """Find the features with which a generator draws a picture of yours, so that rules can change and use it.
@@ -212,21 +194,20 @@ class Api:
             {"generator", "layer", "psnr", "words", "file", "drawn"}; other calls take file in place of a picture's
             number; psnr is the likeness of the drawing in dB, and words describe it.
         """
-        turn = self.service.queue.turns()
-        key = self._key(generator, token)
-        loaded = self.service.generator(key)
+        call = self._call(generator, token)
+        loaded = self.service.generator(call.key)
         layer = loaded.check_layer(loaded.config.default_layer if layer is None else layer)
         data = contents(image, "image", MAX_FILE)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "image"
             path.write_bytes(data)
             square = squared(path, loaded.config.resolution)
-        *_, last = _in_turn(invert(loaded, square, layer), turn)
+        *_, last = call.in_turn(invert(loaded, square, layer))
         return {
-            "generator": self._name(key),
+            "generator": call.name(call.key),
             "layer": last.picture.layer,
             "psnr": round(last.psnr, 2),
-            "words": likeness(self._name(key), last.psnr),
+            "words": likeness(call.name(call.key), last.psnr),
             "file": own_picture_file(last.picture),
             "drawn": picture(last.image, str(last.picture)),
         }
@@ -254,21 +235,19 @@ class Api:
             {"generator", "pictures"}; pictures is a list of {"seed", "score", "at", "picture"}, the best match first;
             at is [x, y], the position of the best match in shares of the picture.
         """
-        turn = self.service.queue.turns()
+        call = self._call(generator, token, truncation, label)
         among, count = whole(1, SEARCHED)(among, "among"), whole(1, MOST)(count, "count")
-        select = self._select(generator, Numbering("seed", truncation, label), token, turn)
-        context = _regions(_some(places, "places"), "places", select)
-        key = self._key(generator, token)
-        session = self._asking(key, Request(context=context, layer=layer, truncation=truncation, label=label))
-        *_, (_, best) = _in_turn(self.service.search(session, among, count), turn)
-        with turn():
+        context = _regions(_some(places, "places"), "places", call.select)
+        session = call.asking(Request(context=context, layer=layer))
+        *_, (_, best) = call.in_turn(self.service.search(session, among, count))
+        with call.turn():
             matches = self.service.matches(session, best)
             drawn = self.service.plain(session, best)
         pictures = [
             {"seed": s, "score": round(float(score), 4), "at": _peak(heat), "picture": picture(pixels, str(s))}
             for s, score, heat, pixels in zip(best, matches.scores, matches.heat, drawn, strict=True)
         ]
-        return {"generator": self._name(key), "pictures": pictures}
+        return {"generator": call.name(call.key), "pictures": pictures}
 
     # --- rules ------------------------------------------------------------------------------------------------------
 
@@ -304,15 +283,13 @@ class Api:
             layers; report has the losses before and after the solve, and the change elsewhere; rule is the file;
             pictures is a list of {"seed", "before", "after", "change"}.
         """
-        turn = self.service.queue.turns()
+        call = self._call(generator, token, truncation, label)
         numbers = _seeds(seeds)
-        select = self._select(generator, Numbering("seed", truncation, label), token, turn)
         request = _request(
-            copy, paste, context, preserve, erase, select, everywhere=flag(everywhere, "everywhere"), layer=layer,
-            rank=rank, locality=locality, name=text(80)(name, "name"), truncation=truncation, label=label,
+            copy, paste, context, preserve, erase, call.select, everywhere=flag(everywhere, "everywhere"),
+            layer=layer, rank=rank, locality=locality, name=text(80)(name, "name"),
         )  # fmt: skip
-        session = self._asking(self._key(generator, token), request)
-        return self._solved(session, numbers, turn)
+        return call.solved(call.asking(request), numbers)
 
     def learn_rule(
         self,
@@ -345,19 +322,18 @@ class Api:
         Returns:
             the same as make_rule.
         """
-        turn = self.service.queue.turns()
+        call = self._call(generator, token, truncation, label)
         numbers = _seeds(seeds)
-        places = _places(context, preserve, self._select(generator, Numbering("seed", truncation, label), token, turn))
-        settings = {"layer": layer, "rank": rank, "locality": locality, "truncation": truncation, "label": label}
-        request = Request(**places, **settings, name=text(80)(name, "name"))
-        session = self._asking(self._key(generator, token), request)
+        places = _places(context, preserve, call.select)
+        request = Request(**places, layer=layer, rank=rank, locality=locality, name=text(80)(name, "name"))
+        session = call.asking(request)
         entries = listing(lambda entry, _: entry, MAX_RETOUCHED)(_some(retouched, "retouched"), "retouched")
         for index, entry in enumerate(entries):
             seed = seed_of(entry, f"retouched[{index}]")
-            with turn():
+            with call.turn():
                 original = self.service.plain(session, [seed])[0]
             session = session.retouch(from_program(entry, f"retouched[{index}]", original))
-        return self._solved(session, numbers, turn)
+        return call.solved(session, numbers)
 
     def solve_request(
         self, request: dict, generator: str = "", seeds: list[int | str | dict] | None = None, *, token: Token = None
@@ -371,18 +347,17 @@ class Api:
         Returns:
             the same as make_rule.
         """
-        turn = self.service.queue.turns()
         numbers = _seeds(seeds)
         saved = Request.from_json(_parsed(request))
         if saved.is_session and not generator:
             raise ValueError("A saved session of the paper's code does not name its generator; give generator.")
-        key = self._key(generator or saved.generator, token)
-        if saved.generator and not same(saved.generator, key):
+        call = self._call(generator or saved.generator, token)
+        if saved.generator and not same(saved.generator, call.key):
             raise ValueError(
                 f"The request was made for {saved.generator[:80]!r}, and its numbers mean other pictures of "
                 f"{generator[:80]!r}; leave the generator out."
             )
-        return self._solved(bring_in(saved, Session.on(key), self.service), numbers, turn)
+        return call.solved(bring_in(saved, Session.on(call.key), self.service), numbers)
 
     def suggest_layer(
         self,
@@ -405,20 +380,16 @@ class Api:
             "elsewhere", "alone"}, shares from 0 to 1: the share of the goal that was reached, the change elsewhere,
             and the likeness of the object when the layer's values are drawn alone.
         """
-        turn = self.service.queue.turns()
-        select = self._select(generator, Numbering("seed", truncation, label), token, turn)
-        request = _request(
-            copy, paste, context, preserve, erase, select, rank=rank, truncation=truncation, label=label
-        )
-        key = self._key(generator, token)
-        steps = suitabilities(self.service.generator(key), request, lambda n: self.service.rewriter(key, n))
-        trials = list(_in_turn(steps, turn))
+        call = self._call(generator, token, truncation, label)
+        request = call.asking(_request(copy, paste, context, preserve, erase, call.select, rank=rank)).request
+        steps = suitabilities(self.service.generator(call.key), request, lambda n: self.service.rewriter(call.key, n))
+        trials = list(call.in_turn(steps))
         if not trials:
             raise ValueError("The places are too small for any layer; give larger ones.")
         layers = [
             {"layer": o.layer, "reached": o.reached, "elsewhere": o.elsewhere, "alone": o.isolation} for o in trials
         ]
-        return {"generator": self._name(key), "layer": recommended(trials), "layers": layers}
+        return {"generator": call.name(call.key), "layer": recommended(trials), "layers": layers}
 
     def save_rules(
         self,
@@ -433,8 +404,7 @@ class Api:
         Returns:
             the file, a zip to download.
         """
-        turn = self.service.queue.turns()
-        return _zipped(self._session(generator, _some(rules, "rules"), strengths, Numbering(), token, turn))
+        return zipped(self._call(generator, token).session(_some(rules, "rules"), strengths))
 
     # --- the Hub ----------------------------------------------------------------------------------------------------
 
@@ -474,9 +444,10 @@ class Api:
             generator is its name for other calls; rules is a list of {"name", "layer", "rank", "strength"}; to use
             them, give the repo as a rule.
         """
-        key, stack = self._from_hub(repo, "repo", token)
+        call = self._call(token=token)
+        key, stack = call.from_hub(repo, "repo")
         config = self.service.generator(key).config
-        described = self._described(key) | {"architecture": config.architecture_name, "license": license_of(config)}
+        described = call.described(key) | {"architecture": config.architecture_name, "license": license_of(config)}
         rules = [{"name": e.name, "layer": e.layer, "rank": e.rank, "strength": e.strength} for e in stack]
         return {"generator": described.pop("name"), **described, "rules": rules}
 
@@ -503,168 +474,17 @@ class Api:
         Returns:
             {"repo", "url", "commit", "created", "changed", "private", "pull_request"}.
         """
-        turn = self.service.queue.turns()
+        call = self._call(generator, token)
         wish = Wish(
             text(200)(repo, "repo"), flag(full_model, "full_model"), flag(private, "private"),
             one_of(*HOWS)(how, "how"),
         )  # fmt: skip
-        session = self._session(generator, _some(rules, "rules"), strengths, Numbering(), token, turn)
+        session = call.session(_some(rules, "rules"), strengths)
         answer = asdict(publish_rules(self.service, session, wish, token))
         return {"repo": answer.pop("repo_id"), **answer}
 
-    # --- from arguments to a session --------------------------------------------------------------------------------
-
-    def _session(
-        self,
-        generator: str,
-        rules: Any,
-        strengths: Any,
-        numbering: Numbering,
-        token: Token,
-        turn: Turns,
-    ) -> Session:
-        """A session on a generator with rules in force, and the request of the last rule, for the best matches."""
-        rules = listing(lambda rule, _: rule, MAX_EDITS)(rules or [], "rules")
-        strengths = listing(number(*STRENGTHS), MAX_EDITS)(strengths or [], "strengths")
-        if strengths and len(strengths) != len(rules):
-            raise ValueError(f"strengths has {len(strengths)} numbers for {len(rules)} rules; give one for each rule.")
-        key = self._key(generator, token) if generator else ""
-        stacks = []
-        for index, rule in enumerate(rules):
-            made_for, stack = self._rule(rule, f"rules[{index}]", token, turn)
-            key = key or made_for or self._base(stack, token)
-            stacks.append(stack)
-        key = key or self.first
-        session = Session.on(key)
-        for index, stack in enumerate(stacks):
-            for edit in stack:
-                edit.check_fits(self.service.generator(key))
-                edit = edit.with_(strength=strengths[index]) if strengths else edit
-                session = session.adopt(edit, _request_for_choice(edit, numbering), new=True)
-        return session if stacks else self._asking(key, Request(**numbering._asdict()))
-
-    def _select(self, generator: Any, numbering: Numbering, token: Token, turn: Turns) -> Select:
-        """The function that makes the region of a press on a picture of the call's generator."""
-
-        def select(seed: Seed, x: float, y: float, size: float) -> Region:
-            session = self._asking(self._key(generator, token), Request(**numbering._asdict()))
-            with turn():
-                return selection.region(self.service, session, seed, x, y, size)
-
-        return select
-
-    def _asking(self, key: str, request: Request) -> Session:
-        """A session on a generator with a request."""
-        if request.layer is not None:
-            self.service.generator(key).check_layer(request.layer)
-        self.service.generator(key).check_truncation(request.truncation)
-        self.service.generator(key).check_label(request.label)
-        return Session.on(key).step("ask", request=request.with_(generator=public_name(key)))
-
-    def _key(self, generator: Any, token: Token) -> str:
-        """The service's key of a generator in a call; "" means the studio's first generator."""
-        name = text(300)(generator, "generator")
-        if name in bundled():
-            return name
-        if name in ("", self.first, self._name(self.first)):
-            return self.first
-        if all(repo_of(name)) and not sealed(name) and self.service.has(name):
-            return name  # everybody's, at that commit
-        key, stack = self._from_hub(name, "generator", token)
-        if len(stack):
-            raise ValueError(f"{name} holds rules for {self._name(key)}; give it as a rule.")
-        return key
-
-    def _name(self, key: str) -> str:
-        """The name of a generator for programs; for a file, its name without the folders of this machine."""
-        return Path(key).name if key not in bundled() and Path(key).exists() else public_name(key)
-
-    def _from_hub(self, name: Any, argument: str, token: Token) -> tuple[str, EditStack]:
-        name = text(300)(name, argument)
-        if "/" not in name and name not in bundled() and not known_model(name):
-            names = ", ".join(dict.fromkeys([*bundled(), self._name(self.first)]))
-            raise ValueError(f"There is no generator {name!r}; there are {names}, and on the Hub others as name/repo.")
-        brought = bring(self.service, Session.on(self.first), name, token, lambda done, what: None)
-        return brought.key, brought.stack
-
-    def _base(self, stack: EditStack, token: Token) -> str:
-        """The key of the generator that the rules in a file name."""
-        name = stack[0].generator
-        if not same(name, self.first):
-            try:
-                repo_name(name)
-            except ValueError:
-                raise ValueError(
-                    f"The rule was made for {name[:80]!r}, which is not available; give its generator."
-                ) from None
-        return self._key(name, token)
-
-    def _rule(self, rule: Any, argument: str, token: Token, turn: Turns) -> tuple[str, EditStack]:
-        """The rules in a call, and the key of their generator, "" if it is not known yet."""
-        if names_a_file(rule, ".zip"):
-            return "", _read_rules(rule, argument)
-        if isinstance(rule, str) and rule in presets():
-            with turn():
-                return presets()[rule].generator, EditStack([self.service.preset_edit(rule)])
-        if not isinstance(rule, str) or "/" not in rule:
-            expected = f"one of {', '.join(presets())}, a repo of the Hub as name/repo, or a rule file"
-            raise refuse(argument, expected, rule)
-        key, stack = self._from_hub(rule, argument, token)
-        if not len(stack):
-            raise ValueError(f"{rule[:100]} is a generator and holds no rule; give it as the generator.")
-        return key, stack
-
-    # --- from a session to an answer --------------------------------------------------------------------------------
-
-    def _solved(self, session: Session, seeds: list[Seed], turn: Turns) -> dict:
-        if session.now.asked.retouched:
-            *_, edit = _in_turn(self.service.learn(session), turn)
-            session = session.adopt(edit)
-        else:
-            with turn():
-                session = self.service.rewrite(session)
-        edit = session.rule.edit
-        return {
-            "generator": self._name(session.generator),
-            "name": edit.name,
-            "layer": edit.layer,
-            "layers": list(edit.layers),
-            "rank": edit.rank,
-            "report": asdict(edit.report),
-            "rule": _zipped(session),
-            "pictures": self._pairs(session, seeds or self._best(session, turn), turn),
-        }
-
-    def _pairs(self, session: Session, seeds: list[Seed], turn: Turns) -> list[dict]:
-        pairs = []
-        for part in self._parts(session, seeds):
-            with turn():
-                befores, afters = self.service.plain(session, part), self.service.edited(session, part)
-            for seed, before, after in zip(part, befores, afters, strict=True):
-                change = float(np.abs(after.astype(np.float32) - before).mean() / 255)
-                pictures = {"before": picture(before, f"{seed}-before"), "after": picture(after, f"{seed}-after")}
-                pairs.append({"seed": seed_json(seed), **pictures, "change": round(change, 5)})
-        return pairs
-
-    def _best(self, session: Session, turn: Turns) -> list[int]:
-        """The best matches of the session's request, without its own pictures."""
-        with turn():
-            return self.service.result_seeds(session)[:SHOWN]
-
-    def _parts(self, session: Session, seeds: list[Seed]) -> Iterator[list[Seed]]:
-        """The pictures of each turn: a few, so that others need not wait for long, or all if a GPU is lent."""
-        step = MOST if self.service.backend(session.generator).at_once else PART
-        return (seeds[start : start + step] for start in range(0, len(seeds), step))
-
-    def _described(self, key: str) -> dict:
-        generator = self.service.generator(key)
-        return {
-            "name": self._name(key),
-            "resolution": generator.config.resolution,
-            "layers": [generator.layers.start, generator.layers.stop - 1],
-            "default_layer": generator.config.default_layer,
-            "classes": generator.config.classes,
-        }
+    def _call(self, generator: Any = "", token: Token = None, truncation: Any = None, label: Any = 0) -> Call:
+        return Call(self.service, self.first, generator, token, Numbering("seed", truncation, label))
 
 
 def _request(
@@ -716,39 +536,7 @@ def _parsed(request: Any) -> Any:
         raise ValueError("request is a text but not JSON; send the content of the request's file.") from None
 
 
-def _read_rules(file: Any, argument: str) -> EditStack:
-    data = contents(file, argument, MAX_ARCHIVE)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rule.zip"
-        path.write_bytes(data)
-        return read_file(path)
-
-
-def _zipped(session: Session) -> dict[str, Any]:
-    """The rules in force as a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        return offered(save_edit(session, Path(folder)))
-
-
-def _request_for_choice(edit: Edit, numbering: Numbering) -> Request:
-    """A request with an edit's context, for choosing pictures; empty if the meaning of its numbers differs."""
-    request = edit.request
-    if request is None or (request.seeding, request.label) != ("seed", numbering.label):
-        return Request(**numbering._asdict())
-    return request.with_(layer=request.layer or edit.layer, **numbering._asdict())
-
-
 def _peak(heat: np.ndarray) -> list[float]:
     """[x, y] of the highest response of (h, w), in shares of the picture."""
     row, column = np.unravel_index(int(heat.argmax()), heat.shape)
     return [round((float(at) + 0.5) / side, 3) for at, side in ((column, heat.shape[1]), (row, heat.shape[0]))]
-
-
-def _in_turn(steps: Iterator[T], turn: Turns) -> Iterator[T]:
-    """Run steps, each in a turn of its own."""
-    while True:
-        with turn():
-            step = next(steps, None)
-        if step is None:
-            return
-        yield step
