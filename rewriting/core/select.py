@@ -27,7 +27,9 @@ RIDGE = 3e-2  # of the mean square of what neighbours differ by
 FLAT = 0.7  # share of the neighbours, those of the most alike colours, that count as lying within one thing
 SIDE = 256  # pixels a side in which regions are found, at most
 SAMPLED = 64  # positions a side of which the statistics are
-USUAL = 0.44  # of the median distance in the picture: up to here a region reaches at size 1
+USUAL = 0.47  # of the median distance in the picture: up to here a region reaches at size 1
+GAP = 3  # pixels: half of what may lie between two pieces of a thing
+BRIDGE = 1.5  # how much more alike such pieces must be than adjacent positions
 STEPS = 3  # pixels that a press may move away from an edge
 SMALLEST, LARGEST = 0.1, 4.0  # sizes
 FINE = 64  # positions a side that a layer has at least, for what is selected by its keys
@@ -39,7 +41,7 @@ class Selection:
     """A region that can grow and shrink.
 
     reach: float32 (side, side): at each position, the lowest size at which the region covers it.  A larger size
-    therefore never covers less, and each region is connected.
+    therefore never covers less.  The pieces of a region, such as the letters of a word, are at most 6 pixels apart.
     row, column: the reference position: the pressed one, or one near it and away from edges.
     """
 
@@ -146,8 +148,8 @@ class Things:
         features = _resized(self._key, self.side) + torch.einsum("nc,chw->nhw", self._of_colours, self._colours)
         row, column = _calmest(features, row, column)
         away = (features - features[:, row, column, None, None]).square().sum(0).sqrt().cpu().numpy()
-        usual = max(USUAL * float(np.median(away)), 1e-12)
-        return Selection(least_barrier(away / usual, row, column), row, column)
+        away /= max(USUAL * float(np.median(away)), 1e-12)
+        return Selection(np.maximum(away, least_barrier(_bridged(away), row, column)), row, column)
 
 
 def _colours(picture: np.ndarray) -> Tensor:
@@ -213,6 +215,13 @@ def _calmest(features: Tensor, row: int, column: int) -> tuple[int, int]:
             break
         row, column = int(top + by), int(left + across)
     return row, column
+
+
+def _bridged(away: np.ndarray) -> np.ndarray:
+    """(H, W): the distances, lowered near much lower ones, so that paths can cross from one piece of a thing to the
+    next."""
+    lowest = -F.max_pool2d(-torch.from_numpy(away)[None], 2 * GAP + 1, 1, GAP)[0].numpy()
+    return np.minimum(away, BRIDGE * lowest)
 
 
 def least_barrier(away: np.ndarray, row: int, column: int) -> np.ndarray:
