@@ -173,7 +173,7 @@ corner[20:30, 24:26] = corner[28:30, 24:34] = 255  # an L in a square box
         (Transform(2), lambda box: np.kron(box, np.ones((2, 2), np.uint8))),
         (Transform(0.5), lambda box: box[::2, ::2]),
     ],
-    ids=str,
+    ids=lambda one: str(one) if isinstance(one, Transform) else "array",
 )
 def test_a_mask_is_mirrored_turned_and_scaled_like_an_array(transform, expected):
     mask = Placed.on(corner, corner, transform).mask(corner)
