@@ -17,6 +17,7 @@ from rewriting.generators import GeneratorConfig
 from rewriting.hub import write_rule
 from rewriting.hub.card import generator_card
 from rewriting.studio.api import Api
+from rewriting.studio.api_call import Call
 from rewriting.studio.commands import Pictures
 from rewriting.studio.render import Render
 from rewriting.studio.service import SIDE, Service
@@ -286,9 +287,9 @@ def test_the_page_offers_classes_where_there_are_any(service):
 def test_programs_name_the_class(service):
     api = Api(service, "face")
     drawn = service.drawn("face", [4], Request(label=2).numbering)[0].pixels
-    session = api._session("face", [], [], Request(label=2).numbering, None, service.queue.turns())
-    assert np.array_equal(service.edited(session, [4])[0], drawn)
-    assert api._described("face")["classes"] == CLASSES
+    call = Call(service, "face", "face", None, Request(label=2).numbering)
+    assert np.array_equal(service.edited(call.session([], []), [4])[0], drawn)
+    assert call.described("face")["classes"] == CLASSES
     for label in WRONG:
         refused(api.draw, "face", [4], label=label)
     answer = api.search([{"seed": 1, "ellipse": [0.2, 0.3, 0.6, 0.7]}], "face", LAYER, 24, 2, label=2)

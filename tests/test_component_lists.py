@@ -27,9 +27,10 @@ def test_a_click_places_the_patch_and_a_drag_moves_it(page, heard):
 
 
 def test_arrow_keys_nudge_and_tell_once(page, heard):
-    page.locator("#place .stage").focus()
-    for key in ("ArrowLeft", "ArrowLeft", "Shift+ArrowDown", "ArrowUp"):
-        page.keyboard.press(key)
+    page.locator("#place .stage").evaluate("""(stage) => {
+      for (const [key, shiftKey] of [["ArrowLeft"], ["ArrowLeft"], ["ArrowDown", true], ["ArrowUp"]])
+        stage.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey, bubbles: true }));
+    }""")
     assert last(page, heard, "place") == {"x": SIDE // 2 - 2, "y": SIDE // 2 + 7}
 
 
@@ -245,6 +246,14 @@ def test_the_tray_edits_removes_and_adds(page, heard):
     assert [action["id"] for action in heard["tray"][1:]] == ["t0", "t1"]
     page.locator("#tray .more").click()
     assert last(page, heard, "tray", 4) == {"kind": "add"}
+
+
+def test_a_removed_place_comes_back_if_it_is_still_listed_after_a_while(page, heard):
+    """An undo that overtakes the removal leaves the list in Python as it was."""
+    before = page.locator("#tray .item").count()
+    page.locator("#tray .drop").nth(0).click(force=True)
+    assert page.locator("#tray .item").count() == before - 1
+    wait_for(lambda: page.locator("#tray .item").count() == before, page=page)
 
 
 def actions(heard):

@@ -96,6 +96,22 @@ function tell(event, value) {
   trigger(event);
 }
 
+// Items that a person has removed: hidden at once, and shown again if Python still lists them after a while, because an
+// undo came before the answer.
+function removals(show) {
+  const gone = new Set();
+  return {
+    add(id) {
+      gone.add(id);
+      setTimeout(() => gone.delete(id) && show(), 1500);
+    },
+    left(items) {
+      for (const id of gone) if (!items.some((shown) => shown.id === id)) gone.delete(id);
+      return items.filter((shown) => !gone.has(shown.id));
+    },
+  };
+}
+
 // The button that asks for a picture: the whole canvas before it has one, then a corner.
 function askForPicture(stage) {
   const button = make("button", { type: "button", class: "choose", onclick: () => trigger("choose") }, icon("pictures"), make("span"));

@@ -1,7 +1,7 @@
 // Thumbnails of painted places: edit, remove, add.
 
 const tray = find(".tray");
-const gone = new Set(); // ids removed here that Python still lists
+const removed = removals(showItems);
 
 function makeItem(shown, index) {
   const name = shown.label || `Place ${index + 1}`;
@@ -23,7 +23,7 @@ function act(kind, shown, item) {
 
 // Remove the item at once, so that a quick second press does not hit the next one by mistake.
 function takeAway(shown, item) {
-  if (shown.id !== undefined) gone.add(shown.id);
+  if (shown.id !== undefined) removed.add(shown.id);
   const neighbour = item.nextElementSibling;
   item.remove();
   find("button", neighbour.matches(".more") ? tray : neighbour).focus();
@@ -34,11 +34,8 @@ function makeMore() {
 }
 
 function showItems() {
-  const items = props.items || [];
-  for (const id of gone) if (!items.some((shown) => shown.id === id)) gone.delete(id);
-  const kept = items.filter((shown) => !gone.has(shown.id));
   tray.setAttribute("aria-label", props.label || "");
-  tray.replaceChildren(...kept.map(makeItem), makeMore());
+  tray.replaceChildren(...removed.left(props.items || []).map(makeItem), makeMore());
 }
 
 follow({ items: showItems, hint: showItems, label: showItems });

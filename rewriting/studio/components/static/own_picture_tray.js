@@ -11,7 +11,7 @@ const slide = find(".zoom input", crop);
 const fromFile = find(".from-file");
 const fromCamera = find(".from-camera");
 const zone = element.closest("[id^='panel-']") || element;
-const gone = new Set(); // ids removed here that Python still lists
+const removed = removals(showPictures);
 const held = new Map(); // pointers on the stage: id -> {x, y}
 let picture = null; // ImageBitmap or <img>
 let square = { x: 0, y: 0, side: 1 }; // the chosen square: centre and side, in pixels of the picture
@@ -267,16 +267,14 @@ function ask(event) {
 
 function takeAway(event) {
   const item = event.currentTarget.closest(".own");
-  gone.add(item.dataset.id);
+  removed.add(item.dataset.id);
   tell("remove", { kind: "remove", id: item.dataset.id });
   showPictures();
   find("[data-do=file]").focus({ preventScroll: true });
 }
 
 function showPictures() {
-  const pictures = props.pictures || [];
-  for (const id of gone) if (!pictures.some((shown) => shown.id === id)) gone.delete(id);
-  const kept = pictures.filter((shown) => !gone.has(shown.id));
+  const kept = removed.left(props.pictures || []);
   while (list.children.length > kept.length) list.lastChild.remove();
   while (list.children.length < kept.length) list.append(makeOwn());
   kept.forEach((shown, i) => fillOwn(list.children[i], shown));
