@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from rewriting.generators import Generator
 
 FORMAT = "rewriting-request"
-FORMAT_VERSION = 5  # for a class but 0; otherwise 4 with a transform, 3 with people's own pictures, 2 with retouched
-# pictures, else 1
+FORMAT_VERSION = 5  # the newest; a file has the lowest version that can hold it, see `Request._version`
 SINCE = {"retouched": 2, "transform": 4, "label": 5}  # the first version of files with a field
 MAX_REGIONS = 64
 MAX_RETOUCHED = 16
@@ -306,6 +305,7 @@ class Request:
         )
 
     def _version(self) -> int:
+        """The lowest version of the format that can hold the request."""
         if self.label:
             return 5
         if not self.transform.identity:
