@@ -220,6 +220,7 @@ def play(browser: Browser, url: str, demo: Blocks, seed: int) -> list[str]:
     """One round; what it found."""
     dice = random.Random(seed)
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_navigation_timeout(1000 * PATIENCE)
     page, said = context.new_page(), []
     page.on("dialog", lambda dialog: dialog.accept())
     page.on("pageerror", lambda error: said.append(f"script: {error}"))
@@ -257,6 +258,8 @@ def main(arguments: list[str] | None = None) -> int:
             if said := play(browser, url, demo, seed):
                 found += 1
                 print(f"round {seed}:", *said, sep="\n  ", flush=True)
+            elif (done := seed - options.seed + 1) % 50 == 0:
+                print(f"{done} of {options.rounds} rounds", flush=True)
     print(f"{options.rounds} rounds, {found} found something")
     return min(found, 1)
 

@@ -48,5 +48,5 @@ def settle() -> None:
 
 
 def with_proxies() -> dict[str, str]:
-    """The environment for a process that fetches something from elsewhere."""
-    return {**os.environ, **json.loads(os.environ[PROXIES])}
+    """The environment for a process that fetches something from elsewhere; outside of the tests, the user's own."""
+    return {**os.environ, **json.loads(os.environ.get(PROXIES, "{}"))}
