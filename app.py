@@ -161,9 +161,9 @@ def launch(service: Service, options: argparse.Namespace, name: str) -> gr.Block
         os.environ[PUBLIC] = "1"  # from now on, no call may use this machine's files or login
     page = build(service, options.generator)
     if options.mcp:
-        from rewriting.studio import tools
+        from rewriting.studio.programs import mcp_tools
 
-        tools.install()
+        mcp_tools.install()
     page.launch(
         prevent_thread_lock=True,
         server_name=name,

@@ -21,7 +21,7 @@ from rewriting.studio.exploration import layer_chart, values_alone
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.jobs import ALL, Maker, make_needed
 from rewriting.studio.page import CSS, build
-from rewriting.studio.render import Render
+from rewriting.studio.rendering.render import Render
 from rewriting.studio.service import SIDE, Service
 from rewriting.studio.state import State
 from rewriting.studio.visitor import Visitor
@@ -136,7 +136,7 @@ def test_a_picture_is_found_while_one_looks_and_then_is_the_first_on_the_sheet(s
 
 
 def test_a_picture_that_is_not_drawn_well_says_so_with_a_number():
-    from rewriting.studio.own_view import likeness_note
+    from rewriting.studio.rendering.own_view import likeness_note
 
     assert likeness_note("Face", 36) == {"words": "Face draws it almost exactly (36 dB).", "kind": "good"}
     assert likeness_note("Face", 31)["words"] == "Face draws it closely (31 dB)."

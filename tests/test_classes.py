@@ -16,10 +16,10 @@ from rewriting.files import read_json
 from rewriting.generators import GeneratorConfig
 from rewriting.hub import write_rule
 from rewriting.hub.card import generator_card
-from rewriting.studio.api import Api
-from rewriting.studio.api_call import Call
 from rewriting.studio.commands import Pictures
-from rewriting.studio.render import Render
+from rewriting.studio.programs.api import Api
+from rewriting.studio.programs.call import Call
+from rewriting.studio.rendering.render import Render
 from rewriting.studio.service import SIDE, Service
 from rewriting.studio.sharing import bring_in, read_file, save_edit, save_request, save_sheet, walk_frames
 from rewriting.studio.state import State

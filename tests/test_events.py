@@ -16,7 +16,7 @@ from rewriting.studio.commands import Making, Pictures, Rules
 from rewriting.studio.events import Events
 from rewriting.studio.fair_queue import AT_ONCE, EARLY, FairQueue
 from rewriting.studio.gradio_fixes import Answer, Blocks
-from rewriting.studio.render import Render
+from rewriting.studio.rendering.render import Render
 from rewriting.studio.service import SIDE, Service
 from rewriting.studio.visitor import Visitor
 from tests import tiny
@@ -181,7 +181,7 @@ def test_stop_ends_a_search_and_keeps_what_it_found(on, service, asked, monkeypa
 def test_a_preset_that_is_pressed_while_another_is_on_its_way_counts(on, service, asked, monkeypatch):
     made = {name: Preset(name, asked.state.session.request.with_(name=name, rank=rank), Path("nowhere"))
             for name, rank in (("one", 1), ("two", 2))}  # fmt: skip
-    for module in ("service", "jobs", "render", "commands.making"):
+    for module in ("service", "jobs", "rendering.render", "commands.making"):
         monkeypatch.setattr(f"rewriting.studio.{module}.preset", made.__getitem__)
     press = on.answering(Making(service).choose_preset, [gr.Textbox()], queue="heavy")
     first = press("one", 0, asked)
@@ -343,7 +343,7 @@ def test_an_answer_that_is_overtaken_on_its_way_does_not_come_back_over_the_newe
 
 def test_a_pair_that_is_looked_at_closely_comes_in_full_until_the_rules_change(on, service, asked, monkeypatch):
     monkeypatch.setattr("rewriting.studio.service.SIDE", 16)
-    monkeypatch.setattr("rewriting.studio.render.SIDE", 16)
+    monkeypatch.setattr("rewriting.studio.rendering.render.SIDE", 16)
     list(on.answering(Making(service).rewrite, queue="heavy")(0, asked))
     look = on.answering(Pictures(service).look_closer, [gr.Number()])
     shown = pages(look(7, 0, asked))[-1]["pairs"]

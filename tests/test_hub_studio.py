@@ -17,15 +17,15 @@ from rewriting.hub import HubError, client
 from rewriting.studio import hub_access as studio_hub
 from rewriting.studio import page as studio_page
 from rewriting.studio import service as service_module
-from rewriting.studio.api import Api
 from rewriting.studio.commands.hub import Hub, token_of
 from rewriting.studio.events import Events
 from rewriting.studio.generator_keys import key_of, label, public_name, repo_of, same, sealed
 from rewriting.studio.gradio_fixes import Answer
 from rewriting.studio.hub_access import Wish, bring, publish_rules, telling
-from rewriting.studio.hub_view import lay_out_hub
 from rewriting.studio.page import build
-from rewriting.studio.render import Render
+from rewriting.studio.programs.api import Api
+from rewriting.studio.rendering.hub_view import lay_out_hub
+from rewriting.studio.rendering.render import Render
 from rewriting.studio.service import Service
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import bring_in, read_file, save_edit, save_request

@@ -19,7 +19,8 @@ from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
 from rewriting.core.presets import Preset
-from rewriting.studio import api, api_call, page, service, tools
+from rewriting.studio import page, service
+from rewriting.studio.programs import api, call, mcp_tools
 from rewriting.studio.service import Service
 from tests import tiny
 from tests.browser import serving
@@ -40,13 +41,13 @@ def studio(folder, tmp_path_factory) -> Iterator[SimpleNamespace]:
     with pytest.MonkeyPatch.context() as patch, alone_with_a_hub(patch, tmp_path_factory.mktemp("client")) as hub:
         patch.setattr("rewriting.core.memory.SAMPLES", 48)
         patch.setattr(gradio.mcp, "GradioMCPServer", gradio.mcp.GradioMCPServer)
-        tools.install()
+        mcp_tools.install()
         shop = Service(made.__getitem__, endpoint=hub.url)
         request = tiny.request(name="Hats").with_(generator="face", layer=LAYER, rank=1)
         presets = {PRESET: Preset(PRESET, request, Path("nowhere"))}
         patch.setattr(service, "preset", presets.__getitem__)
         patch.setattr(api, "presets", lambda: presets)
-        patch.setattr(api_call, "presets", lambda: presets)
+        patch.setattr(call, "presets", lambda: presets)
         patch.setattr(page, "presets", dict)
         hub.add_repo("org/tiny", files_of(folder))
         with serving(page.build(shop, "face"), mcp_server=True, show_error=True) as url:

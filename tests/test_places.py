@@ -7,7 +7,7 @@ from rewriting.core.masks import bounding_box, encode_mask
 from rewriting.core.request import Region
 from rewriting.core.transform import Transform
 from rewriting.hub import client
-from rewriting.studio.places import region, spot
+from rewriting.studio.programs.places import region, spot
 from tests import tiny
 
 SIDE = 64

@@ -11,7 +11,7 @@ from rewriting.studio import page
 from rewriting.studio.commands import Saving, Visiting
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.jobs import ALL, Maker, make_needed
-from rewriting.studio.render import Render
+from rewriting.studio.rendering.render import Render
 from rewriting.studio.service import SIDE, Service
 from rewriting.studio.state import State
 from rewriting.studio.visitor import Visitor

@@ -14,8 +14,9 @@ from rewriting.studio.commands import Making, Retouching, retouching
 from rewriting.studio.commands.retouching import learn
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.jobs import ALL, Maker, make_needed
-from rewriting.studio.render import Render
-from rewriting.studio.retouches import as_told, for_canvas, from_canvas, from_program
+from rewriting.studio.programs.retouched_pictures import from_program
+from rewriting.studio.rendering.render import Render
+from rewriting.studio.retouches import as_told, for_canvas, from_canvas
 from rewriting.studio.service import Service
 from rewriting.studio.session import PackedRetouch
 from rewriting.studio.sharing import bring_in, read_file, save_edit

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rewriting import Edit, Region, Request, Transform
 from rewriting.generators.latents import Numbering
 from rewriting.generators.own_picture import OwnPicture
+from rewriting.studio.rendering.steps import picking, steps
 from rewriting.studio.session import MAX_STEPS, PackedRequest, Session, centre, moved
 from rewriting.studio.state import PAGE, View
-from rewriting.studio.steps import picking, steps
 from tests import tiny
 
 SIDE = 64

@@ -22,8 +22,9 @@ from rewriting.core.own_files import load_picture
 from rewriting.core.presets import Preset
 from rewriting.core.select import select
 from rewriting.hub import client as hub_client
-from rewriting.studio import api, api_call, calls, page, service, tools
+from rewriting.studio import page, service
 from rewriting.studio.encoding import webp
+from rewriting.studio.programs import api, call, endpoints, mcp_tools
 from rewriting.studio.service import SIDE, Service
 from tests import tiny
 from tests.browser import serving, wait_for
@@ -52,9 +53,9 @@ def studio(made: dict) -> Iterator[SimpleNamespace]:
     presets = {PRESET: Preset(PRESET, asked.request, Path("nowhere"))}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(service, "preset", presets.__getitem__)
-        for module in (page, api, api_call):
+        for module in (page, api, call):
             patch.setattr(module, "presets", lambda: presets)
-        for module in (api, api_call):
+        for module in (api, call):
             patch.setattr(module, "bundled", lambda: [NAME, OTHER])
         blocks = page.build(shop, NAME)
         with serving(blocks, show_error=True) as url:
@@ -486,20 +487,20 @@ def test_programs_displace_no_visitor_and_their_files_are_cleared_up(program: Pr
 
 def test_an_agent_reads_json_and_sees_pictures(studio: SimpleNamespace):
     answer = called(studio, "before_and_after", {"rules": [PRESET], "seeds": [3]})
-    text, images = tools.readable(answer)
+    text, images = mcp_tools.readable(answer)
     told = json.loads(text)
     assert told["pictures"][0]["before"] == {"image": 1, "url": answer["pictures"][0]["before"]["url"]}
     assert told["pictures"][0]["after"]["image"] == 2 and [kind for _, kind in images] == ["image/webp"] * 2
     assert images[0][0] != images[1][0] and "base64" not in text
     file = called(studio, "save_rules", {"rules": [PRESET]})
-    assert tools.readable(file) == (json.dumps(file["url"]), [])
+    assert mcp_tools.readable(file) == (json.dumps(file["url"]), [])
 
 
 def test_a_tool_says_what_is_wrong_with_a_call(studio: SimpleNamespace):
-    known = calls.endpoints(studio.blocks)
-    assert calls.wrong(known["draw"], {"seeds": [1]}) == calls.wrong(known["list_presets"], {}) == ""
-    assert "draw has no argument 'x'" in calls.wrong(known["draw"], {"x": 1})
-    assert calls.wrong(known["search"], {}).startswith("search needs the argument places: A list of places")
+    known = endpoints.endpoints(studio.blocks)
+    assert endpoints.wrong(known["draw"], {"seeds": [1]}) == endpoints.wrong(known["list_presets"], {}) == ""
+    assert "draw has no argument 'x'" in endpoints.wrong(known["draw"], {"x": 1})
+    assert endpoints.wrong(known["search"], {}).startswith("search needs the argument places: A list of places")
 
 
 def test_the_login_of_the_caller_is_no_argument(studio: SimpleNamespace):
@@ -519,7 +520,7 @@ def test_the_login_of_the_caller_is_no_argument(studio: SimpleNamespace):
         seen.append(token)
         return f"Hello {name}"
 
-    endpoint = calls.endpoint(greet, studio.shop.queue, {})
+    endpoint = endpoints.endpoint(greet, studio.shop.queue, {})
     assert endpoint.__doc__ == "Say hello.\nArgs:\n    name: Whose it is.\nReturns:\nthe words, in a row."
     assert endpoint.takes == {"name": True}
     login = gr.OAuthToken(token="hf_oauth", scope="", expires_at=0)

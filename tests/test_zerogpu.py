@@ -202,5 +202,5 @@ def test_an_edit_crosses_the_border_as_arrays():
 
 def test_this_checkout_can_be_deployed_on_zero_gpu():
     files = space_files(ROOT)
-    assert {"app.py", "rewriting/zerogpu.py", "rewriting/studio/hub.css"} <= files.keys()
+    assert {"app.py", "rewriting/zerogpu.py", "rewriting/studio/static/hub.css"} <= files.keys()
     assert isinstance(files["app.py"], Path)

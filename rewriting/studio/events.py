@@ -31,7 +31,7 @@ from rewriting.studio.commands import (
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.gradio_fixes import OLDEST, OVERTAKEN, Answer
 from rewriting.studio.jobs import ALL, QUICK, Maker, Turns, in_turn, make_needed
-from rewriting.studio.render import Render
+from rewriting.studio.rendering.render import Render
 from rewriting.studio.retouches import as_told
 from rewriting.studio.service import Service
 from rewriting.studio.visitor import Task, Visitor

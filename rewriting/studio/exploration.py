@@ -10,9 +10,9 @@ import numpy as np
 from rewriting.core.contact_sheet import lit
 from rewriting.core.layer_choice import Suitability, in_place, isolated, recommended, suitabilities
 from rewriting.studio.encoding import data_url
+from rewriting.studio.rendering.words import picture_words
 from rewriting.studio.service import Service
 from rewriting.studio.session import Session
-from rewriting.studio.words import picture_words
 
 MATCHES = 12
 

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rewriting.studio.calls import HANDLERS, check_count
+from rewriting.studio.programs.endpoints import HANDLERS, check_count
 from rewriting.studio.visitor import Page, Visitor
 
 # If a visitor presses a button just before the stream of answers closes, the stream may lack its answer; any further

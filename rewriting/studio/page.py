@@ -12,7 +12,6 @@ import gradio as gr
 from rewriting.core.animation import endings
 from rewriting.core.presets import Preset, presets
 from rewriting.core.rewriter import LOCALITY, RANK
-from rewriting.studio.api import Api
 from rewriting.studio.commands import Visiting
 from rewriting.studio.components import (
     ContextTray,
@@ -30,21 +29,24 @@ from rewriting.studio.encoding import preview_halves
 from rewriting.studio.events import Events, wire
 from rewriting.studio.fair_queue import NoTurn
 from rewriting.studio.gradio_fixes import Blocks
-from rewriting.studio.hub_view import lay_out_hub
 from rewriting.studio.jobs import ALL, Maker, make_needed
-from rewriting.studio.render import KINDS, NOTHING_COPIED, SLOTS, Render
+from rewriting.studio.programs.api import Api
+from rewriting.studio.rendering.hub_view import lay_out_hub
+from rewriting.studio.rendering.render import KINDS, NOTHING_COPIED, SLOTS, Render
 from rewriting.studio.service import PAIRS, SIDE, Service
 from rewriting.studio.state import LAST, LOCALITIES, PAGE, RANKS, State
 from rewriting.studio.visitor import Page, Visitor
 
+STATIC = Path(__file__).with_name("static")
+
 
 def own_text(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+    return (STATIC / name).read_text(encoding="utf-8")
 
 
 CSS = static("colours.css") + "".join(map(own_text, ("page.css", "hub.css", "help.css")))
 SOON = 0.3  # seconds for drawing pictures before the page is served
-TITLE, ICON = "Rewriting", Path(__file__).with_name("icon.png")
+TITLE, ICON = "Rewriting", STATIC / "icon.png"
 MODES = [("Paste", "replace"), ("Paint", "paint"), ("Bend", "bend"), ("From a file", "file"), ("Erase", "erase")]
 TABS = [("Results", "results"), ("Pictures", "pictures"), ("Explore", "explore"), ("Hub", "hub")]
 ORDERS = [("Best matches", "best"), ("Any pictures", "random")]

@@ -1,4 +1,4 @@
-"""Conversion of retouched pictures between the canvas of the page, programs, and requests."""
+"""Conversion of retouched pictures between the canvas of the page and requests."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import base64
 import binascii
 import io
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from rewriting import checks
 from rewriting.core.masks import BOMBS, DAMAGED, PREFIX, bounding_box, png_bytes
 from rewriting.core.retouch import MAX_POINTS, Retouched, bend, pinned, reached
-from rewriting.generators.own_picture import Seed
-from rewriting.studio.attachments import contents, read_seed
-from rewriting.studio.places import region
 from rewriting.studio.remembered import remembered
 from rewriting.studio.session import PackedRetouch
 
@@ -33,7 +29,7 @@ def from_canvas(value: Mapping[str, Any], seed: int, original: np.ndarray) -> Re
     original: the picture, uint8 (H, H, 3).  Raises ValueError if nothing was changed, or if a picture is unreadable.
     """
     if value["kind"] == "bend":
-        return _bent(value, seed, original)
+        return bent(value, seed, original)
     if value["kind"] == "file" and "picture" in value:
         return Retouched.found(seed, original, _picture(value["picture"], len(original)))
     if "layer" not in value:
@@ -75,59 +71,7 @@ def laid_over(packed: PackedRetouch, picture: np.ndarray) -> np.ndarray:
     return packed.unpacked().over(picture)
 
 
-class RetouchedPicture(TypedDict, total=False):
-    """seed: the number of the picture, or the file of a picture of one's own.  And one of:
-
-    picture: the retouched picture, a PNG, JPEG or WebP of the same size, as a data URL or an uploaded file.  The
-    change is where it differs or, with `mask`, where the mask is white.  points: a list of [x, y, x', y'] in shares
-    of the picture: the content at (x, y) moves to (x', y'), with its surroundings within `reach`.
-    """
-
-    seed: int | str | dict
-    picture: str | dict
-    mask: str | dict
-    points: list[list[float]]
-    reach: float
-
-
-LIKE = 'like {"seed": 3, "picture": "data:image/png;base64,..."}'
-_points = checks.listing(checks.listing(checks.number(-1, 2), 4), MAX_POINTS)
-
-
-def seed_of(entry: Any, name: str) -> Seed:
-    """The seed of a `RetouchedPicture`; ValueError in one sentence if the value has another form."""
-    if not isinstance(entry, dict) or "seed" not in entry:
-        raise checks.refuse(name, f"a retouched picture {LIKE}", entry)
-    if unknown := [key for key in entry if key not in RetouchedPicture.__annotations__]:
-        keys = ", ".join(RetouchedPicture.__annotations__)
-        raise ValueError(f"{name} has the unknown key {unknown[0]!r:.60}; the keys are {keys}.")
-    if (entry.get("picture") is None) == (entry.get("points") is None):
-        raise checks.refuse(name, f"a retouched picture with either picture or points, {LIKE}", entry)
-    return read_seed(entry["seed"], f"{name}.seed")
-
-
-def from_program(entry: Mapping[str, Any], name: str, original: np.ndarray) -> Retouched:
-    """A `RetouchedPicture`, checked by `seed_of`.  original: the picture, uint8 (H, H, 3).  Raises ValueError in one
-    sentence."""
-    seed, side = seed_of(entry, name), len(original)
-    try:
-        if entry.get("points") is not None:
-            reach = REACH if entry.get("reach") is None else checks.number(0.01, 1)(entry["reach"], "reach")
-            points = _points(entry["points"], "points")
-            if any(len(point) != 4 for point in points):
-                raise ValueError("A point is four numbers, [x, y, x', y'], in shares of the picture.")
-            return _bent({"points": points, "reach": reach}, seed, original)
-        picture = _opened(contents(entry["picture"], "picture", MOST_BYTES), side)
-        mask = None
-        if entry.get("mask") is not None:
-            place = {"seed": seed, "mask": entry["mask"]}
-            mask = region(place, "mask", side).mask
-        return Retouched.found(seed, original, picture, mask=mask)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
-
-
-def _bent(value: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched:
+def bent(value: Mapping[str, Any], seed: int, original: np.ndarray) -> Retouched:
     points, reach = value.get("points", []), value.get("reach", REACH)
     if not any(point[:2] != point[2:] for point in points):
         raise ValueError("No point has moved yet; drag one to its new place.")
@@ -171,12 +115,12 @@ def _picture(url: Any, side: int) -> np.ndarray:
     if not isinstance(url, str) or not url.startswith("data:image/") or len(url) > MOST_BYTES * 4 // 3:
         raise ValueError("The file is not a picture of at most 6 MB; save it as PNG, JPEG or WebP.")
     try:
-        return _opened(base64.b64decode(url.partition(",")[2], validate=True), side)
+        return opened(base64.b64decode(url.partition(",")[2], validate=True), side)
     except binascii.Error:
         raise ValueError("The file is not a readable picture; save it as PNG.") from None
 
 
-def _opened(data: bytes, side: int) -> np.ndarray:
+def opened(data: bytes, side: int) -> np.ndarray:
     """uint8 (side, side, 3) from a PNG, JPEG or WebP file; enlarged or reduced, if it is square."""
     try:
         image = Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"])

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 from rewriting.core.layer_choice import recommended
 from rewriting.studio.exploration import key_matches, layer_chart, values_alone
+from rewriting.studio.rendering.words import quiet
 from rewriting.studio.service import Service
 from rewriting.studio.state import Explored, State
 from rewriting.studio.visitor import Task, Visitor
-from rewriting.studio.words import quiet
 
 REACH = "The rule changes the bright places. The number below a picture is its match with the painted places."
 

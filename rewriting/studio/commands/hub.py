@@ -16,7 +16,7 @@ from rewriting.hub.client import Token, hosted
 from rewriting.processes import Progress
 from rewriting.studio import hub_access
 from rewriting.studio.generator_keys import public_name
-from rewriting.studio.hub_view import on_space
+from rewriting.studio.rendering.hub_view import on_space
 from rewriting.studio.service import Service
 from rewriting.studio.state import NOTHING, State
 from rewriting.studio.visitor import Task, Visitor

@@ -1,7 +1,7 @@
 """The studio's endpoints for programs: plain data and files in and out, without state between calls.
 
 Each call works on a session of its own, made from its arguments, with the same use cases as the page.  These methods
-are the public HTTP endpoints and, with `python app.py --mcp`, tools; `rewriting.studio.calls` offers them.
+are the public HTTP endpoints and, with `python app.py --mcp`, tools; the module `endpoints` offers them.
 """
 
 import json
@@ -23,13 +23,13 @@ from rewriting.generators.latents import Numbering
 from rewriting.generators.own_picture import Seed, likeness, seed_json
 from rewriting.hub.client import Token
 from rewriting.hub.source import license_of
-from rewriting.studio.api_call import MOST, SHOWN, Call, zipped
-from rewriting.studio.attachments import contents, own_picture_file, picture, read_seed
-from rewriting.studio.calls import offer
 from rewriting.studio.generator_keys import same
 from rewriting.studio.hub_access import HOWS, Wish, publish_rules, published_rules
-from rewriting.studio.places import LIKE, Place, Select, Spot, region, spot
-from rewriting.studio.retouches import RetouchedPicture, from_program, seed_of
+from rewriting.studio.programs.attachments import contents, own_picture_file, picture, read_seed
+from rewriting.studio.programs.call import MOST, SHOWN, Call, zipped
+from rewriting.studio.programs.endpoints import offer
+from rewriting.studio.programs.places import LIKE, Place, Select, Spot, region, spot
+from rewriting.studio.programs.retouched_pictures import RetouchedPicture, from_program, seed_of
 from rewriting.studio.service import SEARCHED, SIDE, Service
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import bring_in

@@ -13,7 +13,7 @@ from rewriting.core.request import Region
 from rewriting.core.select import LARGEST, SMALLEST
 from rewriting.core.transform import Transform
 from rewriting.generators.own_picture import Seed
-from rewriting.studio.attachments import contents, read_seed
+from rewriting.studio.programs.attachments import contents, read_seed
 from rewriting.studio.session import centre, moved
 
 SHAPES = ("box", "ellipse", "mask", "press")

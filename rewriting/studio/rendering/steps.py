@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rewriting.studio.rendering.words import picture_named, picture_words
 from rewriting.studio.session import Session
 from rewriting.studio.state import View
-from rewriting.studio.words import picture_named, picture_words
 
 TITLES = ("Copy", "Paste", "Context", "Rewrite", "Fine-tune")
 ERASE = "Erase"

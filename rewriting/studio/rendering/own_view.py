@@ -7,10 +7,10 @@ from typing import Any
 from rewriting.generators.own_picture import GOOD, ROUGH, likeness
 from rewriting.studio.generator_keys import label
 from rewriting.studio.own_pictures import MOST_SIDE, BroughtPicture
+from rewriting.studio.rendering.words import visible_if
 from rewriting.studio.service import About
 from rewriting.studio.state import Inverted, State
 from rewriting.studio.visitor import Page
-from rewriting.studio.words import visible_if
 
 LEAST_SIDE = 512  # pixels a side of the stored square, in case another generator draws larger pictures
 

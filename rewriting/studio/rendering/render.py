@@ -20,18 +20,18 @@ from rewriting.generators import bundled
 from rewriting.studio.components.cards import STRENGTH
 from rewriting.studio.encoding import Picture, cutout, data_url
 from rewriting.studio.generator_keys import label, public_name
-from rewriting.studio.hub_view import hub_tab
 from rewriting.studio.jobs import measured_by_preset
-from rewriting.studio.own_view import own_pairs, own_pictures
 from rewriting.studio.remembered import remembered
+from rewriting.studio.rendering.hub_view import hub_tab
+from rewriting.studio.rendering.own_view import own_pairs, own_pictures
+from rewriting.studio.rendering.steps import ERASE, RETOUCH, TITLES, VERBS, Step, picking, steps
+from rewriting.studio.rendering.words import picture_named, picture_words, quiet, titled, visible_if
 from rewriting.studio.results import Effect
 from rewriting.studio.retouches import for_canvas, laid_over
 from rewriting.studio.service import SIDE, About
 from rewriting.studio.session import PackedRegion, PackedRetouch, Rule, Session, centre
 from rewriting.studio.state import Explored, State
-from rewriting.studio.steps import ERASE, RETOUCH, TITLES, VERBS, Step, picking, steps
 from rewriting.studio.visitor import Page
-from rewriting.studio.words import picture_named, picture_words, quiet, titled, visible_if
 
 RETOUCH_SLOTS = {kind: [(f"1 {title}", "retouch"), (f"2 {TITLES[2]}", "context")] for kind, title in RETOUCH.items()}
 SLOTS = [(f"{i} {title}", slot) for i, title, slot in zip("123", TITLES, ("copy", "paste", "context"), strict=False)]

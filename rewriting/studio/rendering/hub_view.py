@@ -12,9 +12,9 @@ from rewriting.hub.card import base_tag
 from rewriting.hub.client import hosted
 from rewriting.studio.components import RepoCards
 from rewriting.studio.hub_access import HOWS
+from rewriting.studio.rendering.words import paragraph, visible_if
 from rewriting.studio.state import HubTab
 from rewriting.studio.visitor import Page
-from rewriting.studio.words import paragraph, visible_if
 
 VISIBILITY = [("Public", "public"), ("Private", "private")]
 WHAT = [("The rules", "rules"), ("Rewritten model", "model")]

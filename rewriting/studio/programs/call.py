@@ -21,10 +21,10 @@ from rewriting.generators.own_picture import Seed, seed_json
 from rewriting.hub.client import Token
 from rewriting.hub.names import repo_name
 from rewriting.studio import selection
-from rewriting.studio.attachments import contents, names_a_file, offered, picture
 from rewriting.studio.fair_queue import Turn
 from rewriting.studio.generator_keys import public_name, repo_of, same, sealed
 from rewriting.studio.hub_access import bring
+from rewriting.studio.programs.attachments import contents, names_a_file, offered, picture
 from rewriting.studio.service import Service
 from rewriting.studio.session import Session
 from rewriting.studio.sharing import read_file, save_edit

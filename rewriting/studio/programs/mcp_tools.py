@@ -13,7 +13,7 @@ import gradio.mcp
 from gradio_client import Client
 from gradio_client.utils import is_file_obj_with_meta, traverse
 
-from rewriting.studio.calls import wrong
+from rewriting.studio.programs.endpoints import wrong
 
 
 def install() -> None:

@@ -1,0 +1,1 @@
+"""What programs use: the endpoints over HTTP, the same as MCP tools."""

@@ -1,0 +1,1 @@
+"""The page as a function of a visitor's state."""
