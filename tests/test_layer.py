@@ -116,7 +116,7 @@ def test_lambda_dims_its_channel_where_the_directions_are_silent():
     at = tiny.layer_input(layer, 4)
     directions = basis(layer, 1)
     silent = at.key - torch.einsum("si,sj,bjhw->bihw", directions, directions, at.key)
-    at = LayerInput(silent, at.style, at.latent, at.rgb)
+    at = LayerInput(silent, at.style, at.latent, at.skip)
     factored = layer.factor(at, directions, torch.ones(layer.value(at).shape[-2:], dtype=torch.bool))
     change = factor(layer, 1, 3.0)
     assert factored.patches.abs().max() < 1e-5

@@ -79,7 +79,7 @@ def test_a_patch_alone_has_the_noise_of_its_place(noise):
     assert isolated(rewriter, Region(3, tiny.box(32, 8, 12, 20, 24)), margin=0).shape == (20, 20, 3)
     with torch.no_grad():
         at = rewriter.features([3])[0]
-        whole = replace(at, rgb=at.rgb * 0)
+        whole = replace(at, skip=at.skip * 0)
         value = rewriter.layer.value(at)
         rows, columns = slice(4, 12), slice(6, 14)
         part = crop(whole, rows, columns, value.shape[-1])

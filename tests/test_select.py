@@ -111,7 +111,7 @@ def test_what_is_no_place_or_no_size_is_refused_in_a_sentence():
 def test_a_picture_of_one_colour_is_selected_whole():
     made = generator()
     at = made.enter(made.map(made.latents([0])), made.layers[-1])
-    flat = type(at)(torch.ones_like(at.key), at.style, at.latent, at.rgb)
+    flat = type(at)(torch.ones_like(at.key), at.style, at.latent, at.skip)
     found = Things(flat, np.full((32, 32, 3), 90, np.uint8)).press(0.5, 0.5)
     assert (found.mask() == 255).all()
 
@@ -119,7 +119,7 @@ def test_a_picture_of_one_colour_is_selected_whole():
 def test_a_press_on_a_letter_selects_the_word_and_no_word_further_away():
     made = generator()
     at = made.enter(made.map(made.latents([0])), made.layers[-1])
-    flat = type(at)(torch.ones_like(at.key), at.style, at.latent, at.rgb)
+    flat = type(at)(torch.ones_like(at.key), at.style, at.latent, at.skip)
     picture = np.full((128, 128, 3), 60, np.uint8)
     word, other = np.zeros((2, 128, 128), bool)
     for left in (20, 34, 48):  # each 10 wide, 4 apart

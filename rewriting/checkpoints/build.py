@@ -291,7 +291,7 @@ def _largest_value(generator: Generator, seed: int) -> float:
     largest = 0.0
     for layer in generator.layers:
         value = generator.value(layer, at)
-        added = generator.picture(layer, value, replace(at, rgb=None)) if layer % 2 == 0 else value
+        added = generator.picture(layer, value, replace(at, skip=None)) if layer % 2 == 0 else value
         largest = max(largest, float(value.abs().max()), float(added.abs().max()))
         if layer < generator.layers.stop - 1:
             at = generator.advance(layer, value, at)

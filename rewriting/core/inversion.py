@@ -243,9 +243,9 @@ def fit_key(
     """Improve the layer's input; yields (number of the step, layer input, drawing)."""
     unit = at.key.abs().mean((0, 2, 3), keepdim=True)
     unit = unit.clamp_min(float(unit.mean()))  # so that features that are zero in the estimate can rise
-    names = ["key", *(["rgb"] if at.rgb is not None else []), *(["latent"] if at.latent is not None else [])]
-    units = {"key": unit, "rgb": 1.0, "latent": drawn.deviation}
-    rates = {"key": RATE_KEY, "rgb": RATE_KEY, "latent": RATE_LATER}
+    names = ["key", *(["skip"] if at.skip is not None else []), *(["latent"] if at.latent is not None else [])]
+    units = {"key": unit, "skip": 1.0, "latent": drawn.deviation}
+    rates = {"key": RATE_KEY, "skip": RATE_KEY, "latent": RATE_LATER}
 
     def moved_by(moves: Sequence[Tensor]) -> LayerInput:
         moved = {n: getattr(at, n) + units[n] * move for n, move in zip(names, moves, strict=True)}

@@ -91,13 +91,13 @@ def draw_patch(generator: Generator, layer: int, patch: torch.Tensor, at: LayerI
 
 def crop(at: LayerInput, rows: slice, columns: slice, size: int) -> LayerInput:
     """A layer input cropped to a box, with a black picture so far.  rows, columns: in a value of side `size`."""
-    rgb = at.rgb
-    if rgb is not None:
-        cell = size // rgb.shape[-1]
+    skip = at.skip
+    if skip is not None:
+        cell = size // skip.shape[-1]
         top, left = rows.start // cell, columns.start // cell
         bottom, right = -(-rows.stop // cell), -(-columns.stop // cell)
-        rgb = rgb[:, :, top:bottom, left:right] * 0
-    return replace(at, rgb=rgb, origins=((rows.start / size, columns.start / size),))
+        skip = skip[:, :, top:bottom, left:right] * 0
+    return replace(at, skip=skip, origins=((rows.start / size, columns.start / size),))
 
 
 def isolation(rewriter: Rewriter, regions: Sequence[Region], **numbering: Any) -> float:

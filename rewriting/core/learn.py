@@ -298,13 +298,13 @@ def drawn(
 
 def _part(at: LayerInput, top: int, left: int, height: int, width: int) -> LayerInput:
     """The layer input of a part of a picture; the box in positions of the key."""
-    cells, rgb = at.key.shape[-1], at.rgb
-    if rgb is not None:
-        ratio = cells / rgb.shape[-1]
+    cells, skip = at.key.shape[-1], at.skip
+    if skip is not None:
+        ratio = cells / skip.shape[-1]
         rows, columns = (slice(int(a / ratio), int((a + n) / ratio)) for a, n in ((top, height), (left, width)))
-        rgb = rgb[:, :, rows, columns]
+        skip = skip[:, :, rows, columns]
     key = at.key[:, :, top : top + height, left : left + width]
-    return replace(at, key=key, rgb=rgb, origins=((top / cells, left / cells),))
+    return replace(at, key=key, skip=skip, origins=((top / cells, left / cells),))
 
 
 def _loss(

@@ -248,9 +248,9 @@ class Generator(nn.Module, ABC):
         """
         self.check_own(picture, min((self.check_layer(layer), *(weights or ()))))
         found = picture.at
-        rgb = None if found.rgb is None else found.rgb.to(self.device, torch.float32)
+        skip = None if found.skip is None else found.skip.to(self.device, torch.float32)
         style, latent = (None if t is None else t.to(self.device) for t in (found.style, found.latent))
-        at = LayerInput(found.key.to(self.device, self.compute_dtype), style, latent, rgb)
+        at = LayerInput(found.key.to(self.device, self.compute_dtype), style, latent, skip)
         for earlier in range(picture.layer, layer):
             value = self.value(earlier, at, _pick(weights, earlier), in_place=True)
             at = self.advance(earlier, value, at, in_place=True)

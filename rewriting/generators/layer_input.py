@@ -17,7 +17,7 @@ class LayerInput:
     key: (B, I, h, w), the features that enter the convolution; in StyleGAN2, after modulation.
     style: (B, I), the modulation, which demodulation needs; None in a Progressive GAN.
     latent: (B, w_dim), for the later layers; None in a Progressive GAN.
-    rgb: (B, 3, r, r), the sum of the toRGB outputs so far; None before the first.
+    skip: what goes around the layer: (B, 3, r, r), the sum of the toRGB outputs so far; None before the first.
     origins: for parts of pictures, the (top, left) of each in sides of the picture, which selects its noise; empty for
     whole pictures.
     full_size: whether smaller pictures are averaged from the full size.  An inverted picture needs this, because its
@@ -27,7 +27,7 @@ class LayerInput:
     key: Tensor
     style: Tensor | None = None
     latent: Tensor | None = None
-    rgb: Tensor | None = None
+    skip: Tensor | None = None
     origins: tuple[tuple[float, float], ...] = ()
     full_size: bool = False
 
@@ -42,8 +42,8 @@ class LayerInput:
     def rows(self, first: int, stop: int) -> LayerInput:
         """Rows `first` to `stop` - 1 of whole pictures, or up to the last row, as parts of these pictures."""
         height, key = self.key.shape[2], self.key[:, :, first:stop]
-        rgb = None if self.rgb is None else self.rgb[:, :, first:stop]
-        return LayerInput(key, self.style, self.latent, rgb, ((first / height, 0.0),) * len(self), self.full_size)
+        skip = None if self.skip is None else self.skip[:, :, first:stop]
+        return LayerInput(key, self.style, self.latent, skip, ((first / height, 0.0),) * len(self), self.full_size)
 
     def split(self) -> Iterator[LayerInput]:
         """The inputs of single pictures, as copies that do not keep the batch alive."""
@@ -67,4 +67,4 @@ class LayerInput:
         return sum(t.numel() * t.element_size() for t in self._tensors() if t is not None)
 
     def _tensors(self) -> tuple[Tensor | None, ...]:
-        return self.key, self.style, self.latent, self.rgb
+        return self.key, self.style, self.latent, self.skip

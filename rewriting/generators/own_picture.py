@@ -31,7 +31,7 @@ class OwnPicture:
     generator: digest of the generator.
     layer: of the inversion; rules of this layer and of later ones can change the picture.
     latent: float32 (1, w_dim), the start of the inversion; (1, z_dim) of a Progressive GAN.
-    at: the input of the layer, with key and rgb rounded to half precision, as in files.
+    at: the input of the layer, with key and skip rounded to half precision, as in files.
     psnr: of its drawing without rules, in dB.
     digest: sha256, in hex, of the picture and of its inversion.
     Raises ValueError if these do not fit together.
@@ -64,10 +64,10 @@ class OwnPicture:
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the inversion by name: latent, key and, if the architecture has them, style, later and rgb.
 
-        later: the latent of the layers from this one on.
+        later: the latent of the layers from this one on.  rgb: `LayerInput.skip`.
         """
         found = {"latent": self.latent, "key": self.at.key, "style": self.at.style}
-        found |= {"later": self.at.latent, "rgb": self.at.rgb}
+        found |= {"later": self.at.latent, "rgb": self.at.skip}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
 
     def _sha256(self) -> str:
@@ -149,5 +149,5 @@ def _rounded(at: LayerInput) -> LayerInput:
         return tensor.clamp(-65504, 65504).half().contiguous() if half else tensor.float().contiguous()
 
     return LayerInput(
-        kept(at.key, half=True), kept(at.style, half=False), kept(at.latent, half=False), kept(at.rgb, half=True)
+        kept(at.key, half=True), kept(at.style, half=False), kept(at.latent, half=False), kept(at.skip, half=True)
     )

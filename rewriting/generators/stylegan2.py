@@ -254,7 +254,7 @@ class StyleGAN2(Generator):
         shapes = super().input_shapes(layer)
         shapes |= {"style": shapes["key"][:2], "latent": (1, self.config.w_dim)}
         summed = (layer - 1) // 2 * 2  # the last layer before this one that added to the picture
-        return shapes | ({"rgb": (1, 3, *[self.value_size(summed)] * 2)} if summed else {})
+        return shapes | ({"skip": (1, 3, *[self.value_size(summed)] * 2)} if summed else {})
 
     def _noise_of(self, layer: int, at: LayerInput) -> Tensor | None:
         """The noise (1, 1, h', w'), or (B, 1, h', w') for parts of pictures, each at its own position."""
@@ -266,11 +266,11 @@ class StyleGAN2(Generator):
         return torch.cat([noise[..., top : top + height, left : left + width] for top, left in corners])
 
     def advance(self, layer: int, value: Tensor, at: LayerInput, *, in_place: bool = False) -> LayerInput:
-        rgb = self._add_rgb(layer, value, at.latent, at.rgb)
+        rgb = self._add_rgb(layer, value, at.latent, at.skip)
         return LayerInput(*self.conv(layer + 1).key(value, at.latent, in_place=in_place), at.latent, rgb, at.origins)
 
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
-        return self._add_rgb(layer, value, at.latent, at.rgb)
+        return self._add_rgb(layer, value, at.latent, at.skip)
 
     def last_layer_for(self, size: int) -> int:
         return 2 * size.bit_length() - 4
