@@ -11,7 +11,9 @@ import torch.nn.functional as F
 
 from rewriting import EditStack
 from rewriting.generators import LayerInput, base, to_uint8
+from rewriting.generators.config import LOW_PASS
 from rewriting.generators.latents import latents
+from rewriting.generators.low_pass import LowPass
 from rewriting.generators.precision import dtype_of
 from rewriting.generators.stylegan2 import ModulatedConv
 from tests import tiny
@@ -70,7 +72,7 @@ def test_the_config_s_truncation_holds_where_none_is_asked_for():
 @pytest.mark.parametrize("side", [7, 12])  # below and above the size from which a batch runs together
 def test_an_upsampling_convolution_is_a_transposed_one_and_a_low_pass(side):
     source = torch.Generator().manual_seed(0)
-    conv = ModulatedConv(5, 6, 3, 4, upsample=True).double()
+    conv = ModulatedConv(5, 6, 3, 4, low_pass=LowPass(LOW_PASS)).double()
     x = torch.randn(2, 5, side, side, generator=source, dtype=torch.float64)
     transposed = F.conv_transpose2d(x, conv.weight[0].transpose(0, 1) * conv.scale, stride=2)
     expected = rosinality.upfirdn2d(transposed, 4 * rosinality.fir_kernel().double(), 1, (1, 1))

@@ -1,7 +1,6 @@
-"""StyleGAN2 built otherwise: with classes, in grey, with alpha, with colours at the largest size alone.  Each draws
-the same pictures here, and what cannot is refused by name."""
+"""StyleGAN2 built otherwise: with classes, in grey, with alpha.  Each draws the same pictures here, and what cannot is
+refused by name."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from tests import tiny
 from tests.foreign import PARITY, double, draw, z
 from tests.reference import nvidia, nvidia_files, progan
 from tests.test_checkpoints import save_ada, save_stylegan3_repo, save_tensorflow
-from tests.wrapped import without_skips
 
 SIZE, CLASSES = 16, 5
 SAVED = {"ada": save_ada, "stylegan3-repo": save_stylegan3_repo, "tensorflow": save_tensorflow}
@@ -200,34 +198,3 @@ def test_pictures_that_are_not_square_are_refused_as_such(shape):
     with pytest.raises(CheckpointError, match=f"not square: its constant has {shape[0]} x {shape[1]}") as raised:
         read_checkpoint("wide.pkl")
     assert tiny.is_one_sentence(str(raised.value))
-
-
-# --- orig ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "save",
-    [
-        lambda path, state: save_ada(path, state, synthesis_kwargs={"architecture": "orig"}),
-        lambda path, state: save_stylegan3_repo(path, state, architecture="orig"),
-        lambda path, state: save_tensorflow(path, state, architecture="orig"),
-        lambda path, state: torch.save(state, path),
-    ],
-    ids=[*SAVED, "tensors alone"],
-)
-def test_colours_at_the_largest_size_alone_are_no_obstacle(save):
-    whole = nvidia.random_state(SIZE)
-    state = without_skips(whole)
-    expected = nvidia.generate(state, z(), 0.7, architecture="orig")
-    assert float((expected - nvidia.generate(whole, z(), 0.7)).abs().max()) > 100 * PARITY
-    save("net.pkl", state)
-    generator = read_checkpoint("net.pkl")
-    assert same(generator, expected) and "architecture is 'orig'" in generator.config.description
-
-
-def test_no_colours_at_all_is_one_sentence():
-    state = {name: one for name, one in nvidia.random_state(SIZE).items() if ".torgb." not in name}
-    torch.save(state, "net.pt")
-    with pytest.raises(CheckpointError, match="no layer that makes colours") as raised:
-        read_checkpoint("net.pt")
-    assert re.search("damaged.$", str(raised.value))

@@ -28,12 +28,6 @@ ENCODER = {
 }
 
 
-def without_skips(state):
-    """What a generator of the architecture "orig" has: colours at the largest size alone."""
-    largest = max(int(name.split(".")[1][1:]) for name in state if ".torgb." in name)
-    return {k: v for k, v in state.items() if ".torgb." not in k or f".b{largest}." in k}
-
-
 def under(prefix, state):
     return {f"{prefix}{name}": tensor for name, tensor in state.items()}
 

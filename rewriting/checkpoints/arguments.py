@@ -21,9 +21,9 @@ from rewriting.checks import is_number
 ANY = None  # any value: the tensors show it, or no picture depends on it
 RATE, CLAMP = "rate", "clamp"  # a number that `Arguments` stores for the conversion
 KEPT = "kept"  # a number, or None, that `Arguments` stores under the argument's name
-LOW_PASS = (1, 3, 3, 1)
-FILTER = (list(LOW_PASS),)
-ARCHITECTURES, LEAKY, LINEAR = ("skip", "orig"), ("lrelu",), ("linear",)
+FILTER = "filter"  # the taps of the low-pass filter, which `Arguments` stores
+NO_FILTER = {"resample_filter": [1], "resample_kernel": [1, 1]}  # the meaning of None
+ARCHITECTURES, LEAKY, LINEAR = ("skip", "orig", "resnet"), ("lrelu",), ("linear",)
 CHANNELS = (3, 1, 4)  # of pictures: colours, grey, and colours with alpha, which is left out
 Values = tuple[Any, ...] | str | None
 Table = Mapping[str, Values]
@@ -68,6 +68,19 @@ LAYER: Table = {
     "resample_filter": FILTER,
     "conv_clamp": CLAMP,
     "channels_last": ANY,
+}
+SHORTCUT: Table = {  # of a residual block
+    "in_channels": ANY,
+    "out_channels": ANY,
+    "kernel_size": (1,),
+    "bias": (False,),
+    "activation": LINEAR,
+    "up": (2,),
+    "down": (1,),
+    "resample_filter": FILTER,
+    "conv_clamp": (None,),
+    "channels_last": ANY,
+    "trainable": ANY,
 }
 TO_RGB: Table = {
     "in_channels": ANY,
@@ -116,6 +129,7 @@ CLASSES: Mapping[str, Table] = MappingProxyType(
         "SynthesisNetwork": SYNTHESIS,
         "SynthesisBlock": BLOCK,
         "SynthesisLayer": LAYER,
+        "Conv2dLayer": SHORTCUT,
         "ToRGBLayer": TO_RGB,
         "FullyConnectedLayer": AFFINE,
     }
@@ -260,11 +274,12 @@ class Arguments:
     objection: a sentence on the first argument that is not implemented here; "" without one.
     rate: the mapping network's learning rate, which scales its weights; None if it is not recorded.
     clamp: the lowest limit of a layer's values; None without a limit.
+    filter: the taps of the low-pass filter of a StyleGAN2; None if they are not recorded.
     kept: the arguments of a StyleGAN3 that its tensors do not show, by name.
     """
 
     def __init__(self, *, stylegan3: bool = False) -> None:
-        self.objection, self.rate, self.clamp = "", None, None
+        self.objection, self.rate, self.clamp, self.filter = "", None, None, None
         self.kept: dict[str, float | None] = {}
         self._classes, self._mapped = (CLASSES3, MAPPED3) if stylegan3 else (CLASSES, MAPPED)
         mapping, synthesis = self._classes["MappingNetwork"], self._classes["SynthesisNetwork"]
@@ -350,6 +365,8 @@ class Arguments:
     def _check_value(self, what: str, name: str, value: Any, implemented: Values) -> None:
         if implemented in (RATE, CLAMP):
             self._keep(what, name, value, implemented)
+        elif implemented == FILTER:
+            self._keep_filter(what, name, value)
         elif implemented == KEPT:
             if value is not None and not is_number(value, -MOST, MOST):
                 raise CheckpointError(f"Its {what} has {name} {_shown(value)}; expected a number.")
@@ -364,6 +381,17 @@ class Arguments:
                 f"Its {what} has {name} {_shown(value)}{meaning}; only {only} implemented here, so choose a generator "
                 f"that was trained with that."
             )
+
+    def _keep_filter(self, what: str, name: str, value: Any) -> None:
+        taps = plain_facts(NO_FILTER.get(name) if value is None else value)
+        if not isinstance(taps, list) or not taps or not all(is_number(tap, -MOST, MOST) for tap in taps):
+            raise CheckpointError(f"Its {what} has {name} {_shown(value)}; expected a list of numbers.")
+        if self.filter not in (None, taps):
+            raise CheckpointError(
+                f"Its {what} has {name} {_shown(taps)}, and another part {_shown(self.filter)}; only one filter for "
+                f"all is implemented here, so choose another generator."
+            )
+        self.filter = taps
 
     def _keep(self, what: str, name: str, value: Any, kind: str) -> None:
         """Store a number; the clamp may be None, and the lowest of several layers counts."""

@@ -76,11 +76,15 @@ def infer(found: Canonical) -> dict[str, Any]:
     and shapes."""
     if found.architecture == "stylegan3":
         return _infer_stylegan3(found)
-    return _infer_stylegan2(found.tensors) if found.architecture == "stylegan2" else _infer_progan(found.tensors)
+    return _infer_stylegan2(found) if found.architecture == "stylegan2" else _infer_progan(found.tensors)
 
 
-def _infer_stylegan2(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    stages = _count(tensors, r"to_rgbs\.(\d+)\.bias", first=0)
+def _infer_stylegan2(found: Canonical) -> dict[str, Any]:
+    tensors = found.tensors
+    layers = _count(tensors, r"convs\.(\d+)\.conv\.weight", first=0)
+    if layers % 2:
+        raise CheckpointError(f"It has {layers} convolutions above 4 px; a StyleGAN2 has two at every size.")
+    stages = layers // 2
     resolution = _resolution(stages)
     channels = {4: _axis(tensors, "input.input", 1, axes=4)}
     height, width = tensors["input.input"].shape[2:]
@@ -97,7 +101,16 @@ def _infer_stylegan2(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         "mapping_layers": _count(tensors, r"style\.(\d+)\.weight", first=1),
         **_latent(tensors, "style.1.weight", "embed.weight"),
         "w_dim": _axis(tensors, "conv1.conv.modulation.weight", 1, axes=2),
+        "blocks": _blocks(tensors),
+        "resample_filter": found.resample_filter,
     }
+
+
+def _blocks(tensors: Mapping[str, Tensor]) -> str:
+    """The architecture of a StyleGAN2's synthesis, as `GeneratorConfig.blocks`."""
+    if "shortcuts.0.weight" in tensors:
+        return "resnet"
+    return "skip" if any(name.startswith("to_rgb1.") for name in tensors) else "orig"
 
 
 def _infer_stylegan3(found: Canonical) -> dict[str, Any]:
@@ -291,8 +304,10 @@ def _largest_value(generator: Generator, seed: int) -> float:
     largest = 0.0
     for layer in generator.layers:
         value = generator.value(layer, at)
-        added = generator.picture(layer, value, replace(at, skip=None)) if layer % 2 == 0 else value
-        largest = max(largest, float(value.abs().max()), float(added.abs().max()))
+        largest = max(largest, float(value.abs().max()))
+        if layer % 2 == 0 and generator.to_rgb(layer):
+            alone = replace(at, skip=None) if generator.config.blocks == "skip" else at
+            largest = max(largest, float(generator.picture(layer, value, alone).abs().max()))
         if layer < generator.layers.stop - 1:
             at = generator.advance(layer, value, at)
     return largest

@@ -8,14 +8,15 @@ of GAN dissection's Progressive GAN.  Only names and axes change, so that conver
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from rewriting.checkpoints.arguments import LOW_PASS
 from rewriting.files import writing
 from rewriting.generators import Generator
+from rewriting.generators.config import LOW_PASS
 
 LAYOUTS = {"stylegan2": ("rosinality", "nvidia"), "stylegan3": ("nvidia",), "proggan": ("dissection",)}
 ENDINGS = (".pt", ".pth")
@@ -43,25 +44,33 @@ def export(generator: Generator, path: str | Path, layout: str | None = None) ->
     path, architecture = Path(path), generator.config.architecture
     check_export(path, layout, architecture)
     layout = layout or LAYOUTS[architecture][0]
-    if generator.config.classes and layout == "rosinality":
-        raise ValueError(
-            f"{generator.config.name or 'The generator'} has {generator.config.classes} classes, which the layout "
-            f"rosinality does not know; choose the layout nvidia."
-        )
+    if layout == "rosinality":
+        _check_rosinality(generator)
     content = FORMS[layout](generator)
     with writing(path) as partial:
         torch.save(content, partial)
     return path
 
 
+def _check_rosinality(generator: Generator) -> None:
+    """Raise ValueError for a generator that the layout cannot hold."""
+    config = generator.config
+    has = f"{config.classes} classes" if config.classes else "residual blocks" if config.blocks == "resnet" else ""
+    if has:
+        raise ValueError(
+            f"{config.name or 'The generator'} has {has}, which the layout rosinality does not know; choose the "
+            f"layout nvidia."
+        )
+
+
 def rosinality(generator: Generator) -> dict[str, Tensors | Tensor]:
     """The tensors for rosinality's code, with resampling kernels and noise maps; a generator without noise gets maps
     and weights of zeros."""
-    state = _complete(generator)
+    state = _coloured(generator) | _complete(generator)
     mean = state.pop("latent_avg")
     for stage in range(len(generator.config.resolutions) - 1):
         for name in (f"convs.{2 * stage}.conv.blur.kernel", f"to_rgbs.{stage}.upsample.kernel"):
-            state[name] = 4 * _kernel()
+            state[name] = 4 * _kernel(generator.config.resample_filter)
     return {"g_ema": state, "latent_avg": mean}
 
 
@@ -71,10 +80,11 @@ def nvidia(generator: Generator) -> Tensors:
     if generator.config.architecture == "stylegan3":
         return _tensors(generator)
     state: Tensors = {}
+    own, usual = _nvidia_kernel(generator.config.resample_filter), _nvidia_kernel(LOW_PASS)
     for name, tensor in _complete(generator).items():
         renamed = _nvidia_name(name)
         kind = renamed.rsplit(".", 1)[-1]
-        if kind in ("weight", "const") and tensor.dim() in (4, 5):
+        if kind in ("weight", "const") and tensor.dim() in (4, 5) and ".skip." not in renamed:
             tensor = tensor[0]
         elif kind == "noise_const":
             tensor = tensor[0, 0]
@@ -84,9 +94,11 @@ def nvidia(generator: Generator) -> Tensors:
             tensor = tensor.flatten()
         state[renamed] = tensor.clone()
         if kind == "noise_const":
-            state[renamed.replace("noise_const", "resample_filter")] = _kernel()
+            state[renamed.replace("noise_const", "resample_filter")] = own if ".conv0." in renamed else usual
+        elif renamed.endswith(".skip.weight"):
+            state[renamed.replace("weight", "resample_filter")] = own
     for size in generator.config.resolutions:
-        state[f"synthesis.b{size}.resample_filter"] = _kernel()
+        state[f"synthesis.b{size}.resample_filter"] = own
     return state
 
 
@@ -113,6 +125,8 @@ def _nvidia_name(name: str) -> str:
     if match := re.fullmatch(r"to_rgb(?:1|s\.(\d+))\.(.+)", name):
         size = 4 if match[1] is None else 8 << int(match[1])
         return f"synthesis.b{size}.torgb.{_part(match[2])}"
+    if match := re.fullmatch(r"shortcuts\.(\d+)\.weight", name):
+        return f"synthesis.b{8 << int(match[1])}.skip.weight"
     match = re.fullmatch(r"(?:conv1|convs\.(\d+))\.(.+)", name)
     return f"{_layer(0 if match[1] is None else int(match[1]) + 1)}.{_part(match[2])}"
 
@@ -144,7 +158,28 @@ def _tensors(generator: Generator) -> Tensors:
     }
 
 
-def _kernel() -> Tensor:
-    """(4, 4), with a sum of 1."""
-    tap = torch.tensor(LOW_PASS, dtype=torch.float32)
-    return torch.outer(tap, tap) / 64
+def _coloured(generator: Generator) -> Tensors:
+    """Layers to colours that add nothing, for the sizes of a generator that has none."""
+    config, added = generator.config, {}
+    for stage, size in enumerate(config.resolutions, -1):
+        prefix, width = "to_rgb1" if stage < 0 else f"to_rgbs.{stage}", config.channels[size]
+        added |= {
+            f"{prefix}.conv.weight": torch.zeros(1, 3, width, 1, 1),
+            f"{prefix}.bias": torch.zeros(1, 3, 1, 1),
+            f"{prefix}.conv.modulation.weight": torch.zeros(width, config.w_dim),
+            f"{prefix}.conv.modulation.bias": torch.ones(width),
+        }
+    return added
+
+
+def _kernel(taps: Sequence[float]) -> Tensor:
+    """The low-pass filter (n, n), with a sum of 1."""
+    row = torch.tensor(taps, dtype=torch.float32)
+    kernel = torch.outer(row, row)
+    return kernel / kernel.sum()
+
+
+def _nvidia_kernel(taps: Sequence[float]) -> Tensor:
+    """The same; from 8 taps on, the filter (n,), which NVIDIA's code applies twice."""
+    row = torch.tensor(taps, dtype=torch.float32)
+    return _kernel(taps) if len(taps) < 8 else row / row.sum()

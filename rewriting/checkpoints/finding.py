@@ -42,7 +42,8 @@ def generator_in(data: Any) -> Contents:
             add = told.add_module if isinstance(module, Module) else told.add_part
             add(where[len(prefix) :], module.class_name, module.state)
     told.add_settings(_settings(data))
-    facts = {"part": prefix.removesuffix("."), "rate": told.rate, "clamp": told.clamp, "arguments": told.kept}
+    facts = {"part": prefix.removesuffix("."), "rate": told.rate, "clamp": told.clamp, "filter": told.filter}
+    facts["arguments"] = told.kept
     return Contents(tensors_of(numbers), facts, told.objection)
 
 
@@ -171,7 +172,7 @@ def _from_tensorflow(network: Network) -> Contents:
                 waiting.append((child, f"{prefix}{_text(name)}/"))
     else:
         raise CheckpointError(f"Its network has more than {MAX_PARTS:,} parts, or contains itself; it is damaged.")
-    facts = {"layout": "tensorflow", "part": "Gs", "rate": told.rate, "clamp": told.clamp}
+    facts = {"layout": "tensorflow", "part": "Gs", "rate": told.rate, "clamp": told.clamp, "filter": told.filter}
     return Contents(tensors_of(numbers), facts, told.objection)
 
 

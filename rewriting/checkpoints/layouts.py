@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rewriting.checkpoints.arguments import LOW_PASS
 from rewriting.checkpoints.contents import CheckpointError, Contents, quoted
+from rewriting.generators.config import LOW_PASS, MAX_TAPS
 
 Tensors = dict[str, Tensor]
 MAPPING_RATE = 0.01
@@ -29,7 +29,6 @@ REFUSED = (  # pattern of a tensor's name, and the architecture that it identifi
     (r"^mapping\.embed_proj\.|^synthesis\.L\d+_.*\.up_filter\d", "a StyleGAN-XL"),
     (r"\.(iwt|dwt)\.", "a SWAGAN, which draws wavelets"),
     (r"StyleMod|LayerEpilogue|^generator\.progression\.|^g_synthesis\.|\.epi\d?\.style_mod", "a StyleGAN1"),
-    (r"^synthesis\.b\d+\.skip\.weight$|^synthesis/\d+x\d+/Skip/", "a StyleGAN2 with residual blocks (resnet)"),
     (r"^mapping/LabelConcat/", "a conditional StyleGAN2 of TensorFlow, whose class changes the scale of the latent"),
     (r"^synthesis/ToRGB_lod\d", "a StyleGAN2 of the configurations B to D (G_synthesis_stylegan_revised)"),
     (r"^torgb_lod", "a Progressive GAN or StyleGAN1 of another code base"),
@@ -48,6 +47,7 @@ class Canonical:
 
     layout: their origin in words.  clamp: the limit of values in the original program, None without one.
     latent_avg: (w_dim,), None if the file has none.  notes: sentences on changes beyond renaming.
+    resample_filter: the taps of a StyleGAN2's low-pass filter.
     sampling: of a StyleGAN3, as `GeneratorConfig` takes it.
     """
 
@@ -58,6 +58,7 @@ class Canonical:
     clamp: float | None = None
     notes: tuple[str, ...] = ()
     sampling: Mapping[str, Any] | None = None
+    resample_filter: Sequence[float] = LOW_PASS
 
 
 def canonical(contents: Contents, label: int | None = None) -> Canonical:
@@ -93,13 +94,14 @@ def refused(names: Iterable[str]) -> str:
 def from_rosinality(tensors: Tensors, facts: Mapping[str, Any], layout: str = "rosinality") -> Canonical:
     """Rosinality's layout: canonical names, with the standard resampling kernels and `latent_avg`."""
     rate = facts.get("rate") or MAPPING_RATE
-    kept = {}
+    kept, kernels = {}, {}
     for name, tensor in tensors.items():
         if name.endswith((".blur.kernel", ".upsample.kernel")):
-            check_filter(name, tensor, gain=4)
+            kernels[name] = tensor
         elif name != "latent_avg":
             kept[name] = _rescaled(tensor, rate) if name.startswith("style.") else tensor
-    return Canonical("stylegan2", layout, kept, _one_latent(tensors.get("latent_avg")))
+    mean, taps = _one_latent(tensors.get("latent_avg")), one_filter(kernels, 4, facts)
+    return Canonical("stylegan2", layout, kept, mean, resample_filter=taps)
 
 
 def from_paper(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
@@ -118,12 +120,36 @@ def from_paper(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     return from_rosinality(renamed, facts, "the paper's code")
 
 
-def check_filter(name: str, tensor: Tensor, gain: float) -> None:
-    """Raise CheckpointError unless a resampling filter is the standard one, which our files do not store."""
-    tap = torch.tensor(LOW_PASS, dtype=torch.float32)
-    usual = gain * torch.outer(tap, tap) / 64
-    if tensor.shape != usual.shape or not torch.allclose(tensor, usual, atol=1e-5):
-        raise CheckpointError(f"Its filter {quoted(name)} is not [1, 3, 3, 1], the only one that is supported.")
+def one_filter(kernels: Mapping[str, Tensor], gain: float, facts: Mapping[str, Any]) -> Sequence[float]:
+    """The taps of the low-pass filter that all kernels, (n, n) or (n,) with the sum `gain`, have in common.  Without
+    kernels, the arguments tell it, or it is the usual one.
+
+    Raises CheckpointError for several filters, and for one that differs between rows and columns.
+    """
+    found = {_taps(name, kernel, gain): name for name, kernel in kernels.items()}
+    if len(found) > 1:
+        listed = " and ".join(f"{quoted(name)} {list(taps)}" for taps, name in list(found.items())[:2])
+        raise CheckpointError(f"It filters by {listed}; only one filter for all sizes is implemented here.")
+    if not found and facts.get("filter"):
+        told = torch.tensor(facts["filter"], dtype=torch.float64)
+        return _taps("resample_filter", told / told.sum(), 1)
+    return next(iter(found), LOW_PASS)
+
+
+def _taps(name: str, kernel: Tensor, gain: float) -> tuple[float, ...]:
+    """Rounded to millionths, so that a kernel that is made of them has the same taps again."""
+    shares = kernel.double() / gain
+    if 1 <= shares.dim() <= 2 and 0 < shares.numel() <= MAX_TAPS ** shares.dim():
+        rows = shares if shares.dim() == 1 else shares.sum(1)
+        again = rows if shares.dim() == 1 else torch.outer(rows, rows)
+        if shares.shape == again.shape and torch.allclose(shares, again, atol=1e-5) and abs(rows.sum() - 1) < 1e-5:
+            usual = torch.tensor(LOW_PASS) / sum(LOW_PASS)
+            same = rows.shape == usual.shape and torch.allclose(rows, usual.double(), atol=1e-5)
+            return LOW_PASS if same else tuple(round(float(tap), 6) for tap in rows)
+    raise CheckpointError(
+        f"Its filter {quoted(name)} of shape {tuple(kernel.shape)} is not the same along rows and columns, or has "
+        f"another sum than {gain}, or more than {MAX_TAPS} taps; such a filter is not implemented here."
+    )
 
 
 def _one_latent(tensor: Tensor | None) -> Tensor | None:
@@ -181,16 +207,18 @@ def from_genforce(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     """A StyleGAN2 with TensorFlow's numbers and PyTorch's axes: upsampling kernels are flipped, and the bias of a
     style lacks its 1."""
     renamed: Tensors = {}
+    kernels: Tensors = {}
     for name, tensor in tensors.items():
         if name.endswith(("filter.kernel", "upsample.kernel")):
-            check_filter(name, tensor.reshape(tensor.shape[-2:]), gain=4)
+            kernels[name] = tensor.reshape(tensor.shape[-2:])
         elif match := re.fullmatch(r"mapping\.dense(\d{1,3})\.(weight|bias)", name):
             renamed[f"style.{int(match[1]) + 1}.{match[2]}"] = tensor
         elif name == "synthesis.early_layer.const":
             renamed["input.input"] = tensor
         elif name != "truncation.w_avg":
             renamed |= _genforce_layer(name, tensor)
-    return Canonical("stylegan2", "genforce", renamed, _one_latent(tensors.get("truncation.w_avg")))
+    mean, taps = _one_latent(tensors.get("truncation.w_avg")), one_filter(kernels, 4, facts)
+    return Canonical("stylegan2", "genforce", renamed, mean, resample_filter=taps)
 
 
 def _genforce_layer(name: str, tensor: Tensor) -> Tensors:
@@ -228,14 +256,12 @@ def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     """StyleGAN2-ADA-PyTorch and the StyleGAN3 repo's StyleGAN2.  They differ in names, in axes of length 1, and in the
     mapping network's learning rate, by which weights are multiplied if it is not the standard one."""
     tensors, notes = in_classes(tensors, facts["label"])
-    if not any(name.startswith("synthesis.b4.torgb.") for name in tensors):
-        tensors = with_colours_everywhere(tensors)
-        notes.append("Its architecture is 'orig': only the largest size has colours.")
     rate = facts.get("rate") or MAPPING_RATE
     renamed: Tensors = {}
+    kernels: Tensors = {}
     for name, tensor in tensors.items():
         if name.endswith("resample_filter"):
-            check_filter(name, tensor, gain=1)
+            kernels |= {} if name.endswith(".conv1.resample_filter") else {name: tensor}  # these do not upsample
         elif name.startswith("mapping.fc"):
             index, kind = name.removeprefix("mapping.fc").split(".", 1)
             renamed[f"style.{_number(index) + 1}.{kind}"] = _rescaled(tensor, rate)
@@ -245,7 +271,8 @@ def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
             renamed |= _nvidia_layer(name, tensor)
     layout = "NVIDIA PyTorch" if facts.get("layout") != "tensorflow" else "NVIDIA TensorFlow"
     mean = _one_latent(tensors.get("mapping.w_avg"))
-    return Canonical("stylegan2", layout, renamed, mean, facts.get("clamp"), tuple(notes))
+    taps = one_filter(kernels, 1, facts)
+    return Canonical("stylegan2", layout, renamed, mean, facts.get("clamp"), tuple(notes), resample_filter=taps)
 
 
 def in_classes(tensors: Tensors, label: int | None) -> tuple[Tensors, list[str]]:
@@ -281,34 +308,17 @@ def in_classes(tensors: Tensors, label: int | None) -> tuple[Tensors, list[str]]
     return kept, [f"It draws class {label} alone."]
 
 
-def with_colours_everywhere(tensors: Tensors) -> Tensors:
-    """The tensors of the architecture 'skip' for one of the architecture 'orig': smaller sizes add no colour."""
-    blocks = {int(m[1]) for name in tensors if (m := re.fullmatch(r"synthesis\.b(\d{1,4})\.conv1\.weight", name))}
-    found = tensors.get(f"synthesis.b{max(blocks, default=0)}.torgb.weight")
-    if found is None or found.dim() != 4:
-        raise CheckpointError("It has no layer that makes colours of features at its largest size; it is damaged.")
-    added: Tensors = {}
-    for size in sorted(blocks)[:-1]:
-        width = len(tensors[f"synthesis.b{size}.conv1.weight"])
-        affine = _with_axes(2, "affine.weight", tensors.get(f"synthesis.b{size}.conv1.affine.weight", torch.zeros(0)))
-        added |= {
-            f"synthesis.b{size}.torgb.weight": torch.zeros(len(found), width, 1, 1),
-            f"synthesis.b{size}.torgb.bias": torch.zeros(len(found)),
-            f"synthesis.b{size}.torgb.affine.weight": torch.zeros(width, affine.shape[1]),
-            f"synthesis.b{size}.torgb.affine.bias": torch.ones(width),
-        }
-    return tensors | added
-
-
 def _nvidia_layer(name: str, tensor: Tensor) -> Tensors:
-    """synthesis.bR.conv0|conv1|torgb.X -> its canonical name and shape; unknown names stay, for the error."""
-    match = re.fullmatch(r"synthesis\.b(\d{1,4})\.(?:(conv0|conv1|torgb)\.)?(.+)", name)
-    if not match or int(match[1]) not in SIZES or (match[1], match[2]) == ("4", "conv0"):
+    """synthesis.bR.conv0|conv1|skip|torgb.X -> its canonical name and shape; unknown names stay, for the error."""
+    match = re.fullmatch(r"synthesis\.b(\d{1,4})\.(?:(conv0|conv1|skip|torgb)\.)?(.+)", name)
+    if not match or int(match[1]) not in SIZES or (match[1] == "4" and match[2] in ("conv0", "skip")):
         return {name: tensor}
     size, layer, kind = int(match[1]), match[2], match[3]
     stage = size.bit_length() - 4  # -1 for 4 px
     if layer is None:
         return {"input.input" if name == "synthesis.b4.const" else name: tensor[None]}
+    if layer == "skip":
+        return {f"shortcuts.{stage}.weight" if kind == "weight" else name: tensor}
     if layer == "torgb":
         prefix = "to_rgb1" if size == 4 else f"to_rgbs.{stage}"
         kinds = {"bias": ("bias", lambda t: t.reshape(1, -1, 1, 1))}
@@ -414,8 +424,8 @@ def _tensorflow_variable(name: str, tensor: Tensor) -> Tensors:
         index = int(match[1])  # 0 at 4 px, then two at every size
         layer = "conv0" if index % 2 else "conv1"
         return {f"synthesis.b{2 ** ((index + 1) // 2 + 2)}.{layer}.noise_const": _with_axes(4, name, tensor)[0, 0]}
-    layers = {"Conv0_up": "conv0", "Conv1": "conv1", "Conv": "conv1", "ToRGB": "torgb"}
-    match = re.fullmatch(r"synthesis/(\d{1,4})x\1/(Conv0_up|Conv1|Conv|ToRGB)/(\w+)", name)
+    layers = {"Conv0_up": "conv0", "Conv1": "conv1", "Conv": "conv1", "Skip": "skip", "ToRGB": "torgb"}
+    match = re.fullmatch(r"synthesis/(\d{1,4})x\1/(Conv0_up|Conv1|Conv|Skip|ToRGB)/(\w+)", name)
     if not match:
         return {name: tensor}
     prefix, kind = f"synthesis.b{match[1]}.{layers[match[2]]}", match[3]

@@ -241,10 +241,9 @@ def fit_key(
     generator: Generator, drawn: DrawnPictures, wanted: Tensor, layer: int, at: LayerInput, steps: int
 ) -> Iterator[tuple[int, LayerInput, Tensor]]:
     """Improve the layer's input; yields (number of the step, layer input, drawing)."""
-    unit = at.key.abs().mean((0, 2, 3), keepdim=True)
-    unit = unit.clamp_min(float(unit.mean()))  # so that features that are zero in the estimate can rise
     names = ["key", *(["skip"] if at.skip is not None else []), *(["latent"] if at.latent is not None else [])]
-    units = {"key": unit, "skip": 1.0, "latent": drawn.deviation}
+    of_skip = _unit(at.skip) if generator.config.blocks == "resnet" and at.skip is not None else 1.0
+    units = {"key": _unit(at.key), "skip": of_skip, "latent": drawn.deviation}
     rates = {"key": RATE_KEY, "skip": RATE_KEY, "latent": RATE_LATER}
 
     def moved_by(moves: Sequence[Tensor]) -> LayerInput:
@@ -261,6 +260,12 @@ def fit_key(
     for step in range(steps):
         shown = adam.step(loss, (1 + math.cos(math.pi * step / steps)) / 2).detach()
         yield step + 1, moved_by(adam.values), shown
+
+
+def _unit(features: Tensor) -> Tensor:
+    """(1, C, 1, 1): the size of each channel, at least the mean one, so that features that are zero can rise."""
+    unit = features.abs().mean((0, 2, 3), keepdim=True)
+    return unit.clamp_min(float(unit.mean()))
 
 
 def difference(shown: Tensor, wanted: Tensor, levels: int = LEVELS) -> Tensor:

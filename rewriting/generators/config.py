@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from rewriting.checks import brief, check_fields, flag, number, one_of, string, table, whole
+from rewriting.checks import brief, check_fields, flag, listing, number, one_of, string, table, whole
 from rewriting.generators.sampling_rates import Sampling
 from rewriting.installation import DATA
 
@@ -15,6 +15,9 @@ FORMAT_VERSION = 1
 # The files of a generator repo.
 CONFIG, WEIGHTS, MOMENTS = "config.json", "model.safetensors", "second_moments.safetensors"
 BUNDLED = DATA / "weights"  # the folders of those that come with the software
+BLOCKS = ("skip", "orig", "resnet")  # of a StyleGAN2
+LOW_PASS = (1.0, 3.0, 3.0, 1.0)  # the usual filter of its upsampling
+MAX_TAPS = 16
 ARCHITECTURE_NAMES = {"stylegan2": "StyleGAN2", "stylegan3": "StyleGAN3", "proggan": "Progressive GAN"}
 MAX_RESOLUTION = 2048
 MAX_WIDTH = 4096
@@ -36,6 +39,8 @@ TAKES = {
     "truncation": number(0, 2),
     "classes": whole(0, MAX_CLASSES),
     "noise": flag,
+    "blocks": one_of(*BLOCKS),
+    "resample_filter": listing(number(-1e6, 1e6), MAX_TAPS),
     **dict.fromkeys(("name", "license", "description"), string),
 }
 
@@ -55,6 +60,9 @@ class GeneratorConfig:
     default_layer: the layer edited when nobody names one; by default 8, which suits most objects (paper, section 5),
     or one of its size of a StyleGAN3.
     noise: StyleGAN2 only: the file holds fixed noise maps, which every picture adds.
+    blocks: StyleGAN2 only: "skip", where every size adds to the picture; "orig", where only the largest makes colours;
+    or "resnet", "orig" with residual blocks.
+    resample_filter: StyleGAN2 only: the taps of its low-pass filter, of any sum but 0.
     sampling: StyleGAN3 only: what its layers have in common, also taken as a table of what is not usual.
     name, license, description: shown to people.
 
@@ -70,6 +78,8 @@ class GeneratorConfig:
     truncation: float = 1.0
     default_layer: int | None = None
     noise: bool = False
+    blocks: str = "skip"
+    resample_filter: Sequence[float] = LOW_PASS
     sampling: Sampling | Mapping[str, Any] | None = None
     classes: int = 0
     name: str = ""
@@ -82,6 +92,7 @@ class GeneratorConfig:
         if self.resolution & (self.resolution - 1):
             raise ValueError(f"resolution {self.resolution} is not a power of two; use 64, 128, 256, 512 or 1024.")
         self._check_channels()
+        self._check_stylegan2()
         if self.architecture != "proggan":
             check_fields(self, {"w_dim": whole(1, MAX_WIDTH), "mapping_layers": whole(1, 32)})
         elif self.classes:
@@ -95,6 +106,15 @@ class GeneratorConfig:
         if self.default_layer is None:
             object.__setattr__(self, "default_layer", self._usual_layer())
         check_fields(self, {"default_layer": whole(self.first_layer, self.last_layer)})
+
+    def _check_stylegan2(self) -> None:
+        taps = tuple(self.resample_filter)
+        object.__setattr__(self, "resample_filter", taps)
+        if not abs(sum(taps)) > 1e-3 * sum(map(abs, taps)):
+            raise ValueError(f"resample_filter {brief(list(taps))} has the sum {sum(taps):g}; it lets nothing pass.")
+        for name, usual in (("blocks", "skip"), ("resample_filter", LOW_PASS)):
+            if self.architecture != "stylegan2" and getattr(self, name) != usual:
+                raise ValueError(f"{name} is of a StyleGAN2 alone; leave it out for a {self.architecture_name}.")
 
     def _usual_layer(self) -> int:
         """8, or, of a StyleGAN3, the last whose value is as coarse as that layer's: 32 positions to the picture."""
@@ -157,6 +177,7 @@ class GeneratorConfig:
         found, before = [], self.z_dim
         for size, width in self.channels.items():
             found += [(before, width, 3, size), (width, width, 3, size)]
+            found += [(before, width, 1, size // 2)] if self.blocks == "resnet" else []
             before = width
         return found
 
@@ -181,7 +202,8 @@ class GeneratorConfig:
         return cls(**{k: v for k, v in data.items() if k in known}, extra=extra)
 
     def to_json(self) -> dict[str, Any]:
-        left_out = {"extra", *(name for name in ("sampling", "classes") if not getattr(self, name))}
+        usual = {"sampling": None, "classes": 0, "blocks": "skip", "resample_filter": LOW_PASS}
+        left_out = {"extra", *(name for name, value in usual.items() if getattr(self, name) == value)}
         data = {k: v for k, v in asdict(self).items() if k not in left_out}
         data["channels"] = {str(size): width for size, width in self.channels.items()}
         return {"format": FORMAT, "format_version": FORMAT_VERSION, **data, **self.extra}

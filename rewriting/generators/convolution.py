@@ -90,8 +90,8 @@ def convolve(x: Tensor, kernel: Tensor | WinogradKernel, padding: int, *, in_pla
     return one_by_one(lambda one: F.conv2d(one, kernel, padding=padding), x)
 
 
-def upsampling(run: Callable[[Tensor], Tensor], x: Tensor, channels: int) -> Tensor:
-    """Call `run`, which upsamples by 2 and reads one row beyond, in bands of rows if the maps are `LARGE`.
+def upsampling(run: Callable[[Tensor], Tensor], x: Tensor, channels: int, reach: int = 1) -> Tensor:
+    """Call `run`, which upsamples by 2 and reads `reach` rows beyond, in bands of rows if the maps are `LARGE`.
 
     (B, I, h, w) -> (B, O, 2h, 2w).  channels: O.  In training, and on a GPU, all rows run together.
     """
@@ -103,8 +103,8 @@ def upsampling(run: Callable[[Tensor], Tensor], x: Tensor, channels: int) -> Ten
     rows = math.ceil(height / bands)
     for picture, drawn in zip(x.split(1), out.split(1), strict=True):
         for top in range(0, height, rows):
-            first = max(0, top - 1)
-            part = run(picture[:, :, first : top + rows + 1])[:, :, 2 * (top - first) :]
+            first = max(0, top - reach)
+            part = run(picture[:, :, first : top + rows + reach])[:, :, 2 * (top - first) :]
             drawn[:, :, 2 * top : 2 * (top + rows)] = part[:, :, : 2 * min(rows, height - top)]
     return out
 

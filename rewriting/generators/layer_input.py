@@ -17,7 +17,8 @@ class LayerInput:
     key: (B, I, h, w), the features that enter the convolution; in StyleGAN2, after modulation.
     style: (B, I), the modulation, which demodulation needs; None in a Progressive GAN.
     latent: (B, w_dim), for the later layers; None in a Progressive GAN.
-    skip: what goes around the layer: (B, 3, r, r), the sum of the toRGB outputs so far; None before the first.
+    skip: what goes around the layer: (B, 3, r, r), the sum of the toRGB outputs so far, or, in a residual block, the
+    features (B, O, r, r) that are added to its output after upsampling; None without either.
     origins: for parts of pictures, the (top, left) of each in sides of the picture, which selects its noise; empty for
     whole pictures.
     full_size: whether smaller pictures are averaged from the full size.  An inverted picture needs this, because its

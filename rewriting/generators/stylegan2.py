@@ -23,31 +23,13 @@ from rewriting.generators.config import GeneratorConfig
 from rewriting.generators.convolution import Weight, one_by_one, pointwise, shifted, upsampling
 from rewriting.generators.demodulated import DemodulatedConv, scaled
 from rewriting.generators.layer_input import LayerInput
+from rewriting.generators.low_pass import LowPass
 from rewriting.generators.winograd import WinogradKernel
 
 SQRT2 = math.sqrt(2)
 SLOPE = 0.2
 ACTIVATION = Activation(SLOPE, SQRT2)
 MAPPING_RATE = 0.01  # the mapping network's learning-rate multiplier, part of the file format
-LOW_PASS = (0.25, 0.75, 0.75, 0.25)  # [1, 3, 3, 1] / 8, times 2 for the zeros that upsampling inserts
-
-
-def low_pass(x: Tensor, kernel: Tensor) -> Tensor:
-    """The 4x4 filter after an upsampling convolution, on each channel: (B, C, h, w) -> (B, C, h - 1, w - 1)."""
-    return F.conv2d(x, kernel.expand(x.shape[1], 1, 4, 4), padding=1, groups=x.shape[1])
-
-
-def low_pass_kernel(like: Tensor) -> Tensor:
-    """The kernel (4, 4), with sum 4."""
-    tap = torch.tensor(LOW_PASS, device=like.device, dtype=like.dtype)
-    return tap[:, None] * tap
-
-
-def upsample(rgb: Tensor) -> Tensor:
-    """Twice the size with the same low-pass: (B, C, h, w) -> (B, C, 2h, 2w)."""
-    channels = rgb.shape[1]
-    kernel = low_pass_kernel(rgb).expand(channels, 1, 4, 4)
-    return F.conv_transpose2d(rgb, kernel, stride=2, padding=1, groups=channels)
 
 
 class PixelNorm(nn.Module):
@@ -82,14 +64,20 @@ class ClassEmbedding(EqualLinear):
 
 
 class ModulatedConv(DemodulatedConv):
-    """Convolution whose input channels are scaled by a style, in the parts that rewriting needs."""
+    """Convolution whose input channels are scaled by a style, in the parts that rewriting needs.
 
-    def __init__(self, inp: int, out: int, size: int, w_dim: int, *, upsample: bool = False, demodulate: bool = True):
+    low_pass: the filter of a convolution that upsamples.
+    """
+
+    def __init__(
+        self, inp: int, out: int, size: int, w_dim: int, *, low_pass: LowPass | None = None, demodulate: bool = True
+    ):
         super().__init__()
         self.weight = nn.Parameter(standard_normal(1, out, inp, size, size))
         self.modulation = EqualLinear(w_dim, inp, bias=1.0)
         self.scale = 1 / math.sqrt(inp * size * size)
-        self.upsample, self.demodulate, self.padding = upsample, demodulate, size // 2
+        self.low_pass, self.upsample = low_pass, low_pass is not None
+        self.demodulate, self.padding = demodulate, size // 2
 
     def kernel(self, weight: Tensor) -> Tensor:
         """(O, I, kh, kw), or (1, O, I, kh, kw) -> the kernel of `linear`: scaled, transposed if it upsamples."""
@@ -104,9 +92,12 @@ class ModulatedConv(DemodulatedConv):
         """
         if not self.upsample:
             return super().linear(key, kernel, in_place=in_place)
-        smooth = low_pass_kernel(key)
+        smooth = self.low_pass.kernel(key)
         return upsampling(
-            lambda one: low_pass(F.conv_transpose2d(one, kernel, stride=2), smooth), key, kernel.shape[1]
+            lambda one: self.low_pass.smooth(F.conv_transpose2d(one, kernel, stride=2), smooth),
+            key,
+            kernel.shape[1],
+            self.low_pass.reach,
         )
 
     def key(self, x: Tensor, latent: Tensor, *, in_place: bool = False) -> tuple[Tensor, Tensor]:
@@ -131,9 +122,9 @@ class NoiseStrength(nn.Module):
 class StyledConv(nn.Module):
     """One layer: modulated convolution, fixed noise, bias, leaky ReLU."""
 
-    def __init__(self, inp: int, out: int, w_dim: int, *, upsample: bool = False):
+    def __init__(self, inp: int, out: int, w_dim: int, low_pass: LowPass | None = None):
         super().__init__()
-        self.conv = ModulatedConv(inp, out, 3, w_dim, upsample=upsample)
+        self.conv = ModulatedConv(inp, out, 3, w_dim, low_pass=low_pass)
         self.noise, self.activate = NoiseStrength(), Bias(out)
 
     def value(
@@ -159,16 +150,29 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    def __init__(self, inp: int, w_dim: int):
+    def __init__(self, inp: int, w_dim: int, low_pass: LowPass):
         super().__init__()
         self.conv = ModulatedConv(inp, 3, 1, w_dim, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
+        self.low_pass = low_pass
 
     def forward(self, x: Tensor, latent: Tensor, rgb: Tensor | None) -> Tensor:
         conv = self.conv
         weight = conv.weight.flatten(2) * conv.scale * conv.modulation(latent)[:, None]  # (B, 3, I): less than x
         y = pointwise(x, weight.to(x.dtype)).float() + self.bias
-        return y if rgb is None else y + upsample(rgb)
+        return y if rgb is None else y + self.low_pass.upsample(rgb)
+
+
+class Shortcut(nn.Module):
+    """The way around a residual block, before its upsampling: a 1x1 convolution, (B, I, h, w) -> (B, O, h, w)."""
+
+    def __init__(self, inp: int, out: int):
+        super().__init__()
+        self.weight = nn.Parameter(standard_normal(out, inp, 1, 1))
+        self.scale = 1 / math.sqrt(inp)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pointwise(x, (self.weight.flatten(1) * self.scale).to(x.dtype).expand(len(x), -1, -1))
 
 
 class Constant(nn.Module):
@@ -178,9 +182,9 @@ class Constant(nn.Module):
 
 
 class StyleGAN2(Generator):
-    """Skip-architecture StyleGAN2 (config E/F).
+    """StyleGAN2 (config E/F) of the architectures skip, orig and resnet, which `GeneratorConfig.blocks` names.
 
-    Layer 2 is `conv1`, layer N >= 3 is `convs[N - 3]`; odd ones upsample.
+    Layer 2 is `conv1`, layer N >= 3 is `convs[N - 3]`; odd ones upsample, and an odd one and the next are a block.
     """
 
     activation = ACTIVATION
@@ -188,7 +192,8 @@ class StyleGAN2(Generator):
 
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)
-        channels, w_dim = config.channels, config.w_dim
+        channels, w_dim, low_pass = config.channels, config.w_dim, LowPass(config.resample_filter)
+        self.low_pass, self.row_by_row = low_pass, low_pass.reach == 1
         joint = config.z_dim + (w_dim if config.classes else 0)
         mapping = [
             EqualLinear(w_dim if i else joint, w_dim, rate=MAPPING_RATE, activate=True)
@@ -199,14 +204,18 @@ class StyleGAN2(Generator):
             self.embed = ClassEmbedding(config.classes, w_dim)
         self.input = Constant(channels[4])
         self.conv1 = StyledConv(channels[4], channels[4], w_dim)
-        self.to_rgb1 = ToRGB(channels[4], w_dim)
-        self.convs, self.to_rgbs = nn.ModuleList(), nn.ModuleList()
+        skip = config.blocks == "skip"  # else only the largest size has colours
+        self.to_rgb1 = ToRGB(channels[4], w_dim, low_pass) if skip else None
+        self.convs, self.to_rgbs, self.shortcuts = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for size in config.resolutions[1:]:
             self.convs += [
-                StyledConv(channels[size // 2], channels[size], w_dim, upsample=True),
+                StyledConv(channels[size // 2], channels[size], w_dim, low_pass),
                 StyledConv(channels[size], channels[size], w_dim),
             ]
-            self.to_rgbs.append(ToRGB(channels[size], w_dim))
+            coloured = skip or size == config.resolution
+            self.to_rgbs.append(ToRGB(channels[size], w_dim, low_pass) if coloured else None)
+            if config.blocks == "resnet":
+                self.shortcuts.append(Shortcut(channels[size // 2], channels[size]))
         self.register_buffer("latent_avg", torch.zeros(w_dim))
         self.noises = nn.Module()
         if config.noise:
@@ -232,8 +241,8 @@ class StyleGAN2(Generator):
     def styled(self, layer: int) -> StyledConv:
         return self.conv1 if self.check_layer(layer) == 2 else self.convs[layer - 3]
 
-    def to_rgb(self, layer: int) -> ToRGB:
-        """The RGB layer after the second layer of a resolution, which has an even number."""
+    def to_rgb(self, layer: int) -> ToRGB | None:
+        """The RGB layer after the second layer of a resolution, which has an even number; None if it has none."""
         return self.to_rgb1 if layer == 2 else self.to_rgbs[layer // 2 - 2]
 
     def noise(self, layer: int) -> Tensor | None:
@@ -253,8 +262,12 @@ class StyleGAN2(Generator):
     def input_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
         shapes = super().input_shapes(layer)
         shapes |= {"style": shapes["key"][:2], "latent": (1, self.config.w_dim)}
-        summed = (layer - 1) // 2 * 2  # the last layer before this one that added to the picture
-        return shapes | ({"skip": (1, 3, *[self.value_size(summed)] * 2)} if summed else {})
+        block = (layer - 1) // 2 * 2  # the last layer of the block before this one
+        if not block or self.config.blocks == "orig":
+            return shapes
+        side = self.value_size(block)
+        width = 3 if self.config.blocks == "skip" else self.config.channels[2 * side]
+        return shapes | {"skip": (1, width, side, side)}
 
     def _noise_of(self, layer: int, at: LayerInput) -> Tensor | None:
         """The noise (1, 1, h', w'), or (B, 1, h', w') for parts of pictures, each at its own position."""
@@ -266,17 +279,28 @@ class StyleGAN2(Generator):
         return torch.cat([noise[..., top : top + height, left : left + width] for top, left in corners])
 
     def advance(self, layer: int, value: Tensor, at: LayerInput, *, in_place: bool = False) -> LayerInput:
-        rgb = self._add_rgb(layer, value, at.latent, at.skip)
-        return LayerInput(*self.conv(layer + 1).key(value, at.latent, in_place=in_place), at.latent, rgb, at.origins)
+        x, skip = self._output(layer, value, at), at.skip
+        if layer % 2 == 0:  # the end of a block
+            skip = self._skip(layer, x, at)
+        return LayerInput(*self.conv(layer + 1).key(x, at.latent, in_place=in_place), at.latent, skip, at.origins)
 
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
-        return self._add_rgb(layer, value, at.latent, at.skip)
+        so_far = at.skip if self.config.blocks == "skip" else None
+        return self.to_rgb(layer)(self._output(layer, value, at), at.latent, so_far)
 
     def last_layer_for(self, size: int) -> int:
-        return 2 * size.bit_length() - 4
+        return 2 * size.bit_length() - 4 if self.config.blocks == "skip" else self.config.last_layer
 
-    def _add_rgb(self, layer: int, value: Tensor, latent: Tensor, rgb: Tensor | None) -> Tensor | None:
-        """The second layer of each resolution adds to the picture."""
-        if layer % 2:
-            return rgb
-        return self.to_rgb(layer)(value, latent, rgb)
+    def _output(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
+        """The output of a layer: its value, and at the end of a residual block the mean of both ways, times sqrt(2),
+        which keeps its variance."""
+        if layer % 2 or at.skip is None or self.config.blocks != "resnet":
+            return value
+        return (value + self.low_pass.upsample(at.skip).to(value.dtype)) * math.sqrt(0.5)
+
+    def _skip(self, layer: int, x: Tensor, at: LayerInput) -> Tensor | None:
+        """What goes around the block after a layer, the last of its block: the picture so far, or a shortcut."""
+        if self.config.blocks == "resnet":
+            return self.shortcuts[layer // 2 - 1](x)
+        to_rgb = self.to_rgb(layer)
+        return to_rgb(x, at.latent, at.skip) if to_rgb else None

@@ -6,6 +6,7 @@ with gain 4 and a true convolution (a flipped kernel). Samples share one kernel:
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -38,8 +39,15 @@ def activate(x: Tensor, kind: str = "lrelu") -> Tensor:
 
 
 def upfirdn(x: Tensor, fir: Tensor, pad: tuple[int, int]) -> Tensor:
-    """Twice the size: interleave zeros, pad (before, after), convolve with the FIR filter at gain 4."""
+    """Twice the size: interleave zeros, pad (before, after), convolve with the FIR filter at gain 4.
+
+    pad: for a filter of four taps; one of another number needs others, and negative ones cut off.  fir: (n, n), or
+    (n,), which is then filtered by along rows and columns.
+    """
     batch, channels, h, w = x.shape
+    fir = fir[:, None] * fir if fir.dim() == 1 else fir
+    more = len(fir) - 4
+    pad = (pad[0] + (more + 1) // 2, pad[1] + more // 2)
     stuffed = torch.stack([x, torch.zeros_like(x)], dim=-1).reshape(batch, channels, h, 2 * w)
     stuffed = torch.stack([stuffed, torch.zeros_like(stuffed)], dim=3).reshape(batch * channels, 1, 2 * h, 2 * w)
     y = F.conv2d(F.pad(stuffed, (*pad, *pad)), 4 * fir.flip(0, 1)[None, None])
@@ -86,6 +94,13 @@ def synthesis_layer(state: State, prefix: str, x: Tensor, w: Tensor, *, up: bool
     return activate(x + state[f"{prefix}.bias"][:, None, None], activation)
 
 
+def skip_layer(state: State, prefix: str, x: Tensor) -> Tensor:
+    """The way around a residual block: a plain 1x1 convolution, at twice the size."""
+    weight = state[f"{prefix}.weight"]
+    y = F.conv2d(x, weight / math.sqrt(weight.shape[1]))
+    return upfirdn(y, state[f"{prefix}.resample_filter"], pad=(2, 1))
+
+
 def torgb(state: State, prefix: str, x: Tensor, w: Tensor) -> Tensor:
     """1x1 convolution to RGB; gain 1 / sqrt(I) on the style, no demodulation, no activation."""
     weight = state[f"{prefix}.weight"]
@@ -112,17 +127,22 @@ def generate(
     """z (B, z_dim) -> pictures (B, C, R, R), nominally in [-1, 1], not clipped. Constant noise.
 
     The rest are the arguments of its constructor that change what it computes; architecture: "skip", or "orig", where
-    only the largest size is turned into colours.  label: the class, of a conditional generator.
+    only the largest size is turned into colours, or "resnet", which is that with residual blocks.  label: the class,
+    of a conditional generator.
     """
     w = map_latent(state, z, truncation, activation=mapping_activation, normalize=normalize, label=label)
     x = state["synthesis.b4.const"].expand(len(z), -1, -1, -1)
     picture = None
     for r in resolutions(state):
-        block = f"synthesis.b{r}"
+        block, around = f"synthesis.b{r}", None
         if r > 4:
+            if architecture == "resnet":
+                around = skip_layer(state, f"{block}.skip", x) * math.sqrt(0.5)
             x = synthesis_layer(state, f"{block}.conv0", x, w, up=True, activation=activation)
         x = synthesis_layer(state, f"{block}.conv1", x, w, up=False, activation=activation)
-        if architecture == "orig" and r < resolutions(state)[-1]:
+        if around is not None:
+            x = math.sqrt(0.5) * x + around
+        if architecture in ("orig", "resnet") and r < resolutions(state)[-1]:
             continue
         rgb = torgb(state, f"{block}.torgb", x, w)
         picture = rgb if picture is None else upfirdn(picture, state[f"{block}.resample_filter"], pad=(2, 1)) + rgb
@@ -147,18 +167,19 @@ class _Random:
             f"{prefix}.affine.bias": 1 + self.normal(cin, std=0.1),
         }
 
-    def layer(self, prefix: str, cin: int, cout: int, r: int) -> State:
+    def layer(self, prefix: str, cin: int, cout: int, r: int, taps: Sequence[float] = (1, 3, 3, 1)) -> State:
         return self.convolution(prefix, cin, cout, 3) | {
             f"{prefix}.noise_strength": self.normal(std=self.noise_weights),
             f"{prefix}.noise_const": self.normal(r, r),
-            f"{prefix}.resample_filter": fir_filter(),
+            f"{prefix}.resample_filter": fir_filter(taps),
         }
 
 
-def fir_filter() -> Tensor:
-    """The buffer `resample_filter`: [1, 3, 3, 1] x [1, 3, 3, 1] / 64, sum 1."""
-    row = torch.tensor([[1.0, 3.0, 3.0, 1.0]]) / 8
-    return row.T @ row
+def fir_filter(taps: Sequence[float] = (1, 3, 3, 1)) -> Tensor:
+    """The buffer `resample_filter`: [1, 3, 3, 1] x [1, 3, 3, 1] / 64, sum 1; of 8 taps or more only the row."""
+    row = torch.tensor([taps], dtype=torch.float32)
+    kernel = row.T @ row if len(taps) < 8 else row[0]
+    return kernel / kernel.sum()
 
 
 def random_state(
@@ -172,10 +193,13 @@ def random_state(
     noise_weights: float = 0.1,
     img_channels: int = 3,
     classes: int = 0,
+    architecture: str = "skip",
+    taps: Sequence[float] = (1, 3, 3, 1),
 ) -> State:
     """A random generator with every parameter and buffer of the layout; arguments as in `rosinality.random_state`.
 
-    classes: how many a conditional generator has, 0 for an unconditional one.
+    classes: how many a conditional generator has, 0 for an unconditional one.  architecture: as of `generate`.
+    taps: of the argument `resample_filter`, which a layer that does not upsample is not given.
     """
     sizes = [2**n for n in range(2, resolution.bit_length())]
     channels = channels or {r: max(24 - 4 * i, 6) for i, r in enumerate(sizes)}
@@ -192,11 +216,15 @@ def random_state(
     state["synthesis.b4.const"] = random.normal(channels[4], 4, 4)
     for r in sizes:
         block = f"synthesis.b{r}"
-        state[f"{block}.resample_filter"] = fir_filter()
+        state[f"{block}.resample_filter"] = fir_filter(taps)
         if r > 4:
-            state |= random.layer(f"{block}.conv0", channels[r // 2], channels[r], r)
+            state |= random.layer(f"{block}.conv0", channels[r // 2], channels[r], r, taps)
+        if r > 4 and architecture == "resnet":
+            state[f"{block}.skip.weight"] = random.normal(channels[r], channels[r // 2], 1, 1)
+            state[f"{block}.skip.resample_filter"] = fir_filter(taps)
         state |= random.layer(f"{block}.conv1", channels[r], channels[r], r)
-        state |= random.convolution(f"{block}.torgb", channels[r], img_channels, 1)
+        if r == sizes[-1] or architecture == "skip":
+            state |= random.convolution(f"{block}.torgb", channels[r], img_channels, 1)
     return state
 
 

@@ -28,6 +28,7 @@ _CLASS_NAMES = (  # module path inside the generator -> class
     (r"synthesis\.b\d+", "SynthesisBlock"),
     (r"synthesis\.b\d+\.conv[01]", "SynthesisLayer"),
     (r"synthesis\.b\d+\.torgb", "ToRGBLayer"),
+    (r"synthesis\.b\d+\.skip", "Conv2dLayer"),
     (r"synthesis\.input", "SynthesisInput"),
     (r"synthesis\.L\d+_\d+_\d+", "SynthesisLayer"),
     (r".*\.(affine|fc\d+|embed)", "FullyConnectedLayer"),
@@ -219,6 +220,11 @@ def _own_attributes(class_name: str, path: str, parameters: OrderedDict, kwargs:
         up = {"up": 2} if path.endswith("conv0") else {}
         positional, arguments = (shape[1], shape[0]), {"w_dim": kwargs["w_dim"], **up, **clamp, **of_layers}
         kept = {"up": 1, "activation": "lrelu", "use_noise": True, "act_gain": np.sqrt(2), **clamp, **up, **of_layers}
+    elif class_name == "Conv2dLayer":
+        told = {name: synthesis[name] for name in ("resample_filter",) if name in synthesis}
+        positional, arguments = (shape[1], shape[0]), {"kernel_size": 1, "bias": False, "up": 2, **told}
+        arguments["channels_last"] = False
+        kept = {"activation": "linear", "up": 2, "down": 1, "conv_clamp": None, "weight_gain": 1 / np.sqrt(shape[1])}
     elif class_name == "ToRGBLayer":
         positional, arguments = (shape[1], shape[0]), {"w_dim": kwargs["w_dim"], **clamp, "channels_last": False}
         kept = {**clamp, "weight_gain": 1 / np.sqrt(shape[1])}
@@ -347,6 +353,8 @@ def _tf_layer_variable(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
     block, layer, kind = name.split(".", 2)
     r = int(block[1:])
     up = layer == "conv0"
+    if layer == "skip":
+        return {f"synthesis/{r}x{r}/Skip/weight": value.transpose(2, 3, 1, 0)}
     if kind == "noise_const":
         return {f"synthesis/noise{int(np.log2(r)) * 2 - (5 if up else 4)}": value[None, None]}
     scope = {"conv0": "Conv0_up", "conv1": "Conv" if r == 4 else "Conv1", "torgb": "ToRGB"}[layer]
