@@ -31,7 +31,7 @@ PRESET[4:12, 4:20] = True
 HOSTILE = "<img src=x onerror=hacked=1> ${window.hacked=1} {{1}} `"
 ROWS = [
     {"id": "a", "name": "Frowns become smiles", "detail": "layer 8, rank 5", "strength": 1.0, "on": True},
-    {"id": "b", "name": HOSTILE, "detail": HOSTILE, "strength": 0.6, "on": False},
+    {"id": "b", "name": HOSTILE, "detail": HOSTILE, "strength": 0.6, "on": False, "locked": HOSTILE},
 ]
 
 

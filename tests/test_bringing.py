@@ -300,9 +300,11 @@ def test_a_rule_without_its_picture_applies_and_says_that_it_cannot_be_changed(p
     path = person.state.session.whole_stack.without_pictures().save_archive(tmp_path / "rule.zip")
     other = opened(person.service, path)
     page = other.page()
-    assert not len(other.state.own) and "picture that is not here" in page["rules"]["value"]["rows"][0]["detail"]
+    (row,) = page["rules"]["value"]["rows"]
+    assert not len(other.state.own) and "picture that is not here" in row["detail"]
+    assert row["locked"].endswith("picture that is not here; you can use it but not edit it.")
     assert any(pair["after"] not in ("", pair["before"]) for pair in page["pairs"]["pairs"])
-    with pytest.raises(ValueError, match="cannot be changed again"):
+    with pytest.raises(ValueError, match="not edit it"):
         other.does(Rules().change_rules, {"rows": [], "action": {"kind": "reopen", "id": "1"}})
 
 

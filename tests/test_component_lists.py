@@ -289,6 +289,12 @@ def test_rules_are_switched_weighted_and_ordered(page, heard):
     assert [row["id"] for row in moved["rows"]] == ["b", "a"]
 
 
+def test_a_rule_that_cannot_be_edited_says_why(page):
+    reopen = page.locator("#rules .rule").get_by_role("button", name="Edit")
+    assert reopen.nth(0).is_enabled() and reopen.nth(0).get_attribute("title") == "Open this rule in the canvases"
+    assert reopen.nth(1).is_disabled() and reopen.nth(1).get_attribute("title") == HOSTILE
+
+
 def test_rules_are_renamed_copied_reopened_and_deleted(page, heard):
     rule = page.locator("#rules .rule").first
     rule.locator(".name").dblclick()

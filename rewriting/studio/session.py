@@ -20,7 +20,7 @@ from rewriting.core.request import Region, Request
 from rewriting.core.retouch import Retouched
 from rewriting.core.transform import Placed, Transform
 from rewriting.generators.latents import Numbering
-from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed, check_there
+from rewriting.generators.own_picture import MissingPicture, OwnPicture, Seed
 from rewriting.studio.generator_keys import public_name
 from rewriting.studio.remembered import remembered
 
@@ -218,11 +218,19 @@ class Rule:
         return self.asked is not None and bool(self.asked.retouched)
 
     @property
+    def locked(self) -> str:
+        """The reason why nobody can edit the rule, in one sentence; "" for a rule that can be edited."""
+        if self.asked is not None and self.asked.complete:
+            return ""
+        lack = "has no request" if self.asked is None else "was made with a picture that is not here"
+        return f"The rule {self.edit.name[:80]!r} {lack}; you can use it but not edit it."
+
+    @property
     def detail(self) -> str:
         layers = [str(layer) for layer in self.edit.layers]
         layers_text = f"layers {', '.join(layers[:-1])} and {layers[-1]}" if layers[1:] else f"layer {layers[0]}"
-        missing = self.asked is not None and not self.asked.complete
-        return f"{layers_text}, rank {self.edit.rank}" + (", made with a picture that is not here" if missing else "")
+        lack = ", without a request" if self.asked is None else ", made with a picture that is not here"
+        return f"{layers_text}, rank {self.edit.rank}{lack if self.locked else ''}"
 
 
 @dataclass(frozen=True)
@@ -505,10 +513,8 @@ class Session:
     def reopen_rule(self, number: int) -> Session:
         """Open a rule's request for editing.  ValueError if it has no request, or a missing picture."""
         rule = self._find(number)
-        if rule.asked is None:
-            raise ValueError(f"The rule {rule.edit.name!r} has no request; you can use it but not edit it.")
-        for seed in rule.asked.seeds:
-            check_there(seed)
+        if rule.locked:
+            raise ValueError(rule.locked)
         return self.step("reopen", asked=rule.asked, editing=number)
 
     def _check_room(self) -> None:

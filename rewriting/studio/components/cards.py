@@ -114,7 +114,8 @@ class ContextTray(StudioComponent):
 
 
 _row = checks.record(
-    {"id": _id, "name": _name, "strength": checks.number(*STRENGTH), "on": checks.flag}, {"detail": checks.text(120)}
+    {"id": _id, "name": _name, "strength": checks.number(*STRENGTH), "on": checks.flag},
+    {"detail": checks.text(120), "locked": checks.text(400)},
 )
 _action = checks.record(
     {"kind": checks.one_of("toggle", "strength", "rename", "delete", "move", "duplicate", "reopen"), "id": _id},
@@ -131,8 +132,9 @@ _action = checks.record(
 class RuleList(StudioComponent):
     """The rules in force, with a switch, name, strength and order, and buttons to reopen, duplicate and delete.
 
-    The value is {"rows": [{"id", "name", "detail", "strength", "on"}, ...], "action": {"kind", "id", ...}}. `rows` is
-    the list after the action; adopting it carries out a switch, strength, name, order or deletion. `action` is the
+    The value is {"rows": [{"id", "name", "detail", "strength", "on", "locked"}, ...], "action": {"kind", "id", ...}}.
+    "locked" is the reason why a rule cannot be reopened, "" or missing for one that can. `rows` is the list after the
+    action; adopting it carries out a switch, strength, name, order or deletion. `action` is the
     last action: toggle (with "on"), strength (with "strength"), rename (with "name"), move (with "by", -1 up or 1
     down), delete, duplicate or reopen; the last two do not change `rows`. Two quick actions may arrive in the wrong
     order; "time", in milliseconds and increasing, gives their order. Python sets the whole value or only the rows.

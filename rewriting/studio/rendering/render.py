@@ -378,6 +378,7 @@ def rules(state: State) -> Page:
             "detail": rule.detail,
             "strength": min(high, max(low, rule.edit.strength)),
             "on": rule.edit.enabled,
+            "locked": rule.locked,
         }
         for rule in session.rules
     ]

@@ -23,7 +23,7 @@ function makeRule(row) {
     tool("duplicate", "copy", "Duplicate", () => tellAction({ kind: "duplicate", id })), tool("delete", "clear", "Delete", () => deleteRule(id)));
   rule.append(
     make("button", { type: "button", class: "switch", role: "switch", "aria-label": "On", onclick: () => toggle(id) }), what, makeStrength(id),
-    make("button", { type: "button", class: "tool reopen", text: "Edit", title: "Open this rule in the canvases", onclick: () => tellAction({ kind: "reopen", id }) }), order);
+    make("button", { type: "button", class: "tool reopen", text: "Edit", onclick: () => tellAction({ kind: "reopen", id }) }), order);
   return rule;
 }
 
@@ -53,6 +53,9 @@ function fillRule(rule, row, index) {
   fillStrength(rule, row.strength);
   find("[data-kind=up]", rule).disabled = index === 0;
   find("[data-kind=down]", rule).disabled = index === rows.length - 1;
+  const reopen = find(".reopen", rule);
+  reopen.disabled = Boolean(row.locked);
+  reopen.title = row.locked || "Open this rule in the canvases";
   rule.setAttribute("aria-label", row.name);
 }
 
