@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from threading import RLock
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from rewriting.checks import is_whole
 from rewriting.core import memory
+from rewriting.core.composite import LARGEST, alike, can_draw, composite, drawing_values, object_cover
 from rewriting.core.edit import Edit, Report, make_edit, relative_change
 from rewriting.core.examples import examples, others, shown_goals, told_by_features
 from rewriting.core.goal import (
@@ -34,6 +36,7 @@ from rewriting.core.own_files import Brought
 from rewriting.core.request import Region, Request
 from rewriting.core.solve import HUBER_DELTA, Problem, Solution, solve
 from rewriting.core.store import Name, Store
+from rewriting.core.transform import Placed
 from rewriting.deprecation import renamed
 from rewriting.generators import Generator, LayerInput, to_uint8
 from rewriting.generators.config import BUNDLED, MOMENTS
@@ -313,17 +316,47 @@ class Rewriter:
         if request.erase:
             goals = self._erase_terms(request)
         else:
-            source = self.layer.value(self._of(request, [request.copy])[0])
-            targets = _pasted(request)
-            goals = [
-                paste_term(self.layer, source, request.copy.mask, at, region.mask, request.transform)
-                for region, at in zip(targets, self._of(request, targets), strict=True)
-            ]
+            goals = self._paste_terms(request)
         terms = [term.scaled(1 / len(goals)) for term in goals]
         kept = [region for region in request.preserve if not region.empty]
         for region, at in zip(kept, self._of(request, kept), strict=True):
             terms.append(preserve_term(self.layer, at, region.mask).scaled(PRESERVE / len(kept)))
         return terms
+
+    def _paste_terms(self, request: Request) -> list[Term]:
+        """The goals of a paste.  If the object is transformed, the values that draw it in the first place are found
+        from pixels, and those of the other places are copies of them."""
+        copy, transform, targets = request.copy, request.transform, _pasted(request)
+        source, pictures = self._of(request, [copy])[0], self._of(request, targets)
+        value, mask = self.layer.value(source), copy.mask
+        first, *further = zip(targets, pictures, strict=True)
+        terms = [paste_term(self.layer, value, mask, first[1], first[0].mask, transform)]
+        if not transform.identity and can_draw(self.generator, self.number):
+            placed = Placed.on(mask, first[0].mask, transform)
+            mask, transform = placed.mask(mask), None
+            value = self._drawing_values(request, source, first[1], terms[0].target, placed, mask)
+            terms = [replace(terms[0], target=value)]
+        terms += [paste_term(self.layer, value, mask, at, region.mask, transform) for region, at in further]
+        return terms
+
+    def _drawing_values(
+        self, request: Request, source: LayerInput, at: LayerInput, start: Tensor, placed: Placed, shown: np.ndarray
+    ) -> Tensor:
+        """`drawing_values` of the composite of a request's first place, from the cache if possible."""
+        copy, paste = request.copy, request.paste
+
+        def make() -> Tensor:
+            size = min(self.generator.config.resolution, max(LARGEST, 2 * self.layer.size))
+            picture, other = alike(self.generator, self.number, source, at, size)
+            wanted = composite(picture, object_cover(picture, copy.mask), other, placed)
+            return drawing_values(self.generator, self.number, at, start, wanted, shown)
+
+        parts = [
+            (getattr(one.seed, "digest", one.seed), sha256(np.ascontiguousarray(one.mask)).hexdigest())
+            for one in (copy, paste)
+        ]
+        name = self._name("goal", *request.numbering, *parts[0], *parts[1], request.transform)
+        return self._store.one(name, make)
 
     def _erase_terms(self, request: Request) -> list[Term]:
         keys, weights = self.context_keys(request)

@@ -54,6 +54,7 @@ _ALL: tuple[Experiment, ...] = (
     Experiment("retouched", "Rules from retouched pictures", f"{_HERE}.retouched:run", 40),
     Experiment("own-pictures", "Pictures that the generator never drew", f"{_HERE}.own_pictures:run", 100),
     Experiment("press-to-select", "Press to select", f"{_HERE}.press_to_select:run", 100),
+    Experiment("transformed", "Scaled and turned objects", f"{_HERE}.transformed:run", 40),
     Experiment("failures", "Failures", f"{_HERE}.failures:run", 10),
 )
 
