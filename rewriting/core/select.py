@@ -1,10 +1,12 @@
 """Selecting a thing by a press: the region around a place with similar features and colours.
 
-The layer's input and the picture's colours at each position are projected to a few numbers that differ little between
-neighbours within a thing, and much between the things of a picture: the maximum noise fraction transform (Green et
-al., "A transformation for ordering multispectral data in terms of image quality", 1988), which is Fisher's
-discriminant with neighbours in place of classes.  Distances are in units of the difference between neighbours, and so
-have the same scale for every picture and generator.
+A generator can bring a network that was trained to tell the things of its pictures apart (`selection_network.py`).
+
+For any other, the layer's input and the picture's colours at each position are projected to a few numbers that differ
+little between neighbours within a thing, and much between the things of a picture: the maximum noise fraction
+transform (Green et al., "A transformation for ordering multispectral data in terms of image quality", 1988), which is
+Fisher's discriminant with neighbours in place of classes.  Distances are in units of the difference between
+neighbours, and so have the same scale for every picture and generator.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from PIL import Image
 from torch import Tensor
 
 from rewriting.checks import number, refuse
+from rewriting.core import selection_network
+from rewriting.core.selection_network import SIDE, SelectionNetwork
 from rewriting.generators import Generator, LayerInput
 from rewriting.generators.own_picture import OwnPicture, Seed
 from rewriting.generators.threads import single_threaded
@@ -25,7 +29,6 @@ from rewriting.generators.threads import single_threaded
 COMPONENTS = 6  # numbers that are kept of each position
 RIDGE = 3e-2  # of the mean square of what neighbours differ by
 FLAT = 0.7  # share of the neighbours, those of the most alike colours, that count as lying within one thing
-SIDE = 256  # pixels a side in which regions are found, at most
 SAMPLED = 64  # positions a side of which the statistics are
 USUAL = 0.47  # of the median distance in the picture: up to here a region reaches at size 1
 GAP = 3  # pixels: half of what may lie between two pieces of a thing
@@ -34,6 +37,8 @@ STEPS = 3  # pixels that a press may move away from an edge
 SMALLEST, LARGEST = 0.1, 4.0  # sizes
 FINE = 64  # positions a side that a layer has at least, for what is selected by its keys
 LEVELS = 254  # of a map of reach; 255 is never reached
+EVEN = 3.5  # logits in which a network's regions grow by the factor e in size
+CERTAIN = 20.0  # a logit that no size asks to exceed
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class Selection:
     """A region that can grow and shrink.
 
     reach: float32 (side, side): at each position, the lowest size at which the region covers it.  A larger size
-    therefore never covers less.  The pieces of a region, such as the letters of a word, are at most 6 pixels apart.
+    therefore never covers less.  The pieces of a region, such as the letters of a word, are at most 6 pixels apart, or
+    anywhere if the generator's network takes them for one thing.
     row, column: the reference position: the pressed one, or one near it and away from edges.
     """
 
@@ -79,8 +85,18 @@ def level(size: float) -> int:
     return int(np.log(size / SMALLEST) / np.log(LARGEST / SMALLEST) * LEVELS)
 
 
-def layer_for(generator: Generator) -> int:
-    """The layer whose keys separate things: the first one that is fine enough, or else the last one."""
+def layer_for(generator: Generator, seed: Seed = 0) -> int:
+    """The layer from whose input `look` finds the things of a picture: the first one that the generator's network
+    takes or, without a network or for an own picture that starts later, `key_layer`."""
+    start = seed.layer if isinstance(seed, OwnPicture) else generator.layers.start
+    network = selection_network.read(generator)
+    if network is not None and start <= (first := selection_network.layers_of(generator)[0]):
+        return first
+    return max(start, key_layer(generator))
+
+
+def key_layer(generator: Generator) -> int:
+    """The layer whose keys separate things by themselves: the first one that is fine enough, or else the last one."""
     fine = [n for n in generator.layers if _key_side(generator, n) >= FINE]
     return fine[0] if fine else generator.layers[-1]
 
@@ -102,17 +118,63 @@ def select(
 ) -> Selection:
     """Press on a picture: the region around (x, y), in shares of the picture from 0 to 1.
 
-    seed, truncation, seeding, label: as for `Generator.images`.  For several presses on one picture, create its
-    `Things` once.
+    seed, truncation, seeding, label: as for `Generator.images`.  For several presses on one picture, `look` once.
     """
-    layer = layer_for(generator)
+    layer = layer_for(generator, seed)
     if isinstance(seed, OwnPicture):
-        layer = max(layer, seed.layer)
         at = generator.enter_own(seed, layer)
     else:
         at = generator.enter(generator.map(generator.latents([seed], seeding), truncation, label), layer)
     picture = generator.images([seed], truncation=truncation, seeding=seeding, label=label)[0]
-    return Things(at, picture).press(x, y)
+    return look(generator, layer, at, picture).press(x, y)
+
+
+def look(generator: Generator, layer: int, at: LayerInput, picture: np.ndarray) -> Things | KnownThings:
+    """The things of one picture, for any number of presses.
+
+    at: the input of the layer that `layer_for` chooses.  picture: uint8 (H, H, 3).
+    """
+    network = selection_network.read(generator)
+    if network is None or layer > selection_network.layers_of(generator)[0]:
+        return Things(at, picture)
+    return KnownThings(network, generator, layer, at)
+
+
+class KnownThings:
+    """The keys of one picture's pixels, by a network that was trained on things."""
+
+    @single_threaded()
+    @torch.no_grad()
+    def __init__(self, network: SelectionNetwork, generator: Generator, layer: int, at: LayerInput):
+        """at: the input of a layer, no later than the first that the network takes, for one picture."""
+        levels = network.levels(selection_network.features(generator, layer, at))
+        self._network, self._key = network, network.key(levels[-1])[0].cpu()
+        self._levels = [level[0].half() for level in levels]
+
+    @property
+    def side(self) -> int:
+        """The side of the regions in pixels."""
+        return self._key.shape[-1]
+
+    def nbytes(self) -> int:
+        return sum(t.numel() * t.element_size() for t in (self._key, *self._levels))
+
+    @single_threaded()
+    @torch.no_grad()
+    def press(self, x: float, y: float) -> Selection:
+        """The region around a place.  x, y: in shares of the picture, from 0 to 1.
+
+        Raises ValueError for a place outside.
+        """
+        row, column = _pixel(x, y, self.side)
+        here = [
+            level[:, row * len(level[0]) // self.side, column * len(level[0]) // self.side] for level in self._levels
+        ]
+        query, offset, in_pieces = (found[0].cpu() for found in self._network.queries(torch.cat(here).float()[None]))
+        logit = torch.einsum("k,khw->hw", query, self._key) + offset
+        away = torch.exp(-logit.clamp(-CERTAIN, CERTAIN) / EVEN).numpy()
+        away[row, column] = 0
+        return Selection(away if in_pieces > 0 else least_barrier(away, row, column), row, column)
 
 
 class Things:
@@ -143,13 +205,19 @@ class Things:
 
         Raises ValueError for a place outside.
         """
-        share, last = number(0, 1), self.side - 1
-        column, row = (min(last, int(share(v, name) * self.side)) for v, name in ((x, "x"), (y, "y")))
+        row, column = _pixel(x, y, self.side)
         features = _resized(self._key, self.side) + torch.einsum("nc,chw->nhw", self._of_colours, self._colours)
         row, column = _calmest(features, row, column)
         away = (features - features[:, row, column, None, None]).square().sum(0).sqrt().cpu().numpy()
         away /= max(USUAL * float(np.median(away)), 1e-12)
         return Selection(np.maximum(away, least_barrier(_bridged(away), row, column)), row, column)
+
+
+def _pixel(x: float, y: float, side: int) -> tuple[int, int]:
+    """(row, column) of a place in shares of the picture."""
+    share = number(0, 1)
+    column, row = (min(side - 1, int(share(v, name) * side)) for v, name in ((x, "x"), (y, "y")))
+    return row, column
 
 
 def _colours(picture: np.ndarray) -> Tensor:

@@ -14,6 +14,7 @@ FORMAT = "rewriting-generator"
 FORMAT_VERSION = 1
 # The files of a generator repo.
 CONFIG, WEIGHTS, MOMENTS = "config.json", "model.safetensors", "second_moments.safetensors"
+SELECTION = "selection.safetensors"
 BUNDLED = DATA / "weights"  # the folders of those that come with the software
 BLOCKS = ("skip", "orig", "resnet")  # of a StyleGAN2
 LOW_PASS = (1.0, 3.0, 3.0, 1.0)  # the usual filter of its upsampling

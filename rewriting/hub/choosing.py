@@ -15,14 +15,14 @@ from pathlib import Path
 from rewriting.checks import brief
 from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
 from rewriting.files import few
-from rewriting.generators.config import MOMENTS, WEIGHTS
+from rewriting.generators.config import MOMENTS, SELECTION, WEIGHTS
 from rewriting.hub.client import HubError
 from rewriting.hub.names import ENDINGS, can_be_named
 
 MOST = 2 << 30  # bytes of a file
 LISTED = 30  # most files in an error message
 MOST_FILES = 10_000  # in a folder on this machine
-OURS = {CONFIG, WEIGHTS, MOMENTS, FACTORS, REQUESTS}
+OURS = {CONFIG, WEIGHTS, MOMENTS, SELECTION, FACTORS, REQUESTS}
 # Names of other files beside a generator: the rest of a training's state, networks that judge or measure pictures,
 # networks that invert pictures, and parts of split files.
 OTHERS = re.compile(

@@ -20,7 +20,7 @@ from rewriting.core.edit import CONFIG, FACTORS, REQUESTS
 from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.core.own_files import is_part
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
-from rewriting.generators.config import MOMENTS, WEIGHTS
+from rewriting.generators.config import MOMENTS, SELECTION, WEIGHTS
 from rewriting.hub.cache import Shelf, writing_to
 from rewriting.hub.client import (
     CACHED_PATIENCE,
@@ -43,6 +43,7 @@ LIMITS: Mapping[str, int] = {  # most bytes of each file; these and people's own
     CONFIG: 1 * MIB,
     WEIGHTS: 1024 * MIB,
     MOMENTS: 256 * MIB,
+    SELECTION: 16 * MIB,
     FACTORS: 64 * MIB,
     REQUESTS: 16 * MIB,
     CARD: 1 * MIB,

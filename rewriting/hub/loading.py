@@ -12,7 +12,7 @@ from rewriting.core.edit import CONFIG, FACTORS, REQUESTS, EditStack
 from rewriting.core.edit import FORMAT as EDIT_FORMAT
 from rewriting.files import read_json
 from rewriting.generators import Generator, read_generator
-from rewriting.generators.config import BUNDLED, MOMENTS, WEIGHTS
+from rewriting.generators.config import BUNDLED, MOMENTS, SELECTION, WEIGHTS
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
 from rewriting.hub.addresses import download, fetch_known
 from rewriting.hub.cache import Cache
@@ -172,7 +172,7 @@ def _from_folder(folder: Path, label: int | None, access: Access) -> Generator:
 
 def _from_file(path: Path, label: int | None, access: Access) -> Generator:
     """Load a file of another program, or a folder in our format by one of its files."""
-    if path.name in (CONFIG, WEIGHTS, MOMENTS) and format_of(path.parent) == GENERATOR_FORMAT:
+    if path.name in (CONFIG, WEIGHTS, MOMENTS, SELECTION) and format_of(path.parent) == GENERATOR_FORMAT:
         return _from_folder(path.parent, label, access)
     generator, folder = converted(digest_of(path), Origin(path.name), lambda: path, access, label=label)
     return with_source(generator, folder, license=license_text(path.parent), file=path.name)

@@ -21,7 +21,7 @@ from rewriting.core.own_files import is_part
 from rewriting.files import read_json
 from rewriting.generators import Generator, GeneratorConfig, read_generator
 from rewriting.generators.config import FORMAT as GENERATOR_FORMAT
-from rewriting.generators.config import MOMENTS, WEIGHTS
+from rewriting.generators.config import MOMENTS, SELECTION, WEIGHTS
 from rewriting.hub.cache import Cache, Shelf, Unwritable
 from rewriting.hub.choosing import NoSuchFile, SeveralFiles, choose, sizes_in
 from rewriting.hub.client import Access, HubError, Unreachable
@@ -257,7 +257,7 @@ def _with_files(content: Content, access: Access) -> Content:
     repo = content.repo
     if repo is None:
         return content
-    needed, optional = (FACTORS, (REQUESTS, LICENSE)) if content.rules else (WEIGHTS, (MOMENTS, LICENSE))
+    needed, optional = (FACTORS, (REQUESTS, LICENSE)) if content.rules else (WEIGHTS, (MOMENTS, SELECTION, LICENSE))
     required = [join(content.folder, name) for name in (CONFIG, needed)]
     check_fetchable(repo, required)
     wished = [join(content.folder, name) for name in optional]

@@ -11,8 +11,8 @@ from PIL import Image
 
 from rewriting.core.masks import PREFIX
 from rewriting.core.request import Region
-from rewriting.core.select import Selection, Things, layer_for, level
-from rewriting.generators.own_picture import OwnPicture, Seed
+from rewriting.core.select import KnownThings, Selection, Things, layer_for, level, look
+from rewriting.generators.own_picture import Seed
 from rewriting.studio.service import SIDE, Service
 from rewriting.studio.session import Session
 from rewriting.studio.state import Press
@@ -33,15 +33,15 @@ def selection(service: Service, session: Session, seed: Seed, x: float, y: float
     """The region around a place of a picture.  x, y: in shares of it.  The features are cached for further presses."""
     name, numbering = session.generator, session.numbering
     generator = service.generator(name)
-    layer = max(layer_for(generator), seed.layer) if isinstance(seed, OwnPicture) else layer_for(generator)
+    layer = layer_for(generator, seed)
     rewriter = service.rewriter(name, layer)
 
-    def look() -> Things:
+    def seen() -> Things | KnownThings:
         (picture,) = service.drawn(name, [seed], numbering, size=service.shown_size(name))
-        return Things(rewriter.features([seed], **numbering._asdict())[0], picture.pixels)
+        return look(generator, layer, rewriter.features([seed], **numbering._asdict())[0], picture.pixels)
 
     asked = ("things", generator.digest(), generator.precision, getattr(seed, "digest", seed), *numbering)
-    return service.store.one(asked, look).press(x, y)
+    return service.store.one(asked, seen).press(x, y)
 
 
 def region(service: Service, session: Session, seed: Seed, x: float, y: float, size: float = 1.0) -> Region:
