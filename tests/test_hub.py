@@ -76,10 +76,11 @@ def test_a_revision_is_a_commit_and_main_the_newest(hub, folder, tmp_path):
 
 def test_only_files_of_the_format_are_fetched(hub, folder):
     strange = {"model.pkl": b"x", "pytorch_model.bin": b"x", "setup.py": b"x", "README.md": b"x", "big.webp": b"x"}
-    hub.add_repo("org/tiny", files_of(folder) | strange)
+    more = {"second_moments.safetensors": b"y", "selection.safetensors": b"z"}
+    hub.add_repo("org/tiny", files_of(folder) | strange | more)
     opened(hub)
     fetched = {one.path.rpartition("/")[2] for one in hub.asked("/resolve/")}
-    assert fetched == {"config.json", "model.safetensors", "LICENSE"}
+    assert fetched == {"config.json", "model.safetensors", "LICENSE", *more}
 
 
 def test_no_token_goes_to_where_the_hub_keeps_large_files(hub, folder):

@@ -110,7 +110,8 @@ def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel):
     rule = ("README.md", "preview.webp", "request.json", "config.json", "edit.safetensors", "edit.json")
     there |= {f"rewriting/data/presets/{name}/{file}": ROOT / "presets" / name / file
               for name in presets() for file in rule}  # fmt: skip
-    generator = ("README.md", "config.json", "model.safetensors", "second_moments.safetensors", "sheet.webp")
+    tensors = ("model.safetensors", "second_moments.safetensors", "selection.safetensors")
+    generator = ("README.md", "config.json", *tensors, "sheet.webp")
     there |= {
         f"rewriting/data/weights/{name}/{file}": ROOT / "weights" / name / file
         for name in bundled()

@@ -35,12 +35,12 @@ TOGETHER = {  # labels of one thing: a press on any of them selects them all
 ALONE = {"tail"}  # those of them that a press on themselves selects alone
 IN_PIECES = {"mark_middle", "mark_bottom", "glasses"}  # things whose pieces count as one
 PICTURES = 1000
-STEPS, SAID = 1500, 100  # said: steps between two lines of progress
-BATCH, PRESSES = 2, 20  # pictures in a step, presses on each
-CROP, GRID = 128, 8  # the finest features are seen in crops of this side, at multiples of the grid
+STEPS, SAID = 1000, 100  # said: steps between two lines of progress
+BATCH, CROPS, PRESSES = 2, 2, 20  # pictures in a step, parts of each, and presses on each part
+CROP, GRID = 128, 8  # side of a part in pixels, and the grid on which parts lie, a position of the coarsest features
 NORMALISED = 16  # pictures of which the features' means and deviations are
 WARM_UP = 20  # steps
-KERNELS_RATE, OTHERS_RATE = 0.02, 0.003
+KERNELS_RATE, OTHERS_RATE = 0.007, 0.0015
 RARE = 0.5  # pixels of a thing that covers a share f weigh f^-RARE
 LEAST_SHARE = 1e-4
 PIECES_WEIGHT = 0.2
@@ -91,36 +91,29 @@ def train(
     losses = []
     for step in range(steps):
         chosen = random.integers(len(label_maps), size=BATCH)
-        seen = drawn(drawing, [FIRST_SEED + int(n) for n in chosen])
-        corners = random.integers((SIDE - CROP) // GRID + 1, size=(BATCH, 2)) * GRID
-        crops = [
-            label_maps[n, top : top + CROP, left : left + CROP] for n, (top, left) in zip(chosen, corners, strict=True)
-        ]
+        seen, crops = cropped(drawn(drawing, [FIRST_SEED + int(n) for n in chosen]), label_maps[chosen], random)
         with torch.autocast("cpu", torch.bfloat16):
-            levels = cropped_levels(network, seen, corners)
+            levels = network.levels(seen)
             keys = network.key(levels[-1]).float()
         loss = torch.zeros(())
-        for i, crop in enumerate(crops):
-            rows, columns = presses(crop, known.numpy(), random)
-            here = [levels[-1][i, :, rows, columns]]
-            for level in levels[-2::-1]:
-                ratio = SIDE // level.shape[-1]
-                here.insert(0, level[i, :, (rows + corners[i, 0]) // ratio, (columns + corners[i, 1]) // ratio])
+        for i, label in enumerate(crops):
+            rows, columns = presses(label.numpy(), known.numpy(), random)
+            ratios = [CROP // level.shape[-1] for level in levels]
+            here = [level[i, :, rows // n, columns // n] for level, n in zip(levels, ratios, strict=True)]
             query, offset, pieces = network.queries(torch.cat(here).t().float())
-            label = torch.from_numpy(crop.astype(np.int64))
             pressed, all_of = label[rows, columns], label.flatten()
-            loss = loss + mask_loss(
-                query @ keys[i].flatten(1) + offset[:, None], same[pressed][:, all_of], known[all_of]
-            )
+            logit = query @ keys[i].flatten(1) + offset[:, None]
+            loss = loss + mask_loss(logit, same[pressed][:, all_of], known[all_of])
             loss = loss + PIECES_WEIGHT * F.binary_cross_entropy_with_logits(pieces, in_pieces[pressed].float())
+        loss = loss / len(crops)
         rate = min(1, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
         for optimizer, highest in optimizers:
             optimizer.param_groups[0]["lr"] = highest * rate
             optimizer.zero_grad()
-        (loss / BATCH).backward()
+        loss.backward()
         for optimizer, _ in optimizers:
             optimizer.step()
-        losses.append(loss.item() / BATCH)
+        losses.append(loss.item())
         if (step + 1) % SAID == 0:
             log.info("%s: step %d of %d, loss %.3f", scene, step + 1, steps, np.mean(losses[-SAID:]))
     return network.eval().requires_grad_(False)
@@ -142,7 +135,7 @@ def drawn(generator: Generator, seeds: Sequence[int]) -> list[Tensor]:
     """What the network takes, of pictures by number."""
     first = layers_of(generator)[0]
     at = generator.enter(generator.map(generator.latents(list(seeds))), first)
-    return [one.contiguous(memory_format=torch.channels_last) for one in features(generator, first, at)]
+    return features(generator, first, at)
 
 
 def initialised(network: SelectionNetwork, some: Sequence[Tensor]) -> SelectionNetwork:
@@ -151,6 +144,7 @@ def initialised(network: SelectionNetwork, some: Sequence[Tensor]) -> SelectionN
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             torch.nn.init.kaiming_normal_(module.weight, a=0.1)
             torch.nn.init.zeros_(module.bias)
+    network.query.weight.data.mul_(0.1)  # at first, no pixel is said to belong or not to
     for feature, shift, scale in zip(some, network.shift, network.scale, strict=True):
         shift.copy_(feature.mean((0, 2, 3))[:, None, None])
         scale.copy_(1 / feature.std((0, 2, 3))[:, None, None].clamp_min(1e-3))
@@ -173,16 +167,23 @@ def presses(crop: np.ndarray, known: np.ndarray, random: np.random.Generator) ->
     return places // crop.shape[1], places % crop.shape[1]
 
 
-def cropped_levels(network: SelectionNetwork, seen: Sequence[Tensor], corners: np.ndarray) -> list[Tensor]:
-    """As `SelectionNetwork.levels`, but the finest features only in crops with these (B, 2) corners."""
-    *coarse, finest = seen
-    levels = network.levels(coarse)
-    fine = torch.stack([one[:, y : y + CROP, x : x + CROP] for one, (y, x) in zip(finest, corners, strict=True)])
-    below = [
-        one[:, y // 2 : (y + CROP) // 2, x // 2 : (x + CROP) // 2]
-        for one, (y, x) in zip(levels[-1], corners, strict=True)
-    ]
-    return [*levels, network.joined(len(coarse), fine, torch.stack(below))]
+def cropped(
+    seen: Sequence[Tensor], label_maps: np.ndarray, random: np.random.Generator
+) -> tuple[list[Tensor], Tensor]:
+    """Random parts of pictures, `CROPS` of each: features of every size, and labels (B, CROP, CROP)."""
+    parts, labels = [], []
+    for i, label_map in enumerate(label_maps):
+        for top, left in random.integers((SIDE - CROP) // GRID + 1, size=(CROPS, 2)) * GRID:
+            labels.append(torch.from_numpy(label_map[top : top + CROP, left : left + CROP].astype(np.int64)))
+            ratios = [SIDE // one.shape[-1] for one in seen]
+            parts.append(
+                [
+                    one[i, :, top // n : (top + CROP) // n, left // n : (left + CROP) // n]
+                    for one, n in zip(seen, ratios, strict=True)
+                ]
+            )
+    stacked = [torch.stack(one).contiguous(memory_format=torch.channels_last) for one in zip(*parts, strict=True)]
+    return stacked, torch.stack(labels)
 
 
 def mask_loss(logit: Tensor, belongs: Tensor, known: Tensor) -> Tensor:
