@@ -80,8 +80,9 @@ def test_a_press_selects_where_keys_go_with_the_query(brought, in_pieces):
     write(network, brought, brought.source.folder)
     expected = np.exp(-logits(brought, row, column) / 3.5).astype(np.float32)
     expected[row, column] = 0
-    if not in_pieces:
-        expected = least_barrier(expected, row, column)
+    padded = np.pad(expected, 5, constant_values=np.inf)  # pieces may be up to ten pixels apart
+    near = np.lib.stride_tricks.sliding_window_view(padded, (11, 11)).min((2, 3)) if in_pieces else expected
+    expected = np.maximum(expected, least_barrier(near, row, column))
     assert np.allclose(select(brought, 0, *PLACE).reach, expected, rtol=0.01, atol=0)
     assert 300 < (expected <= 1).sum() < 1000 or not in_pieces
 

@@ -31,7 +31,7 @@ RIDGE = 3e-2  # of the mean square of what neighbours differ by
 FLAT = 0.7  # share of the neighbours, those of the most alike colours, that count as lying within one thing
 SAMPLED = 64  # positions a side of which the statistics are
 USUAL = 0.47  # of the median distance in the picture: up to here a region reaches at size 1
-GAP = 3  # pixels: half of what may lie between two pieces of a thing
+GAP, PIECES_GAP = 3, 5  # pixels: half of what may lie between two pieces of a thing; with a network that says so
 BRIDGE = 1.5  # how much more alike such pieces must be than adjacent positions
 STEPS = 3  # pixels that a press may move away from an edge
 SMALLEST, LARGEST = 0.1, 4.0  # sizes
@@ -46,8 +46,7 @@ class Selection:
     """A region that can grow and shrink.
 
     reach: float32 (side, side): at each position, the lowest size at which the region covers it.  A larger size
-    therefore never covers less.  The pieces of a region, such as the letters of a word, are at most 6 pixels apart, or
-    anywhere if the generator's network takes them for one thing.
+    therefore never covers less.  The pieces of a region, such as the letters of a word, are at most 10 pixels apart.
     row, column: the reference position: the pressed one, or one near it and away from edges.
     """
 
@@ -174,7 +173,8 @@ class KnownThings:
         logit = torch.einsum("k,khw->hw", query, self._key) + offset
         away = torch.exp(-logit.clamp(-CERTAIN, CERTAIN) / EVEN).numpy()
         away[row, column] = 0
-        return Selection(away if in_pieces > 0 else least_barrier(away, row, column), row, column)
+        paths = _lowest(away, PIECES_GAP) if in_pieces > 0 else away
+        return Selection(np.maximum(away, least_barrier(paths, row, column)), row, column)
 
 
 class Things:
@@ -288,8 +288,12 @@ def _calmest(features: Tensor, row: int, column: int) -> tuple[int, int]:
 def _bridged(away: np.ndarray) -> np.ndarray:
     """(H, W): the distances, lowered near much lower ones, so that paths can cross from one piece of a thing to the
     next."""
-    lowest = -F.max_pool2d(-torch.from_numpy(away)[None], 2 * GAP + 1, 1, GAP)[0].numpy()
-    return np.minimum(away, BRIDGE * lowest)
+    return np.minimum(away, BRIDGE * _lowest(away, GAP))
+
+
+def _lowest(away: np.ndarray, steps: int) -> np.ndarray:
+    """(H, W): at each position, the lowest value up to so many steps away."""
+    return -F.max_pool2d(-torch.from_numpy(away)[None], 2 * steps + 1, 1, steps)[0].numpy()
 
 
 def least_barrier(away: np.ndarray, row: int, column: int) -> np.ndarray:

@@ -63,7 +63,7 @@ class SelectionNetwork(nn.Module):
 
     def queries(self, at_places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The joined features of all sizes at P places, (P, 144) -> (P, 16), what their things' keys have in common,
-        (P,), what is added to their products with keys, and (P,), above 0 if the thing may be in separate pieces."""
+        (P,), what is added to their products with keys, and (P,), above 0 if a thing's pieces may lie apart."""
         found = self.query(F.leaky_relu(self.hidden(at_places), SLOPE))
         return found[:, :KEY], found[:, KEY], found[:, KEY + 1]
 

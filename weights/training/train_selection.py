@@ -36,7 +36,7 @@ ALONE = {"tail"}  # those of them that a press on themselves selects alone
 IN_PIECES = {"mark_middle", "mark_bottom", "glasses"}  # things whose pieces count as one
 PICTURES = 1000
 STEPS, SAID = 1000, 100  # said: steps between two lines of progress
-BATCH, CROPS, PRESSES = 2, 2, 20  # pictures in a step, parts of each, and presses on each part
+BATCH, PRESSES = 2, 20  # pictures in a step, and presses on each of two parts of them
 CROP, GRID = 128, 8  # side of a part in pixels, and the grid on which parts lie, a position of the coarsest features
 NORMALISED = 16  # pictures of which the features' means and deviations are
 WARM_UP = 20  # steps
@@ -85,13 +85,16 @@ def train(
     labels = SCENES[scene].labels
     same, in_pieces = belongs(scene), torch.tensor([label in IN_PIECES for label in labels])
     known = torch.tensor([label not in leave_out for label in labels])
+    there = np.stack([(label_maps == i).any((1, 2)) for i in range(len(labels))], 1) & known.numpy()
     drawing = generator.computing_in(torch.bfloat16)  # twice as fast
     network = initialised(new(generator), drawn(drawing, range(FIRST_SEED, FIRST_SEED + NORMALISED)))
     optimizers = optimizers_of(network)
     losses = []
     for step in range(steps):
-        chosen = random.integers(len(label_maps), size=BATCH)
-        seen, crops = cropped(drawn(drawing, [FIRST_SEED + int(n) for n in chosen]), label_maps[chosen], random)
+        wanted = random.choice(there.any(0).nonzero()[0], size=BATCH)
+        chosen = [random.choice(there[:, label].nonzero()[0]) for label in wanted]
+        seen = drawn(drawing, [FIRST_SEED + int(n) for n in chosen])
+        seen, crops = cropped(seen, label_maps[chosen], wanted, random)
         with torch.autocast("cpu", torch.bfloat16):
             levels = network.levels(seen)
             keys = network.key(levels[-1]).float()
@@ -168,12 +171,15 @@ def presses(crop: np.ndarray, known: np.ndarray, random: np.random.Generator) ->
 
 
 def cropped(
-    seen: Sequence[Tensor], label_maps: np.ndarray, random: np.random.Generator
+    seen: Sequence[Tensor], label_maps: np.ndarray, wanted: Sequence[int], random: np.random.Generator
 ) -> tuple[list[Tensor], Tensor]:
-    """Random parts of pictures, `CROPS` of each: features of every size, and labels (B, CROP, CROP)."""
-    parts, labels = [], []
-    for i, label_map in enumerate(label_maps):
-        for top, left in random.integers((SIDE - CROP) // GRID + 1, size=(CROPS, 2)) * GRID:
+    """Parts of pictures, one around a place of the wanted label and one at random of each: features of every size, and
+    labels (B, CROP, CROP)."""
+    parts, labels, most = [], [], (SIDE - CROP) // GRID
+    for i, (label_map, label) in enumerate(zip(label_maps, wanted, strict=True)):
+        row, column = divmod(random.choice(np.flatnonzero(label_map == label)), SIDE)
+        around = [min(most, max(0, (at - CROP // 2) // GRID)) for at in (row, column)]
+        for top, left in np.stack([around, random.integers(most + 1, size=2)]) * GRID:
             labels.append(torch.from_numpy(label_map[top : top + CROP, left : left + CROP].astype(np.int64)))
             ratios = [SIDE // one.shape[-1] for one in seen]
             parts.append(
