@@ -48,8 +48,8 @@ It was taught with the label maps of these scenes, on other pictures: {pictures:
 *As pressed* is the first answer; *best size* is what the size slider or the wheel can make of it. The columns *no
 network* are what a press does on any generator that brings none. *Not taught* is the first answer of a network that
 never heard of this kind of thing: for each generator one was trained in the same way, for a quarter of the steps, with
-all pixels of {untaught} left out. The last column is what the segmenter reads, which was trained on such label maps and
-names the thing.
+all pixels of {untaught} left out. The last column is what the segmenter reads, which was trained on such label maps
+and names the thing.
 """
 WHY = """
 A network was needed because one picture does not say what a thing is. Without one, a press finds where the features
