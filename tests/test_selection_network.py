@@ -43,8 +43,8 @@ def without_network(made, seed=0):
     return Things(at, made.images([seed])[0]).press(*PLACE).reach
 
 
-def logits(made, row, column):
-    """The product of the query at a pixel and all keys, written out step by step."""
+def logits(made, rows, columns):
+    """The products of the queries at pixels and all keys, (P, 32, 32), written out step by step."""
     network = read(made)
     state = {name: tensor.double() for name, tensor in network.state_dict().items()}
     at, found = made.begin(made.map(made.latents([0]))), []
@@ -63,28 +63,39 @@ def logits(made, row, column):
             x = torch.cat([torch.nn.functional.interpolate(levels[-1], scale_factor=2, mode="bilinear"), x], 1)
         levels.append(leaky(conv(x, state[f"join.{i}.weight"], state[f"join.{i}.bias"], padding=1)))
     keys = conv(levels[-1], state["key.weight"], state["key.bias"])[0]
-    here = torch.cat([one[0, :, row * one.shape[-1] // 32, column * one.shape[-1] // 32] for one in levels])
+    ratios = [32 // one.shape[-1] for one in levels]
+    here = torch.cat([one[0, :, rows // n, columns // n] for one, n in zip(levels, ratios, strict=True)]).t()
     query = leaky(here @ state["hidden.weight"].t() + state["hidden.bias"])
     query = query @ state["query.weight"].t() + state["query.bias"]
-    return (torch.einsum("k,khw->hw", query[:16], keys) + query[16]).numpy()
+    return (torch.einsum("pk,khw->phw", query[:, :16], keys) + query[:, 16, None, None]).numpy()
 
 
 @pytest.mark.parametrize("in_pieces", [True, False], ids=["in pieces", "in one piece"])
 def test_a_press_selects_where_keys_go_with_the_query(brought, in_pieces):
-    """Half of the picture goes with the place, since the offset is set so; joined features are kept in half precision,
-    which is off by 1/2000, and logits of size 1 are sums of 16 products of such."""
+    """Half of the picture goes with the place, since the offset is set so.  Joined features are kept in half precision,
+    off by 1/2000, which can move the border of the first region, and so the places in it that are asked again."""
     row, column = int(PLACE[1] * 32), int(PLACE[0] * 32)
+    here = np.array([row]), np.array([column])
     network = read(brought)
-    network.query.bias[16] -= float(np.median(logits(brought, row, column)))
+    network.query.bias[16] -= float(np.median(logits(brought, *here)))
     network.query.bias[17] = 100.0 if in_pieces else -100.0
     write(network, brought, brought.source.folder)
-    expected = np.exp(-logits(brought, row, column) / 3.5).astype(np.float32)
-    expected[row, column] = 0
-    padded = np.pad(expected, 5, constant_values=np.inf)  # pieces may be up to ten pixels apart
-    near = np.lib.stride_tricks.sliding_window_view(padded, (11, 11)).min((2, 3)) if in_pieces else expected
-    expected = np.maximum(expected, least_barrier(near, row, column))
-    assert np.allclose(select(brought, 0, *PLACE).reach, expected, rtol=0.01, atol=0)
-    assert 300 < (expected <= 1).sum() < 1000 or not in_pieces
+    (logit,) = logits(brought, *here)
+    rows, columns = np.nonzero(reached(logit, row, column, in_pieces) <= 0.8)
+    some = np.linspace(0, len(rows) - 1, 24).astype(int)
+    again = logits(brought, rows[some], columns[some]).mean(0)
+    expected = reached((logit + again) / 2, row, column, in_pieces)
+    assert np.allclose(select(brought, 0, *PLACE).reach, expected, rtol=0.1, atol=0)
+    assert 50 < (expected <= 1).sum() < 1000 or not in_pieces
+
+
+def reached(logit, row, column, in_pieces):
+    """Sizes grow by the factor e in 3.5 logits; pieces may be up to ten pixels apart."""
+    away = np.exp(-logit / 3.5).astype(np.float32)
+    away[row, column] = 0
+    padded = np.pad(away, 5, constant_values=np.inf)
+    near = np.lib.stride_tricks.sliding_window_view(padded, (11, 11)).min((2, 3)) if in_pieces else away
+    return np.maximum(away, least_barrier(near, row, column))
 
 
 def test_a_press_with_a_network_grows_and_shrinks(brought):

@@ -11,6 +11,7 @@ neighbours, and so have the same scale for every picture and generator.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,7 @@ SMALLEST, LARGEST = 0.1, 4.0  # sizes
 FINE = 64  # positions a side that a layer has at least, for what is selected by its keys
 LEVELS = 254  # of a map of reach; 255 is never reached
 EVEN = 3.5  # logits in which a network's regions grow by the factor e in size
+AGAIN, SURE = 24, 0.8  # places of a first region that are asked for theirs, and the size of that region
 CERTAIN = 20.0  # a logit that no size asks to exceed
 
 
@@ -163,18 +165,34 @@ class KnownThings:
     def press(self, x: float, y: float) -> Selection:
         """The region around a place.  x, y: in shares of the picture, from 0 to 1.
 
-        Raises ValueError for a place outside.
+        Half of the query is that of the place, and half the mean of those of a first region, since one pixel may
+        lie at an edge.  Raises ValueError for a place outside.
         """
         row, column = _pixel(x, y, self.side)
+        query, offset, pieces = self._asked([row], [column])
+        rows, columns = np.nonzero(self._reach(query, offset, pieces, row, column) <= SURE)
+        some = np.linspace(0, len(rows) - 1, AGAIN).astype(int)
+        others, offsets, _ = self._asked(rows[some], columns[some])
+        query, offset = (query + others.mean(0)) / 2, (offset + offsets.mean(0)) / 2
+        return Selection(self._reach(query, offset, pieces, row, column), row, column)
+
+    def _asked(self, rows: Sequence[int], columns: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """The network's queries for pixels."""
+        rows, columns = np.asarray(rows), np.asarray(columns)
+        sides = [level.shape[-1] for level in self._levels]
         here = [
-            level[:, row * len(level[0]) // self.side, column * len(level[0]) // self.side] for level in self._levels
+            level[:, rows * side // self.side, columns * side // self.side]
+            for level, side in zip(self._levels, sides, strict=True)
         ]
-        query, offset, in_pieces = (found[0].cpu() for found in self._network.queries(torch.cat(here).float()[None]))
-        logit = torch.einsum("k,khw->hw", query, self._key) + offset
+        return tuple(found.cpu() for found in self._network.queries(torch.cat(here).t().float()))
+
+    def _reach(self, query: Tensor, offset: Tensor, pieces: Tensor, row: int, column: int) -> np.ndarray:
+        """(side, side): the lowest size at which a region from a pixel, with a query (1, 16), covers each."""
+        logit = torch.einsum("k,khw->hw", query[0], self._key) + offset[0]
         away = torch.exp(-logit.clamp(-CERTAIN, CERTAIN) / EVEN).numpy()
         away[row, column] = 0
-        paths = _lowest(away, PIECES_GAP) if in_pieces > 0 else away
-        return Selection(np.maximum(away, least_barrier(paths, row, column)), row, column)
+        paths = _lowest(away, PIECES_GAP) if pieces[0] > 0 else away
+        return np.maximum(away, least_barrier(paths, row, column))
 
 
 class Things:
