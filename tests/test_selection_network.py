@@ -72,7 +72,7 @@ def logits(made, rows, columns):
 
 @pytest.mark.parametrize("in_pieces", [True, False], ids=["in pieces", "in one piece"])
 def test_a_press_selects_where_keys_go_with_the_query(brought, in_pieces):
-    """Half of the picture goes with the place, since the offset is set so.  Joined features are kept in half precision,
+    """Half of the picture goes with the place, since the offset is set so.  Features are kept in half precision,
     off by 1/2000, which can move the border of the first region, and so the places in it that are asked again."""
     row, column = int(PLACE[1] * 32), int(PLACE[0] * 32)
     here = np.array([row]), np.array([column])
