@@ -11,7 +11,7 @@ from rewriting.core.selection_network import features, layers_of, new, read, wri
 from rewriting.generators.config import SELECTION, bundled
 from rewriting.generators.own_picture import OwnPicture
 from tests.tiny import generator, is_one_sentence
-from weights.experiments.press_to_select import THINGS, measured
+from weights.experiments.press_to_select import THINGS, overlap, presses, things_of
 from weights.scenes import SCENES
 from weights.training.train_selection import belongs, mask_loss
 
@@ -177,12 +177,14 @@ def test_every_bundled_generator_brings_a_network(name):
     assert name in bundled() and read(load_generator(name)) is not None
 
 
-@pytest.mark.parametrize("name", ["hats", "trees", "mouths", "hair", "horses", "tables"])
+@pytest.mark.parametrize("name", ["hats", "trees", "mouths", "tables"])
 def test_one_press_selects_a_thing(name):
     """The bound lies well below the means of 100 presses, which `docs/experiments/press-to-select` gives."""
     (thing,) = (thing for thing in THINGS if thing.name == name)
-    scores = measured(thing, 3)
-    assert np.median(scores.usual) > 0.65 and np.mean(scores.usual) > np.mean(scores.plain)
+    made = load_generator(thing.generator)
+    for seed, row, column, mask in presses(thing, 2):
+        found = things_of(made, seed).press((column + 0.5) / 256, (row + 0.5) / 256)
+        assert overlap(found.mask() > 0, mask) > 0.65
 
 
 # --- training -----------------------------------------------------------------------------------------------------
