@@ -186,15 +186,3 @@ def test_another_progressive_gan_of_that_code_is_one_sentence(changed, arguments
     with pytest.raises(CheckpointError, match=said) as raised:
         read_checkpoint("bad.pkl")
     assert tiny.is_one_sentence(str(raised.value))
-
-
-# --- not square ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("shape", [(4, 8), (7, 4)])
-def test_pictures_that_are_not_square_are_refused_as_such(shape):
-    state = nvidia.random_state(SIZE)
-    save_ada("wide.pkl", state | {"synthesis.b4.const": torch.ones(len(state["synthesis.b4.const"]), *shape)})
-    with pytest.raises(CheckpointError, match=f"not square: its constant has {shape[0]} x {shape[1]}") as raised:
-        read_checkpoint("wide.pkl")
-    assert tiny.is_one_sentence(str(raised.value))

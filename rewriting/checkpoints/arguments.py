@@ -68,6 +68,7 @@ LAYER: Table = {
     "resample_filter": FILTER,
     "conv_clamp": CLAMP,
     "channels_last": ANY,
+    "init_res": ANY,  # of other people's versions: height and width of the constant, which the tensors show
 }
 SHORTCUT: Table = {  # of a residual block
     "in_channels": ANY,
@@ -103,7 +104,7 @@ BLOCK: Table = {
     "use_fp16": ANY,  # the precision; here it is the same choice for every generator
     "fp16_channels_last": ANY,
     "fused_modconv_default": ANY,  # one of two equivalent computations
-    **{name: LAYER[name] for name in ("kernel_size", "use_noise", "activation")},
+    **{name: LAYER[name] for name in ("kernel_size", "use_noise", "activation", "init_res")},
 }
 SYNTHESIS: Table = {
     "w_dim": ANY,
@@ -233,6 +234,7 @@ TENSORFLOW: Table = {  # one table, because each of these functions passes its a
     "num_fp16_res": ANY,
     "conv_clamp": CLAMP,
     "resample_kernel": FILTER,
+    "init_res": ANY,
     "fused_modconv": ANY,
     "structure": ANY,  # of progressive growing, which this architecture does not use
 }

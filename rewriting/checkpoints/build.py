@@ -15,7 +15,7 @@ from torch import Tensor
 from rewriting.checkpoints.contents import CheckpointError, quoted
 from rewriting.checkpoints.layouts import Canonical
 from rewriting.generators import Generator, GeneratorConfig, build
-from rewriting.generators.config import MAX_RESOLUTION
+from rewriting.generators.config import MAX_CONSTANT, MAX_RESOLUTION, smallest_side
 
 MEAN_LATENTS = 10_000
 MEANS = {"stylegan2": "latent_avg", "stylegan3": "mapping.w_avg"}  # where an architecture keeps the mean latent
@@ -38,7 +38,8 @@ def build_generator(
         _three_colours(tensors, notes)
     fields = infer(found)
     if found.architecture == "stylegan2":
-        fields["noise"] = _complete_noise(tensors, fields["resolution"], notes)
+        fields["noise"] = _complete_noise(tensors, fields, notes)
+        _describe_size(fields, notes)
     mean = MEANS.get(found.architecture)
     if mean:
         tensors[mean] = torch.zeros(fields["w_dim"]) if found.latent_avg is None else found.latent_avg
@@ -84,19 +85,19 @@ def _infer_stylegan2(found: Canonical) -> dict[str, Any]:
     layers = _count(tensors, r"convs\.(\d+)\.conv\.weight", first=0)
     if layers % 2:
         raise CheckpointError(f"It has {layers} convolutions above 4 px; a StyleGAN2 has two at every size.")
-    stages = layers // 2
-    resolution = _resolution(stages)
-    channels = {4: _axis(tensors, "input.input", 1, axes=4)}
-    height, width = tensors["input.input"].shape[2:]
-    if height != width:
+    widths = [_axis(tensors, "input.input", 1, axes=4)]
+    for stage in range(layers // 2):
+        widths.append(_axis(tensors, f"convs.{2 * stage}.conv.weight", 1, axes=5))
+    constant = tuple(tensors["input.input"].shape[2:])
+    if not 1 <= min(constant) <= max(constant) <= MAX_CONSTANT:
         raise CheckpointError(
-            f"It draws pictures that are not square: its constant has {height} x {width} positions; only square "
-            f"pictures are supported, so choose a generator that was trained with those."
+            f"Its constant has {constant[0]} x {constant[1]} positions; expected 1 to {MAX_CONSTANT} each way."
         )
-    for stage in range(stages):
-        channels[8 << stage] = _axis(tensors, f"convs.{2 * stage}.conv.weight", 1, axes=5)
+    smallest = smallest_side(constant)
+    channels = {smallest << stage: width for stage, width in enumerate(widths)}
     return {
-        "resolution": resolution,
+        "resolution": _resolution(layers // 2, smallest),
+        "constant": constant,
         "channels": channels,
         "mapping_layers": _count(tensors, r"style\.(\d+)\.weight", first=1),
         **_latent(tensors, "style.1.weight", "embed.weight"),
@@ -173,10 +174,12 @@ def _count(tensors: Mapping[str, Tensor], pattern: str, first: int) -> int:
     return len(numbers)
 
 
-def _resolution(doublings: int) -> int:
-    if not 1 <= doublings <= MAX_RESOLUTION.bit_length() - 3:
-        raise CheckpointError(f"It doubles its size {doublings} times from 4 px; expected 8 to {MAX_RESOLUTION} px.")
-    return 4 << doublings
+def _resolution(doublings: int, smallest: int = 4) -> int:
+    if not 1 <= doublings <= MAX_RESOLUTION.bit_length() or smallest << doublings > MAX_RESOLUTION:
+        raise CheckpointError(
+            f"It doubles its size {doublings} times from {smallest} px; expected 8 to {MAX_RESOLUTION} px."
+        )
+    return smallest << doublings
 
 
 def _axis(tensors: Mapping[str, Tensor], name: str, axis: int, axes: int) -> int:
@@ -236,12 +239,19 @@ def _three_colours(tensors: dict[str, Tensor], notes: list[str]) -> None:
         notes.append("Its pictures have a fourth channel, alpha, which is left out.")
 
 
-def _complete_noise(tensors: dict[str, Tensor], resolution: int, notes: list[str]) -> bool:
+def _describe_size(fields: Mapping[str, Any], notes: list[str]) -> None:
+    height, width = fields["constant"]
+    if height != width:
+        scale = fields["resolution"] // smallest_side((height, width))
+        notes.append(f"Its pictures, {width * scale} x {height * scale} pixels, lie in the middle of a grey square.")
+
+
+def _complete_noise(tensors: dict[str, Tensor], fields: Mapping[str, Any], notes: list[str]) -> bool:
     """Whether the generator has noise maps; adds fixed ones if the file has none but their weights are not zero.
 
     The maps are RandomState(0).randn(height * width) for every layer, as in the paper's code.
     """
-    layers = range(2 * resolution.bit_length() - 5)
+    layers = range(2 * len(fields["channels"]) - 1)
     prefixes = ["conv1" if n == 0 else f"convs.{n - 1}" for n in layers]
     for prefix in prefixes:
         tensors.setdefault(f"{prefix}.noise.weight", torch.zeros(1))  # trained without noise
@@ -250,9 +260,9 @@ def _complete_noise(tensors: dict[str, Tensor], resolution: int, notes: list[str
     if not any(bool(tensors[f"{prefix}.noise.weight"].any()) for prefix in prefixes):
         return False
     for n in layers:
-        size = 4 << ((n + 1) // 2)
-        drawn = np.random.RandomState(0).randn(size * size).astype(np.float32)
-        tensors[f"noises.noise_{n}"] = torch.from_numpy(drawn).reshape(1, 1, size, size)
+        height, width = (side << (n + 1) // 2 for side in fields["constant"])
+        drawn = np.random.RandomState(0).randn(height * width).astype(np.float32)
+        tensors[f"noises.noise_{n}"] = torch.from_numpy(drawn).reshape(1, 1, height, width)
     notes.append("It had no noise maps: fixed ones from numpy's RandomState(0) stand in, as in the paper's code.")
     return True
 

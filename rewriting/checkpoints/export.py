@@ -97,8 +97,8 @@ def nvidia(generator: Generator) -> Tensors:
             state[renamed.replace("noise_const", "resample_filter")] = own if ".conv0." in renamed else usual
         elif renamed.endswith(".skip.weight"):
             state[renamed.replace("weight", "resample_filter")] = own
-    for size in generator.config.resolutions:
-        state[f"synthesis.b{size}.resample_filter"] = own
+    for stage in range(len(generator.config.resolutions)):
+        state[f"synthesis.b{4 << stage}.resample_filter"] = own
     return state
 
 
@@ -147,8 +147,8 @@ def _complete(generator: Generator) -> Tensors:
     if not generator.config.noise:
         state |= {name: torch.zeros_like(one) for name, one in state.items() if name.endswith(".noise.weight")}
         for number in range(len(generator.layers)):
-            size = 4 << (number + 1) // 2
-            state[f"noises.noise_{number}"] = torch.zeros(1, 1, size, size)
+            height, width = (side << (number + 1) // 2 for side in generator.config.constant)
+            state[f"noises.noise_{number}"] = torch.zeros(1, 1, height, width)
     return state
 
 

@@ -55,15 +55,14 @@ def invert(options: argparse.Namespace) -> None:
 
     from rewriting import Rewriter
     from rewriting.core.contact_sheet import save_picture, sheet
-    from rewriting.core.own_files import save_pictures, squared
+    from rewriting.core.own_files import save_pictures
     from rewriting.generators.config import CONFIG
     from rewriting.generators.own_picture import likeness
 
     out = output_folder(options.out, FORMAT)
     with Progress() as progress:
         generator = open_generator(options.generator, options, progress)
-        image = squared(options.picture, generator.config.resolution)
-        own = Rewriter(generator, options.layer).invert(image, seed=options.seed, progress=progress)
+        own = Rewriter(generator, options.layer).invert(options.picture, seed=options.seed, progress=progress)
     save_pictures([own], out)
     about = {"format": FORMAT, "format_version": FORMAT_VERSION, "picture": own.digest}
     write_json(out / CONFIG, about | {"generator": options.generator, "layer": own.layer, "psnr": own.psnr})

@@ -82,7 +82,7 @@ def invert(generator: Generator, picture: Brought, layer: int | None = None, *, 
     Raises ValueError or FileNotFoundError for an unreadable picture, before any computation.
     """
     layer = generator.check_layer(generator.config.default_layer if layer is None else layer)
-    image = squared(picture, generator.config.resolution)
+    image = squared(picture, generator.config.resolution, generator.config.frame(generator.config.resolution))
     return _invert(generator.computing_in(torch.float32), image, layer, seed)
 
 

@@ -21,10 +21,12 @@ from rewriting.generators.layer_input import LayerInput
 from rewriting.generators.own_picture import DIGEST, OwnPicture
 
 Brought = str | Path | np.ndarray | Image.Image | OwnPicture
+Box = tuple[int, int, int, int]
 
 PREFIX = "own-"
 IMAGE, FOUND = ".webp", ".safetensors"
 FORMAT_VERSION = 1
+GREY = 128  # of a generator's colours that are 0
 MAX_FILE = 64 << 20  # bytes of a picture that is read
 MAX_PIXELS = 128 << 20
 MAX_FEATURES = 128 << 20  # bytes
@@ -34,9 +36,10 @@ TYPES = {"key": "F16", "rgb": "F16", "latent": "F32", "style": "F32", "later": "
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def squared(picture: Brought, side: int) -> np.ndarray:
+def squared(picture: Brought, side: int, frame: Box | None = None) -> np.ndarray:
     """The middle square of a picture, uint8 (side, side, 3), upright by its EXIF data, on white where transparent.
 
+    frame: (top, left, bottom, right) in the square, where the middle of the picture lies instead, with grey around.
     picture: a file that Pillow reads, a Pillow picture, an inverted picture, or an array uint8 (H, W), (H, W, 3) or
     (H, W, 4).
     Raises ValueError or FileNotFoundError in one sentence.
@@ -48,9 +51,9 @@ def squared(picture: Brought, side: int) -> np.ndarray:
             raise ValueError(f"The picture is {picture.dtype} {picture.shape}; give uint8 (H, W, 3).")
         if 0 in picture.shape:
             raise ValueError(f"The picture is {picture.shape[1]} x {picture.shape[0]} pixels; give one with pixels.")
-        return _squared(Image.fromarray(picture), side)
+        return _squared(Image.fromarray(picture), side, frame)
     if isinstance(picture, Image.Image):
-        return _squared(picture, side)
+        return _squared(picture, side, frame)
     path = Path(picture)
     check_there(path, MAX_FILE)
     try:
@@ -58,7 +61,7 @@ def squared(picture: Brought, side: int) -> np.ndarray:
             if opened.width * opened.height > MAX_PIXELS:
                 raise _TooLarge
             opened.draft("RGB", (2 * side, 2 * side))  # decode a large JPEG at a reduced size
-            return _squared(opened, side)
+            return _squared(opened, side, frame)
     except (*BOMBS, _TooLarge):
         raise ValueError(f"{path.name} has too many pixels; save it smaller.") from None
     except Exception:  # Pillow's own errors, of many types
@@ -69,7 +72,7 @@ class _TooLarge(Exception):
     pass
 
 
-def _squared(picture: Image.Image, side: int) -> np.ndarray:
+def _squared(picture: Image.Image, side: int, frame: Box | None) -> np.ndarray:
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":  # of 16 bits, which Pillow would cut off
         grey = np.asarray(picture).astype(np.float64)
@@ -78,7 +81,10 @@ def _squared(picture: Image.Image, side: int) -> np.ndarray:
         colours = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours)
     picture = picture.convert("RGB")
-    return np.asarray(ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS)).copy()
+    top, left, bottom, right = frame or (0, 0, side, side)
+    square = np.full((side, side, 3), GREY, np.uint8)
+    square[top:bottom, left:right] = ImageOps.fit(picture, (right - left, bottom - top), Image.Resampling.LANCZOS)
+    return square
 
 
 # --- saving ----------------------------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ class Generator(nn.Module, ABC):
 
     def value_size(self, layer: int) -> int:
         """The side of a layer's value in positions."""
-        return 2 ** ((layer + 3) // 2)
+        return self.config.smallest << (layer - 1) // 2
 
     def key_size(self, layer: int) -> int:
         """The side of a layer's key in positions."""

@@ -19,6 +19,8 @@ BUNDLED = DATA / "weights"  # the folders of those that come with the software
 BLOCKS = ("skip", "orig", "resnet")  # of a StyleGAN2
 LOW_PASS = (1.0, 3.0, 3.0, 1.0)  # the usual filter of its upsampling
 MAX_TAPS = 16
+SMALLEST = (4, 4)  # height and width of its learned constant
+MAX_CONSTANT = 16
 ARCHITECTURE_NAMES = {"stylegan2": "StyleGAN2", "stylegan3": "StyleGAN3", "proggan": "Progressive GAN"}
 MAX_RESOLUTION = 2048
 MAX_WIDTH = 4096
@@ -42,8 +44,14 @@ TAKES = {
     "noise": flag,
     "blocks": one_of(*BLOCKS),
     "resample_filter": listing(number(-1e6, 1e6), MAX_TAPS),
+    "constant": listing(whole(1, MAX_CONSTANT), 2),
     **dict.fromkeys(("name", "license", "description"), string),
 }
+
+
+def smallest_side(constant: Sequence[int]) -> int:
+    """The smallest power of two, from 4 on, in which a constant of that height and width has room."""
+    return max(4, 1 << (max(constant) - 1).bit_length())
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,8 @@ class GeneratorConfig:
     (Karras et al., ICLR 2018).
     resolution: side of its pictures in pixels, a power of two from 8 to 2048.
     z_dim: width of the latent z.
-    channels: feature channels at each resolution 4, 8, ..., `resolution`; of each layer 0, 1, ... of a StyleGAN3.
+    channels: feature channels at each of the `resolutions`, usually 4, 8, ..., `resolution`; of each layer 0,
+    1, ... of a StyleGAN3.
     w_dim, mapping_layers: width and depth of a StyleGAN's mapping network; 0 for a Progressive GAN.
     classes: how many classes a StyleGAN draws, each by its number from 0; 0 for a generator without classes.
     truncation: psi of the truncation trick, w' = mean + psi (w - mean); 1 leaves w alone.
@@ -63,6 +72,8 @@ class GeneratorConfig:
     noise: StyleGAN2 only: the file holds fixed noise maps, which every picture adds.
     blocks: StyleGAN2 only: "skip", where every size adds to the picture; "orig", where only the largest makes colours;
     or "resnet", "orig" with residual blocks.
+    constant: StyleGAN2 only: height and width of its learned constant.  Pictures that are not square lie in the middle
+    of a square, whose side is the resolution; see `frame`.
     resample_filter: StyleGAN2 only: the taps of its low-pass filter, of any sum but 0.
     sampling: StyleGAN3 only: what its layers have in common, also taken as a table of what is not usual.
     name, license, description: shown to people.
@@ -81,6 +92,7 @@ class GeneratorConfig:
     noise: bool = False
     blocks: str = "skip"
     resample_filter: Sequence[float] = LOW_PASS
+    constant: Sequence[int] = SMALLEST
     sampling: Sampling | Mapping[str, Any] | None = None
     classes: int = 0
     name: str = ""
@@ -92,8 +104,8 @@ class GeneratorConfig:
         check_fields(self, TAKES)
         if self.resolution & (self.resolution - 1):
             raise ValueError(f"resolution {self.resolution} is not a power of two; use 64, 128, 256, 512 or 1024.")
-        self._check_channels()
         self._check_stylegan2()
+        self._check_channels()
         if self.architecture != "proggan":
             check_fields(self, {"w_dim": whole(1, MAX_WIDTH), "mapping_layers": whole(1, 32)})
         elif self.classes:
@@ -109,11 +121,17 @@ class GeneratorConfig:
         check_fields(self, {"default_layer": whole(self.first_layer, self.last_layer)})
 
     def _check_stylegan2(self) -> None:
-        taps = tuple(self.resample_filter)
+        taps, constant = tuple(self.resample_filter), tuple(self.constant)
         object.__setattr__(self, "resample_filter", taps)
+        object.__setattr__(self, "constant", constant)
         if not abs(sum(taps)) > 1e-3 * sum(map(abs, taps)):
             raise ValueError(f"resample_filter {brief(list(taps))} has the sum {sum(taps):g}; it lets nothing pass.")
-        for name, usual in (("blocks", "skip"), ("resample_filter", LOW_PASS)):
+        if len(constant) != 2 or self.resolution < 2 * self.smallest:
+            raise ValueError(
+                f"constant is {brief(list(constant))}; expected height and width, both at most half of the resolution "
+                f"{self.resolution}."
+            )
+        for name, usual in (("blocks", "skip"), ("resample_filter", LOW_PASS), ("constant", SMALLEST)):
             if self.architecture != "stylegan2" and getattr(self, name) != usual:
                 raise ValueError(f"{name} is of a StyleGAN2 alone; leave it out for a {self.architecture_name}.")
 
@@ -148,9 +166,25 @@ class GeneratorConfig:
         return ARCHITECTURE_NAMES[self.architecture]
 
     @property
+    def smallest(self) -> int:
+        """The side of the first maps."""
+        return smallest_side(self.constant)
+
+    @property
     def resolutions(self) -> list[int]:
-        """[4, 8, ..., resolution]"""
-        return [2**i for i in range(2, self.resolution.bit_length())]
+        """[4, 8, ..., resolution], or from another smallest size on."""
+        return [2**i for i in range(self.smallest.bit_length() - 1, self.resolution.bit_length())]
+
+    @property
+    def fills_square(self) -> bool:
+        """Whether its pictures are square, so that nothing lies around them."""
+        return self.constant == (self.smallest, self.smallest)
+
+    def frame(self, side: int) -> tuple[int, int, int, int]:
+        """(top, left, bottom, right) of a picture in the middle of a square of that side, one of `resolutions`."""
+        (height, width), scale = self.constant, side // self.smallest
+        top, left = ((self.smallest - n) // 2 * scale for n in (height, width))
+        return top, left, top + height * scale, left + width * scale
 
     @property
     def first_layer(self) -> int:
@@ -203,7 +237,7 @@ class GeneratorConfig:
         return cls(**{k: v for k, v in data.items() if k in known}, extra=extra)
 
     def to_json(self) -> dict[str, Any]:
-        usual = {"sampling": None, "classes": 0, "blocks": "skip", "resample_filter": LOW_PASS}
+        usual = {"sampling": None, "classes": 0, "blocks": "skip", "resample_filter": LOW_PASS, "constant": SMALLEST}
         left_out = {"extra", *(name for name, value in usual.items() if getattr(self, name) == value)}
         data = {k: v for k, v in asdict(self).items() if k not in left_out}
         data["channels"] = {str(size): width for size, width in self.channels.items()}

@@ -176,15 +176,17 @@ class Shortcut(nn.Module):
 
 
 class Constant(nn.Module):
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, size: Sequence[int]):
         super().__init__()
-        self.input = nn.Parameter(standard_normal(1, channels, 4, 4))
+        self.input = nn.Parameter(standard_normal(1, channels, *size))
 
 
 class StyleGAN2(Generator):
     """StyleGAN2 (config E/F) of the architectures skip, orig and resnet, which `GeneratorConfig.blocks` names.
 
     Layer 2 is `conv1`, layer N >= 3 is `convs[N - 3]`; odd ones upsample, and an odd one and the next are a block.
+    Pictures that are not square lie in the middle of a square.  Around them all features and colours are zero, which
+    is how a convolution pads them, so they are those of a network without the square.
     """
 
     activation = ACTIVATION
@@ -202,10 +204,11 @@ class StyleGAN2(Generator):
         self.style = nn.Sequential(PixelNorm(), *mapping)
         if config.classes:
             self.embed = ClassEmbedding(config.classes, w_dim)
-        self.input = Constant(channels[4])
-        self.conv1 = StyledConv(channels[4], channels[4], w_dim)
+        first = channels[config.smallest]
+        self.input = Constant(first, config.constant)
+        self.conv1 = StyledConv(first, first, w_dim)
         skip = config.blocks == "skip"  # else only the largest size has colours
-        self.to_rgb1 = ToRGB(channels[4], w_dim, low_pass) if skip else None
+        self.to_rgb1 = ToRGB(first, w_dim, low_pass) if skip else None
         self.convs, self.to_rgbs, self.shortcuts = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for size in config.resolutions[1:]:
             self.convs += [
@@ -220,7 +223,8 @@ class StyleGAN2(Generator):
         self.noises = nn.Module()
         if config.noise:
             for layer in self.layers:
-                self.noises.register_buffer(f"noise_{layer - 2}", torch.zeros(1, 1, *[self.value_size(layer)] * 2))
+                shape = (n * self.value_size(layer) // config.smallest for n in config.constant)
+                self.noises.register_buffer(f"noise_{layer - 2}", torch.zeros(1, 1, *shape))
 
     def map(self, z: Tensor, truncation: float | None = None, label: int | Sequence[int] = 0) -> Tensor:
         """(B, z_dim) -> (B, w_dim), truncated towards the mean latent of all classes by psi = `truncation` or the
@@ -247,10 +251,10 @@ class StyleGAN2(Generator):
 
     def noise(self, layer: int) -> Tensor | None:
         """The layer's fixed noise (1, 1, h', w'), or None."""
-        return getattr(self.noises, f"noise_{layer - 2}") if self.config.noise else None
+        return self._squared(getattr(self.noises, f"noise_{layer - 2}")) if self.config.noise else None
 
     def begin(self, latent: Tensor) -> LayerInput:
-        x = self.input.input.to(self.compute_dtype).expand(len(latent), -1, -1, -1)
+        x = self._squared(self.input.input.to(self.compute_dtype)).expand(len(latent), -1, -1, -1)
         return LayerInput(*self.conv1.conv.key(x, latent), latent, None)
 
     def value(self, layer: int, at: LayerInput, weight: Weight | None = None, *, in_place: bool = False) -> Tensor:
@@ -272,11 +276,27 @@ class StyleGAN2(Generator):
     def _noise_of(self, layer: int, at: LayerInput) -> Tensor | None:
         """The noise (1, 1, h', w'), or (B, 1, h', w') for parts of pictures, each at its own position."""
         noise, ratio = self.noise(layer), 2 if self.conv(layer).upsample else 1
-        if noise is None or not at.origins:
-            return noise
-        height, width = (ratio * n for n in at.key.shape[2:])
-        corners = [[round(part * noise.shape[-1]) for part in origin] for origin in at.origins]
-        return torch.cat([noise[..., top : top + height, left : left + width] for top, left in corners])
+        return noise if noise is None else _parts(noise, at, *(ratio * n for n in at.key.shape[2:]))
+
+    def _squared(self, maps: Tensor) -> Tensor:
+        """Maps of whole pictures, (B, C, h, w), in the middle of a square of zeros."""
+        if self.config.fills_square:
+            return maps
+        side = self.config.smallest * maps.shape[2] // self.config.constant[0]
+        top, left, bottom, right = self.config.frame(side)
+        squared = maps.new_zeros(*maps.shape[:2], side, side)
+        squared[:, :, top:bottom, left:right] = maps
+        return squared
+
+    def _framed(self, layer: int, maps: Tensor, at: LayerInput) -> Tensor:
+        """Maps of the size of a layer's value, (B, C, h', w'), with zeros around the picture."""
+        if self.config.fills_square:
+            return maps
+        side = self.value_size(layer)
+        top, left, bottom, right = self.config.frame(side)
+        frame = maps.new_zeros(1, 1, side, side)
+        frame[:, :, top:bottom, left:right] = 1
+        return maps * _parts(frame, at, *maps.shape[2:])
 
     def advance(self, layer: int, value: Tensor, at: LayerInput, *, in_place: bool = False) -> LayerInput:
         x, skip = self._output(layer, value, at), at.skip
@@ -286,21 +306,31 @@ class StyleGAN2(Generator):
 
     def picture(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
         so_far = at.skip if self.config.blocks == "skip" else None
-        return self.to_rgb(layer)(self._output(layer, value, at), at.latent, so_far)
+        rgb = self.to_rgb(layer)(self._output(layer, value, at), at.latent, so_far)
+        return self._framed(layer, rgb, at)
 
     def last_layer_for(self, size: int) -> int:
-        return 2 * size.bit_length() - 4 if self.config.blocks == "skip" else self.config.last_layer
+        whole = self.config.blocks != "skip"
+        return self.config.last_layer if whole else 2 * self.config.resolutions.index(size) + 2
 
     def _output(self, layer: int, value: Tensor, at: LayerInput) -> Tensor:
         """The output of a layer: its value, and at the end of a residual block the mean of both ways, times sqrt(2),
         which keeps its variance."""
-        if layer % 2 or at.skip is None or self.config.blocks != "resnet":
-            return value
-        return (value + self.low_pass.upsample(at.skip).to(value.dtype)) * math.sqrt(0.5)
+        if layer % 2 == 0 and at.skip is not None and self.config.blocks == "resnet":
+            value = (value + self.low_pass.upsample(at.skip).to(value.dtype)) * math.sqrt(0.5)
+        return self._framed(layer, value, at)
 
     def _skip(self, layer: int, x: Tensor, at: LayerInput) -> Tensor | None:
         """What goes around the block after a layer, the last of its block: the picture so far, or a shortcut."""
         if self.config.blocks == "resnet":
             return self.shortcuts[layer // 2 - 1](x)
         to_rgb = self.to_rgb(layer)
-        return to_rgb(x, at.latent, at.skip) if to_rgb else None
+        return self._framed(layer, to_rgb(x, at.latent, at.skip), at) if to_rgb else None
+
+
+def _parts(maps: Tensor, at: LayerInput, height: int, width: int) -> Tensor:
+    """Maps of whole pictures, (1, C, s, s), or the parts (B, C, h, w) at the origins of parts of pictures."""
+    if not at.origins:
+        return maps
+    corners = [[round(share * maps.shape[-1]) for share in origin] for origin in at.origins]
+    return torch.cat([maps[..., top : top + height, left : left + width] for top, left in corners])

@@ -152,8 +152,8 @@ def generate(
 class _Random:
     """Random entries of a state dict, in the layout's names."""
 
-    def __init__(self, w_dim: int, noise_weights: float, seed: int) -> None:
-        self.w_dim, self.noise_weights = w_dim, noise_weights
+    def __init__(self, w_dim: int, noise_weights: float, seed: int, constant: tuple[int, int] = (4, 4)) -> None:
+        self.w_dim, self.noise_weights, self.constant = w_dim, noise_weights, constant
         self.source = torch.Generator().manual_seed(seed)
 
     def normal(self, *shape: int, std: float = 1.0) -> Tensor:
@@ -170,7 +170,7 @@ class _Random:
     def layer(self, prefix: str, cin: int, cout: int, r: int, taps: Sequence[float] = (1, 3, 3, 1)) -> State:
         return self.convolution(prefix, cin, cout, 3) | {
             f"{prefix}.noise_strength": self.normal(std=self.noise_weights),
-            f"{prefix}.noise_const": self.normal(r, r),
+            f"{prefix}.noise_const": self.normal(*(r * n // 4 for n in self.constant)),
             f"{prefix}.resample_filter": fir_filter(taps),
         }
 
@@ -195,15 +195,17 @@ def random_state(
     classes: int = 0,
     architecture: str = "skip",
     taps: Sequence[float] = (1, 3, 3, 1),
+    constant: tuple[int, int] = (4, 4),
 ) -> State:
     """A random generator with every parameter and buffer of the layout; arguments as in `rosinality.random_state`.
 
     classes: how many a conditional generator has, 0 for an unconditional one.  architecture: as of `generate`.
-    taps: of the argument `resample_filter`, which a layer that does not upsample is not given.
+    taps: of the argument `resample_filter`, which a layer that does not upsample is not given.  constant: the height
+    and width of `const`, for pictures of another shape; `resolution` is then what 4 positions become.
     """
     sizes = [2**n for n in range(2, resolution.bit_length())]
     channels = channels or {r: max(24 - 4 * i, 6) for i, r in enumerate(sizes)}
-    random = _Random(w_dim, noise_weights, seed)
+    random = _Random(w_dim, noise_weights, seed, constant)
     state: State = {}
     if classes:
         state["mapping.embed.weight"] = random.normal(w_dim, classes)
@@ -213,7 +215,7 @@ def random_state(
         state[f"mapping.fc{i}.weight"] = random.normal(w_dim, w_dim if i else joint, std=1 / 0.01)
         state[f"mapping.fc{i}.bias"] = random.normal(w_dim, std=0.1 / 0.01)
     state["mapping.w_avg"] = random.normal(w_dim, std=0.2)
-    state["synthesis.b4.const"] = random.normal(channels[4], 4, 4)
+    state["synthesis.b4.const"] = random.normal(channels[4], *constant)
     for r in sizes:
         block = f"synthesis.b{r}"
         state[f"{block}.resample_filter"] = fir_filter(taps)
