@@ -12,7 +12,8 @@ from torch import Tensor
 
 from rewriting.generators import Generator
 from rewriting.generators.proggan import ProgressiveGAN
-from rewriting.generators.stylegan2 import SLOPE, SQRT2, StyleGAN2
+from rewriting.generators.stylegan2 import SLOPE, SQRT2, EqualLinear, StyleGAN2
+from rewriting.generators.stylegan3 import StyleGAN3
 from weights.scenes import Scene, scaled
 from weights.training.knots import STEEP, Knot, places, units
 
@@ -28,30 +29,38 @@ LEAST_DEVIATION = 0.1  # of a code, so that one which hardly varies is not blown
 def write_mapping(generator: Generator, scene: Scene) -> None:
     """Make a generator's latent codes the numbers that the scene draws.
 
-    StyleGAN2: writes and freezes its mapping network, which must have two layers.  Progressive GAN, which has no
-    mapping network: the first two convolutions get the scene's steps, frozen too (`held`), and the first starts with
-    the knots of all other columns, the same at each of its 4x4 positions; both as far as their channels suffice.
+    StyleGAN2 and StyleGAN3: writes and freezes its mapping network, which must have two layers.  Progressive GAN,
+    which has no mapping network: the first two convolutions get the scene's steps, frozen too (`held`), and the first
+    starts with the knots of all other columns, the same at each of its 4x4 positions; both as far as their channels
+    suffice.
     Raises ValueError for a mapping network that is too narrow or of another depth.
     """
-    if isinstance(generator, StyleGAN2):
+    if isinstance(generator, StyleGAN2 | StyleGAN3):
         if generator.config.mapping_layers != LAYERS:
             raise ValueError(f"the mapping has {generator.config.mapping_layers} layers; a scene's has {LAYERS}.")
         weights = effective_layers(scene, generator.config.w_dim)
-        for layer, (weight, bias) in zip(generator.style[1:], (weights[:2], weights[2:]), strict=True):
+        for layer, (weight, bias) in zip(mapping_of(generator), (weights[:2], weights[2:]), strict=True):
             layer.weight.copy_(weight / layer.scale)
             layer.bias.copy_(bias / layer.rate)
-        generator.style.requires_grad_(False)
+            layer.requires_grad_(False)
     elif isinstance(generator, ProgressiveGAN):
         _write_first_knots(generator, scene)
         _write_steps(generator, scene)
     generator.forget()
 
 
+def mapping_of(generator: Generator) -> list[EqualLinear]:
+    """The layers of a StyleGAN's mapping network; none for a Progressive GAN."""
+    if isinstance(generator, StyleGAN3):
+        return [getattr(generator.mapping, f"fc{n}") for n in range(generator.config.mapping_layers)]
+    return list(generator.style[1:]) if isinstance(generator, StyleGAN2) else []
+
+
 def held(generator: Generator, scene: Scene) -> dict[str, Tensor]:
     """{parameter: bool mask of its shape}: the part of a Progressive GAN's first two layers that holds steps and is
     frozen.
 
-    It is empty for a StyleGAN2, whose mapping network is frozen as a whole.  The masks cover whole rows and columns,
+    It is empty for a StyleGAN, whose mapping network is frozen as a whole.  The masks cover whole rows and columns,
     so that no other feature has the latent columns of the steps, or their units, as an input: it would learn a slope
     instead of a step.
     """

@@ -14,12 +14,13 @@ class Schedule:
     """The schedule of a run, whose clock starts with the object."""
 
     def __init__(self, settings: Settings):
-        self.settings, self.started = settings, time.monotonic()
+        self.settings, self.clock = settings, time.process_time if settings.processor_time else time.monotonic
+        self.started = self.clock()
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self.started
+        """Seconds since the start, of the clock or of processor time."""
+        return self.clock() - self.started
 
     def share(self, seen: int) -> float:
         """The used share of the budget after `seen` pictures; 1 or more means the end."""

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rewriting.generators import GeneratorConfig
+from rewriting.generators.sampling_rates import Sampling
 from weights.scenes import SCENES
 from weights.training.mapping import LAYERS
 
 CHANNELS = {4: 256, 8: 256, 16: 192, 32: 128, 64: 64, 128: 32, 256: 24}
+# A StyleGAN3 has more layers of each side, a margin around each, and denser maps between them.
+ALIAS_FREE_CHANNELS = {16: 128, 32: 96, 64: 32, 128: 24, 256: 16}
+# Configuration T, with a narrow margin, since a picture costs in proportion to all its positions.
+ALIAS_FREE = Sampling(margin=4, first_stopband=4.2, clamp=None)
 W_DIM = 256
 LICENSE = "mit"
 
@@ -45,6 +50,7 @@ class Settings:
     """One training run.
 
     size: side of the pictures.  seconds, pictures: the budget; the first to be used up ends the run.
+    processor_time: whether the seconds are those that the process computes, on all its cores together.
     batch: pictures in a step.  pool: pictures in the pool; chunk: pictures rendered together, one chunk each
     `render_every` steps; fill: chunks rendered before the first step.
     rate: Muon's and Adam's; it rises over warm_up steps and falls as a cosine from the share decay_from of the budget.
@@ -59,6 +65,7 @@ class Settings:
 
     size: int = 128
     seconds: float = 3600
+    processor_time: bool = False
     pictures: float = float("inf")
     batch: int = 16
     pool: int = 24576
@@ -111,10 +118,22 @@ BUDGETS = {
 RESUMED = {"rate": 3e-2, "decay_from": 0.4, "stages": ()}
 
 
-def config_of(scene: str, size: int, channels: Mapping[int, int] | None = None) -> GeneratorConfig:
-    """The config of a new generator for a scene.  channels: {side: width} that differ from the default."""
-    architecture = SUBJECTS[scene].architecture
+def config_of(
+    scene: str, size: int, channels: Mapping[int, int] | None = None, architecture: str | None = None
+) -> GeneratorConfig:
+    """The config of a new generator for a scene.
+
+    channels: {side: width} that differ from the default.  architecture: by default the scene's.
+    """
+    architecture, z_dim = architecture or SUBJECTS[scene].architecture, SCENES[scene].z_dim
+    known = {"name": scene, "license": LICENSE}
+    if architecture != "proggan":
+        known |= {"w_dim": W_DIM, "mapping_layers": LAYERS}
+    if architecture == "stylegan3":
+        layers = 2 * size.bit_length() - 5  # 9 at 64 px
+        by_side = {**ALIAS_FREE_CHANNELS, **(channels or {})}
+        widths = {n: by_side[band.rate] for n, band in enumerate(ALIAS_FREE.bands(size, layers)[:-1])}
+        return GeneratorConfig(architecture, size, z_dim, widths, sampling=ALIAS_FREE, **known)
     widths = {**CHANNELS, **SUBJECTS[scene].channels, **(channels or {})}
     widths = {side: width for side, width in widths.items() if side <= size}
-    mapping = {"w_dim": W_DIM, "mapping_layers": LAYERS} if architecture == "stylegan2" else {}
-    return GeneratorConfig(architecture, size, SCENES[scene].z_dim, widths, name=scene, license=LICENSE, **mapping)
+    return GeneratorConfig(architecture, size, z_dim, widths, **known)

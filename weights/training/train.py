@@ -38,6 +38,8 @@ NUMBERS = {
     "adversarial_from": "share of the budget from which a GAN loss joins; 1: never",
     "adversarial": "weight of the GAN loss",
     "held_out": "pictures that the PSNR is measured on",
+    "evaluate_every": "steps between two measurements of the PSNR",
+    "save_every": "steps between two savings",
     "seed": "of the random numbers",
 }
 
@@ -54,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         settings = settings_of(options)
         torch.manual_seed(settings.seed)
-        generator = checkpoint.start(options.scene, settings.size, options.resume, channels_of(options.channels))
+        generator = checkpoint.start(
+            options.scene, settings.size, options.resume, channels_of(options.channels), options.architecture
+        )
     except (ValueError, OSError) as error:
         p.error(str(error))
     Trainer(options.scene, generator, settings, options.out / options.scene, device, options.resume).run()
@@ -67,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Numbers left out are those for the device: see weights/training/settings.py.",
     )
     p.add_argument("scene", choices=list(SCENES))
+    p.add_argument("--architecture", choices=["stylegan2", "stylegan3", "proggan"], help="by default the scene's")
     p.add_argument("--out", type=Path, default=Path("trained"), metavar="FOLDER")
     p.add_argument("--resume", type=Path, metavar="FOLDER", help="a generator repo, with or without a state beside it")
     p.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, ...; by default CUDA where there is one")
@@ -74,6 +79,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--channels", type=int, nargs="+", metavar="N", help="feature channels at 4, 8, 16, ... pixels")
     p.add_argument(
         "--stages", type=stage, nargs="*", metavar="SIDE:UNTIL", help="32:0.2 trains at 32 px until a fifth"
+    )
+    p.add_argument(
+        "--processor-time", action="store_true", help="count seconds of computing, for a machine with other work"
     )
     p.add_argument("--no-compile", action="store_true", help="start at once, and run slower")
     kinds = {field.name: type(field.default) for field in fields(Settings)}
@@ -100,7 +108,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     values |= {name: getattr(options, name) for name in NUMBERS if getattr(options, name) is not None}
     if options.stages is not None:
         values["stages"] = tuple(options.stages)
-    settings = replace(Settings(), **values, compile=not options.no_compile)
+    settings = replace(Settings(), **values, compile=not options.no_compile, processor_time=options.processor_time)
     return replace(settings, stages=tuple(s for s in settings.stages if s[0] < settings.size))
 
 

@@ -11,14 +11,26 @@ from torch import Tensor, nn
 from rewriting.generators import Generator
 from rewriting.generators.proggan import SLOPE, ConvBlock, ProgressiveGAN
 from rewriting.generators.stylegan2 import StyleGAN2
+from rewriting.generators.stylegan3 import Colours, StyleGAN3
+from weights.training.mapping import mapping_of
 
 
 class Trainee(nn.Module, ABC):
-    """generator: the trained one; only training uses the other parts of a trainee."""
+    """generator: the trained one; only training uses the other parts of a trainee.
+
+    compiles: whether `torch.compile` can take all of it at once.
+    """
+
+    compiles = True
 
     def __init__(self, generator: Generator):
         super().__init__()
         self.generator = generator
+
+    @property
+    def channels(self) -> dict[int, int]:
+        """{side: width} of the features that `forward` returns."""
+        return dict(self.generator.config.channels)
 
     @abstractmethod
     def forward(self, z: Tensor, size: int, taps: Collection[int] = ()) -> tuple[Tensor, dict[int, Tensor]]:
@@ -106,18 +118,82 @@ class ProgressiveTrainee(Trainee):
         return self.generator.output if side == self.generator.config.resolution else self.early[str(side)]
 
 
+class AliasFreeTrainee(Trainee):
+    """A StyleGAN3, which has one output at full size; training adds outputs for smaller pictures.
+
+    The features of a side are those of its last layer, without the margin.
+    """
+
+    compiles = False  # its layers go picture by picture, and each would be compiled for itself
+    generator: StyleGAN3
+
+    def __init__(self, generator: StyleGAN3):
+        super().__init__(generator)
+        config, bands = generator.config, generator.bands
+        self.last_of = {bands[n].rate: n for n in config.channels}  # {side: number of the layer}
+        smaller = [side for side in self.last_of if side < config.resolution]
+        self.early = nn.ModuleDict(
+            {str(side): Colours(self.channels[side], config.w_dim, config.sampling) for side in smaller}
+        )
+
+    @property
+    def channels(self) -> dict[int, int]:
+        return {side: self.generator.config.channels[n] for side, n in self.last_of.items()}
+
+    def forward(self, z: Tensor, size: int, taps: Collection[int] = ()) -> tuple[Tensor, dict[int, Tensor]]:
+        g, features = self.generator, {}
+        latent = g.map(z, truncation=1.0)
+        x = g.synthesis.input(latent).to(g.compute_dtype)
+        for n, layer in enumerate(self.layers):
+            x = layer.filtered(layer.value(*layer.key(x, latent)))
+            side = g.bands[n].rate
+            if n == self.last_of[side]:
+                margin = (g.bands[n].size - side) // 2
+                inside = x[:, :, margin : margin + side, margin : margin + side]
+                if side in taps:
+                    features[side] = inside
+                if side == size:
+                    break
+        return self.output(size)(inside, latent), features
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """All layers from the first, without that of the colours."""
+        return [getattr(self.generator.synthesis, name) for name in self.generator.config.layer_names[:-1]]
+
+    def parts_up_to(self, side: int) -> Iterator[nn.Module]:
+        last = max((n for rate, n in self.last_of.items() if rate <= side), default=-1)
+        if last >= 0:
+            yield self.generator.synthesis.input
+        yield from self.layers[: last + 1]
+        yield from (head for head_side, head in self.early.items() if int(head_side) <= side)
+
+    def output(self, side: int) -> Colours:
+        """The layer that turns the features of that side into colours."""
+        config = self.generator.config
+        if side == config.resolution:
+            return getattr(self.generator.synthesis, config.layer_names[-1])
+        return self.early[str(side)]
+
+    def is_output(self, name: str) -> bool:
+        return self.generator.config.layer_names[-1] in name or super().is_output(name)
+
+
+KINDS = {StyleGAN2: StyleTrainee, StyleGAN3: AliasFreeTrainee, ProgressiveGAN: ProgressiveTrainee}
+
+
 def trainee_of(generator: Generator, keep: int = 0) -> Trainee:
     """The trainee of a generator; all parameters that are not frozen have gradients.
 
     keep: layers up to that side of their features are frozen, with the layers that turn these into colours.
     """
-    trainee = StyleTrainee(generator) if isinstance(generator, StyleGAN2) else ProgressiveTrainee(generator)
+    trainee = KINDS[type(generator)](generator)
     trainee.train().requires_grad_(True)
-    if isinstance(generator, StyleGAN2):
-        generator.style.requires_grad_(False)  # written down, see mapping.py
-        for name, parameter in generator.named_parameters():
-            if name.endswith("noise.weight"):
-                parameter.requires_grad_(False)  # stays 0: a picture is a function of z
+    for layer in mapping_of(generator):
+        layer.requires_grad_(False)  # written down, see mapping.py
+    for name, parameter in generator.named_parameters():
+        if name.endswith("noise.weight"):
+            parameter.requires_grad_(False)  # stays 0: a picture is a function of z
     for part in trainee.parts_up_to(keep):
         part.requires_grad_(False)
     return trainee

@@ -50,19 +50,20 @@ class Trainer:
         self.trainee = trainee_of(generator.to(device), settings.keep)
         self.average = copy.deepcopy(self.trainee).requires_grad_(False)
         hold(generator, held(generator, self.scene))
-        self.label_loss = losses.LabelLoss(generator.config.channels, len(self.scene.labels)).to(device)
+        self.label_loss = losses.LabelLoss(self.trainee.channels, len(self.scene.labels)).to(device)
         self.emphasis = losses.Emphasis(self.scene.labels, SUBJECTS[scene].emphasis).to(device)
         self.optimizers = optimizers_of(self.trainee, self.label_loss, settings.rate, self.dtype)
         self.critic = None
         if settings.adversarial_from < 1:
             self.critic = Critic(
-                settings.size, generator.config.channels, settings.window, settings.r1, device, self.dtype
+                settings.size, self.trainee.channels, settings.window, settings.r1, device, self.dtype
             )
         self.steps, self.seen, self.rows = 0, 0, []
         if resume:
             self._take_up(checkpoint.read_state(resume, device))
         compiled = torch.compile if settings.compile else _as_it_is
-        self.forward, render = compiled(self.trainee), compiled(self.scene.render, dynamic=False)
+        self.forward = compiled(self.trainee) if self.trainee.compiles else self.trainee
+        render = compiled(self.scene.render, dynamic=False)
         self.pool = Pool(self.scene, settings.size, settings.pool, settings.chunk, device, render)
         self.held_out = HeldOut(self.scene, settings.size, settings.held_out, device, render, settings.chunk)
 
