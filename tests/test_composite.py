@@ -1,5 +1,7 @@
 """The goal of a transformed object: its pixels laid over the other picture, and the values that draw them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,12 +13,21 @@ from rewriting.core.composite import alike, composite, object_cover
 from rewriting.core.goal import paste_term
 from rewriting.core.masks import grown
 from rewriting.core.transform import Placed
-from rewriting.generators import to_uint8
+from rewriting.generators import build, to_uint8
 from tests import tiny
 
 SIDE = 64
 TURNED = Transform(1.2, 40)
-KINDS = (("stylegan2", 6), ("stylegan2", 9), ("proggan", 6))
+KINDS = (("stylegan2", 6), ("stylegan2", 9), ("proggan", 6), ("resnet", 7), ("not square", 7))
+
+
+def generator(kind):
+    """Of any architecture: one of `tiny`, with residual blocks, or with pictures that are twice as wide as high."""
+    changes = {"resnet": {"blocks": "resnet"}, "not square": {"constant": (2, 4)}}.get(kind)
+    if changes is None:
+        return tiny.generator(kind, SIDE)
+    torch.manual_seed(0)
+    return build(replace(tiny.config("stylegan2", SIDE), **changes)).eval().requires_grad_(False)
 
 
 def flat(colour, side=SIDE):
@@ -87,7 +98,7 @@ def test_an_object_of_the_colour_of_its_surroundings_is_pasted_as_it_was_painted
 
 @pytest.mark.parametrize(("kind", "number"), KINDS)
 def test_the_goal_looks_like_the_turned_pixels(kind, number):
-    rewriter, request = Rewriter(tiny.generator(kind, SIDE), number), request_of(TURNED)
+    rewriter, request = Rewriter(generator(kind), number), request_of(TURNED)
     term, at = rewriter.goal_terms(request)[0], rewriter.features([1])[0]
     value = rewriter.layer.value(rewriter.features([0])[0])
     moved = paste_term(rewriter.layer, value, request.copy.mask, at, request.paste.mask, TURNED)

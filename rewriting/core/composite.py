@@ -23,7 +23,7 @@ from rewriting.core.transform import Placed, middles
 from rewriting.generators import Generator, LayerInput
 from rewriting.generators.threads import single_threaded
 
-LARGEST = 256  # pixels: side of the pictures that are compared, at most
+ENOUGH = 256  # pixels: side of the pictures that are compared, or less if they have no more
 STEPS, COARSE = 30, 0.6  # of Adam; share of the steps, the first ones, that draw pictures of half the size
 RATE, MOMENTUM, SQUARES = 0.1, 0.9, 0.99  # of Adam, in root mean squares of the values
 STAY = 1.0  # penalty on the mean squared distance from the start
@@ -123,7 +123,7 @@ def drawing_values(
         here = replace(
             whole,
             key=_cut(whole.key, cells, top, left, bottom, right),
-            rgb=None if whole.rgb is None else _cut(whole.rgb, cells, top, left, bottom, right),
+            skip=None if whole.skip is None else _cut(whole.skip, cells, top, left, bottom, right),
             origins=((top / cells, left / cells),),
         )
         value = generator.value(layer + 1, here)

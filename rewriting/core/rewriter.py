@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rewriting.checks import is_whole
 from rewriting.core import memory
-from rewriting.core.composite import LARGEST, alike, can_draw, composite, drawing_values, object_cover
+from rewriting.core.composite import ENOUGH, alike, can_draw, composite, drawing_values, object_cover
 from rewriting.core.edit import Edit, Report, make_edit, relative_change
 from rewriting.core.examples import examples, others, shown_goals, told_by_features
 from rewriting.core.goal import (
@@ -346,7 +346,7 @@ class Rewriter:
         copy, paste = request.copy, request.paste
 
         def make() -> Tensor:
-            size = min(self.generator.config.resolution, max(LARGEST, 2 * self.layer.size))
+            size = min(self.generator.config.resolution, max(ENOUGH, 2 * self.layer.size))
             picture, other = alike(self.generator, self.number, source, at, size)
             wanted = composite(picture, object_cover(picture, copy.mask), other, placed)
             return drawing_values(self.generator, self.number, at, start, wanted, shown)
