@@ -135,6 +135,15 @@ def states() -> dict[str, object]:
         "a discriminator's names": {"final_linear.0.weight": torch.ones(2, 2)},
         "StyleGAN1": {"generator.progression.0.conv1.weight": torch.ones(2)},
         "half a Progressive GAN of TensorFlow": {"4x4/Dense/weight": torch.ones(2, 32), "lod": torch.ones(3)},
+        "half a StyleGAN1": {
+            "synthesis.layer0.const": torch.ones(1, 2, 4, 4),
+            "synthesis.output0.bias": torch.ones(3),
+        },
+        "half a StyleGAN1 of TensorFlow": {
+            "synthesis/4x4/Const/StyleMod/weight": torch.ones(2),
+            "synthesis/64x64/Conv1/weight": torch.ones(()),
+            "synthesis/ToRGB_lod9/weight": torch.ones(1),
+        },
         "half a StyleGAN3": {"synthesis.L0_36_512.weight": torch.ones(2), "synthesis.input.freqs": torch.ones(2)},
         "five thousand tensors": {f"t{i}": torch.ones(1) for i in range(5_000)},
         "numbers as names": {1: torch.ones(2), 2: torch.ones(2)},

@@ -421,13 +421,12 @@ def test_other_architectures_are_refused_by_name(tmp_path, names, says):
 
 
 @pytest.mark.usefixtures("in_process")
-def test_stylegan1_and_conditional_tensorflow_pickles_are_refused(tmp_path, monkeypatch):
+def test_conditional_tensorflow_pickles_and_those_with_residual_blocks_are_refused(tmp_path, monkeypatch):
     from tests.reference import nvidia_files
 
     state = nvidia.random_state(8)
     variables = nvidia_files.tf_variables(state)
     for name, says in {
-        "synthesis/4x4/Const/StyleMod/weight": "StyleGAN1",
         "mapping/LabelConcat/weight": "conditional",
     }.items():
         extra = {name: np.ones((2, 2), np.float32)}

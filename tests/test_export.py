@@ -111,7 +111,7 @@ def test_the_command_writes_the_rules_into_the_weights(capsys):
         (("out.pkl",), "out.pkl does not end in .pt or .pth"),
         (
             ("out.pt", "--layout", "stylegan3"),
-            "no layout 'stylegan3' of a file; there is rosinality, nvidia, dissection",
+            "no layout 'stylegan3' of a file; there is rosinality, nvidia, genforce, dissection",
         ),
         (("out.pt", "--layout", "dissection"), "no layout 'dissection' of a generator of the architecture stylegan2"),
         (("file/out.pt",), "a part of its path is a file"),

@@ -116,7 +116,7 @@ REFUSED = {
     "a discriminator": (lambda: {"d": {"final_linear.0.weight": torch.ones(2, 2)}}, "discriminator, not a generator"),
     "StyleGAN-XL": (
         lambda: {"G_ema": {"synthesis.input.freqs": torch.ones(2), "mapping.embed_proj.weight": torch.ones(2)}},
-        "is a StyleGAN-XL; StyleGAN2, StyleGAN3 and Progressive GAN generators are supported",
+        "is a StyleGAN-XL; StyleGAN1, StyleGAN2, StyleGAN3 and Progressive GAN generators are supported",
     ),
     "SWAGAN": (lambda: {"g_ema": G_EMA | {"to_rgbs.0.iwt.ll": torch.ones(2, 2)}}, "a SWAGAN, which draws wavelets"),
     "FastGAN": (lambda: {"g": {"module.init.init.1.weight_orig": torch.ones(2)}}, "a FastGAN"),

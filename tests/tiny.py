@@ -12,7 +12,7 @@ from PIL import Image
 from rewriting import Edit, Region, Request
 from rewriting.core.layer import EditableLayer
 from rewriting.generators import GeneratorConfig, build
-from tests.reference import bau, progan, rosinality, stylegan3
+from tests.reference import bau, progan, rosinality, stylegan1, stylegan3
 
 Z_DIM, W_DIM, MAPPING_LAYERS = 20, 28, 2
 # Pictures are O(1); two float32 evaluation orders through a dozen layers differ by a few 1e-6.
@@ -58,6 +58,12 @@ def config(kind="stylegan2", resolution=32, *, noise=False, truncation=1.0, name
 def state_of(kind="stylegan2", resolution=32, *, noise=False, seed=0, classes=0):
     if kind == "proggan":
         return progan.random_state(resolution, z_dim=Z_DIM, seed=seed)
+    if kind == "stylegan1":
+        sizes = {"z_dim": Z_DIM, "w_dim": W_DIM, "channels": rosinality.default_channels(resolution)}
+        drawn = stylegan1.to_genforce(stylegan1.random_variables(resolution, **sizes, seed=seed))
+        full = f"output{resolution.bit_length() - 3}."
+        unused = ("lod", "blur.kernel")
+        return {k: v for k, v in drawn.items() if not k.endswith(unused) and ("output" not in k or full in k)}
     if kind.startswith("stylegan3"):
         sizes = {"z_dim": Z_DIM, "w_dim": W_DIM, "classes": classes}
         return stylegan3.random_state(stylegan3_settings(kind, resolution), **sizes, seed=seed)
@@ -103,6 +109,10 @@ def reference_layer(layer, at, dtype=torch.float64):
     if layer.generator.config.architecture == "stylegan3":
         style, bias = at.style.to(dtype), layer.generator.conv(layer.number).bias.to(dtype)
         return lambda key, weight: stylegan3.convolved(key.to(dtype), weight.to(dtype), style, bias)
+    if layer.generator.config.architecture == "stylegan1":
+        return lambda key, weight: stylegan1.convolved(
+            key.to(dtype), weight.to(dtype), upsample=layer.ratio == 2, fused=layer.size >= 128
+        )
     if layer.generator.activation.linear:
         return lambda key, weight: bau.proggan_layer(key.to(dtype), weight.to(dtype), scaled=False)
     styled = layer.generator.styled(layer.number)

@@ -1,11 +1,11 @@
-"""Tables of the constructor arguments of NVIDIA's StyleGAN2 and StyleGAN3, with the values that are implemented here.
+"""Tables of the constructor arguments of NVIDIA's StyleGANs, with the values that are implemented here.
 
 An argument that is ignored would give wrong pictures silently.  So every argument in a file is looked up in these
 tables, and an unknown argument or value is refused by name.  The arguments are those of stylegan2-ada-pytorch
 (`training/networks.py`), of the StyleGAN3 repo (`training/networks_stylegan2.py` and `networks_stylegan3.py`), and of
-the TensorFlow versions (stylegan2: `training/networks_stylegan2.py`, stylegan2-ada: `training/networks.py`), in their
-order.  Rosinality's code records the settings of a whole training; those of the generator are looked up.  The
-supported Progressive GANs record no arguments.
+the TensorFlow versions (stylegan: `training/networks_stylegan.py`, stylegan2: `training/networks_stylegan2.py`,
+stylegan2-ada: `training/networks.py`), in their order.  Rosinality's code records the settings of a whole training;
+those of the generator are looked up.  The supported Progressive GANs record no arguments.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ RATE, CLAMP = "rate", "clamp"  # a number that `Arguments` stores for the conver
 KEPT = "kept"  # a number, or None, that `Arguments` stores under the argument's name
 FILTER = "filter"  # the taps of the low-pass filter, which `Arguments` stores
 NO_FILTER = {"resample_filter": [1], "resample_kernel": [1, 1]}  # the meaning of None
+BLUR = (1, 2, 1)  # the filter of StyleGAN1
 ARCHITECTURES, LEAKY, LINEAR = ("skip", "orig", "resnet"), ("lrelu",), ("linear",)
 CHANNELS = (3, 1, 4)  # of pictures: colours, grey, and colours with alpha, which is left out
 Values = tuple[Any, ...] | str | None
@@ -238,17 +239,32 @@ TENSORFLOW: Table = {  # one table, because each of these functions passes its a
     "fused_modconv": ANY,
     "structure": ANY,  # of progressive growing, which this architecture does not use
 }
-PAPER: Mapping[str, Table] = {  # the function that builds the Progressive GAN
-    "G_paper": {
-        "num_channels": CHANNELS,
-        "resolution": ANY,
-        "label_size": (0, None),
-        **dict.fromkeys(("fmap_base", "fmap_decay", "fmap_max", "latent_size"), ANY),
-        **dict.fromkeys(("normalize_latents", "use_wscale", "use_pixelnorm", "use_leakyrelu"), (True,)),
-        "pixelnorm_epsilon": (1e-8,),
-        "dtype": ("float32", "float16"),
-        **dict.fromkeys(("fused_scale", "structure", "is_template_graph"), ANY),
-    }
+PAPER: Table = {  # of the function that builds the Progressive GAN
+    "num_channels": CHANNELS,
+    "resolution": ANY,
+    "label_size": (0, None),
+    **dict.fromkeys(("fmap_base", "fmap_decay", "fmap_max", "latent_size"), ANY),
+    **dict.fromkeys(("normalize_latents", "use_wscale", "use_pixelnorm", "use_leakyrelu"), (True,)),
+    "pixelnorm_epsilon": (1e-8,),
+    "dtype": ("float32", "float16"),
+    **dict.fromkeys(("fused_scale", "structure", "is_template_graph"), ANY),
+}
+STYLE: Table = {  # of the functions that build StyleGAN1: G_style, G_mapping, and its own G_synthesis
+    **{
+        name: values
+        for name, values in TENSORFLOW.items()
+        if name not in ("mapping_func", "synthesis_func", "architecture", "resample_kernel", "conv_clamp")
+    },
+    "label_size": (0, None),
+    **dict.fromkeys(("use_styles", "const_input_layer", "use_instance_norm", "use_wscale"), (True,)),
+    "use_pixel_norm": (False,),
+    "fused_scale": ("auto",),
+    "blur_filter": (list(BLUR),),
+}
+# The function of a whole generator -> all functions of its parts, and their arguments.
+FAMILIES: Mapping[str, tuple[tuple[str, ...], Table]] = {
+    "G_paper": (("G_paper",), PAPER),
+    "G_style": (("G_style", "G_mapping", "G_synthesis"), STYLE),
 }
 
 # --- rosinality's code -----------------------------------------------------------------------------------------------
@@ -283,6 +299,7 @@ class Arguments:
     def __init__(self, *, stylegan3: bool = False) -> None:
         self.objection, self.rate, self.clamp, self.filter = "", None, None, None
         self.kept: dict[str, float | None] = {}
+        self._family: tuple[tuple[str, ...], Table] | None = None
         self._classes, self._mapped = (CLASSES3, MAPPED3) if stylegan3 else (CLASSES, MAPPED)
         mapping, synthesis = self._classes["MappingNetwork"], self._classes["SynthesisNetwork"]
         self._nested = {
@@ -301,15 +318,17 @@ class Arguments:
             self.objection = str(error)
 
     def add_function(self, name: str, arguments: Mapping[Any, Any]) -> None:
-        """Add a TensorFlow network, which one function builds."""
+        """Add a TensorFlow network, which one function builds; the first is the whole generator."""
         if self.objection:
             return
+        self._family = self._family or FAMILIES.get(name, (FUNCTIONS, TENSORFLOW))
+        functions, table = self._family
         try:
-            if name not in (*FUNCTIONS, *PAPER):
+            if name not in functions:
                 raise CheckpointError(
                     f"It is built by the function {quoted(name)}, which is not known here; {CHOOSE_OTHER}."
                 )
-            self._check(name, arguments, PAPER.get(name, TENSORFLOW))
+            self._check(name, arguments, table)
         except CheckpointError as error:
             self.objection = str(error)
 

@@ -18,8 +18,13 @@ from rewriting.generators import Generator, GeneratorConfig, build
 from rewriting.generators.config import MAX_CONSTANT, MAX_RESOLUTION, smallest_side
 
 MEAN_LATENTS = 10_000
-MEANS = {"stylegan2": "latent_avg", "stylegan3": "mapping.w_avg"}  # where an architecture keeps the mean latent
+MEANS = {  # where an architecture keeps the mean latent
+    "stylegan1": "truncation.w_avg",
+    "stylegan2": "latent_avg",
+    "stylegan3": "mapping.w_avg",
+}
 CLAMP_SEEDS = range(8)
+DRAWN_NOISE = "It had no noise maps: fixed ones from numpy's RandomState(0) stand in, as in the paper's code."
 
 
 def build_generator(
@@ -40,6 +45,8 @@ def build_generator(
     if found.architecture == "stylegan2":
         fields["noise"] = _complete_noise(tensors, fields, notes)
         _describe_size(fields, notes)
+    if found.architecture == "stylegan1":
+        _complete_noise1(tensors, fields["channels"], notes)
     mean = MEANS.get(found.architecture)
     if mean:
         tensors[mean] = torch.zeros(fields["w_dim"]) if found.latent_avg is None else found.latent_avg
@@ -77,7 +84,23 @@ def infer(found: Canonical) -> dict[str, Any]:
     and shapes."""
     if found.architecture == "stylegan3":
         return _infer_stylegan3(found)
-    return _infer_stylegan2(found) if found.architecture == "stylegan2" else _infer_progan(found.tensors)
+    if found.architecture == "stylegan2":
+        return _infer_stylegan2(found)
+    return _infer_stylegan1(found.tensors) if found.architecture == "stylegan1" else _infer_progan(found.tensors)
+
+
+def _infer_stylegan1(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    layers = _count(tensors, r"synthesis\.layer(\d+)\.bias", first=0)
+    if layers % 2 or layers < 4:
+        raise CheckpointError(f"It has {layers} layers; a StyleGAN1 has 4 or more, two at every size.")
+    of_size = {4 << n: f"synthesis.layer{2 * n + 1}.weight" for n in range(layers // 2)}
+    return {
+        "resolution": _resolution(layers // 2 - 1),
+        "channels": {size: _axis(tensors, name, 0, axes=4) for size, name in of_size.items()},
+        "mapping_layers": _count(tensors, r"mapping\.dense(\d+)\.weight", first=0),
+        "z_dim": _axis(tensors, "mapping.dense0.weight", 1, axes=2),
+        "w_dim": _axis(tensors, "synthesis.layer0.style.weight", 1, axes=2),
+    }
 
 
 def _infer_stylegan2(found: Canonical) -> dict[str, Any]:
@@ -260,11 +283,27 @@ def _complete_noise(tensors: dict[str, Tensor], fields: Mapping[str, Any], notes
     if not any(bool(tensors[f"{prefix}.noise.weight"].any()) for prefix in prefixes):
         return False
     for n in layers:
-        height, width = (side << (n + 1) // 2 for side in fields["constant"])
-        drawn = np.random.RandomState(0).randn(height * width).astype(np.float32)
-        tensors[f"noises.noise_{n}"] = torch.from_numpy(drawn).reshape(1, 1, height, width)
-    notes.append("It had no noise maps: fixed ones from numpy's RandomState(0) stand in, as in the paper's code.")
+        tensors[f"noises.noise_{n}"] = _drawn_noise(*(side << (n + 1) // 2 for side in fields["constant"]))
+    notes.append(DRAWN_NOISE)
     return True
+
+
+def _complete_noise1(tensors: dict[str, Tensor], channels: Mapping[int, int], notes: list[str]) -> None:
+    """Add what a StyleGAN1 lacks of noise: strengths of 0, and fixed maps, which are zeros where no strength is."""
+    places = [(f"synthesis.layer{n}.apply_noise", size) for n, size in enumerate(s for s in channels for _ in "12")]
+    for place, size in places:
+        tensors.setdefault(f"{place}.weight", torch.zeros(channels[size]))
+    if any(f"{place}.noise" in tensors for place, _ in places):
+        return
+    drawn = any(bool(tensors[f"{place}.weight"].any()) for place, _ in places)
+    for place, size in places:
+        tensors[f"{place}.noise"] = _drawn_noise(size, size) if drawn else torch.zeros(1, 1, size, size)
+    notes += [DRAWN_NOISE] if drawn else []
+
+
+def _drawn_noise(height: int, width: int) -> Tensor:
+    drawn = np.random.RandomState(0).randn(height * width).astype(np.float32)
+    return torch.from_numpy(drawn).reshape(1, 1, height, width)
 
 
 @torch.no_grad()
@@ -273,7 +312,8 @@ def mean_latent(generator: Generator, count: int = MEAN_LATENTS) -> Tensor:
     z = torch.from_numpy(np.random.RandomState(0).randn(count, generator.config.z_dim).astype(np.float32))
     labels = generator.every_class(range(count))
     parts = (slice(start, start + 1000) for start in range(0, count, 1000))
-    return sum(generator.map(z[some], 1.0, labels[some]).double().sum(0) for some in parts).div(count).float()
+    total = sum(generator.map(z[some], 1.0, labels[some]).double().sum(0) for some in parts)
+    return total[: generator.config.w_dim].div(count).float()
 
 
 def _check_filters(generator: Generator) -> None:

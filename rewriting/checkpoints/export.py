@@ -1,8 +1,9 @@
 """Export of a generator as a file for another program.
 
 rosinality: {"g_ema": state dict, "latent_avg": mean latent} for that code and its descendants, with truncation towards
-latent_avg.  nvidia: the state dict of `G_ema`, of StyleGAN2-ADA-PyTorch or StyleGAN3.  dissection: {"state_dict": ...}
-of GAN dissection's Progressive GAN.  Only names and axes change, so that converting the file gives the same generator.
+latent_avg.  nvidia: the state dict of `G_ema`, of StyleGAN2-ADA-PyTorch or StyleGAN3.  genforce: {"generator_smooth":
+state dict} of genforce's StyleGAN1.  dissection: {"state_dict": ...} of GAN dissection's Progressive GAN.  Only names
+and axes change, so that converting the file gives the same generator.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from rewriting.checkpoints.arguments import BLUR
 from rewriting.files import writing
 from rewriting.generators import Generator
 from rewriting.generators.config import LOW_PASS
 
-LAYOUTS = {"stylegan2": ("rosinality", "nvidia"), "stylegan3": ("nvidia",), "proggan": ("dissection",)}
+LAYOUTS = {
+    "stylegan2": ("rosinality", "nvidia"),
+    "stylegan3": ("nvidia",),
+    "stylegan1": ("genforce",),
+    "proggan": ("dissection",),
+}
 ENDINGS = (".pt", ".pth")
 
 Tensors = dict[str, Tensor]
@@ -39,7 +46,8 @@ def export(generator: Generator, path: str | Path, layout: str | None = None) ->
     """Write the generator, in float32, as a file for another program, and return its path.
 
     path: ends in .pt or .pth.  layout: "rosinality" (the default) or "nvidia" for StyleGAN2, "nvidia" for StyleGAN3,
-    and "dissection" for a Progressive GAN.  Raises ValueError, or OSError if the path is not writable.
+    "genforce" for StyleGAN1, and "dissection" for a Progressive GAN.  Raises ValueError, or OSError if the path is not
+    writable.
     """
     path, architecture = Path(path), generator.config.architecture
     check_export(path, layout, architecture)
@@ -102,12 +110,26 @@ def nvidia(generator: Generator) -> Tensors:
     return state
 
 
+def genforce(generator: Generator) -> dict[str, Tensors]:
+    """The tensors for genforce's StyleGAN1, whose names our own files use, with the blur kernels, and with zeros for
+    the colours of smaller sizes, which draw nothing."""
+    state = _tensors(generator) | {"synthesis.lod": torch.zeros(())}
+    for block, width in enumerate(list(generator.config.channels.values())[:-1]):
+        state |= {f"synthesis.output{block}.weight": torch.zeros(3, width, 1, 1)}
+        state |= {f"synthesis.output{block}.bias": torch.zeros(3)}
+    for layer in generator.layers:
+        if generator.conv(layer).upsample:
+            kernel = _kernel(BLUR).expand(len(generator.conv(layer).weight), 1, -1, -1)
+            state[f"synthesis.layer{layer - 1}.blur.kernel"] = kernel.contiguous()
+    return {"generator_smooth": state}
+
+
 def dissection(generator: Generator) -> dict[str, Tensors]:
     """The tensors for GAN dissection, whose names our own files use."""
     return {"state_dict": _tensors(generator)}
 
 
-FORMS = {"rosinality": rosinality, "nvidia": nvidia, "dissection": dissection}
+FORMS = {"rosinality": rosinality, "nvidia": nvidia, "genforce": genforce, "dissection": dissection}
 
 
 def _nvidia_name(name: str) -> str:

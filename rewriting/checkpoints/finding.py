@@ -111,7 +111,7 @@ def _prefix(tree: Tree) -> str:
         for mark, unless in MARKS.items():
             if name == mark or name.endswith(f".{mark}"):
                 prefix = name[: len(name) - len(mark)]
-                found += [prefix] if not unless or f"{prefix}{unless}" not in tree.numbers else []
+                found += [] if any(f"{prefix}{one}" in tree.numbers for one in unless) else [prefix]
     found = list(dict.fromkeys(found))
     if averaged := [prefix for prefix in found if AVERAGED.search(prefix.removesuffix("."))]:
         found = averaged

@@ -1,7 +1,8 @@
 """Conversion of other programs' tensor names to canonical ones, which our own files use.
 
-Canonical StyleGAN2 names are those of the common PyTorch code (rosinality's); canonical Progressive GAN names are
-those of GAN dissection.  Every other layout is recognised by a name that only it has, and renamed.
+Canonical StyleGAN2 names are those of the common PyTorch code (rosinality's), canonical StyleGAN1 names those of
+genforce, and canonical Progressive GAN names those of GAN dissection.  Every other layout is recognised by a name that
+only it has, and renamed.
 """
 
 from __future__ import annotations
@@ -15,25 +16,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rewriting.checkpoints.arguments import BLUR
 from rewriting.checkpoints.contents import CheckpointError, Contents, quoted
 from rewriting.generators.config import LOW_PASS, MAX_TAPS
 
 Tensors = dict[str, Tensor]
 MAPPING_RATE = 0.01
 EMBEDDING, STYLEGAN3 = "mapping.embed.weight", "synthesis.input.freqs"
+STYLEGAN1 = "synthesis/4x4/Const/StyleMod/weight"  # in TensorFlow
 EMBEDDINGS = {EMBEDDING, "mapping/LabelEmbed/weight"}
 SIZES = {2**n for n in range(2, 12)}
-SUPPORTED = "StyleGAN2, StyleGAN3 and Progressive GAN generators are supported."
+SUPPORTED = "StyleGAN1, StyleGAN2, StyleGAN3 and Progressive GAN generators are supported."
 GREY, ALPHA = "Its pictures are grey.", "Its pictures have a fourth channel, alpha, which is left out."
 REFUSED = (  # pattern of a tensor's name, and the architecture that it identifies
     (r"^mapping\.embed_proj\.|^synthesis\.L\d+_.*\.up_filter\d", "a StyleGAN-XL"),
     (r"\.(iwt|dwt)\.", "a SWAGAN, which draws wavelets"),
-    (r"StyleMod|LayerEpilogue|^generator\.progression\.|^g_synthesis\.|\.epi\d?\.style_mod", "a StyleGAN1"),
+    (
+        r"^(generator\.)?progression\.\d+\.",
+        "a StyleGAN1 of another code base (rosinality), whose files do not tell the size of its pictures",
+    ),
+    (r"^convs\.\d+\.adain\d\.", "a StyleGAN1 of another code base (mmgen)"),
+    (r"LayerEpilogue|^g_synthesis\.|\.epi\d?\.style_mod", "a StyleGAN1 of another code base"),
     (r"^mapping/LabelConcat/", "a conditional StyleGAN2 of TensorFlow, whose class changes the scale of the latent"),
     (r"^synthesis/ToRGB_lod\d", "a StyleGAN2 of the configurations B to D (G_synthesis_stylegan_revised)"),
     (r"^torgb_lod", "a Progressive GAN or StyleGAN1 of another code base"),
     (r"^(GE|SE|G|S)\.(to_latents|net|blocks)|^GAN\.", "a generator of another StyleGAN2 code base (lucidrains)"),
-    (r"^synthesis\.layer\d+\.(wscale|epilogue|mod)|^early_layer\.", "a StyleGAN1 of another code base (genforce)"),
+    (r"^synthesis\.layer\d+\.(wscale|epilogue|mod)|^early_layer\.", "a StyleGAN1 of another code base (InterFaceGAN)"),
     (r"^noise2feat\.|^to_rgb_layers\.", "a Progressive GAN of another code base (mmgen)"),
     (r"^init\.init\.\d\.weight_orig$|^feat_8\.|^se_64\.", "a FastGAN"),
     (r"^(time_embedding|time_embed|down_blocks|input_blocks|x_embedder)\.", "a diffusion model"),
@@ -68,7 +76,7 @@ def canonical(contents: Contents, label: int | None = None) -> Canonical:
     tensors = contents.tensors
     if label is not None and not EMBEDDINGS & tensors.keys():
         raise CheckpointError("It is no conditional generator of NVIDIA's code; leave the class out.")
-    if what := refused(tensors):
+    if STYLEGAN1 not in tensors and (what := refused(tensors)):
         raise CheckpointError(what)
     for name, convert in LAYOUTS.items():
         if name in tensors:
@@ -453,6 +461,80 @@ def _number(text: str) -> int:
     return int(text) if text.isdigit() and len(text) < 4 else -1
 
 
+# --- StyleGAN1 -------------------------------------------------------------------------------------------------------
+
+
+def from_genforce_stylegan1(tensors: Tensors, facts: Mapping[str, Any], layout: str = "genforce") -> Canonical:
+    """Genforce's StyleGAN1, whose names are canonical; the blur is not stored, and colours of smaller sizes are
+    unused."""
+    blocks = [int(m[1]) for name in tensors if (m := re.fullmatch(r"synthesis\.output(\d{1,2})\.weight", name))]
+    rate, last, notes = facts.get("rate") or MAPPING_RATE, f"synthesis.output{max(blocks, default=0)}.", []
+    kept: Tensors = {}
+    for name, tensor in tensors.items():
+        if name.endswith(".blur.kernel"):
+            _check_blur(name, tensor)
+        elif name == "synthesis.lod":
+            if bool(tensor.any()):
+                raise CheckpointError("It is a StyleGAN1 that is not grown to its full size; train it on first.")
+        elif name.startswith("mapping.dense"):
+            kept[name] = _rescaled(tensor, rate)
+        elif name.startswith(last) or not name.startswith("synthesis.output"):
+            kept[name] = _three(tensor, notes) if name.startswith(last) else tensor
+    mean = _one_latent(kept.pop("truncation.w_avg", None))
+    return Canonical("stylegan1", layout, kept, mean, notes=tuple(dict.fromkeys(notes)))
+
+
+def _check_blur(name: str, tensor: Tensor) -> None:
+    """Raise CheckpointError unless the kernel of each channel, (..., 3, 3), is the usual one."""
+    tap = torch.tensor(BLUR, dtype=torch.float32) / sum(BLUR)
+    usual = torch.outer(tap, tap)
+    if tensor.shape[-2:] != usual.shape or not torch.allclose(tensor, usual.expand_as(tensor), atol=1e-5):
+        raise CheckpointError(f"Its filter {quoted(name)} is not {list(BLUR)}, the only one of a StyleGAN1 here.")
+
+
+def from_tensorflow_stylegan1(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
+    """TensorFlow's StyleGAN1: (kh, kw, I, O) kernels, dense weights (in, out).  The synthesis network's own `lod` is
+    that of its last run."""
+    sizes = [int(m[1]) for name in tensors if (m := re.fullmatch(r"synthesis/(\d{1,4})x\1/Conv1/weight", name))]
+    largest = max(sizes, default=4)
+    renamed: Tensors = {}
+    for name, tensor in tensors.items():
+        if name != "synthesis/lod":
+            renamed |= _tensorflow_stylegan1_variable(name, tensor, largest)
+    return from_genforce_stylegan1(renamed, facts, "NVIDIA TensorFlow")
+
+
+def _tensorflow_stylegan1_variable(name: str, tensor: Tensor, largest: int) -> Tensors:
+    """A TensorFlow variable under genforce's name, and with its axes; unknown names stay, for the error."""
+    whole = {
+        "lod": "synthesis.lod",
+        "dlatent_avg": "truncation.w_avg",
+        "synthesis/4x4/Const/const": "synthesis.layer0.const",
+    }
+    if name in whole:
+        return {whole[name]: tensor}
+    if match := re.fullmatch(r"synthesis/noise(\d{1,2})", name):
+        return {f"synthesis.layer{int(match[1])}.apply_noise.noise": tensor}
+    if match := re.fullmatch(r"mapping/Dense(\d{1,3})/(weight|bias)", name):
+        kind = match[2]
+        return {f"mapping.dense{match[1]}.{kind}": _with_axes(2, name, tensor).t() if kind == "weight" else tensor}
+    if match := re.fullmatch(r"synthesis/ToRGB_lod(\d{1,2})/(weight|bias)", name):
+        where = f"synthesis.output{largest.bit_length() - 3 - int(match[1])}.{match[2]}"
+        return {where: _with_axes(4, name, tensor).permute(3, 2, 0, 1) if match[2] == "weight" else tensor}
+    match = re.fullmatch(r"synthesis/(4)x4/(Const|Conv)/(.+)", name)
+    match = match or re.fullmatch(r"synthesis/(?!4x)(\d{1,4})x\1/(Conv0_up|Conv1)/(.+)", name)
+    kinds = {"Noise/weight": "apply_noise.weight", "StyleMod/weight": "style.weight", "StyleMod/bias": "style.bias"}
+    kinds |= {"weight": "weight", "bias": "bias"}
+    if not match or int(match[1]) not in SIZES or match[3] not in kinds:
+        return {name: tensor}
+    if match[3] == "weight":
+        tensor = _with_axes(4, name, tensor).permute(3, 2, 0, 1)
+    elif match[3] == "StyleMod/weight":
+        tensor = _with_axes(2, name, tensor).t()
+    number = 2 * int(match[1]).bit_length() - 6 + (match[2] in ("Conv", "Conv1"))
+    return {f"synthesis.layer{number}.{kinds[match[3]]}": tensor}
+
+
 # --- Progressive GAN -------------------------------------------------------------------------------------------------
 
 
@@ -555,6 +637,8 @@ LAYOUTS: Mapping[str, Callable[[Tensors, Mapping[str, Any]], Canonical]] = {
     "constant_input.weight": from_basicsr,
     "constant_input.input": from_mmgen,
     "synthesis.early_layer.const": from_genforce,
+    "synthesis.layer0.const": from_genforce_stylegan1,
+    STYLEGAN1: from_tensorflow_stylegan1,  # before that of StyleGAN2, whose constant it has too
     "synthesis.b4.const": from_persistence,
     STYLEGAN3: from_stylegan3,
     "synthesis/4x4/Const/const": from_tensorflow,
@@ -563,6 +647,7 @@ LAYOUTS: Mapping[str, Callable[[Tensors, Mapping[str, Any]], Canonical]] = {
     "features.0.conv.weight": from_progan,
     "output0.weight": from_genforce_progan,
 }
-MARKS = {mark: "" for mark in LAYOUTS} | {  # a tensor that each layout has, and one beside which it means nothing
-    "output0.weight": "early_layer.const",
+MARKS: Mapping[str, tuple[str, ...]] = dict.fromkeys(LAYOUTS, ()) | {
+    # a tensor that each layout has, and those beside which it means nothing
+    "output0.weight": ("early_layer.const", "layer0.const"),
 }

@@ -82,7 +82,7 @@ def add_commands(commands: Any) -> None:
         "--layout",
         metavar="L",
         help="layout of the file: rosinality (default) or nvidia for StyleGAN2, nvidia for StyleGAN3, "
-        "dissection for a Progressive GAN",
+        "genforce for StyleGAN1, dissection for a Progressive GAN",
     )
     add_edits(parser)
     parser = command(

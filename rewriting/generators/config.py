@@ -21,7 +21,12 @@ LOW_PASS = (1.0, 3.0, 3.0, 1.0)  # the usual filter of its upsampling
 MAX_TAPS = 16
 SMALLEST = (4, 4)  # height and width of its learned constant
 MAX_CONSTANT = 16
-ARCHITECTURE_NAMES = {"stylegan2": "StyleGAN2", "stylegan3": "StyleGAN3", "proggan": "Progressive GAN"}
+ARCHITECTURE_NAMES = {
+    "stylegan1": "StyleGAN1",
+    "stylegan2": "StyleGAN2",
+    "stylegan3": "StyleGAN3",
+    "proggan": "Progressive GAN",
+}
 MAX_RESOLUTION = 2048
 MAX_WIDTH = 4096
 MAX_LAYERS = 32  # of a StyleGAN3
@@ -58,14 +63,14 @@ def smallest_side(constant: Sequence[int]) -> int:
 class GeneratorConfig:
     """Architecture and defaults of a generator.
 
-    architecture: "stylegan2" (Karras et al., CVPR 2020), "stylegan3" (Karras et al., NeurIPS 2021) or "proggan"
-    (Karras et al., ICLR 2018).
+    architecture: of Karras et al., "proggan" (ICLR 2018), "stylegan1" (CVPR 2019), "stylegan2" (CVPR 2020) or
+    "stylegan3" (NeurIPS 2021).
     resolution: side of its pictures in pixels, a power of two from 8 to 2048.
     z_dim: width of the latent z.
     channels: feature channels at each of the `resolutions`, usually 4, 8, ..., `resolution`; of each layer 0,
     1, ... of a StyleGAN3.
     w_dim, mapping_layers: width and depth of a StyleGAN's mapping network; 0 for a Progressive GAN.
-    classes: how many classes a StyleGAN draws, each by its number from 0; 0 for a generator without classes.
+    classes: how many classes a StyleGAN2 or 3 draws, each by its number from 0; 0 for a generator without classes.
     truncation: psi of the truncation trick, w' = mean + psi (w - mean); 1 leaves w alone.
     default_layer: the layer edited when nobody names one; by default 8, which suits most objects (paper, section 5),
     or one of its size of a StyleGAN3.
@@ -108,7 +113,7 @@ class GeneratorConfig:
         self._check_channels()
         if self.architecture != "proggan":
             check_fields(self, {"w_dim": whole(1, MAX_WIDTH), "mapping_layers": whole(1, 32)})
-        elif self.classes:
+        if self.classes and self.architecture in ("proggan", "stylegan1"):
             raise ValueError(f"classes is {self.classes}, but a {self.architecture_name} has none; leave it out.")
         if self.architecture == "stylegan3":
             if not isinstance(self.sampling, Sampling):
@@ -162,7 +167,7 @@ class GeneratorConfig:
 
     @property
     def architecture_name(self) -> str:
-        """The name of the architecture for people: StyleGAN2, StyleGAN3 or Progressive GAN."""
+        """The name of the architecture for people, such as StyleGAN2 or Progressive GAN."""
         return ARCHITECTURE_NAMES[self.architecture]
 
     @property
@@ -189,7 +194,8 @@ class GeneratorConfig:
     @property
     def first_layer(self) -> int:
         """The lowest editable layer.  Numbers follow the paper's code: StyleGAN2's layer 2 is `conv1`, layer N >= 3
-        is `convs[N - 3]`; a Progressive GAN's layer N is its N-th convolution.  StyleGAN3's layer N is NVIDIA's LN."""
+        is `convs[N - 3]`; StyleGAN1 is numbered alike; a Progressive GAN's layer N is its N-th convolution.
+        StyleGAN3's layer N is NVIDIA's LN."""
         return 1 if self.architecture == "stylegan3" else 2
 
     @property

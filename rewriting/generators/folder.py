@@ -13,10 +13,12 @@ from rewriting.files import read_json, read_tensors
 from rewriting.generators.base import Generator
 from rewriting.generators.config import BUNDLED, CONFIG, WEIGHTS, GeneratorConfig, bundled
 from rewriting.generators.proggan import ProgressiveGAN
+from rewriting.generators.stylegan1 import StyleGAN1
 from rewriting.generators.stylegan2 import StyleGAN2
 from rewriting.generators.stylegan3 import StyleGAN3
 
 ARCHITECTURES: dict[str, type[Generator]] = {
+    "stylegan1": StyleGAN1,
     "stylegan2": StyleGAN2,
     "stylegan3": StyleGAN3,
     "proggan": ProgressiveGAN,

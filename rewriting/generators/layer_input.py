@@ -15,8 +15,8 @@ class LayerInput:
     """The input of a layer for B pictures.  With the layer's value, it determines the rest of the picture.
 
     key: (B, I, h, w), the features that enter the convolution; in StyleGAN2, after modulation.
-    style: (B, I), the modulation, which demodulation needs; None in a Progressive GAN.
-    latent: (B, w_dim), for the later layers; None in a Progressive GAN.
+    style: (B, I), the modulation, which demodulation needs; None in a Progressive GAN and a StyleGAN1.
+    latent: from `Generator.map`, for the later layers; None in a Progressive GAN.
     skip: what goes around the layer: (B, 3, r, r), the sum of the toRGB outputs so far, or, in a residual block, the
     features (B, O, r, r) that are added to its output after upsampling; None without either.
     origins: for parts of pictures, the (top, left) of each in sides of the picture, which selects its noise; empty for

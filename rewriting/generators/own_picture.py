@@ -30,7 +30,8 @@ class OwnPicture:
     image: uint8 (H, H, 3), the picture at the generator's resolution.
     generator: digest of the generator.
     layer: of the inversion; rules of this layer and of later ones can change the picture.
-    latent: float32 (1, w_dim), the start of the inversion; (1, z_dim) of a Progressive GAN.
+    latent: float32 (1, w_dim), the start of the inversion; (1, z_dim) of a Progressive GAN, and (1, 2 w_dim) of a
+    StyleGAN1.
     at: the input of the layer, with key and skip rounded to half precision, as in files.
     psnr: of its drawing without rules, in dB.
     digest: sha256, in hex, of the picture and of its inversion.

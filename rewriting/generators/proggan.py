@@ -46,7 +46,7 @@ class PlainConv(nn.Module):
 
     def linear(self, key: Tensor, kernel: Tensor) -> Tensor:
         """The convolution with a given kernel: (B, I, h, w) -> (B, O, h', w')."""
-        return self._run(key, fastest(kernel.to(key.dtype), key.shape[-1]))
+        return self._run(key, self._prepared(kernel, key))
 
     def unchanged(self, key: Tensor) -> Tensor:
         """The convolution with its own weight, whose kernel is cached."""
@@ -55,15 +55,18 @@ class PlainConv(nn.Module):
     def value(self, key: Tensor, weight: Weight | None = None) -> Tensor:
         """The convolution with its own weight, or with another one: (B, I, h, w) -> (B, O, h', w')."""
         if isinstance(weight, Tensor):
-            return self.linear(key, weight)
+            return self.linear(key, self.kernel(weight))
         own, cache = (self.weight, self._cache) if weight is None else (weight.weight, weight.cache)
-        side = key.shape[-1]
-        return self._run(key, cache.get((key.dtype, side), lambda: fastest(own.to(key.dtype), side)))
+        return self._run(key, cache.get((key.dtype, key.shape[-1]), lambda: self._prepared(self.kernel(own), key)))
 
     def forget(self) -> None:
         self._cache.forget()
 
-    def _run(self, key: Tensor, kernel: Tensor) -> Tensor:
+    def _prepared(self, kernel: Tensor, key: Tensor) -> Tensor | WinogradKernel:
+        """The kernel for keys of that type and size."""
+        return fastest(kernel.to(key.dtype), key.shape[-1])
+
+    def _run(self, key: Tensor, kernel: Tensor | WinogradKernel) -> Tensor:
         return convolve(key.contiguous(memory_format=torch.channels_last), kernel, self.padding)
 
 

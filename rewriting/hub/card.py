@@ -22,6 +22,7 @@ TAG, EDIT_TAG, GENERATOR_TAG = "model-rewriting", "rewriting-edit", "rewriting-g
 YOUR_REPO = "your-name/your-repo"
 TEMPLATES = Path(__file__).parent / "templates"
 ARCHITECTURES = {
+    "stylegan1": "StyleGAN (Karras et al., 2019)",
     "stylegan2": "StyleGAN2 (Karras et al., 2020)",
     "stylegan3": "StyleGAN3 (Karras et al., 2021)",
     "proggan": "Progressive GAN (Karras et al., 2018)",
@@ -108,7 +109,7 @@ def rule_card(
         base=base,
         base_named=_named(base),
         architecture=ARCHITECTURES[base.config.architecture],
-        modulated=base.config.architecture != "proggan",
+        modulated=base.config.architecture in ("stylegan2", "stylegan3"),
         license_named=data.get("license_name") or data["license"],
         learned=any(edit.request and edit.request.retouched for edit in stack),
         layers=f"layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))}",

@@ -293,6 +293,27 @@ def write_progan_pickle(path: str | Path, variables: dict[str, Tensor], **argume
     _write(path, data, 2, names)
 
 
+def write_stylegan1_pickle(path: str | Path, variables: dict[str, Tensor], **arguments: object) -> None:
+    """Save (G, D, Gs) as the first StyleGAN does.  variables: of `stylegan1.random_variables`, written as Gs.
+    arguments: those of G_style, which its parts are built with, too."""
+    names = _Globals()
+    arrays = {name: tensor.numpy() if tensor.dim() else np.float32(tensor) for name, tensor in variables.items()}
+    discriminator = _network(names, "D", "D_basic", {}, {"4x4/Dense0/weight": np.ones((2, 2), np.float32)}, {})
+
+    def generator(name: str, values: dict) -> object:
+        parts: dict[str, dict] = {"": {}, "synthesis": {}, "mapping": {}}
+        for key, value in values.items():
+            head, _, rest = key.partition("/")
+            parts[head if rest else ""][rest or key] = value
+        components = {
+            part: _network(names, f"G_{part}", f"G_{part}", arguments, parts[part], {}) for part in parts if part
+        }
+        return _network(names, name, "G_style", arguments, parts[""], names.easy_dict(components))
+
+    raw = {name: value + 1 for name, value in arrays.items()}
+    _write(path, (generator("G", raw), discriminator, generator("Gs", arrays)), 4, names)
+
+
 def _network(
     names: _Globals, name: str, function: str, static_kwargs: dict, variables: dict, components: dict
 ) -> object:
