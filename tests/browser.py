@@ -5,6 +5,7 @@ with serving(demo) as url, chromium() as browser, chromium_page(browser, url) as
 """
 
 import os
+import socket
 import sys
 import threading
 import time
@@ -30,12 +31,19 @@ T = TypeVar("T")
 def serving(demo: gr.Blocks, **options: Any) -> Iterator[str]:
     """Serve a gradio app from this process and yield its URL; `options` go to `launch`."""
     quiet = {"prevent_thread_lock": True, "quiet": True, "ssr_mode": False, "footer_links": [], "run_history": False}
-    _, url, _ = demo.launch(**{**quiet, **options})
+    _, url, _ = demo.launch(**{**quiet, "server_port": free_port(), **options})
     try:
         yield url
     finally:
         demo.close(verbose=False)
         wait_for(lambda: not computing())
+
+
+def free_port() -> int:
+    """A port that nobody listens on.  gradio's own search takes the same one in two processes that begin together."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def computing() -> bool:

@@ -21,15 +21,10 @@ from rewriting.generators import bundled
 from rewriting.studio import serving
 from rewriting.studio.page import ICON
 from tests import tiny
-from tests.browser import Rest, chromium, chromium_page, wait_for
+from tests.browser import Rest, chromium, chromium_page, free_port, wait_for
 from tests.surroundings import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @contextmanager
