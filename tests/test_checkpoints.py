@@ -332,7 +332,7 @@ def test_an_argument_that_is_not_implemented_or_not_known_is_named(tmp_path, cha
     ("change", "says"),
     [
         ({"num_channels": 2}, "G_main has num_channels 2; only 3, 1 and 4 are"),
-        ({"synthesis_func": "G_synthesis_stylegan_revised"}, "only 'G_synthesis_stylegan2' is"),
+        ({"synthesis_func": "G_synthesis_stylegan"}, "only 'G_synthesis_stylegan2' is"),
         ({"mapping_lrmul": -1}, "G_main has mapping_lrmul -1; expected a number above 0"),
         ({"use_wscale": False}, "G_main has the argument 'use_wscale', False, which is not known here"),
         ({"pixelnorm_epsilon": 1e-4}, "G_main has the argument 'pixelnorm_epsilon', 0.0001, which is not known here"),
@@ -404,7 +404,6 @@ def test_a_part_of_another_program_is_named(tmp_path, monkeypatch):
         (["mapping.embed_proj.weight", "synthesis.input.freqs"], "StyleGAN-XL"),
         (["synthesis.L0_36_512.weight", "synthesis.input.freqs"], "expected L0, L1, and so on"),
         (["generator.progression.0.conv1.conv.weight", "style.1.weight"], "StyleGAN1"),
-        (["synthesis.b4.const", "mapping/LabelConcat/weight"], "a conditional StyleGAN2 of TensorFlow"),
         (["convs.0.0.weight", "final_linear.0.weight"], "discriminator"),
         (["init.init.0.weight_orig", "feat_8.1.weight_orig"], "a FastGAN"),
         (["layer0.weight", "output0.weight"], "too few layers .1.; a Progressive GAN has 4"),
@@ -418,22 +417,6 @@ def test_other_architectures_are_refused_by_name(tmp_path, names, says):
     torch.save({name: torch.ones(2, 2) for name in names}, tmp_path / "g.pt")
     with pytest.raises(CheckpointError, match=says):
         read_checkpoint(tmp_path / "g.pt")
-
-
-@pytest.mark.usefixtures("in_process")
-def test_conditional_tensorflow_pickles_and_those_with_residual_blocks_are_refused(tmp_path, monkeypatch):
-    from tests.reference import nvidia_files
-
-    state = nvidia.random_state(8)
-    variables = nvidia_files.tf_variables(state)
-    for name, says in {
-        "mapping/LabelConcat/weight": "conditional",
-    }.items():
-        extra = {name: np.ones((2, 2), np.float32)}
-        monkeypatch.setattr(nvidia_files, "tf_variables", lambda _, extra=extra: variables | extra)
-        save_tensorflow(tmp_path / "g.pkl", state)
-        with pytest.raises(CheckpointError, match=says):
-            read_checkpoint(tmp_path / "g.pkl")
 
 
 @pytest.mark.usefixtures("in_process")

@@ -17,7 +17,7 @@ from rewriting.core.own_files import load_picture, save_pictures
 from rewriting.generators import GeneratorConfig, base, read_generator
 from tests import tiny
 from tests.foreign import PARITY, double, z
-from tests.reference import nvidia
+from tests.reference import nvidia, nvidia_files
 from tests.test_checkpoints import save_ada, save_rosinality, save_stylegan3_repo, save_tensorflow
 
 SIZE = 16
@@ -77,6 +77,31 @@ def test_every_file_of_it_draws_the_pictures_of_its_program(name, architecture):
     generator.save("ours")
     assert torch.equal(read_generator("ours")(z()), generator(z()))
     assert read_generator("ours").config == generator.config
+
+
+def save_revised(monkeypatch, state, lod=0.0):
+    """As the configurations B to D: colours of every size outside of the sizes, those of smaller ones unused."""
+    variables = nvidia_files.tf_variables(state) | {"lod": np.float32(lod), "synthesis/lod": np.float32(lod)}
+    renamed = {name.replace(f"{SIZE}x{SIZE}/ToRGB", "ToRGB_lod0"): one for name, one in variables.items()}
+    for n in (1, 2):
+        of_size = {name: one for name, one in renamed.items() if "ToRGB_lod0" in name}
+        renamed |= {name.replace("lod0", f"lod{n}"): np.full_like(one, 7) for name, one in of_size.items()}
+    monkeypatch.setattr(nvidia_files, "tf_variables", lambda _: renamed)
+    save_tensorflow("net.pkl", state, synthesis_func="G_synthesis_stylegan_revised", structure="auto")
+
+
+def test_a_generator_of_the_configurations_b_to_d_has_the_architecture_orig(monkeypatch):
+    state = nvidia.random_state(SIZE, architecture="orig")
+    save_revised(monkeypatch, state)
+    generator = read_checkpoint("net.pkl")
+    assert draws(generator, state, "orig") and generator.config.blocks == "orig"
+
+
+def test_one_that_is_not_grown_is_one_sentence(monkeypatch):
+    save_revised(monkeypatch, nvidia.random_state(SIZE, architecture="orig"), lod=1.5)
+    with pytest.raises(CheckpointError, match="not grown to its full size") as raised:
+        read_checkpoint("net.pkl")
+    assert tiny.is_one_sentence(str(raised.value))
 
 
 @pytest.mark.parametrize("architecture", ["skip", "resnet"])

@@ -9,6 +9,7 @@ import torch
 
 from rewriting import load_generator
 from rewriting.checkpoints import CheckpointError, build, conversion, read_checkpoint, reader
+from rewriting.checkpoints.export import export
 from rewriting.cli import main
 from rewriting.files import read_json
 from rewriting.hub import convert
@@ -68,6 +69,42 @@ def test_tensorflows_classes_are_classes_too():
     state = nvidia.random_state(SIZE, classes=CLASSES)
     save_tensorflow("net.pkl", state)
     assert same(read_checkpoint("net.pkl", label=3), nvidia.generate(state, z(), 0.7, label=3))
+
+
+@pytest.mark.parametrize("count", [1, CLASSES])
+def test_the_first_classes_of_tensorflow_are_normalised_with_the_latent(count):
+    """Each is a vector beside the latent, so that it changes the latent's scale."""
+    state = nvidia.random_state(SIZE, classes=count, label_concat=True)
+    save_tensorflow("net.pkl", state)
+    generator = read_checkpoint("net.pkl")
+    assert generator.config.classes == count and f"It draws {count} classes." in generator.config.description
+    for label in range(count):
+        expected = nvidia.generate(double(state), z().double(), 0.7, label=label)
+        assert float((generator(z(), truncation=0.7, label=label) - expected).abs().max()) < PARITY
+    generator.save("ours")
+    assert torch.equal(load_generator("ours")(z(), label=count - 1), generator(z(), label=count - 1))
+
+
+def test_the_first_classes_of_tensorflow_cannot_be_separated_or_exported():
+    save_tensorflow("net.pkl", nvidia.random_state(SIZE, classes=CLASSES, label_concat=True))
+    with pytest.raises(CheckpointError, match="whose classes cannot be separated; leave the class out") as raised:
+        read_checkpoint("net.pkl", label=2)
+    assert tiny.is_one_sentence(str(raised.value))
+    for layout in ("nvidia", "rosinality"):
+        with pytest.raises(ValueError, match="which no layout of a file for PyTorch knows") as raised:
+            export(read_checkpoint("net.pkl"), "out.pt", layout)
+        assert tiny.is_one_sentence(str(raised.value))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (0, 20), (5, 7), (5, 47), (5, 48), (2, 2, 2)])
+def test_first_classes_that_do_not_fit_are_one_sentence(monkeypatch, shape):
+    state = nvidia.random_state(SIZE, classes=CLASSES, label_concat=True)
+    variables = nvidia_files.tf_variables(state) | {"mapping/LabelConcat/weight": np.ones(shape, np.float32)}
+    monkeypatch.setattr(nvidia_files, "tf_variables", lambda _: variables)
+    save_tensorflow("bad.pkl", state)
+    with pytest.raises(CheckpointError) as raised:
+        read_checkpoint("bad.pkl")
+    assert tiny.is_one_sentence(str(raised.value))
 
 
 def test_a_state_dict_alone_has_classes_too(conditional):

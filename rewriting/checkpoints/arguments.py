@@ -205,14 +205,15 @@ CLASSES3: Mapping[str, Table] = MappingProxyType(
 
 # --- TensorFlow ------------------------------------------------------------------------------------------------------
 
-FUNCTIONS = ("G_main", "G_mapping", "G_synthesis_stylegan2", "G_synthesis")
+SYNTHESES = ("G_synthesis_stylegan2", "G_synthesis", "G_synthesis_stylegan_revised")
+FUNCTIONS = ("G_main", "G_mapping", *SYNTHESES)
 TENSORFLOW: Table = {  # one table, because each of these functions passes its arguments on to the others
     # G_main: settings of drawing and training, which each call chooses again
     **dict.fromkeys(("truncation_psi", "truncation_cutoff", "truncation_psi_val", "truncation_cutoff_val"), ANY),
     **dict.fromkeys(("dlatent_avg_beta", "style_mixing_prob", "is_training", "is_validation"), ANY),
     **dict.fromkeys(("return_dlatents", "is_template_graph", "force_clean_graph"), ANY),
     "mapping_func": ("G_mapping",),
-    "synthesis_func": ("G_synthesis_stylegan2", "G_synthesis"),
+    "synthesis_func": SYNTHESES,
     # G_mapping
     "latent_size": ANY,
     "label_size": ANY,  # how many classes there are, of which the conversion takes one
@@ -237,7 +238,7 @@ TENSORFLOW: Table = {  # one table, because each of these functions passes its a
     "resample_kernel": FILTER,
     "init_res": ANY,
     "fused_modconv": ANY,
-    "structure": ANY,  # of progressive growing, which this architecture does not use
+    "structure": ANY,  # of progressive growing, which changes no picture of a generator that is grown
 }
 PAPER: Table = {  # of the function that builds the Progressive GAN
     "num_channels": CHANNELS,

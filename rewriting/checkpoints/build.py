@@ -111,6 +111,7 @@ def _infer_stylegan2(found: Canonical) -> dict[str, Any]:
     widths = [_axis(tensors, "input.input", 1, axes=4)]
     for stage in range(layers // 2):
         widths.append(_axis(tensors, f"convs.{2 * stage}.conv.weight", 1, axes=5))
+    concat = "label_concat.weight" in tensors
     constant = tuple(tensors["input.input"].shape[2:])
     if not 1 <= min(constant) <= max(constant) <= MAX_CONSTANT:
         raise CheckpointError(
@@ -123,7 +124,8 @@ def _infer_stylegan2(found: Canonical) -> dict[str, Any]:
         "constant": constant,
         "channels": channels,
         "mapping_layers": _count(tensors, r"style\.(\d+)\.weight", first=1),
-        **_latent(tensors, "style.1.weight", "embed.weight"),
+        **_latent(tensors, "style.1.weight", "label_concat.weight" if concat else "embed.weight"),
+        "label_concat": concat,
         "w_dim": _axis(tensors, "conv1.conv.modulation.weight", 1, axes=2),
         "blocks": _blocks(tensors),
         "resample_filter": found.resample_filter,

@@ -52,6 +52,11 @@ def export(generator: Generator, path: str | Path, layout: str | None = None) ->
     path, architecture = Path(path), generator.config.architecture
     check_export(path, layout, architecture)
     layout = layout or LAYOUTS[architecture][0]
+    if generator.config.label_concat:
+        raise ValueError(
+            f"{generator.config.name or 'The generator'} has classes of the first StyleGAN2 in TensorFlow, which no "
+            f"layout of a file for PyTorch knows; save it as a folder."
+        )
     if layout == "rosinality":
         _check_rosinality(generator)
     content = FORMS[layout](generator)

@@ -25,6 +25,7 @@ MAPPING_RATE = 0.01
 EMBEDDING, STYLEGAN3 = "mapping.embed.weight", "synthesis.input.freqs"
 STYLEGAN1 = "synthesis/4x4/Const/StyleMod/weight"  # in TensorFlow
 EMBEDDINGS = {EMBEDDING, "mapping/LabelEmbed/weight"}
+LABEL_CONCAT = "mapping/LabelConcat/weight"
 SIZES = {2**n for n in range(2, 12)}
 SUPPORTED = "StyleGAN1, StyleGAN2, StyleGAN3 and Progressive GAN generators are supported."
 GREY, ALPHA = "Its pictures are grey.", "Its pictures have a fourth channel, alpha, which is left out."
@@ -37,8 +38,6 @@ REFUSED = (  # pattern of a tensor's name, and the architecture that it identifi
     ),
     (r"^convs\.\d+\.adain\d\.", "a StyleGAN1 of another code base (mmgen)"),
     (r"LayerEpilogue|^g_synthesis\.|\.epi\d?\.style_mod", "a StyleGAN1 of another code base"),
-    (r"^mapping/LabelConcat/", "a conditional StyleGAN2 of TensorFlow, whose class changes the scale of the latent"),
-    (r"^synthesis/ToRGB_lod\d", "a StyleGAN2 of the configurations B to D (G_synthesis_stylegan_revised)"),
     (r"^torgb_lod", "a Progressive GAN or StyleGAN1 of another code base"),
     (r"^(GE|SE|G|S)\.(to_latents|net|blocks)|^GAN\.", "a generator of another StyleGAN2 code base (lucidrains)"),
     (r"^synthesis\.layer\d+\.(wscale|epilogue|mod)|^early_layer\.", "a StyleGAN1 of another code base (InterFaceGAN)"),
@@ -74,6 +73,11 @@ def canonical(contents: Contents, label: int | None = None) -> Canonical:
 
     Raises CheckpointError with the name of an unsupported architecture, or with the available classes."""
     tensors = contents.tensors
+    if label is not None and LABEL_CONCAT in tensors and STYLEGAN1 not in tensors:
+        raise CheckpointError(
+            "It is a conditional generator of the first StyleGAN2 in TensorFlow, whose classes cannot be separated; "
+            "leave the class out, and choose one when you draw."
+        )
     if label is not None and not EMBEDDINGS & tensors.keys():
         raise CheckpointError("It is no conditional generator of NVIDIA's code; leave the class out.")
     if STYLEGAN1 not in tensors and (what := refused(tensors)):
@@ -273,6 +277,9 @@ def from_persistence(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
         elif name.startswith("mapping.fc"):
             index, kind = name.removeprefix("mapping.fc").split(".", 1)
             renamed[f"style.{_number(index) + 1}.{kind}"] = _rescaled(tensor, rate)
+        elif name.startswith("mapping.label_concat."):
+            notes.append(f"It draws {tensor.shape[-1]} classes.")
+            renamed[name.removeprefix("mapping.")] = tensor
         elif name.startswith("mapping.embed."):
             renamed[name.removeprefix("mapping.")] = tensor
         elif name != "mapping.w_avg":
@@ -408,10 +415,19 @@ def _renamed_colours(tensors: Tensors, colours: str, notes: list[str]) -> Tensor
 
 def from_tensorflow(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     """TensorFlow's StyleGAN2: (kh, kw, I, O) kernels, flipped for upsampling; dense weights (in, out); `mod_bias`
-    without its 1; noise maps numbered across resolutions.  `lod` is an unused leftover of StyleGAN1."""
+    without its 1; noise maps numbered across resolutions.  `lod` is an unused leftover of StyleGAN1.
+
+    The configurations B to D were grown, from lod 1 and up to 0.  Their layers ToRGB_lod of smaller sizes are unused
+    then, so that they have the architecture orig."""
     renamed: Tensors = {}
+    grown = any(name.startswith("synthesis/ToRGB_lod0/") for name in tensors)
+    largest = max((int(m[1]) for n in tensors if (m := re.match(r"synthesis/(\d{1,4})x\1/Conv1/", n))), default=4)
     for name, tensor in tensors.items():
-        if name != "lod" and not name.endswith("/lod"):
+        if name == "lod" or name.endswith("/lod"):
+            if grown and bool(tensor.any()):
+                raise CheckpointError("It is a StyleGAN2 that is not grown to its full size; train it on first.")
+        elif not re.match(r"synthesis/ToRGB_lod[1-9]\d?/", name):
+            name = re.sub(r"^synthesis/ToRGB_lod0/", f"synthesis/{largest}x{largest}/ToRGB/", name)
             renamed |= _tensorflow_variable(name, tensor)
     return from_persistence(renamed, facts)
 
@@ -422,6 +438,8 @@ def _tensorflow_variable(name: str, tensor: Tensor) -> Tensors:
         return {"mapping.w_avg": tensor}
     if match := re.fullmatch(r"mapping/LabelEmbed/(weight|bias)", name):
         return {f"mapping.embed.{match[1]}": _with_axes(2, name, tensor).t() if match[1] == "weight" else tensor}
+    if name == LABEL_CONCAT:
+        return {"mapping.label_concat.weight": _with_axes(2, name, tensor).t()}
     if match := re.fullmatch(r"mapping/Dense(\d{1,3})/(weight|bias)", name):
         return {
             f"mapping.fc{match[1]}.{match[2]}": _with_axes(2, name, tensor).t() if match[2] == "weight" else tensor

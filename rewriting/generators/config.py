@@ -21,6 +21,8 @@ LOW_PASS = (1.0, 3.0, 3.0, 1.0)  # the usual filter of its upsampling
 MAX_TAPS = 16
 SMALLEST = (4, 4)  # height and width of its learned constant
 MAX_CONSTANT = 16
+# Fields of a StyleGAN2 alone, with the usual value of each.
+STYLEGAN2 = {"blocks": "skip", "resample_filter": LOW_PASS, "constant": SMALLEST, "label_concat": False}
 ARCHITECTURE_NAMES = {
     "stylegan1": "StyleGAN1",
     "stylegan2": "StyleGAN2",
@@ -49,6 +51,7 @@ TAKES = {
     "noise": flag,
     "blocks": one_of(*BLOCKS),
     "resample_filter": listing(number(-1e6, 1e6), MAX_TAPS),
+    "label_concat": flag,
     "constant": listing(whole(1, MAX_CONSTANT), 2),
     **dict.fromkeys(("name", "license", "description"), string),
 }
@@ -77,6 +80,8 @@ class GeneratorConfig:
     noise: StyleGAN2 only: the file holds fixed noise maps, which every picture adds.
     blocks: StyleGAN2 only: "skip", where every size adds to the picture; "orig", where only the largest makes colours;
     or "resnet", "orig" with residual blocks.
+    label_concat: StyleGAN2 only: a class is a vector as wide as z, and both are normalised together, as in the first
+    version in TensorFlow; else they are normalised each.
     constant: StyleGAN2 only: height and width of its learned constant.  Pictures that are not square lie in the middle
     of a square, whose side is the resolution; see `frame`.
     resample_filter: StyleGAN2 only: the taps of its low-pass filter, of any sum but 0.
@@ -98,6 +103,7 @@ class GeneratorConfig:
     blocks: str = "skip"
     resample_filter: Sequence[float] = LOW_PASS
     constant: Sequence[int] = SMALLEST
+    label_concat: bool = False
     sampling: Sampling | Mapping[str, Any] | None = None
     classes: int = 0
     name: str = ""
@@ -136,7 +142,9 @@ class GeneratorConfig:
                 f"constant is {brief(list(constant))}; expected height and width, both at most half of the resolution "
                 f"{self.resolution}."
             )
-        for name, usual in (("blocks", "skip"), ("resample_filter", LOW_PASS), ("constant", SMALLEST)):
+        if self.label_concat and not self.classes:
+            raise ValueError("label_concat is true without classes; leave it out, or give the number of classes.")
+        for name, usual in STYLEGAN2.items():
             if self.architecture != "stylegan2" and getattr(self, name) != usual:
                 raise ValueError(f"{name} is of a StyleGAN2 alone; leave it out for a {self.architecture_name}.")
 
@@ -243,7 +251,7 @@ class GeneratorConfig:
         return cls(**{k: v for k, v in data.items() if k in known}, extra=extra)
 
     def to_json(self) -> dict[str, Any]:
-        usual = {"sampling": None, "classes": 0, "blocks": "skip", "resample_filter": LOW_PASS, "constant": SMALLEST}
+        usual = {"sampling": None, "classes": 0, **STYLEGAN2}
         left_out = {"extra", *(name for name, value in usual.items() if getattr(self, name) == value)}
         data = {k: v for k, v in asdict(self).items() if k not in left_out}
         data["channels"] = {str(size): width for size, width in self.channels.items()}

@@ -63,6 +63,17 @@ class ClassEmbedding(EqualLinear):
         return PixelNorm()(self.weight.t()[labels] * self.scale + self.bias)
 
 
+class ClassVectors(nn.Module):
+    """The vectors of classes, as wide as the latent: (B,), their numbers -> (B, z_dim)."""
+
+    def __init__(self, classes: int, z_dim: int):
+        super().__init__()
+        self.weight = nn.Parameter(standard_normal(z_dim, classes))
+
+    def forward(self, labels: Tensor) -> Tensor:
+        return self.weight.t()[labels]
+
+
 class ModulatedConv(DemodulatedConv):
     """Convolution whose input channels are scaled by a style, in the parts that rewriting needs.
 
@@ -196,13 +207,16 @@ class StyleGAN2(Generator):
         super().__init__(config)
         channels, w_dim, low_pass = config.channels, config.w_dim, LowPass(config.resample_filter)
         self.low_pass, self.row_by_row = low_pass, low_pass.reach == 1
-        joint = config.z_dim + (w_dim if config.classes else 0)
+        beside = config.z_dim if config.label_concat else w_dim
+        joint = config.z_dim + (beside if config.classes else 0)
         mapping = [
             EqualLinear(w_dim if i else joint, w_dim, rate=MAPPING_RATE, activate=True)
             for i in range(config.mapping_layers)
         ]
         self.style = nn.Sequential(PixelNorm(), *mapping)
-        if config.classes:
+        if config.label_concat:
+            self.label_concat = ClassVectors(config.classes, config.z_dim)
+        elif config.classes:
             self.embed = ClassEmbedding(config.classes, w_dim)
         first = channels[config.smallest]
         self.input = Constant(first, config.constant)
@@ -231,9 +245,12 @@ class StyleGAN2(Generator):
         config's."""
         labels = self.labels(label, len(z))
         norm, *layers = self.style
-        latent = norm(z)
-        if self.config.classes:
-            latent = torch.cat([latent, self.embed(labels)], 1)
+        if self.config.label_concat:
+            latent = norm(torch.cat([z, self.label_concat(labels)], 1))
+        elif self.config.classes:
+            latent = torch.cat([norm(z), self.embed(labels)], 1)
+        else:
+            latent = norm(z)
         for layer in layers:
             latent = layer(latent)
         psi = self.config.truncation if truncation is None else truncation

@@ -67,8 +67,10 @@ def map_latent(
 
     label: the class, of a conditional generator: its embedding, normalised as the latent is, stands beside that.
     """
-    x = z / (z.square().mean(dim=1, keepdim=True) + 1e-8).sqrt() if normalize else z
-    if label is not None:
+    concat = state.get("mapping.label_concat.weight")  # (z_dim, classes), of the first version in TensorFlow
+    x = z if concat is None else torch.cat([z, concat[:, [label]].T.expand(len(z), -1)], dim=1)
+    x = x / (x.square().mean(dim=1, keepdim=True) + 1e-8).sqrt() if normalize else x
+    if label is not None and concat is None:
         one_hot = F.one_hot(torch.full((len(z),), label), state["mapping.embed.weight"].shape[1]).to(z.dtype)
         y = fully_connected(state, "mapping.embed", one_hot)
         x = torch.cat([x, y / (y.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()], dim=1)
@@ -196,22 +198,27 @@ def random_state(
     architecture: str = "skip",
     taps: Sequence[float] = (1, 3, 3, 1),
     constant: tuple[int, int] = (4, 4),
+    label_concat: bool = False,
 ) -> State:
     """A random generator with every parameter and buffer of the layout; arguments as in `rosinality.random_state`.
 
     classes: how many a conditional generator has, 0 for an unconditional one.  architecture: as of `generate`.
     taps: of the argument `resample_filter`, which a layer that does not upsample is not given.  constant: the height
     and width of `const`, for pictures of another shape; `resolution` is then what 4 positions become.
+    label_concat: classes as the first version in TensorFlow has them, each a vector beside the latent.
     """
     sizes = [2**n for n in range(2, resolution.bit_length())]
     channels = channels or {r: max(24 - 4 * i, 6) for i, r in enumerate(sizes)}
     random = _Random(w_dim, noise_weights, seed, constant)
     state: State = {}
-    if classes:
+    beside = z_dim if label_concat else w_dim
+    if label_concat:
+        state["mapping.label_concat.weight"] = random.normal(z_dim, classes)
+    elif classes:
         state["mapping.embed.weight"] = random.normal(w_dim, classes)
         state["mapping.embed.bias"] = random.normal(w_dim, std=0.1)
     for i in range(mapping_layers):
-        joint = z_dim + w_dim if classes else z_dim
+        joint = z_dim + beside if classes else z_dim
         state[f"mapping.fc{i}.weight"] = random.normal(w_dim, w_dim if i else joint, std=1 / 0.01)
         state[f"mapping.fc{i}.bias"] = random.normal(w_dim, std=0.1 / 0.01)
     state["mapping.w_avg"] = random.normal(w_dim, std=0.2)
@@ -234,7 +241,7 @@ def init_kwargs(state: State) -> dict:
     """The constructor arguments such a generator records, `channel_base` chosen so that the largest size fits."""
     largest = resolutions(state)[-1]
     mapping_layers = sum(name.startswith("mapping.fc") and name.endswith(".weight") for name in state)
-    embedding = state.get("mapping.embed.weight", torch.zeros(0, 0))
+    embedding = state.get("mapping.embed.weight", state.get("mapping.label_concat.weight", torch.zeros(0, 0)))
     return {
         "z_dim": state["mapping.fc0.weight"].shape[1] - embedding.shape[0],
         "c_dim": embedding.shape[1],

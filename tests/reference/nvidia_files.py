@@ -339,8 +339,9 @@ def _tf_generator(names: _Globals, name: str, state: dict[str, Tensor], static_k
             parts[head][rest] = value
         else:
             parts[""][key] = value
+    synthesis = static_kwargs.get("synthesis_func", "G_synthesis_stylegan2")
     components = {
-        "synthesis": _network(names, "G_synthesis", "G_synthesis_stylegan2", static_kwargs, parts["synthesis"], {}),
+        "synthesis": _network(names, "G_synthesis", synthesis, static_kwargs, parts["synthesis"], {}),
         "mapping": _network(names, "G_mapping", "G_mapping", static_kwargs, parts["mapping"], {}),
     }
     return _network(names, name, "G_main", static_kwargs, parts[""], components)
@@ -360,7 +361,8 @@ def tf_variables(state: dict[str, Tensor]) -> dict[str, np.ndarray | np.generic]
             variables["dlatent_avg"] = value
         elif part == "mapping":
             layer, kind = rest.split(".")
-            scope = "LabelEmbed" if layer == "embed" else f"Dense{layer.removeprefix('fc')}"
+            named = {"embed": "LabelEmbed", "label_concat": "LabelConcat"}
+            scope = named[layer] if layer in named else f"Dense{layer.removeprefix('fc')}"
             variables[f"mapping/{scope}/{kind}"] = value.T if kind == "weight" else value
         elif rest == "b4.const":
             variables["synthesis/4x4/Const/const"] = value[None]
