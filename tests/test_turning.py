@@ -39,6 +39,19 @@ def pasted(page: Page) -> Visitor:
     return visitor
 
 
+def two_fingers(page: Page, *steps: list[tuple[float, float]]) -> None:
+    """Put one finger down and then the other, and move both: steps, each two points of the screen."""
+    session = page.context.new_cdp_session(page)
+    for kind, points in [
+        ("touchStart", steps[0][:1]),
+        ("touchStart", steps[0]),
+        *(("touchMove", s) for s in steps[1:]),
+    ]:
+        touches = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def knob(page: Page) -> tuple[float, float]:
     """Where the handle that turns is, in shares of the canvas."""
     path = page.locator("#paste .frame .knob").first.get_attribute("d")
@@ -121,3 +134,25 @@ def test_a_finger_turns_the_object(browser: Browser, url: str):
         assert 45 <= float(numbers(page)[1]) <= 90 and numbers(page)[0] == "100"
         wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         assert wide <= window == 390
+
+
+def test_two_fingers_on_the_object_scale_and_turn_it_and_elsewhere_zoom(browser: Browser, url: str):
+    with chromium_page(browser, url, width=390, height=844, phone=True) as page:
+        visitor = Visitor(page)
+        visitor.choose(0, "copy")
+        visitor.paint("copy", OBJECT, finger=True)
+        visitor.choose(1, "paste")
+        old = visitor.until(lambda: visitor.address("#paste .goal.fresh"))
+        box = page.locator("#paste .frame .corners").first.get_attribute("d")
+        corners = [[float(n) / 256 for n in part.split("h")[0].split()] for part in box.split("M")[1:]]
+        x, y = (sum(values) / 4 for values in zip(*corners, strict=True))
+        start, end = [(x, y), (x + 0.2, y)], [(x, y), (x, y + 0.3)]  # a quarter turn, to one and a half of the size
+        halfway = [(x, y), (x + 0.18, y + 0.18)]
+        two_fingers(page, *(visitor.spots("paste", points) for points in (start, halfway, end)))
+        new_goal(visitor, old)
+        size, turn, mirrored = numbers(page)
+        assert abs(float(size) - 150) <= 3 and abs(float(turn) - 90) <= 2 and mirrored == "false"
+        away = [(0.05, 0.95), (0.3, 0.95)]
+        two_fingers(page, visitor.spots("paste", away), visitor.spots("paste", [(0.05, 0.95), (0.6, 0.95)]))
+        assert numbers(page) == (size, turn, mirrored), "it stays, and the picture is zoomed"
+        assert page.locator("#paste .picture").evaluate("(one) => one.getBoundingClientRect().width") > 500

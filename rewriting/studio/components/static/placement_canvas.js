@@ -21,7 +21,7 @@ let place = null; // {x, y, scale, turn, mirror}: the centre of the patch in mod
 let size = null; // of the patch: {width, height}, known once it is loaded
 let outline = ""; // of the patch, in its own pixels
 let hull = []; // corners of its first and last pixel in each row, from its middle
-let drag = null; // {pointer, act, before}; act: what a pointer at a point does
+let drag = null; // of {pointer, second, act, before, held, point}; act: what a pointer at a point does; held: by a finger on the patch
 let ghost = null; // where the patch would go, while it has no place
 let settling = 0;
 let loads = 0;
@@ -315,7 +315,33 @@ function turning([x, y]) {
   };
 }
 
+// Two fingers move, scale and turn the patch, as if it stuck to them.
+function stretching(first, second, added) {
+  const points = new Map([[drag.pointer, first], [added, second]]);
+  const line = () => {
+    const [[ax, ay], [bx, by]] = points.values();
+    return { long: Math.hypot(bx - ax, by - ay), angle: Math.atan2(by - ay, bx - ax), middle: [(ax + bx) / 2, (ay + by) / 2] };
+  };
+  const [start, { scale, turn }, pivot] = [line(), place, pivotOf(place)];
+  return (point, { pointerId }) => {
+    points.set(pointerId, point);
+    const now = line();
+    change({
+      scale: (scale * now.long) / Math.max(start.long, pixel()),
+      turn: Math.round(turn + (180 * (now.angle - start.angle)) / Math.PI),
+    });
+    const [x, y] = pivotOf(place);
+    move({ x: place.x + pivot[0] + now.middle[0] - start.middle[0] - x, y: place.y + pivot[1] + now.middle[1] - start.middle[1] - y });
+  };
+}
+
+function holdWithSecond(event) {
+  event.preventDefault();
+  drag = { ...drag, second: event.pointerId, act: stretching(drag.point, pointOf(event), event.pointerId) };
+}
+
 function onDown(event) {
+  if (drag && drag.held && !drag.second && event.pointerType === "touch") return holdWithSecond(event);
   if (view.down(event) || !ready() || drag || event.button !== 0) return;
   event.preventDefault();
   stage.focus({ preventScroll: true });
@@ -327,14 +353,22 @@ function onDown(event) {
   const point = pointOf(event);
   const handle = handleAt(event);
   const act = (handle ? { turn: turning, scale: scaling }[handle.kind] : moving)(point);
-  drag = { pointer: event.pointerId, act, before: place };
+  const held = event.pointerType === "touch" && !handle && Boolean(place) && isOn(point);
+  drag = { pointer: event.pointerId, act, before: place, held, point };
   if (handle) draw();
   else act(point);
 }
 
+function isDragged({ pointerId }) {
+  return Boolean(drag) && [drag.pointer, drag.second].includes(pointerId);
+}
+
 function onMove(event) {
   if (view.move(event)) return;
-  if (drag && drag.pointer === event.pointerId) return drag.act(pointOf(event), event);
+  if (isDragged(event)) {
+    if (drag.pointer === event.pointerId) drag.point = pointOf(event);
+    return drag.act(pointOf(event), event);
+  }
   if (!ready() || event.pointerType === "touch") return;
   stage.dataset.over = (handleAt(event) || { over: "" }).over;
   if (place) return;
@@ -345,7 +379,7 @@ function onMove(event) {
 
 function onUp(event) {
   if (view.up(event)) return;
-  if (!drag || drag.pointer !== event.pointerId) return;
+  if (!isDragged(event)) return;
   drag = null;
   draw();
   commit();
