@@ -209,7 +209,11 @@ def save_genforce(path, variables):
     torch.save({"generator": other, "discriminator": discriminator, "generator_smooth": state}, path)
 
 
-SAVED = {"tensorflow.pkl": save_tensorflow, "genforce.pth": save_genforce}
+SAVED = {
+    "tensorflow.pkl": save_tensorflow,
+    "genforce.pth": save_genforce,
+    "interfacegan.pth": lambda path, variables: torch.save(stylegan1.to_interfacegan(variables), path),
+}
 
 
 @pytest.mark.parametrize("name", SAVED)
@@ -241,6 +245,32 @@ def test_what_is_saved_merged_and_exported_is_the_same_generator(made):
     opened = load_generator(str(merged.save("mine")))
     assert opened.digest() == merged.digest()
     assert np.array_equal(opened.images(SEEDS), made.images(SEEDS, EditStack([rule])))
+
+
+@pytest.mark.parametrize("resolution", [16, 256])
+@torch.no_grad()
+def test_lernapparats_port_draws_nvidias_pictures_with_noise_of_its_own(resolution):
+    channels = {size: width for size, width in NARROW.items() if size <= resolution}
+    variables = stylegan1.random_variables(resolution, channels=channels)
+    torch.save(stylegan1.to_lernapparat(variables), "net.pt")
+    for name in [one for one in variables if one.startswith("synthesis/noise")]:
+        side = variables[name].shape[-1]
+        drawn = np.random.RandomState(0).randn(side * side).reshape(1, 1, side, side)
+        variables[name] = torch.from_numpy(drawn).float()
+    expected = stylegan1.generate(double(variables), z().double())
+    generator = read_checkpoint("net.pt")
+    assert apart(draw(generator, 1.0), expected) < PARITY
+    said = generator.config.description
+    assert "had no noise maps" in said and "10,000 latents" in said
+
+
+def test_a_file_of_interfacegan_tells_which_kernels_are_fused(made):
+    variables = stylegan1.random_variables(16)
+    state = stylegan1.to_interfacegan(variables)
+    flipped = state.pop("synthesis.layer2.conv.weight").flip(2, 3)
+    torch.save(state | {"synthesis.layer2.weight": flipped.permute(2, 3, 1, 0)}, "net.pt")
+    expected = stylegan1.generate(double(variables), z().double(), 0.7)
+    assert apart(draw(read_checkpoint("net.pt"), 0.7), expected) < PARITY
 
 
 @pytest.mark.parametrize(("colours", "said"), [(1, "grey"), (4, "alpha")])
@@ -356,12 +386,32 @@ def test_another_blur_and_a_half_grown_generator_are_refused_in_pytorch_too():
 
 
 @pytest.mark.parametrize(
+    ("convert", "changed", "said"),
+    [
+        (stylegan1.to_interfacegan, {"synthesis.layer2.conv.weight": torch.ones(2)}, "is expected|expected 4 axes"),
+        (stylegan1.to_interfacegan, {"synthesis.layer2.weight": torch.ones(2)}, "expected 4 axes"),
+        (stylegan1.to_interfacegan, {"synthesis.layer2.weight": torch.ones(3, 3, 24, 20)}, "under two names"),
+        (stylegan1.to_interfacegan, {"synthesis.layer1.epilogue.unheard": torch.ones(2)}, "unheard"),
+        (stylegan1.to_lernapparat, {"g_synthesis.blocks.4x4.conv1.weight": torch.ones(2)}, "under two names"),
+        (stylegan1.to_lernapparat, {"g_synthesis.blocks.9x9.conv.weight": torch.ones(2)}, "9x9"),
+        (stylegan1.to_lernapparat, {"g_synthesis.blocks.4x4.unheard": torch.ones(2)}, "unheard"),
+        (stylegan1.to_lernapparat, {"g_synthesis.torgb.weight": torch.ones(())}, "is expected"),
+    ],
+    ids=lambda one: ", ".join(one) if isinstance(one, dict) else "",
+)
+def test_damaged_files_of_the_other_layouts_are_one_sentence(convert, changed, said):
+    torch.save(convert(stylegan1.random_variables(8)) | changed, "bad.pt")
+    with pytest.raises(CheckpointError, match=said) as raised:
+        read_checkpoint("bad.pt")
+    assert tiny.is_one_sentence(str(raised.value))
+
+
+@pytest.mark.parametrize(
     ("names", "said"),
     [
         (["g_running.generator.progression.0.adain1.style.linear.bias"], "rosinality"),
         (["generator.progression.0.conv1.input", "style.1.linear.bias"], "do not tell the size"),
         (["state_dict.generator_ema.convs.0.adain1.affine.bias"], "mmgen"),
-        (["synthesis.layer0.epilogue.style_mod.dense.fc.weight"], "InterFaceGAN"),
     ],
 )
 def test_other_code_bases_are_refused_by_name(names, said):

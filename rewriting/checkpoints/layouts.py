@@ -27,6 +27,7 @@ STYLEGAN1 = "synthesis/4x4/Const/StyleMod/weight"  # in TensorFlow
 EMBEDDINGS = {EMBEDDING, "mapping/LabelEmbed/weight"}
 LABEL_CONCAT = "mapping/LabelConcat/weight"
 SIZES = {2**n for n in range(2, 12)}
+FUSED = 128  # px from which StyleGAN1 upsamples by transposed convolutions
 SUPPORTED = "StyleGAN1, StyleGAN2, StyleGAN3 and Progressive GAN generators are supported."
 GREY, ALPHA = "Its pictures are grey.", "Its pictures have a fourth channel, alpha, which is left out."
 REFUSED = (  # pattern of a tensor's name, and the architecture that it identifies
@@ -37,10 +38,9 @@ REFUSED = (  # pattern of a tensor's name, and the architecture that it identifi
         "a StyleGAN1 of another code base (rosinality), whose files do not tell the size of its pictures",
     ),
     (r"^convs\.\d+\.adain\d\.", "a StyleGAN1 of another code base (mmgen)"),
-    (r"LayerEpilogue|^g_synthesis\.|\.epi\d?\.style_mod", "a StyleGAN1 of another code base"),
     (r"^torgb_lod", "a Progressive GAN or StyleGAN1 of another code base"),
     (r"^(GE|SE|G|S)\.(to_latents|net|blocks)|^GAN\.", "a generator of another StyleGAN2 code base (lucidrains)"),
-    (r"^synthesis\.layer\d+\.(wscale|epilogue|mod)|^early_layer\.", "a StyleGAN1 of another code base (InterFaceGAN)"),
+    (r"^synthesis\.layer\d+\.(wscale|mod)|^early_layer\.", "a StyleGAN1 of another code base (genforce)"),
     (r"^noise2feat\.|^to_rgb_layers\.", "a Progressive GAN of another code base (mmgen)"),
     (r"^init\.init\.\d\.weight_orig$|^feat_8\.|^se_64\.", "a FastGAN"),
     (r"^(time_embedding|time_embed|down_blocks|input_blocks|x_embedder)\.", "a diffusion model"),
@@ -510,6 +510,58 @@ def _check_blur(name: str, tensor: Tensor) -> None:
         raise CheckpointError(f"Its filter {quoted(name)} is not {list(BLUR)}, the only one of a StyleGAN1 here.")
 
 
+def from_interfacegan(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
+    """InterFaceGAN's StyleGAN1: genforce's under older names.  Kernels that upsample in the same step have
+    TensorFlow's axes, (kh, kw, I, O), and names of their own."""
+
+    def rename(name: str) -> str:
+        name = re.sub(r"^(mapping\.dense\d{1,3})\.(?:linear|wscale)\.", r"\1.", name)
+        name = re.sub(r"\.epilogue\.style_mod\.dense\.(?:linear|wscale)\.", ".style.", name)
+        name = re.sub(r"\.epilogue\.|\.conv\.", ".", name)
+        return re.sub(r"\.first_layer$", ".const", name)
+
+    renamed: Tensors = {}
+    for name, tensor in tensors.items():
+        match = re.fullmatch(r"synthesis\.layer(\d{1,2})\.(conv\.)?weight", name)
+        if match:
+            fused, number = match[2] is None, int(match[1])
+            tensor = _with_axes(4, name, tensor).permute(3, 2, 0, 1) if fused else tensor
+            if number % 2 == 0 and fused != (4 << number // 2 >= FUSED):  # which a file decides for itself
+                tensor = _with_axes(4, name, tensor).flip(2, 3)
+        if name != "truncation.truncation":  # the psi of each layer
+            _add(renamed, rename(name), tensor)
+    return from_genforce_stylegan1(renamed, facts, "InterFaceGAN")
+
+
+def from_lernapparat(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
+    """Lernapparat's StyleGAN1, which holds NVIDIA's weights without noise maps and mean latent.  Its own instance norm
+    adds 1e-5 to the variance and not 1e-8."""
+    found = (re.fullmatch(r"g_synthesis\.blocks\.(\d{1,4})x\1\.conv1\.bias", name) for name in tensors)
+    last = max((int(match[1]) for match in found if match), default=4).bit_length() - 3
+
+    def rename(name: str) -> str:
+        name = re.sub(r"^g_mapping\.", "mapping.", name)
+        name = re.sub(r"^g_synthesis\.torgb\.", f"synthesis.output{last}.", name)
+        match = re.fullmatch(r"g_synthesis\.blocks\.(\d{1,4})x\1\.(?:(conv0_up|conv1?|epi[12])\.)?(.+)", name)
+        if not match or int(match[1]) not in SIZES:
+            return name
+        number = 2 * int(match[1]).bit_length() - 6 + (match[2] in ("conv", "conv1", "epi2"))
+        kind = match[3].replace("top_epi.noise.", "apply_noise.").replace("style_mod.lin.", "style.")
+        return f"synthesis.layer{number}.{kind.replace('intermediate.', 'blur.')}"
+
+    renamed: Tensors = {}
+    for name, tensor in tensors.items():
+        _add(renamed, rename(name), tensor)
+    return from_genforce_stylegan1(renamed, facts, "lernapparat")
+
+
+def _add(tensors: Tensors, name: str, tensor: Tensor) -> None:
+    """Add a renamed tensor.  Raises CheckpointError if there is one of that name."""
+    if name in tensors:
+        raise CheckpointError(f"It holds {quoted(name)} under two names; it is damaged.")
+    tensors[name] = tensor
+
+
 def from_tensorflow_stylegan1(tensors: Tensors, facts: Mapping[str, Any]) -> Canonical:
     """TensorFlow's StyleGAN1: (kh, kw, I, O) kernels, dense weights (in, out).  The synthesis network's own `lod` is
     that of its last run."""
@@ -656,6 +708,8 @@ LAYOUTS: Mapping[str, Callable[[Tensors, Mapping[str, Any]], Canonical]] = {
     "constant_input.input": from_mmgen,
     "synthesis.early_layer.const": from_genforce,
     "synthesis.layer0.const": from_genforce_stylegan1,
+    "synthesis.layer0.first_layer": from_interfacegan,
+    "g_synthesis.blocks.4x4.const": from_lernapparat,
     STYLEGAN1: from_tensorflow_stylegan1,  # before that of StyleGAN2, whose constant it has too
     "synthesis.b4.const": from_persistence,
     STYLEGAN3: from_stylegan3,
@@ -668,4 +722,5 @@ LAYOUTS: Mapping[str, Callable[[Tensors, Mapping[str, Any]], Canonical]] = {
 MARKS: Mapping[str, tuple[str, ...]] = dict.fromkeys(LAYOUTS, ()) | {
     # a tensor that each layout has, and those beside which it means nothing
     "output0.weight": ("early_layer.const", "layer0.const"),
+    "layer1.conv.weight": ("layer0.first_layer",),
 }

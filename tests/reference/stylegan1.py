@@ -132,6 +132,53 @@ def blurred(x: Tensor) -> Tensor:
     return F.conv2d(x, kernel.expand(x.shape[1], 1, 3, 3), padding=1, groups=x.shape[1])
 
 
+def to_interfacegan(variables: State) -> State:
+    """Genforce's older names, of InterFaceGAN; kernels of transposed convolutions keep TensorFlow's axes."""
+    renamed: State = {}
+    for name, tensor in to_genforce(variables).items():
+        part, where, kind = (name.split(".", 2) + [""])[:3]
+        if part == "mapping":
+            name = f"mapping.{where}.{'linear.weight' if kind == 'weight' else 'wscale.bias'}"
+        elif where.startswith("output") and kind == "weight":
+            name = f"{part}.{where}.conv.weight"
+        elif where.startswith("layer") and kind == "weight":
+            number = int(where.removeprefix("layer"))
+            fused = number % 2 == 0 and number >= 10  # 128 px
+            tensor = tensor.permute(2, 3, 1, 0) if fused else tensor
+            name = f"{part}.{where}.{'weight' if fused else 'conv.weight'}"
+        elif where.startswith("layer") and kind != "blur.kernel":
+            new = {"const": "first_layer", "style.weight": "epilogue.style_mod.dense.linear.weight"}
+            new |= {"style.bias": "epilogue.style_mod.dense.wscale.bias"}
+            name = f"{part}.{where}.{new.get(kind, f'epilogue.{kind}')}"
+        renamed[name] = tensor
+    styles = sum(name.endswith("StyleMod/bias") for name in variables)
+    renamed["truncation.truncation"] = torch.where(torch.arange(styles) < 8, 0.7, 1.0).view(1, -1, 1)
+    return {name: tensor.contiguous() for name, tensor in renamed.items()}
+
+
+def to_lernapparat(variables: State) -> State:
+    """The names of lernapparat's port, which has neither noise maps nor a mean latent."""
+    renamed: State = {}
+    for name, tensor in to_genforce(variables).items():
+        part, where, kind = (name.split(".", 2) + [""])[:3]
+        if part == "mapping":
+            renamed[f"g_mapping.{where}.{kind}"] = tensor
+        elif where.startswith("layer") and kind != "apply_noise.noise":
+            number = int(where.removeprefix("layer"))
+            conv = ("conv" if number == 1 else "") if number < 2 else ("conv1" if number % 2 else "conv0_up")
+            block = f"g_synthesis.blocks.{4 << number // 2}x{4 << number // 2}"
+            kind = kind.replace("apply_noise.", "top_epi.noise.").replace("style.", "style_mod.lin.")
+            if "epi" in kind or "style" in kind:
+                renamed[f"{block}.epi{number % 2 + 1}.{kind}"] = tensor
+            else:
+                kind = "intermediate.kernel" if kind == "blur.kernel" else kind
+                tensor = tensor[:1] if kind == "intermediate.kernel" else tensor
+                renamed[f"{block}.{conv}.{kind}" if conv else f"{block}.{kind}"] = tensor
+    for kind in ("weight", "bias"):
+        renamed[f"g_synthesis.torgb.{kind}"] = to_genforce(variables)[f"synthesis.output{number // 2}.{kind}"]
+    return renamed
+
+
 def to_genforce(variables: State) -> State:
     """The names and axes of genforce's PyTorch code, which has colours and a blur kernel in every block."""
     state: State = {"synthesis.lod": variables["lod"], "truncation.w_avg": variables["dlatent_avg"]}
