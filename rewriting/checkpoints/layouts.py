@@ -80,7 +80,7 @@ def canonical(contents: Contents, label: int | None = None) -> Canonical:
         )
     if label is not None and not EMBEDDINGS & tensors.keys():
         raise CheckpointError("It is no conditional generator of NVIDIA's code; leave the class out.")
-    if STYLEGAN1 not in tensors and (what := refused(tensors)):
+    if what := refused(tensors):
         raise CheckpointError(what)
     for name, convert in LAYOUTS.items():
         if name in tensors:
