@@ -12,6 +12,7 @@ from rewriting.checkpoints import CheckpointError, conversion, read_checkpoint, 
 from rewriting.checkpoints.export import export
 from rewriting.cli import main
 from rewriting.core import memory
+from rewriting.core.goal import random_positions
 from rewriting.core.layer import EditableLayer, expand
 from rewriting.core.retouch import Retouched
 from rewriting.generators import GeneratorConfig, base, read_generator
@@ -183,6 +184,15 @@ def test_a_rule_draws_its_goal_and_the_merged_weights_draw_it_in_their_own_progr
     theirs = nvidia.generate(double(torch.load("merged.pt", weights_only=True)), generator.latents([1]).double())
     drawn = ((theirs[0].clamp(-1, 1) + 1) * 127.5).permute(1, 2, 0).numpy()
     assert np.abs(after[8:24] - drawn).max() < 0.51  # rounded to the nearest level
+
+
+def test_only_positions_of_the_picture_stay_as_they_are():
+    layer = EditableLayer(made((4, 6))[0], 4)  # 16 x 16, of which 8 x 12 are the picture's
+    drawn = torch.stack(random_positions(layer, 48, 200, torch.Generator().manual_seed(0)))
+    assert (
+        not drawn[:, :4].any() and not drawn[:, 12:].any() and not drawn[..., :2].any() and not drawn[..., 14:].any()
+    )
+    assert float(drawn.sum((1, 2)).float().mean()) == pytest.approx(48, abs=1.5)  # 4 standard errors of 200 pictures
 
 
 def test_a_rule_can_be_learned_from_a_retouched_picture():

@@ -140,8 +140,11 @@ def locality_terms(
 
 def random_positions(layer: EditableLayer, positions: int, pictures: int, generator: torch.Generator) -> list[Tensor]:
     """For each picture, a random choice of about `positions` positions inside the picture: bool (h', w')."""
-    side = layer.side
-    drawn = [torch.rand(side, side, generator=generator) < positions / side**2 for _ in range(pictures)]
+    side, within = layer.side, torch.zeros(layer.side, layer.side, dtype=torch.bool)
+    top, left, bottom, right = layer.generator.config.frame(side)
+    within[top:bottom, left:right] = True
+    share = positions / int(within.sum())
+    drawn = [(torch.rand(side, side, generator=generator) < share) & within for _ in range(pictures)]
     return [F.pad(one, [layer.margin] * 4) for one in drawn]
 
 

@@ -195,6 +195,8 @@ class GeneratorConfig:
 
     def frame(self, side: int) -> tuple[int, int, int, int]:
         """(top, left, bottom, right) of a picture in the middle of a square of that side, one of `resolutions`."""
+        if self.fills_square:
+            return 0, 0, side, side
         (height, width), scale = self.constant, side // self.smallest
         top, left = ((self.smallest - n) // 2 * scale for n in (height, width))
         return top, left, top + height * scale, left + width * scale
