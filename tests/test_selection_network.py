@@ -1,5 +1,7 @@
 """What a generator brings to tell its things apart: used if it fits, otherwise left aside, and learned from labels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -103,6 +105,13 @@ def test_a_press_with_a_network_grows_and_shrinks(brought):
     masks = [found.mask(size) > 0 for size in (0.1, 0.5, 1, 2, 4)]
     assert all((small <= large).all() for small, large in zip(masks, masks[1:], strict=False))
     assert masks[0][found.row, found.column] and masks[0].sum() < masks[-1].sum()
+
+
+def test_a_similar_thing_ends_where_the_network_says_and_otherwise_has_the_same_area(brought):
+    known = select(brought, 0, *PLACE)
+    assert np.array_equal(known.similar(0.1), known.mask()) and known.mask().any()
+    unknown = replace(known, known=False)
+    assert np.array_equal(unknown.similar(0.1), known.of_area(0.1))
 
 
 def test_a_network_for_other_weights_is_left_aside(folder):

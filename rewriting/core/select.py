@@ -50,11 +50,13 @@ class Selection:
     reach: float32 (side, side): at each position, the lowest size at which the region covers it.  A larger size
     therefore never covers less.  The pieces of a region, such as the letters of a word, are at most 10 pixels apart.
     row, column: the reference position: the pressed one, or one near it and away from edges.
+    known: whether a network says where the thing ends.
     """
 
     reach: np.ndarray
     row: int
     column: int
+    known: bool = False
 
     def mask(self, size: float = 1.0) -> np.ndarray:
         """uint8 (side, side), 255 in the region, which contains the reference position.
@@ -73,6 +75,13 @@ class Selection:
         last = min(self.reach.size - 1, int(share * self.reach.size))
         size = float(np.partition(self.reach, last, axis=None)[last])
         return self.mask(min(LARGEST, max(SMALLEST, size)))
+
+    def similar(self, share: float) -> np.ndarray:
+        """The region of a thing like one that covers a share of the picture: the usual one if the thing is known and
+        at most twice or half as large, and otherwise one of that area."""
+        usual = self.mask()
+        alike = self.known and share / 2 <= np.mean(usual > 0) <= 2 * share
+        return usual if alike else self.of_area(share)
 
     def levels(self) -> np.ndarray:
         """The reach in steps of equal ratio, uint8 (side, side): the region of a size covers all values up to
@@ -174,7 +183,7 @@ class KnownThings:
         some = np.linspace(0, len(rows) - 1, AGAIN).astype(int)
         others, offsets, _ = self._asked(rows[some], columns[some])
         query, offset = (query + others.mean(0)) / 2, (offset + offsets.mean(0)) / 2
-        return Selection(self._reach(query, offset, pieces, row, column), row, column)
+        return Selection(self._reach(query, offset, pieces, row, column), row, column, known=True)
 
     def _asked(self, rows: Sequence[int], columns: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
         """The network's queries for pixels."""

@@ -52,7 +52,8 @@ def region(service: Service, session: Session, seed: Seed, x: float, y: float, s
 def same(service: Service, session: Session) -> list[Region]:
     """Places like the painted ones, in the best matches without painted places.
 
-    A press at the highest response to the context selects each; its region gets the median area of the painted places.
+    A press at the highest response to the context selects each; see `Selection.similar` for the size of its region,
+    with the median area of the painted places.
     """
     request = session.request
     places = [region for region in request.context if not region.empty]
@@ -63,7 +64,7 @@ def same(service: Service, session: Session) -> list[Region]:
     for seed, heat in zip(seeds, service.matches(session, seeds).heat, strict=True):
         row, column = np.unravel_index(heat.argmax(), heat.shape)
         y, x = ((at + 0.5) / len(heat) for at in (row, column))
-        found.append(_region(seed, selection(service, session, seed, x, y).of_area(area)))
+        found.append(_region(seed, selection(service, session, seed, x, y).similar(area)))
     return found
 
 

@@ -79,7 +79,7 @@ SAME = """
 *Select similar places* takes the key of what is painted in one picture, here of the true thing in each of five
 pictures, and presses the six pictures among 200 that match it best, each where it matches best. *Pressed on the thing*
 is the share of these presses that lie on a thing of the same kind or within six pixels of one; *overlap there* is that
-of what is then selected, as large as the painted thing, and of the thing.
+of what is then selected and of the thing. Without a network, what is selected would be as large as the painted thing.
 """
 NOTE = "Intersection over union; 1 is a perfect selection."
 
@@ -231,7 +231,7 @@ def same_in_others(thing: Thing) -> tuple[float, float]:
             on.append(bool(close.any()))
             if close.any():
                 here = real if thing.whole else piece(real, *np.argwhere(close)[0])
-                selected = things_of(generator, others[index]).press(x, y).of_area(float(mask.mean())) > 0
+                selected = things_of(generator, others[index]).press(x, y).similar(float(mask.mean())) > 0
                 there.append(overlap(selected, here))
     return float(np.mean(on)), float(np.mean(there)) if there else float("nan")
 
