@@ -107,11 +107,17 @@ def test_a_press_with_a_network_grows_and_shrinks(brought):
     assert masks[0][found.row, found.column] and masks[0].sum() < masks[-1].sum()
 
 
-def test_a_similar_thing_ends_where_the_network_says_and_otherwise_has_the_same_area(brought):
+def test_a_similar_thing_ends_where_the_network_says_unless_it_is_of_another_size(brought):
     known = select(brought, 0, *PLACE)
-    assert np.array_equal(known.similar(0.1), known.mask()) and known.mask().any()
+    share = float((known.mask() > 0).mean())
+    for painted, expected in (
+        (share, known.mask()),
+        (share / 1.9, known.mask()),
+        (share / 3, known.of_area(share / 3)),
+    ):
+        assert np.array_equal(known.similar(painted), expected)
     unknown = replace(known, known=False)
-    assert np.array_equal(unknown.similar(0.1), known.of_area(0.1))
+    assert np.array_equal(unknown.similar(share / 1.9), unknown.of_area(share / 1.9))
 
 
 def test_a_network_for_other_weights_is_left_aside(folder):
