@@ -79,8 +79,8 @@ SAME = """
 *Select similar places* takes the key of what is painted in one picture, here of the true thing in each of five
 pictures, and presses the six pictures among 200 that match it best, each where it matches best. *Pressed on the thing*
 is the share of these presses that lie on a thing of the same kind or within six pixels of one; *overlap there* is that
-of what is then selected and of the thing. What is selected ends where the network says, unless that is
-more than twice or less than half as large as the painted thing; then, and without a network, it is as large as that.
+of what is then selected and of the thing. What is selected ends where the network says, unless that is more than twice
+or less than half as large as the painted thing; then, and without a network, it is as large as that.
 """
 NOTE = "Intersection over union; 1 is a perfect selection."
 
