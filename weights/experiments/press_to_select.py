@@ -59,8 +59,8 @@ translucent (the frames of glasses, the letters of marks, earrings) is narrower 
 features hold what the statistics of a picture miss: the network sees the same features and colours.
 
 With the network, frames of glasses and earrings score least. Two fifths of their pixels lie at their edges, so that an
-outline that is off by half a pixel costs a fifth of the score. Next come tops of towers: where the label map has a flag
-apart from the battlements below it, a press on the flag selects both, and shrinking leaves the flag.
+outline that is off by half a pixel costs a fifth of the score. Next come tops of towers: where the label map has a
+flag apart from the battlements below it, a press on the flag selects both, and shrinking leaves the flag.
 
 {untaught}
 """
