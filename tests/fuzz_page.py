@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as Impatience
 
 from rewriting.studio.gradio_fixes import Blocks
 from rewriting.studio.page import CSS, build
@@ -128,8 +129,11 @@ class Hand:
         box = self.page.locator("#number input")
         if box.is_visible():
             self.done.append("go to a picture")
-            box.fill(str(self.dice.choice((0, 24, 31, 5000))))
-            box.press("Enter")
+            try:
+                box.fill(str(self.dice.choice((0, 24, 31, 5000))), timeout=1000 * LATE * 5)
+                box.press("Enter", timeout=1000 * LATE * 5)
+            except Impatience:  # the answer to an earlier press has turned to another tab
+                self.done.append("which is hidden by now")
 
     def bring(self) -> None:
         if self.page.locator("#own [data-do=file]").is_visible() and not self.page.locator(".crop[open]").count():
