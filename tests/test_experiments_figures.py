@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from rewriting import Rewriter
-from tests.tiny import generator
+from rewriting import Region, Rewriter, Transform, load_generator
+from tests.tiny import box, generator
 from weights.experiments import EXPERIMENTS
 from weights.experiments.drawing import COLOURS, OUTLINE, bars, fitted, outlined, sheet, stacked
 from weights.experiments.experiment_report import ExperimentReport
@@ -30,6 +30,7 @@ from weights.experiments.reflection import (
     swapped,
 )
 from weights.experiments.succession import fitting
+from weights.experiments.transformed import Eye, Pair
 from weights.rules.catalogue import RULES
 from weights.rules.truth import Truth
 
@@ -220,7 +221,9 @@ def test_the_pictures_for_the_succession_have_something_for_every_rule():
         assert good == (seed in found)
 
 
-@pytest.mark.parametrize("name", ["succession", "keys-and-values", "reflection", "gallery", "layers", "failures"])
+@pytest.mark.parametrize(
+    "name", ["succession", "keys-and-values", "reflection", "gallery", "layers", "failures", "transformed"]
+)
 def test_the_figures_are_experiments_of_the_command_line(name):
     run = EXPERIMENTS[name].load()
     assert {"n", "progress"} <= set(inspect.signature(run).parameters)
@@ -229,3 +232,11 @@ def test_the_figures_are_experiments_of_the_command_line(name):
 def test_every_figure_and_every_failure_is_about_a_rule_that_there_is():
     assert set(FIGURES) <= set(RULES)
     assert {case.rule for case in CASES} <= set(RULES)
+
+
+def test_the_angle_of_a_turned_object_is_read_from_its_pixels():
+    copy, paste = Region(5, box(256, 25, 106, 51, 157)), Region(10, box(256, 40, 120, 60, 160))
+    pair, eye = Pair(copy, copy.mask, paste), Eye(load_generator("horse"))
+    for turn in (-30, 14):
+        picture = eye.composite(pair, Transform(turn=turn))
+        assert abs(eye.angle(picture, pair, Transform(turn=turn)) - turn) <= 1, "angles are tried in steps of 3"
