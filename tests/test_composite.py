@@ -171,6 +171,7 @@ def test_the_goal_does_not_depend_on_the_number_of_threads():
 
 
 @pytest.mark.parametrize(("kind", "number"), [("stylegan3", 4), ("stylegan2", 10)], ids=["stylegan3", "last layer"])
+@torch.no_grad()
 def test_where_no_part_can_be_drawn_the_values_are_moved(kind, number):
     rewriter, request = Rewriter(tiny.generator(kind, SIDE), number), request_of(TURNED)
     source, at = (rewriter.features([seed])[0] for seed in (0, 1))
