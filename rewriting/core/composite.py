@@ -91,6 +91,7 @@ def composite(picture: Tensor, cover: Tensor, other: Tensor, placed: Placed) -> 
 
 
 @single_threaded()  # so that the same request has the same goal
+@torch.inference_mode(False)
 def drawing_values(
     generator: Generator, layer: int, at: LayerInput, start: Tensor, wanted: Tensor, shown: np.ndarray
 ) -> Tensor:
@@ -99,7 +100,10 @@ def drawing_values(
     at: the layer's input of the picture.  start: (1, O, h, w).  wanted: (1, 3, H, H), the picture as it should look.
     shown: uint8 (H', H'), where the object is seen.
     """
-    generator, at = generator.computing_in(torch.float32), replace(at, key=at.key.float())
+    generator, start, wanted = generator.computing_in(torch.float32), start.clone(), wanted.clone()
+    tensors = {name: getattr(at, name) for name in ("key", "style", "latent", "skip")}
+    copies = {name: tensor.float().clone() for name, tensor in tensors.items() if tensor is not None}
+    at = replace(at, **copies)  # which can be used with gradients, even if the input was computed in inference mode
     side, cells = wanted.shape[-1], start.shape[-1]
     free = resize_mask(grown(shown, round(AROUND * len(shown))), cells) > 0
     top, left, bottom, right = bounding_box(free)
