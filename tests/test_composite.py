@@ -159,6 +159,13 @@ def test_a_transformed_goal_is_found_once_and_serves_all_places(monkeypatch):
     assert len(found) == 2
 
 
+def test_the_goal_is_the_same_in_inference_mode():
+    made = tiny.generator("stylegan2", SIDE)
+    with torch.inference_mode():
+        inside = Rewriter(made, 8).goal_image(request_of(TURNED))
+    assert np.array_equal(inside, Rewriter(made, 8).goal_image(request_of(TURNED)))
+
+
 def test_the_goal_does_not_depend_on_the_number_of_threads():
     threads, targets = torch.get_num_threads(), []
     try:
