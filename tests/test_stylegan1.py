@@ -82,7 +82,7 @@ def test_going_in_and_out_at_any_layer_gives_the_same_picture(made):
 
 def test_it_computes_in_bfloat16_too(made):
     small = made.computing_in(torch.bfloat16).images(SEEDS).astype(int)
-    assert np.abs(small - made.images(SEEDS)).mean() < 2  # of 255; random weights amplify rounding
+    assert np.abs(small - made.images(SEEDS)).mean() < 1  # of 255; random weights amplify rounding
 
 
 def test_layers_are_numbered_as_those_of_stylegan2(made):
