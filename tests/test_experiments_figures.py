@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from rewriting import Region, Rewriter, Transform, load_generator
 from tests.tiny import box, generator
 from weights.experiments import EXPERIMENTS
+from weights.experiments.alias_free import Frowns, enlarged
 from weights.experiments.drawing import COLOURS, OUTLINE, bars, fitted, outlined, sheet, stacked
 from weights.experiments.experiment_report import ExperimentReport
 from weights.experiments.failures import CASES
@@ -219,6 +221,14 @@ def test_the_pictures_for_the_succession_have_something_for_every_rule():
             and not truth.mask([seed], "person").any()
         )
         assert good == (seed in found)
+
+
+def test_smiles_are_counted_at_any_size_and_only_at_the_mouth():
+    frowns = Frowns.first(Truth("face"), 6)
+    smiling, frowning = (frowns.truth.edited(frowns.seeds, mood=mood)[0] for mood in (1.0, -1.0))
+    for side in (64, 128):
+        assert frowns.smiling(enlarged(smiling, side)).all() and not frowns.smiling(enlarged(frowning, side)).any()
+    assert not replace(frowns, areas=np.roll(frowns.areas, 64, 1)).smiling(smiling).any()
 
 
 @pytest.mark.parametrize(

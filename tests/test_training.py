@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rewriting.generators import build, read_generator
 from rewriting.generators.stylegan2 import SQRT2, StyleGAN2
+from weights.rules.measure import draw_scaled
 from weights.rules.truth import Truth
 from weights.scenes import SCENES, Scene, scaled
 from weights.scenes.draw import Draw, cuts, quantile
@@ -441,6 +442,18 @@ def test_a_stylegan3_starts_from_features_of_unit_size(tmp_path):
     generator.save(tmp_path)
     with pytest.raises(ValueError, match="a StyleGAN3 of 32 px, which cannot grow; train it at that side"):
         checkpoint.start("face", 64, tmp_path, NARROW, "stylegan3")
+
+
+@pytest.mark.parametrize("architecture", ["stylegan2", "stylegan3"])
+def test_a_scaled_latent_is_not_scaled_again(architecture):
+    """So that pictures of scenes that differ in one number differ in nothing else."""
+    torch.manual_seed(0)
+    generator, scene = checkpoint.start("face", 32, None, NARROW, architecture), SCENES["face"]
+    z = latents(scene, 2)
+    with torch.no_grad():
+        drawn = generator(z, truncation=1.0)
+        assert torch.allclose(draw_scaled(generator, z), drawn, atol=1e-5)
+        assert (draw_scaled(generator, 1.5 * z) - drawn).abs().max() > 0.01
 
 
 def test_a_stylegan3_learns_everything_but_its_mapping():

@@ -22,13 +22,13 @@ from rewriting.core.rewriter import Rewriter
 from rewriting.generators import Generator, to_uint8
 from rewriting.generators.base import Weights
 from rewriting.generators.own_picture import OwnPicture, Seed
-from rewriting.generators.stylegan2 import StyleGAN2
 from weights.rules.catalogue import Recipe
 from weights.rules.material import Material, paint
 from weights.rules.places import widen
 from weights.rules.truth import Truth
 from weights.scenes.edit import with_value
 from weights.segmenter import Segmenter
+from weights.training.mapping import mapping_of
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,12 @@ def pasted(rewriter: Rewriter, copy: Region, seeds: Sequence[Seed], areas: np.nd
 def draw_scaled(generator: Generator, z: Tensor, weights: Weights | None = None, size: int | None = None) -> Tensor:
     """(B, 3, size, size) from latents that are already scaled; if one number changes, the generator's own scaling
     would change all others a little.  weights: in place of its own, see `Generator.overrides`."""
-    if isinstance(generator, StyleGAN2):
-        return generator.synthesise(generator.style[1:](z), weights, size)
-    return generator(z, weights, size=size)
+    layers = mapping_of(generator)
+    if not layers:
+        return generator(z, weights, size=size)
+    for layer in layers:
+        z = layer(z)
+    return generator.synthesise(z, weights, size)
 
 
 def nearer(before: np.ndarray, after: np.ndarray, wished: np.ndarray, area: np.ndarray) -> np.ndarray:
