@@ -43,13 +43,14 @@ the true label map, at 256 px, averaged over the presses. The thing is the conne
 and glasses, all that is seen of them.
 
 The bundled generators bring a network that tells the things of their pictures apart (`selection.safetensors`, 200 kB).
-It was taught with the label maps of these scenes, on other pictures: {pictures:,} from number {first:,} on.
+It was taught with the label maps of these scenes, on other pictures: up to {pictures:,} from number {first:,} on, for
+1000 or more steps.
 
 *As pressed* is the first answer; *best size* is what the size slider or the wheel can make of it. The columns *no
 network* are what a press does on any generator that brings none. *Not taught* is the first answer of a network that
-never heard of this kind of thing: for each generator one was trained in the same way, for a quarter of the steps, with
-all pixels of {untaught} left out. The last column is what the segmenter reads, which was trained on such label maps
-and names the thing.
+never heard of this kind of thing. For each generator one was trained with the present settings for {few} steps, with
+all pixels of some labels left out: {untaught}. The last column is what the segmenter reads, which was trained on such
+label maps and names the thing.
 """
 WHY = """
 A network was needed because one picture does not say what a thing is. Without one, a press finds where the features
@@ -170,7 +171,7 @@ def run(report: ExperimentReport, *, n: int, progress: Callable[[str], None]) ->
     rows = [[name, counts[name], *[means[column] for column in columns]] for name, means in numbers.items()]
     mean = {column: float(np.nanmean([means[column] for means in numbers.values()])) for column in columns}
     named = ", ".join(label.replace("_", " ") for labels in UNTAUGHT.values() for label in labels)
-    report.text(ABOUT.format(n=n, pictures=PICTURES, first=FIRST_SEED, untaught=named))
+    report.text(ABOUT.format(n=n, pictures=PICTURES, first=FIRST_SEED, few=STEPS // 4, untaught=named))
     titles = ["as pressed", "best size", "as pressed, no network", "best size, no network", "not taught", "segmenter"]
     report.table("One press", ["thing", "presses", *titles], rows, NOTE)
     met = [name for name, means in numbers.items() if means["usual"] >= AIM]
