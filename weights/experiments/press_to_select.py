@@ -57,7 +57,10 @@ A network was needed because one picture does not say what a thing is. Without o
 and the colours stay alike, and falls short where a thing is made of parts that look different: a horse has a light and
 a dark side, a mane and a tail; a mouth has teeth; the top of a tower has a sunlit and a shaded face. What is thin or
 translucent (the frames of glasses, the letters of marks, earrings) is narrower than a position of the layer. The
-features hold what the statistics of a picture miss: the network sees the same features and colours.
+features hold what the statistics of a picture miss: a linear classifier of the features and colours at a pixel, taught
+the labels of 160 pictures, reaches 0.92 for domes, 0.84 for windows, 0.95 for hair, 0.83 for mouths, 0.75 for glasses
+and 0.62 for earrings (10 presses on each thing, from picture 4000 on; the press selects the connected pixels of the
+class that it reads there).
 
 With the network, frames of glasses and earrings score least. Two fifths of their pixels lie at their edges, so that an
 outline that is off by half a pixel costs a fifth of the score. Next come tops of towers: where the label map has a
