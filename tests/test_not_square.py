@@ -12,6 +12,7 @@ from rewriting.checkpoints import CheckpointError, conversion, read_checkpoint, 
 from rewriting.checkpoints.export import export
 from rewriting.cli import main
 from rewriting.core import memory
+from rewriting.core.contact_sheet import square_sheet
 from rewriting.core.goal import random_positions
 from rewriting.core.layer import EditableLayer, expand
 from rewriting.core.retouch import Retouched
@@ -226,3 +227,14 @@ def test_the_command_line_opens_draws_and_saves_them():
     assert main(["sample", "--generator", "wide", "--seeds", "0-1", "--out", "pictures"]) == 0
     drawn = np.asarray(Image.open("pictures/seed0001.png"))
     assert np.array_equal(drawn, load_generator("wide").images([1])[0]) and drawn.shape == (32, 32, 3)
+
+
+def test_pictures_to_look_at_are_without_the_grey():
+    torch.save(nvidia.random_state(16, constant=(4, 8)), "wide.pt")
+    wide = ["--generator", "wide.pt", "--seeds", "0-1"]
+    assert main(["sample", *wide, "--out", "sheet.png"]) == 0
+    assert main(["walk", *wide, "--frames", "1", "--alone", "--out", "walk.gif"]) == 0
+    pictures = load_generator("wide.pt").images([0, 1])[:, 8:24]
+    assert np.array_equal(np.asarray(Image.open("sheet.png")), np.asarray(square_sheet(pictures)))
+    with Image.open("walk.gif") as animation:
+        assert animation.size == (32, 16)

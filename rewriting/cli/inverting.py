@@ -67,7 +67,7 @@ def invert(options: argparse.Namespace) -> None:
     about = {"format": FORMAT, "format_version": FORMAT_VERSION, "picture": own.digest}
     write_json(out / CONFIG, about | {"generator": options.generator, "layer": own.layer, "psnr": own.psnr})
     drawn = generator.images([own])[0]
-    save_picture(sheet([[np.asarray(own.image), drawn]]), out / SHEET)
+    save_picture(sheet([generator.config.framed(np.stack([own.image, drawn]))]), out / SHEET)
     print(likeness(generator.config.name or "The generator", own.psnr))
     print(f"Wrote {out}: the features at layer {own.layer}, and {SHEET}, your picture beside its drawing.")
 

@@ -184,7 +184,7 @@ def _draw_own(
     truncation, label = options.truncation, options.label
     drawn = generator.images(pictures, edits, size, truncation=truncation, label=label)
     settings = sheet_settings(generator, size, truncation, pictures, edits, label)
-    save_picture(square_sheet(list(drawn)), out, settings=settings)
+    save_picture(square_sheet(generator.config.framed(drawn)), out, settings=settings)
 
 
 def _draw_sheet(
@@ -201,7 +201,7 @@ def _draw_sheet(
     from rewriting.core.contact_sheet import save_picture, sheet_settings, square_sheet
 
     drawn = _merged(generator, edits).images(processes.mine(seeds), size=size, truncation=truncation, label=label)
-    pictures = processes.gathered(list(drawn))
+    pictures = processes.gathered(list(generator.config.framed(drawn)))
     if processes.rank():
         return
     settings = sheet_settings(generator, size, truncation, seeds, edits, label)

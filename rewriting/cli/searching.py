@@ -64,6 +64,6 @@ def search(options: argparse.Namespace) -> None:
         best = sorted(range(len(seeds)), key=lambda i: -scores[i])[: options.best]
         if options.out and not processes.rank():
             pictures = generator.images([seeds[i] for i in best], **how)
-            save_picture(square_sheet(pictures), Path(options.out))
+            save_picture(square_sheet(generator.config.framed(pictures)), Path(options.out))
     for i in best:
         print(f"{seeds[i]}\t{scores[i]:.4f}")

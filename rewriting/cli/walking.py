@@ -94,4 +94,5 @@ def _frames(
     settings = {"size": options.size, "truncation": options.truncation, "label": options.label}
     for i in range(count):
         progress(i / count, f"Drawing {count:,} frames")
-        yield np.concatenate([generator.interpolate(seeds, i / count, **settings) for generator in generators], 1)
+        drawn = [generator.interpolate(seeds, i / count, **settings) for generator in generators]
+        yield np.concatenate([generators[0].config.framed(picture) for picture in drawn], 1)

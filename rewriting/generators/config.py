@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rewriting.checks import brief, check_fields, flag, listing, number, one_of, string, table, whole
 from rewriting.generators.sampling_rates import Sampling
 from rewriting.installation import DATA
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FORMAT = "rewriting-generator"
 FORMAT_VERSION = 1
@@ -200,6 +203,11 @@ class GeneratorConfig:
         (height, width), scale = self.constant, side // self.smallest
         top, left = ((self.smallest - n) // 2 * scale for n in (height, width))
         return top, left, top + height * scale, left + width * scale
+
+    def framed(self, pictures: np.ndarray) -> np.ndarray:
+        """Pictures, (..., H, H, 3), without the grey around those that are not square: (..., h, w, 3)."""
+        top, left, bottom, right = self.frame(pictures.shape[-2])
+        return pictures[..., top:bottom, left:right, :]
 
     @property
     def first_layer(self) -> int:

@@ -27,7 +27,7 @@ QUALITY = 85
 class Comparison:
     """Pictures before and after rules.
 
-    before, after: uint8 (N, side, side, 3) of the seeds.  label: the class of all pictures, None for a generator
+    before, after: uint8 (N, H, W, 3) of the seeds.  label: the class of all pictures, None for a generator
     without classes.  looked_at: the measured seeds.  change: their mean absolute
     change, of 255, at `size` pixels.  how: the choice of the seeds, in words that end a sentence.
     """
@@ -72,8 +72,8 @@ def compare(generator: Generator, stack: EditStack, seeds: Sequence[int] | None 
     side = max(s for s in generator.config.resolutions if s <= SIDE)
     return Comparison(
         seeds=tuple(int(seed) for seed in chosen),
-        before=generator.images(chosen, (), side, label=label),
-        after=generator.images(chosen, stack, side, label=label),
+        before=generator.config.framed(generator.images(chosen, (), side, label=label)),
+        after=generator.config.framed(generator.images(chosen, stack, side, label=label)),
         looked_at=tuple(looked_at),
         change=float(change.mean()),
         size=size,

@@ -62,11 +62,13 @@ def save_sheet(
     for some in (own, seeds):
         for start in range(0, len(some), across):
             row = list(some[start : start + across])
-            rows += [list(service.plain(session, row)), list(service.edited(session, row))]
+            rows += [service.plain(session, row), service.edited(session, row)]
     generator = service.generator(session.generator)
     shown, how = [*own, *seeds], session.numbering
     settings = sheet_settings(generator, len(rows[0][0]), how.truncation, shown, session.stack, how.label)
-    return save_picture(sheet(rows), file_name(session, folder, ".png"), settings=settings)
+    return save_picture(
+        sheet([generator.config.framed(row) for row in rows]), file_name(session, folder, ".png"), settings=settings
+    )
 
 
 def walk_frames(service: Service, session: Session, seeds: list[int]) -> Iterator[np.ndarray]:
@@ -75,7 +77,7 @@ def walk_frames(service: Service, session: Session, seeds: list[int]) -> Iterato
     for i in range(WALK_FRAMES):
         at, how = i / WALK_FRAMES, session.numbering._asdict()
         before, after = (generator.interpolate(stops, at, edits, **how) for edits in ((), session.stack))
-        yield np.concatenate([before, after], 1)
+        yield np.concatenate([generator.config.framed(before), generator.config.framed(after)], 1)
 
 
 def save_walk(session: Session, folder: Path, frames: list[np.ndarray], ending: str = ".webp") -> Path:
