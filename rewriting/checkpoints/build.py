@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rewriting.checkpoints.canonical import Canonical
 from rewriting.checkpoints.contents import CheckpointError, quoted
-from rewriting.checkpoints.layouts import Canonical
 from rewriting.generators import Generator, GeneratorConfig, build
 from rewriting.generators.config import MAX_CONSTANT, MAX_RESOLUTION, smallest_side
 
