@@ -388,3 +388,10 @@ def test_an_answer_that_the_browser_shows_after_a_newer_one_hides_nothing(servic
         go_on.set()
         wait_for(rested, page=opened)
         assert shows("explore")
+
+
+def test_no_press_on_a_tab_is_lost_while_the_hub_is_asked(service):
+    blocks = page.build(service, NAME)
+    (tabs,) = (one for one in blocks.blocks.values() if getattr(one, "elem_id", None) == "tabs")
+    (fn,) = (fn for fn in blocks.fns.values() if (tabs._id, "input") in fn.targets)
+    assert fn.trigger_mode == "multiple"  # by "once", a browser drops a press as long as an answer is awaited

@@ -322,7 +322,7 @@ def wire_saving(on: Events, p: Any, saving: Saving) -> None:
 
 
 def wire_hub(on: Events, p: Any, hub: Hub) -> None:
-    on(p.tabs.input, hub.visit, [p.tabs], queue="hub")
+    on(p.tabs.input, hub.visit, [p.tabs], queue="hub", **EACH)
     for listen in (p.open_repo.click, p.address.submit):
         on(listen, hub.open_repo, [p.address], queue="hub", **LAST)
     on(p.which_file.input, hub.open_file, [p.which_file], queue="hub", **LAST)
