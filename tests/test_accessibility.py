@@ -57,6 +57,10 @@ def test_the_keys_are_shown_on_request(browser_and_url: tuple[Browser, str]):
         shown = page.locator("#keys-help")
         page.keyboard.press("?")
         assert shown.is_visible() and "select: press on an object" in shown.inner_text()
+        above, below = shown.evaluate(
+            "(it) => { const box = it.getBoundingClientRect(); return [box.top, innerHeight - box.bottom]; }"
+        )
+        assert abs(above - below) < 2 and above > 0
         assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
         page.keyboard.press("Escape")
         assert shown.is_hidden()
