@@ -318,7 +318,7 @@ def wire_saving(on: Events, p: Any, saving: Saving) -> None:
     ]
     for event in saved:
         event.success(None, p.files, None, js=DOWNLOAD)
-    on(p.upload.upload, saving.open_file, [p.upload], queue="heavy")
+    on(p.upload.upload, saving.open_file, [p.upload], queue="heavy", **EACH)
 
 
 def wire_hub(on: Events, p: Any, hub: Hub) -> None:
