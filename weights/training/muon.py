@@ -6,7 +6,7 @@ that of Liu et al., 2025.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -59,3 +59,14 @@ class Muon(torch.optim.Optimizer):
         ahead = p.grad.lerp(average, momentum)  # Nesterov's
         matrix = ahead.reshape(ahead.shape[-4] if ahead.dim() >= 4 else len(ahead), -1)
         p.add_(orthogonalise(matrix, self.dtype).view_as(p), alpha=-lr * SCALE * max(matrix.shape) ** 0.5)
+
+
+def descend(rates: Sequence[tuple[torch.optim.Optimizer, float]], loss: Tensor) -> None:
+    """Take one step of each optimizer, each at its rate."""
+    for optimizer, rate in rates:
+        optimizer.zero_grad(set_to_none=True)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+    loss.backward()
+    for optimizer, _ in rates:
+        optimizer.step()

@@ -40,3 +40,8 @@ class Schedule:
         falling = max(0.0, share - s.decay_from) / (1 - s.decay_from) if s.decay_from < 1 else 0.0
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, falling)))
         return s.rate * min(1.0, (step + 1) / s.warm_up) * max(LEAST_RATE, cosine)
+
+
+def falling(step: int, steps: int, warm_up: int) -> float:
+    """The share of the highest rate at a step of a run of that many: a linear warm-up under half a cosine."""
+    return min(1, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,8 @@ from weights.rules.truth import Truth
 from weights.scenes import SCENES
 from weights.segmenter import FILE, SIDE, Segmenter, UNet
 from weights.training.augment import augment
-from weights.training.muon import Muon
+from weights.training.muon import Muon, descend
+from weights.training.schedule import falling
 
 log = logging.getLogger(__name__)
 FIRST_SEED, HELD_OUT = 1_000_000, 900_000  # picture numbers, far from those that anybody looks at
@@ -86,13 +86,8 @@ def train(generator: Generator, truth: Truth, pictures: int, steps: int, batch: 
         target = torch.cat([label[chosen[::2]], label[chosen[1::2]]]).long()
         x, target = augment(x, target, random)
         loss = F.cross_entropy(network(x), target, weight)
-        share = min(1, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        for optimizer, rate in optimizers:
-            optimizer.param_groups[0]["lr"] = rate * share
-            optimizer.zero_grad()
-        loss.backward()
-        for optimizer, _ in optimizers:
-            optimizer.step()
+        share = falling(step, steps, WARM_UP)
+        descend([(optimizer, highest * share) for optimizer, highest in optimizers], loss)
         if (step + 1) % 50 == 0:
             log.info("%s: step %d of %d, loss %.3f", truth.scene.name, step + 1, steps, loss.item())
     return network

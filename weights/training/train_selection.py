@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from rewriting.generators import Generator, read_generator
 from rewriting.generators.config import BUNDLED
 from weights.rules.truth import Truth
 from weights.scenes import SCENES
-from weights.training.muon import Muon
+from weights.training.muon import Muon, descend
+from weights.training.schedule import falling
 
 log = logging.getLogger(__name__)
 FIRST_SEED = 1_000_000  # picture numbers, far from those that anybody looks at
@@ -109,13 +109,8 @@ def train(
             loss = loss + mask_loss(logit, same[pressed][:, all_of], known[all_of])
             loss = loss + PIECES_WEIGHT * F.binary_cross_entropy_with_logits(pieces, in_pieces[pressed].float())
         loss = loss / len(crops)
-        rate = min(1, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        for optimizer, highest in optimizers:
-            optimizer.param_groups[0]["lr"] = highest * rate
-            optimizer.zero_grad()
-        loss.backward()
-        for optimizer, _ in optimizers:
-            optimizer.step()
+        share = falling(step, steps, WARM_UP)
+        descend([(optimizer, highest * share) for optimizer, highest in optimizers], loss)
         losses.append(loss.item())
         if (step + 1) % SAID == 0:
             log.info("%s: step %d of %d, loss %.3f", scene, step + 1, steps, np.mean(losses[-SAID:]))

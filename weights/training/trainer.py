@@ -20,7 +20,7 @@ from weights.training import checkpoint, losses
 from weights.training.critic import Critic
 from weights.training.evaluate import HeldOut
 from weights.training.mapping import held
-from weights.training.muon import Muon
+from weights.training.muon import Muon, descend
 from weights.training.pool import Pool
 from weights.training.schedule import Schedule
 from weights.training.settings import SUBJECTS, Settings
@@ -99,7 +99,7 @@ class Trainer:
         if adversarial:
             drawn, true = self.critic.windows(drawn, true)
             loss = loss + settings.adversarial * self.critic.generator_loss(drawn)
-        descend(self.optimizers, loss, rate)
+        descend([(optimizer, rate) for optimizer in self.optimizers], loss)
         if adversarial:
             self.critic.step(drawn, true)
         self.steps, self.seen = self.steps + 1, self.seen + settings.batch
@@ -180,17 +180,6 @@ def hold(generator: nn.Module, masks: Mapping[str, Tensor]) -> None:
         parameter = generator.get_parameter(name)
         if parameter.requires_grad:
             parameter.register_hook(lambda gradient, mask=mask: gradient.masked_fill(mask, 0.0))
-
-
-def descend(optimizers: list[torch.optim.Optimizer], loss: Tensor, rate: float) -> None:
-    """Take one step of each optimizer at that rate."""
-    for optimizer in optimizers:
-        optimizer.zero_grad(set_to_none=True)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-    loss.backward()
-    for optimizer in optimizers:
-        optimizer.step()
 
 
 def _as_it_is(function, **_):  # noqa: ANN001, ANN202 - in the place of torch.compile
