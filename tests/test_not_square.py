@@ -8,19 +8,21 @@ import torch.nn.functional as F
 from PIL import Image
 
 from rewriting import Request, Rewriter, load_generator
-from rewriting.checkpoints import CheckpointError, conversion, read_checkpoint, reader
+from rewriting.checkpoints import CheckpointError, read_checkpoint
 from rewriting.checkpoints.export import export
 from rewriting.cli import main
-from rewriting.core import memory
 from rewriting.core.contact_sheet import square_sheet
 from rewriting.core.goal import random_positions
-from rewriting.core.layer import EditableLayer, expand
+from rewriting.core.layer import EditableLayer
 from rewriting.core.retouch import Retouched
 from rewriting.generators import GeneratorConfig, base, read_generator
 from tests import tiny
 from tests.foreign import PARITY, double, z
 from tests.reference import nvidia
 from tests.test_checkpoints import save_ada, save_rosinality, save_stylegan3_repo, save_tensorflow
+
+pytest_plugins = ("tests.foreign_fixtures",)
+pytestmark = pytest.mark.usefixtures("alone")
 
 CONSTANTS = [(4, 8), (8, 4), (4, 6), (7, 4), (5, 9), (2, 4), (3, 3), (8, 8)]
 IDS = [f"{height}x{width}" for height, width in CONSTANTS]
@@ -31,15 +33,6 @@ SAVED = {
     "rosinality": lambda state, constant: save_rosinality("net.pkl", state),
     "tensors alone": lambda state, constant: torch.save(state, "net.pkl"),
 }
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch, tmp_path):
-    """Files are read in this process, and kept for one test."""
-    monkeypatch.setattr(conversion, "read_contents", reader.extract)
-    monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "kept"))
-    monkeypatch.setattr(memory, "SAMPLES", 48)
-    monkeypatch.chdir(tmp_path)
 
 
 def made(constant=(4, 8), architecture="skip", size=16):
@@ -159,19 +152,9 @@ def test_smaller_pictures_are_those_of_its_skip_branch():
 # --- rules -----------------------------------------------------------------------------------------------------------
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("number", [2, 3, 4])
 def test_a_value_before_its_activation_is_linear_in_the_weights(number):
-    """Up to demodulation, which the factored layer has in closed form: it equals the dense one for any Lambda."""
-    generator, _ = made((4, 6))
-    layer = EditableLayer(generator, number)
-    at = tiny.layer_input(layer, 4)
-    directions = torch.linalg.qr(torch.randn(layer.weight.shape[1], 2))[0].t().contiguous()
-    change = torch.randn(len(layer.weight), 2, 3, 3)
-    everywhere = torch.ones(layer.value(at).shape[-2:], dtype=torch.bool)
-    factored = layer.factor(at, directions, everywhere)
-    dense = layer.value(at, layer.weight + expand(change, directions))
-    torch.testing.assert_close(factored.value(change.flatten(1)), dense[0].flatten(1), rtol=1e-4, atol=2e-5)
+    tiny.check_a_factored_layer_is_the_dense_one(made((4, 6))[0], number)
 
 
 def test_a_rule_draws_its_goal_and_the_merged_weights_draw_it_in_their_own_program():

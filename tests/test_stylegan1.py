@@ -4,10 +4,9 @@ layers can be rewritten."""
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from rewriting import EditStack, Region, Request, Rewriter, load_generator
-from rewriting.checkpoints import CheckpointError, conversion, read_checkpoint, reader
+from rewriting.checkpoints import CheckpointError, read_checkpoint
 from rewriting.checkpoints.export import export
 from rewriting.core import memory
 from rewriting.core.retouch import Retouched
@@ -16,8 +15,11 @@ from rewriting.generators.own_picture import OwnPicture
 from rewriting.hub import write_rule
 from rewriting.studio.service import SIDE, Service
 from tests import tiny
-from tests.foreign import draw, z
+from tests.foreign import double, draw, z
 from tests.reference import nvidia_files, stylegan1
+
+pytest_plugins = ("tests.foreign_fixtures",)
+pytestmark = pytest.mark.usefixtures("alone")
 
 NARROW = {4: 12, 8: 12, 16: 10, 32: 10, 64: 8, 128: 8, 256: 6}
 SEEDS = [0, 1, 2]
@@ -25,22 +27,9 @@ LAYER = 6
 PARITY = 1e-5  # of the range of a picture; float32 on one side, float64 on the other
 
 
-@pytest.fixture(autouse=True)
-def alone(monkeypatch, tmp_path):
-    """Files are read in this process, kept for one test, and C is measured of few pictures."""
-    monkeypatch.setattr(conversion, "read_contents", reader.extract)
-    monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "kept"))
-    monkeypatch.setattr(memory, "QUICK_SAMPLES", 8)
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def made():
     return tiny.generator("stylegan1")
-
-
-def double(state):
-    return {name: tensor.double() for name, tensor in state.items()}
 
 
 def apart(pictures, expected):
@@ -48,7 +37,7 @@ def apart(pictures, expected):
     return float((pictures - expected).abs().max() / (expected.max() - expected.min()))
 
 
-# Pictures
+# --- pictures --------------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -63,21 +52,12 @@ def test_a_picture_does_not_depend_on_its_batch_or_the_threads(made):
         torch.set_num_threads(before)
 
 
-@torch.no_grad()
 def test_smaller_pictures_are_averaged(made):
-    full = made(made.latents(SEEDS))
-    torch.testing.assert_close(made(made.latents(SEEDS), size=8), F.avg_pool2d(full, 4), rtol=0, atol=1e-6)
+    tiny.check_smaller_pictures_are_averaged(made, SEEDS)
 
 
-@torch.no_grad()
 def test_going_in_and_out_at_any_layer_gives_the_same_picture(made):
-    latent = made.map(made.latents([2]))
-    whole = made.synthesise(latent)
-    for number in made.layers:
-        at = made.enter(latent, number)
-        value = made.value(number, at)
-        assert at.key.shape[-1] == made.key_size(number) and value.shape[-1] == made.value_size(number)
-        assert torch.equal(made.leave(number, value, at), whole)
+    tiny.check_it_can_be_entered_and_left_at_any_layer(made)
 
 
 def test_it_computes_in_bfloat16_too(made):
@@ -108,7 +88,7 @@ def test_a_truncated_picture_keeps_the_styles_of_the_large_maps():
     assert not torch.equal(*late)
 
 
-# Rules
+# --- rules -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("number", "resolution"), [(2, 32), (6, 32), (7, 32), (11, 128)])
@@ -193,7 +173,7 @@ def test_a_config_that_cannot_be_is_one_sentence(changed):
     assert tiny.is_one_sentence(str(caught.value))
 
 
-# Files
+# --- files -----------------------------------------------------------------------------------------------------------
 
 
 def save_tensorflow(path, variables, **arguments):

@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from rewriting import EditStack, Region, Request, Rewriter, load_generator
-from rewriting.checkpoints import CheckpointError, conversion, read_checkpoint, reader
+from rewriting.checkpoints import CheckpointError, read_checkpoint
 from rewriting.checkpoints.export import export
 from rewriting.core import memory
 from rewriting.core.layer_choice import in_place, isolated, suitabilities
@@ -22,30 +21,20 @@ from rewriting.generators.sampling_rates import Sampling
 from rewriting.hub import visitors, write_rule
 from rewriting.studio.service import SIDE, Service
 from tests import tiny
-from tests.foreign import PARITY, draw, z
+from tests.foreign import PARITY, double, draw, z
 from tests.reference import nvidia_files, stylegan3
+
+pytest_plugins = ("tests.foreign_fixtures",)
+pytestmark = pytest.mark.usefixtures("alone")
 
 KINDS = ("stylegan3", "stylegan3-r")
 SEEDS = [0, 1, 2]
 LAYER = 2
 
 
-@pytest.fixture(autouse=True)
-def alone(monkeypatch, tmp_path):
-    """Files are read in this process, kept for one test, and C is measured of few pictures."""
-    monkeypatch.setattr(conversion, "read_contents", reader.extract)
-    monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "kept"))
-    monkeypatch.setattr(memory, "QUICK_SAMPLES", 8)
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture(scope="module", params=KINDS)
 def made(request):
     return tiny.generator(request.param)
-
-
-def double(state):
-    return {name: tensor.double() for name, tensor in state.items()}
 
 
 def expected_pictures(made, latents, truncation=1.0):
@@ -102,21 +91,12 @@ def test_gradients_are_those_of_the_reference(made):
         assert (one - other).abs().max() < 1e-4 * other.abs().max(), name  # float32 sums over all positions
 
 
-@torch.no_grad()
 def test_smaller_pictures_are_averaged(made):
-    full = made(made.latents(SEEDS))
-    torch.testing.assert_close(made(made.latents(SEEDS), size=8), F.avg_pool2d(full, 4), rtol=0, atol=1e-6)
+    tiny.check_smaller_pictures_are_averaged(made, SEEDS)
 
 
-@torch.no_grad()
 def test_going_in_and_out_at_any_layer_gives_the_same_picture(made):
-    latent = made.map(made.latents([2]))
-    whole = made.synthesise(latent)
-    for number in made.layers:
-        at = made.enter(latent, number)
-        value = made.value(number, at)
-        assert at.key.shape[-1] == made.key_size(number) and value.shape[-1] == made.value_size(number)
-        assert torch.equal(made.leave(number, value, at), whole)
+    tiny.check_it_can_be_entered_and_left_at_any_layer(made)
 
 
 def test_layers_are_numbered_as_nvidia_names_them(made):

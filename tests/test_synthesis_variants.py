@@ -9,10 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from rewriting import Rewriter, load_generator
-from rewriting.checkpoints import CheckpointError, conversion, read_checkpoint, reader
+from rewriting.checkpoints import CheckpointError, read_checkpoint
 from rewriting.checkpoints.export import export
-from rewriting.core import memory
-from rewriting.core.layer import EditableLayer, expand
 from rewriting.core.own_files import load_picture, save_pictures
 from rewriting.generators import GeneratorConfig, base, read_generator
 from tests import tiny
@@ -20,20 +18,14 @@ from tests.foreign import PARITY, double, z
 from tests.reference import nvidia, nvidia_files
 from tests.test_checkpoints import save_ada, save_rosinality, save_stylegan3_repo, save_tensorflow
 
+pytest_plugins = ("tests.foreign_fixtures",)
+pytestmark = pytest.mark.usefixtures("alone")
+
 SIZE = 16
 USUAL = (1, 3, 3, 1)
 ARCHITECTURES = ("orig", "resnet")
 FILTERS = [(1,), (1, 1), (1, 2, 1), (1, 2, 3, 4), (1, 4, 6, 4, 1), (1, 2, 4, 3, 2, 1), (1, 2, 3, 4, 4, 3, 2, 1)]
 IDS = ["-".join(map(str, taps)) for taps in FILTERS]
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch, tmp_path):
-    """Files are read in this process, and kept for one test."""
-    monkeypatch.setattr(conversion, "read_contents", reader.extract)
-    monkeypatch.setenv("REWRITING_CACHE", str(tmp_path / "kept"))
-    monkeypatch.setattr(memory, "SAMPLES", 48)
-    monkeypatch.chdir(tmp_path)
 
 
 def made(architecture="skip", taps=USUAL, size=SIZE):
@@ -240,18 +232,8 @@ RULED = [("orig", 6), ("resnet", 6), ("resnet", 5), ("resnet", 3)]
 
 
 @pytest.mark.parametrize(("architecture", "number"), RULED)
-@torch.no_grad()
 def test_a_value_before_its_activation_is_linear_in_the_weights(architecture, number):
-    """Up to demodulation, which the factored layer has in closed form: it equals the dense one for any Lambda."""
-    generator, _ = made(architecture)
-    layer = EditableLayer(generator, number)
-    at = tiny.layer_input(layer, 4)
-    directions = torch.linalg.qr(torch.randn(layer.weight.shape[1], 2))[0].t().contiguous()
-    change = torch.randn(len(layer.weight), 2, 3, 3)
-    everywhere = torch.ones(layer.value(at).shape[-2:], dtype=torch.bool)
-    factored = layer.factor(at, directions, everywhere)
-    dense = layer.value(at, layer.weight + expand(change, directions))
-    torch.testing.assert_close(factored.value(change.flatten(1)), dense[0].flatten(1), rtol=1e-4, atol=2e-5)
+    tiny.check_a_factored_layer_is_the_dense_one(made(architecture)[0], number)
 
 
 @pytest.mark.parametrize(("architecture", "number"), RULED[:3])

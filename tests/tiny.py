@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from rewriting import Edit, Region, Request
-from rewriting.core.layer import EditableLayer
+from rewriting.core.layer import EditableLayer, expand
 from rewriting.generators import GeneratorConfig, build
 from tests.reference import bau, progan, rosinality, stylegan1, stylegan3
 
@@ -183,3 +184,38 @@ def request(resolution=32, **changes):
 def is_one_sentence(message):
     """What a person can read at a glance: one line, of limited length, that ends."""
     return "\n" not in message and 10 < len(message) < 400 and message.rstrip().endswith((".", "?"))
+
+
+# --- what is true of every generator ---------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def check_smaller_pictures_are_averaged(generator, seeds):
+    """Of a generator with colours at full size alone."""
+    full = generator(generator.latents(seeds))
+    smaller = generator(generator.latents(seeds), size=full.shape[-1] // 4)
+    torch.testing.assert_close(smaller, F.avg_pool2d(full, 4), rtol=0, atol=1e-6)
+
+
+@torch.no_grad()
+def check_it_can_be_entered_and_left_at_any_layer(generator):
+    latent = generator.map(generator.latents([2]))
+    whole = generator.synthesise(latent)
+    for number in generator.layers:
+        at = generator.enter(latent, number)
+        value = generator.value(number, at)
+        assert at.key.shape[-1] == generator.key_size(number) and value.shape[-1] == generator.value_size(number)
+        assert torch.equal(generator.leave(number, value, at), whole)
+
+
+@torch.no_grad()
+def check_a_factored_layer_is_the_dense_one(generator, number):
+    """For any Lambda: up to demodulation, which the factored layer has in closed form, a value is linear in it."""
+    layer = EditableLayer(generator, number)
+    at = layer_input(layer, 4)
+    directions = torch.linalg.qr(torch.randn(layer.weight.shape[1], 2))[0].t().contiguous()
+    change = torch.randn(len(layer.weight), 2, 3, 3)
+    everywhere = torch.ones(layer.value(at).shape[-2:], dtype=torch.bool)
+    factored = layer.factor(at, directions, everywhere).value(change.flatten(1))
+    dense = layer.value(at, layer.weight + expand(change, directions))
+    torch.testing.assert_close(factored, dense[0].flatten(1), rtol=1e-4, atol=2e-5)  # float32 sums in two orders
